@@ -1,0 +1,67 @@
+//! Models, scopes, JSON Web Tokens and token renewal for authenticated realtime connections.
+//!
+//! This crate performs no I/O, reads no clock, draws no randomness and knows no runtime: time and seeds are
+//! arguments, requests for tokens are return values. It builds without std.
+//!
+//! The heart is [`renewal::Renewal`], a state machine that decides when to fetch a token and whom to serve:
+//!
+//! ```
+//! use auth_core::fingerprint::FingerprintKey;
+//! use auth_core::oauth::TokenResponse;
+//! use auth_core::renewal::{Answer, Input, Output, Policy, Renewal};
+//! use auth_core::source::Demand;
+//! use auth_core::time::{Moment, Now, Timestamp};
+//!
+//! let now = Now { wall: Timestamp::from_millis(1_700_000_000_000), mono: Moment::ORIGIN };
+//! let mut renewal = Renewal::new(Policy::default(), FingerprintKey::new([7; 32]), 42);
+//!
+//! // A caller wants a token, and there is none: the machine asks its driver to fetch one.
+//! renewal.handle(now, Input::Demanded(Demand::Current))?;
+//! let mut ticket = None;
+//! loop {
+//!     match renewal.poll() {
+//!         Output::Fetch { ticket: wanted, .. } => ticket = Some(wanted),
+//!         Output::Wait(_) => break,
+//!         Output::Event(_) | Output::Changed => {}
+//!     }
+//! }
+//!
+//! // The driver has asked the token endpoint, and hands the answer back under its ticket.
+//! let response = TokenResponse::parse(br#"{"access_token":"t1","token_type":"bearer","expires_in":3600}"#)?;
+//! renewal.handle(now, Input::Issued { ticket: ticket.unwrap(), response })?;
+//! while !matches!(renewal.poll(), Output::Wait(_)) {}
+//! assert!(matches!(renewal.answer(now, Demand::Current), Answer::Serve(_)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//!
+//! * `jwt` (default): [`jwt`], reading, verifying and minting JSON Web Tokens. Without it, a token's lifetime
+//!   and scopes are known only from the token endpoint's answer.
+
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod backoff;
+pub mod error;
+pub mod fingerprint;
+mod json;
+#[cfg(feature = "jwt")]
+pub mod jwt;
+pub mod oauth;
+pub mod observe;
+pub mod renewal;
+pub mod scope;
+pub mod secret;
+pub mod source;
+pub mod time;
+pub mod token;
+
+pub use error::{ApiMisuse, Error, ErrorKind, Retry};
+pub use observe::{AuthEvent, Observer};
+pub use secret::Secret;
+pub use source::{Demand, TokenSource};
+pub use token::Token;

@@ -1,0 +1,93 @@
+//! A source that lets no token out unless it grants what the caller requires.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::observe::{AuthEvent, Observer, ScopeVerdict};
+use crate::scope::Scopes;
+use crate::{Demand, Error, ErrorKind, Token, TokenSource};
+
+/// Checks each token of another source against required scopes, before it can reach a socket.
+///
+/// The scopes are read from the token when it is a JWT, and from the issuer's answer otherwise: some servers
+/// drop a scope that they don't grant, and then leave `scope` out of the answer.
+pub struct RequireScopes<S> {
+    source: S,
+    required: Scopes,
+    observer: Arc<dyn Observer>,
+}
+
+impl<S> RequireScopes<S> {
+    /// Lets tokens of `source` through that grant all of `required`; each verdict is told to `observer`.
+    #[must_use]
+    pub fn new(source: S, required: Scopes, observer: Arc<dyn Observer>) -> Self {
+        Self { source, required, observer }
+    }
+}
+
+impl<S> core::fmt::Debug for RequireScopes<S> {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.debug_struct("RequireScopes").field("required", &self.required).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl<S: TokenSource> TokenSource for RequireScopes<S> {
+    async fn token(&self, demand: Demand) -> Result<Token, Error> {
+        let token = self.source.token(demand).await?;
+        let Claimed { granted, client_id } = claimed(&token).inspect_err(|_| {
+            self.observer.observe(&AuthEvent::ScopesChecked {
+                verdict: ScopeVerdict::Error,
+                required: self.required.clone(),
+                granted: Scopes::default(),
+                missing: self.required.clone(),
+                client_id: None,
+            });
+        })?;
+        let missing = granted.missing(&self.required);
+        let verdict = if missing.is_empty() { ScopeVerdict::Allowed } else { ScopeVerdict::Denied };
+        let refusal = (verdict == ScopeVerdict::Denied).then(|| {
+            Error::new(
+                ErrorKind::InsufficientScope,
+                format!("the token lacks the scopes [{missing}]; grant them to the OAuth client"),
+            )
+        });
+        self.observer.observe(&AuthEvent::ScopesChecked {
+            verdict,
+            required: self.required.clone(),
+            granted,
+            missing,
+            client_id,
+        });
+        refusal.map_or(Ok(token), Err)
+    }
+}
+
+struct Claimed {
+    granted: Scopes,
+    client_id: Option<crate::observe::Label>,
+}
+
+#[cfg(feature = "jwt")]
+fn claimed(token: &Token) -> Result<Claimed, Error> {
+    use crate::observe::Label;
+
+    if !crate::jwt::looks_like_jwt(token.secret().expose()) {
+        return Ok(stated(token));
+    }
+    let claims = crate::jwt::read(token.secret().expose())?.into_inner();
+    let client_id = claims.client_id.as_deref().map(Label::new);
+    Ok(Claimed { granted: claims.scope.unwrap_or_default(), client_id })
+}
+
+#[cfg(not(feature = "jwt"))]
+fn claimed(token: &Token) -> Result<Claimed, Error> {
+    Ok(stated(token))
+}
+
+fn stated(token: &Token) -> Claimed {
+    Claimed { granted: token.scope().cloned().unwrap_or_default(), client_id: None }
+}

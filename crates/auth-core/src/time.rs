@@ -1,0 +1,210 @@
+//! Time as an argument: wall and monotonic readings taken together, and deadlines on either.
+
+use core::fmt;
+use core::time::Duration;
+
+/// A wall-clock instant in milliseconds since the Unix epoch.
+///
+/// Displays as RFC 3339 in UTC, for example `2024-05-15T10:30:05.123Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The instant `millis` milliseconds after the Unix epoch.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the Unix epoch, rounded down; the unit of a JWT's `NumericDate` (RFC 7519 §2).
+    #[must_use]
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1_000
+    }
+
+    /// The instant `duration` later, saturating at the end of time.
+    #[must_use]
+    pub fn saturating_add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+
+    /// The time from `earlier` to this instant, zero when `earlier` is later.
+    #[must_use]
+    pub const fn saturating_since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds_of_day = self.as_secs() % 86_400;
+        let (year, month, day) = civil_date(self.as_secs() / 86_400);
+        write!(
+            formatter,
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
+            seconds_of_day / 3_600,
+            seconds_of_day / 60 % 60,
+            seconds_of_day % 60,
+            self.0 % 1_000,
+        )
+    }
+}
+
+/// A monotonic instant: the time since an origin that its driver chose once.
+///
+/// Moments of two drivers do not compare; that is why a [`Token`](crate::Token) carries durations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// The origin itself.
+    pub const ORIGIN: Self = Self(Duration::ZERO);
+
+    /// The moment `elapsed` after the origin.
+    #[must_use]
+    pub const fn since_origin(elapsed: Duration) -> Self {
+        Self(elapsed)
+    }
+
+    /// The time since the origin.
+    #[must_use]
+    pub const fn elapsed(self) -> Duration {
+        self.0
+    }
+}
+
+/// One reading of both clocks, taken together by a driver.
+///
+/// The two disagree after a suspend (the monotonic clock stands still on Linux) and after somebody sets the
+/// wall clock; a [`Deadline`] on both has passed as soon as either says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a driver builds it, and a third clock would be a new design")]
+pub struct Now {
+    /// What the wall clock says.
+    pub wall: Timestamp,
+    /// What the monotonic clock says.
+    pub mono: Moment,
+}
+
+impl Now {
+    /// A deadline `after` from now on the monotonic clock alone: for backoff and timeouts, which a jump of the
+    /// wall clock must not fire.
+    #[must_use]
+    pub fn timer(self, after: Duration) -> Deadline {
+        Deadline { mono: Moment(self.mono.0.saturating_add(after)), wall: None }
+    }
+
+    /// A deadline `after` from now on both clocks: for lifetimes, which neither a suspend nor a clock set
+    /// back may extend.
+    #[must_use]
+    pub fn expiry(self, after: Duration) -> Deadline {
+        Deadline { wall: Some(self.wall.saturating_add(after)), ..self.timer(after) }
+    }
+}
+
+/// A point in time that has passed when either of its clocks says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    mono: Moment,
+    wall: Option<Timestamp>,
+}
+
+impl Deadline {
+    /// Whether the deadline has passed.
+    #[must_use]
+    pub fn passed(&self, now: Now) -> bool {
+        self.remaining(now).is_zero()
+    }
+
+    /// The time left, by the clock that leaves less; zero once passed.
+    #[must_use]
+    pub fn remaining(&self, now: Now) -> Duration {
+        let mono = self.mono.0.saturating_sub(now.mono.0);
+        self.wall.map_or(mono, |wall| mono.min(wall.saturating_since(now.wall)))
+    }
+
+    /// The one of two deadlines that leaves less time.
+    #[must_use]
+    pub fn earlier(self, other: Self, now: Now) -> Self {
+        if other.remaining(now) < self.remaining(now) { other } else { self }
+    }
+
+    /// The wall-clock side, where the deadline has one.
+    #[must_use]
+    pub const fn wall(&self) -> Option<Timestamp> {
+        self.wall
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar.
+///
+/// Eras of 400 years begin on 1 March, so that the leap day is the last of its year.
+const fn civil_date(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468; // days since 0000-03-01
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    fn at(wall_ms: u64, mono_ms: u64) -> Now {
+        Now {
+            wall: Timestamp::from_millis(wall_ms),
+            mono: Moment::since_origin(Duration::from_millis(mono_ms)),
+        }
+    }
+
+    #[test]
+    fn timestamps_read_as_rfc_3339() {
+        for (millis, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_827_696_789, "2000-02-29T12:34:56.789Z"),
+            (1_709_251_199_999, "2024-02-29T23:59:59.999Z"),
+            (1_715_769_005_123, "2024-05-15T10:30:05.123Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(Timestamp::from_millis(millis).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_expiry_passes_when_the_machine_slept_through_it() {
+        let expiry = at(0, 0).expiry(Duration::from_secs(60));
+        assert!(!expiry.passed(at(59_999, 59_999)));
+        assert!(expiry.passed(at(7_200_000, 1_000)), "the monotonic clock stood still during a suspend");
+    }
+
+    #[test]
+    fn an_expiry_passes_although_the_wall_clock_was_set_back() {
+        let expiry = at(3_600_000, 0).expiry(Duration::from_secs(60));
+        assert!(expiry.passed(at(0, 60_000)));
+    }
+
+    #[test]
+    fn a_timer_ignores_the_wall_clock() {
+        let timer = at(0, 0).timer(Duration::from_secs(60));
+        assert!(!timer.passed(at(86_400_000, 1_000)));
+        assert!(timer.passed(at(0, 60_000)));
+    }
+}
