@@ -51,6 +51,7 @@ pub mod fingerprint;
 mod json;
 #[cfg(feature = "jwt")]
 pub mod jwt;
+pub mod loopback;
 pub mod oauth;
 pub mod observe;
 pub mod renewal;

@@ -25,7 +25,7 @@ mod tests;
 
 use serde::Serialize;
 
-pub use self::machine::Renewal;
+pub use self::machine::{Credential, Renewal};
 pub use self::policy::Policy;
 use crate::oauth::TokenResponse;
 use crate::time::Deadline;

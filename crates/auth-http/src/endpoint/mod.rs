@@ -1,0 +1,5 @@
+//! The server's half of [`wire`](crate::wire): requests read and replies built as values, without I/O.
+
+mod token;
+
+pub use self::token::{Grant, Issued, Refusal, TokenCall};

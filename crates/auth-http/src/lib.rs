@@ -1,0 +1,40 @@
+//! Token endpoints: what goes over the wire as plain [`http`] values, a client that exchanges them, the OAuth
+//! grants, and a cache that keeps a token fresh.
+//!
+//! This crate knows no WebSockets. With default features off it performs no I/O: [`wire`] builds requests and
+//! reads replies, [`endpoint`] is the server's half of the same, and [`grant`] works over any
+//! [`HttpExchange`](exchange::HttpExchange).
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use auth_core::{Demand, Secret, TokenSource};
+//! use auth_http::client::HyperClient;
+//! use auth_http::grant::ClientCredentials;
+//! use auth_http::manager::TokenManager;
+//! use auth_http::wire::TokenEndpoint;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let endpoint = TokenEndpoint::new("https://api.example.com/oauth/token", "client-id", Secret::from("secret"))?;
+//! let grant = ClientCredentials::new(endpoint, Arc::new(HyperClient::with_platform_roots()?));
+//! let tokens = TokenManager::builder(grant).spawn();
+//! let token = tokens.token(Demand::Current).await?; // cached, and renewed before it expires
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! * `client` (default): [`client::HyperClient`] over hyper and rustls, HTTP/1.1 and HTTP/2, the platform's roots.
+//! * `tokio` (default): [`manager::TokenManager`], which drives [`auth_core::renewal`] on tokio.
+
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "tokio")]
+mod clock;
+pub mod endpoint;
+pub mod exchange;
+pub mod grant;
+#[cfg(feature = "tokio")]
+pub mod manager;
+pub mod wire;
