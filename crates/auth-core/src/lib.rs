@@ -55,6 +55,7 @@ pub mod loopback;
 pub mod oauth;
 pub mod observe;
 pub mod renewal;
+pub mod retry_after;
 pub mod scope;
 pub mod secret;
 pub mod source;

@@ -16,6 +16,11 @@ impl Timestamp {
         Self(millis)
     }
 
+    /// Midnight (UTC) of a day of the Gregorian calendar from 1970 on.
+    pub(crate) const fn from_civil(year: u64, month: u64, day: u64) -> Self {
+        Self(days_since_epoch(year, month, day) * 86_400_000)
+    }
+
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
@@ -160,6 +165,16 @@ const fn civil_date(days: u64) -> (u64, u64, u64) {
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = era * 400 + year_of_era + if month <= 2 { 1 } else { 0 };
     (year, month, day)
+}
+
+/// The inverse of [`civil_date`].
+const fn days_since_epoch(year: u64, month: u64, day: u64) -> u64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
 }
 
 #[cfg(test)]

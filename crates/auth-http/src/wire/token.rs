@@ -7,10 +7,8 @@ use auth_core::{Error, ErrorKind, Retry, Secret};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
-
-use super::retry_after;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 
 /// A token endpoint and the client that is registered there.
 ///
@@ -133,6 +131,11 @@ fn by_status(status: StatusCode) -> Error {
             "the token endpoint refused the request; check its URL and the grant",
         ),
     }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<std::time::Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    auth_core::retry_after::parse(text(RETRY_AFTER)?, text(DATE))
 }
 
 /// The credentials of HTTP Basic. Form-encoding leaves ASCII only, so that the header value always forms.

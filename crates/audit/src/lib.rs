@@ -1,0 +1,30 @@
+//! An audit log of JSON lines, each chained to the one before by its hash.
+//!
+//! [`AuditLog`] is an [`Observer`](auth_core::Observer): it queues each event and returns at once; a thread of its
+//! own writes and syncs. [`verify`] reads a log back and names the first record that does not fit. This crate
+//! knows no network, and takes events that can't hold a secret.
+//!
+//! ```
+//! use auth_core::{AuthEvent, Observer};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("audit.jsonl");
+//! let log = audit::AuditLog::open(&path)?;
+//! log.observe(&AuthEvent::TokenRequested { attempt: 1 });
+//! let summary = log.close();
+//! assert_eq!((summary.written, summary.dropped), (1, 0));
+//! assert_eq!(audit::verify(&path)?.records, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What the chain shows, and what it does not
+//!
+//! A record that was changed, removed, moved or doubled breaks the chain at its place. Records cut off the end
+//! leave a shorter chain that is whole: keep [`Verified::head`] elsewhere to notice that.
+
+mod log;
+mod record;
+mod verify;
+
+pub use self::log::{AuditLog, OpenError, Summary};
+pub use self::verify::{Verified, VerifyError, verify};

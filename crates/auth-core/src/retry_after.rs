@@ -1,0 +1,108 @@
+//! `Retry-After` (RFC 9110 §10.2.3): how long a server asks us to wait.
+
+use core::time::Duration;
+
+use crate::time::Timestamp;
+
+/// The wait that a `Retry-After` asks for, where it can be read.
+///
+/// Seconds saturate; a date (IMF-fixdate, RFC 9110 §5.6.7) counts from the reply's own `Date`, so that our clock
+/// does not matter. What is negative, or a date without a `date` beside it, is no advice. The value is not bounded
+/// here: [`Backoff::delay_after`](crate::backoff::Backoff::delay_after) does that.
+///
+/// ```
+/// use core::time::Duration;
+/// use auth_core::retry_after::parse;
+///
+/// assert_eq!(parse("7", None), Some(Duration::from_secs(7)));
+/// let date = Some("Fri, 20 Nov 2026 10:00:00 GMT");
+/// assert_eq!(parse("Fri, 20 Nov 2026 10:00:30 GMT", date), Some(Duration::from_secs(30)));
+/// assert_eq!(parse("soon", date), None);
+/// ```
+#[must_use]
+pub fn parse(retry_after: &str, date: Option<&str>) -> Option<Duration> {
+    let text = retry_after.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    Some(http_date(text)?.saturating_since(http_date(date?.trim())?))
+}
+
+/// An IMF-fixdate such as `Sun, 06 Nov 1994 08:49:37 GMT`. The obsolete forms of RFC 9110 are not read: no server
+/// has sent them for decades, and the advice is optional.
+fn http_date(text: &str) -> Option<Timestamp> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let mut fields = text.split_once(", ")?.1.strip_suffix(" GMT")?.split([' ', ':']);
+    let day = number(fields.next()?, 1..=31)?;
+    let name = fields.next()?;
+    let month = 1 + MONTHS.iter().position(|month| *month == name)? as u64;
+    let year = number(fields.next()?, 1970..=9999)?;
+    let hour = number(fields.next()?, 0..=23)?;
+    let minute = number(fields.next()?, 0..=59)?;
+    let second = number(fields.next()?, 0..=60)?;
+    if fields.next().is_some() {
+        return None;
+    }
+    Some(
+        Timestamp::from_civil(year, month, day)
+            .saturating_add(Duration::from_secs(hour * 3_600 + minute * 60 + second)),
+    )
+}
+
+fn number(text: &str, range: core::ops::RangeInclusive<u64>) -> Option<u64> {
+    text.parse()
+        .ok()
+        .filter(|number| range.contains(number) && text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn seconds_are_read_and_saturate() {
+        assert_eq!(parse(" 0 ", None), Some(Duration::ZERO));
+        assert_eq!(parse("99999999999999999999999", None), Some(Duration::from_secs(u64::MAX)));
+    }
+
+    #[test]
+    fn dates_are_read_to_the_second() {
+        for (text, timestamp) in [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37.000Z"),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", "1970-01-01T00:00:00.000Z"),
+            ("Tue, 29 Feb 2000 23:59:59 GMT", "2000-02-29T23:59:59.000Z"),
+            ("Mon, 01 Mar 2100 00:00:00 GMT", "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(http_date(text).unwrap().to_string(), timestamp);
+        }
+    }
+
+    #[test]
+    fn a_date_counts_from_the_replys_own_clock() {
+        let until = "Fri, 20 Nov 2026 10:00:30 GMT";
+        assert_eq!(parse(until, Some("Fri, 20 Nov 2026 11:00:00 GMT")), Some(Duration::ZERO));
+        assert_eq!(parse(until, None), None);
+    }
+
+    #[test]
+    fn garbage_is_no_advice() {
+        let date = Some("Fri, 20 Nov 2026 10:00:00 GMT");
+        for text in [
+            "",
+            "-5",
+            "1.5",
+            "soon",
+            "7 seconds",
+            "Fri, 20 Nov 2026 10:00:30",
+            "Fri, 40 Nov 2026 10:00:30 GMT",
+            "Fri, 20 Nov 2026 10:00:+3 GMT",
+            "Fri, 20 Foo 2026 10:00:30 GMT",
+            "Fri, 20 Nov 2026 10:00:30:1 GMT",
+        ] {
+            assert_eq!(parse(text, date), None, "{text:?}");
+        }
+    }
+}
