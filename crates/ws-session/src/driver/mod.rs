@@ -1,0 +1,3 @@
+//! Drivers: thin loops that act on what the [machine](crate::machine) decides.
+
+pub mod tokio;

@@ -1,0 +1,28 @@
+//! The clock of this driver.
+
+use std::time::SystemTime;
+
+use auth_core::time::{Moment, Now, Timestamp};
+use tokio::time::Instant;
+
+/// Reads both clocks together. The monotonic one is tokio's, so that a paused runtime pauses it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
+    pub(super) fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
+    pub(super) fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Now {
+            wall: Timestamp::from_millis(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)),
+            mono: Moment::since_origin(self.origin.elapsed()),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! WebSocket sessions that stay authenticated.
+//!
+//! A [`dialect`] says how a service logs a socket in, renews it and refuses it. The [`machine`] decides, without
+//! I/O, when to fetch a token, connect, present, renew, give up and try again. A [`driver`] acts on its
+//! decisions. [`server`] is the other end of the same dialects, without I/O too.
+//!
+//! This crate fetches no token itself: it asks a [`TokenSource`](auth_core::TokenSource), for each attempt.
+//!
+#![cfg_attr(feature = "tokio", doc = "```no_run")]
+#![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+//! use std::sync::Arc;
+//!
+//! use auth_core::source::FixedToken;
+//! use auth_core::{Secret, Token};
+//! use ws_session::dialect::Dialect;
+//! use ws_session::driver::tokio::Session;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let source = Arc::new(FixedToken::new(Token::new(Secret::from("token"))));
+//! let mut session = Session::builder("wss://api.example.com/ws", Dialect::genesys(), source).spawn()?;
+//! session.authenticated().await?;
+//! session.send("hello").await?;
+//! while let Some(message) = session.next().await {
+//!     println!("{message:?}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! * `tokio` (default): [`driver::tokio`]. Without it this crate depends on no runtime and no WebSocket codec.
+
+pub mod dialect;
+#[cfg(feature = "tokio")]
+pub mod driver;
+mod error;
+pub mod machine;
+pub mod server;
+
+pub use error::{ConfigError, Error, ErrorKind};

@@ -1,0 +1,506 @@
+//! The machine itself.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use auth_core::backoff::Jitter;
+use auth_core::fingerprint::Fingerprint;
+use auth_core::observe::Label;
+use auth_core::time::{Deadline, Now};
+use auth_core::token::Generation;
+use auth_core::{ApiMisuse, AuthEvent, Demand, Retry};
+use serde_json::Value;
+
+use super::timers::{Timer, Timers};
+use super::{Config, Epoch, Input, Output, Received, State, Ticket, TokenFacts};
+use crate::dialect::{Acceptance, Dialect, Disposition, Failure, Reconnection, classify};
+use crate::{Error, ErrorKind};
+
+/// One session: at most one connection at a time, and whatever it takes to keep one. See the
+/// [module](super) for the contract.
+#[derive(Debug)]
+pub struct Session {
+    dialect: Dialect,
+    config: Config,
+    jitter: Jitter,
+    phase: Phase,
+    timers: Timers,
+    /// Failures since a connection was last stable; decides the backoff.
+    failures: u32,
+    /// A fresh credential was already tried since a connection was last stable: a refusal is now fatal.
+    tried_fresh: bool,
+    /// The newest credential that a server has seen.
+    presented: Option<Generation>,
+    epoch: Epoch,
+    next_ticket: u64,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Initialized,
+    Fetching { ticket: Ticket, since: Now },
+    Opening { ticket: Ticket, held: Held, since: Now },
+    Authenticating { held: Held, since: Now },
+    Connected { held: Held, session_id: Option<Label>, renewal: Renewal, failures: u32 },
+    BackingOff { demand: Demand },
+    Closing,
+    Closed,
+    Failed(Error),
+}
+
+/// How far the renewal of a live connection is.
+#[derive(Debug)]
+enum Renewal {
+    /// The timer decides.
+    Scheduled,
+    Fetching {
+        ticket: Ticket,
+    },
+    Presented {
+        next: Held,
+    },
+    /// The source has no more tokens for us: the session ends when this one expires.
+    Impossible(auth_core::Error),
+}
+
+/// A token as the machine keeps it: deadlines on the driver's clocks.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    generation: Generation,
+    fingerprint: Option<Fingerprint>,
+    renew_at: Option<Deadline>,
+    expires: Option<Deadline>,
+}
+
+impl Held {
+    fn new(now: Now, facts: TokenFacts) -> Self {
+        // A source that knows the lifetime but gives no advice: renew like the default policy does.
+        let usual = |life: Duration| life.saturating_sub((life / 2).min(Duration::from_secs(120)));
+        let renew_in = facts.renew_in.or_else(|| facts.expires_in.map(usual));
+        Self {
+            generation: facts.generation,
+            fingerprint: facts.fingerprint,
+            renew_at: renew_in.map(|after| now.expiry(after)),
+            expires: facts.expires_in.map(|after| now.expiry(after)),
+        }
+    }
+
+    fn valid_for(&self, now: Now) -> Option<Duration> {
+        self.expires.map(|expires| expires.remaining(now))
+    }
+}
+
+impl Session {
+    /// A session that has not begun. `seed` decides all jitter and should differ between sessions.
+    #[must_use]
+    pub fn new(dialect: Dialect, config: Config, seed: u64) -> Self {
+        Self {
+            dialect,
+            config,
+            jitter: Jitter::seeded(seed),
+            phase: Phase::Initialized,
+            timers: Timers::default(),
+            failures: 0,
+            tried_fresh: false,
+            presented: None,
+            epoch: Epoch::default(),
+            next_ticket: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Where the session stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        match self.phase {
+            Phase::Initialized => State::Initialized,
+            Phase::Fetching { .. } | Phase::Opening { .. } | Phase::Authenticating { .. } => {
+                State::Connecting
+            }
+            Phase::Connected { .. } => State::Connected,
+            Phase::BackingOff { .. } => State::Disconnected,
+            Phase::Closing => State::Closing,
+            Phase::Closed => State::Closed,
+            Phase::Failed(_) => State::Failed,
+        }
+    }
+
+    /// Why the session failed, if it did.
+    #[must_use]
+    pub const fn error(&self) -> Option<&Error> {
+        match &self.phase {
+            Phase::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Takes an input.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiMisuse::OutputsPending`] when [`poll`](Self::poll) has not answered [`Output::Wait`] since the last
+    /// input; the input was not taken.
+    pub fn handle(&mut self, now: Now, input: Input) -> Result<(), ApiMisuse> {
+        self.drained()?;
+        match input {
+            Input::Start => {
+                if matches!(self.phase, Phase::Initialized) {
+                    self.fetch(now, Demand::Current);
+                }
+            }
+            Input::Close => self.close(now),
+            Input::Tick => {}
+            Input::Token { ticket, result } => self.token(now, ticket, result),
+            Input::Opened { epoch } => self.opened(now, epoch),
+            Input::Ended { epoch, failure, retry_after } => {
+                if epoch == self.epoch {
+                    self.ended(now, failure, retry_after);
+                }
+            }
+        }
+        self.advance(now);
+        Ok(())
+    }
+
+    /// Takes a text message of the connection `epoch`.
+    ///
+    /// # Errors
+    ///
+    /// As [`handle`](Self::handle).
+    pub fn receive(&mut self, now: Now, epoch: Epoch, text: &str) -> Result<Received, ApiMisuse> {
+        self.drained()?;
+        if epoch != self.epoch {
+            return Ok(Received::Consumed);
+        }
+        match &self.phase {
+            Phase::Authenticating { .. } | Phase::Connected { renewal: Renewal::Presented { .. }, .. } => {}
+            // Only an awaited answer is parsed: the user's messages pass untouched.
+            Phase::Connected { .. } => return Ok(Received::Deliver),
+            _ => return Ok(Received::Consumed),
+        }
+        let Acceptance::Message { accepted, refused, session_id } = &self.dialect.acceptance;
+        let message: Value = serde_json::from_str(text).unwrap_or_default();
+        let named = message.get(session_id).and_then(Value::as_str).map(Label::new);
+        if accepted.matches(&message) {
+            self.accepted(now, named);
+        } else if refused.matches(&message) {
+            self.refused(now);
+        } else if matches!(self.phase, Phase::Connected { .. }) {
+            return Ok(Received::Deliver);
+        }
+        Ok(Received::Consumed)
+    }
+
+    /// The next output; [`Output::Wait`] when there is nothing left to do.
+    pub fn poll(&mut self, now: Now) -> Output {
+        self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.timers.next(now)))
+    }
+
+    fn drained(&self) -> Result<(), ApiMisuse> {
+        if self.outputs.is_empty() { Ok(()) } else { Err(ApiMisuse::OutputsPending) }
+    }
+
+    // Connecting.
+
+    fn fetch(&mut self, now: Now, demand: Demand) {
+        let ticket = self.request(demand);
+        self.phase = Phase::Fetching { ticket, since: now };
+    }
+
+    fn request(&mut self, demand: Demand) -> Ticket {
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        self.outputs.push_back(Output::FetchToken { ticket, demand });
+        ticket
+    }
+
+    fn token(&mut self, now: Now, answered: Ticket, result: Result<TokenFacts, auth_core::Error>) {
+        match (&mut self.phase, result) {
+            (Phase::Fetching { ticket, since }, Ok(facts)) if *ticket == answered => {
+                let since = *since;
+                self.phase = Phase::Opening { ticket: answered, held: Held::new(now, facts), since };
+                self.epoch = Epoch(self.epoch.0 + 1);
+                self.timers.set(Timer::Open, Some(now.timer(self.config.open)));
+                let event = AuthEvent::Connecting { connection: self.epoch.0, failures: self.failures };
+                self.outputs.extend([Output::Event(event), Output::Open { epoch: self.epoch }]);
+            }
+            (Phase::Fetching { ticket, .. }, Err(error)) if *ticket == answered => {
+                let retry_after = match error.retry() {
+                    Retry::Never | Retry::Reauthorize => return self.fail(Error::token(error)),
+                    Retry::Backoff => None,
+                    Retry::After(wait) => Some(wait),
+                };
+                self.retry(now, "no token", None, Disposition::Retry, retry_after);
+            }
+            (Phase::Connected { renewal, .. }, result) => {
+                if matches!(renewal, Renewal::Fetching { ticket } if *ticket == answered) {
+                    self.renewal_token(now, answered, result);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn opened(&mut self, now: Now, epoch: Epoch) {
+        if epoch != self.epoch {
+            return;
+        }
+        if let Phase::Opening { ticket, held, since } = self.phase {
+            self.phase = Phase::Authenticating { held, since };
+            self.timers.set(Timer::Open, None);
+            self.present(now, ticket, held.generation);
+        }
+    }
+
+    fn present(&mut self, now: Now, ticket: Ticket, generation: Generation) {
+        self.presented = self.presented.max(Some(generation));
+        self.timers.set(Timer::Answer, Some(now.timer(self.config.answer)));
+        self.outputs.push_back(Output::Present { epoch: self.epoch, ticket });
+    }
+
+    fn accepted(&mut self, now: Now, named: Option<Label>) {
+        self.timers.set(Timer::Answer, None);
+        match &mut self.phase {
+            Phase::Authenticating { held, since } => {
+                let (held, since) = (*held, *since);
+                self.outputs.push_back(Output::Event(AuthEvent::Authenticated {
+                    connection: self.epoch.0,
+                    token: held.fingerprint,
+                    session_id: named.clone(),
+                    latency: now.mono.elapsed().saturating_sub(since.mono.elapsed()),
+                }));
+                self.timers.set(Timer::Stable, Some(now.timer(self.config.stable)));
+                self.live(held, named);
+            }
+            Phase::Connected { renewal: Renewal::Presented { next }, session_id, .. } => {
+                let (held, session_id) = (*next, named.or_else(|| session_id.take()));
+                self.outputs.push_back(Output::Event(AuthEvent::TokenRenewed {
+                    connection: self.epoch.0,
+                    token: held.fingerprint,
+                    session_id: session_id.clone(),
+                    in_band: true,
+                }));
+                self.live(held, session_id);
+            }
+            _ => {}
+        }
+    }
+
+    fn live(&mut self, held: Held, session_id: Option<Label>) {
+        self.timers.set(Timer::Renew, held.renew_at);
+        self.timers.set(Timer::Expiry, held.expires);
+        self.phase = Phase::Connected { held, session_id, renewal: Renewal::Scheduled, failures: 0 };
+    }
+
+    fn refused(&mut self, now: Now) {
+        self.timers.set(Timer::Answer, None);
+        match &mut self.phase {
+            Phase::Connected { renewal, .. } if !self.tried_fresh => {
+                // The old credential still serves; the refused one is replaced once.
+                let Renewal::Presented { next } = renewal else { return };
+                let refused = next.generation;
+                self.tried_fresh = true;
+                self.renewal_failed(now, "the server refused the new credential", Some(Duration::ZERO));
+                self.renew(Demand::InsteadOf(refused));
+            }
+            _ => {
+                self.outputs.push_back(Output::Abort { epoch: self.epoch });
+                self.retry(now, "the server refused the credential", None, classify(Failure::Refused), None);
+            }
+        }
+    }
+
+    // Renewing.
+
+    fn renew(&mut self, demand: Demand) {
+        let ticket = self.request(demand);
+        if let Phase::Connected { renewal, .. } = &mut self.phase {
+            *renewal = Renewal::Fetching { ticket };
+        }
+    }
+
+    fn renewal_token(&mut self, now: Now, ticket: Ticket, result: Result<TokenFacts, auth_core::Error>) {
+        let Phase::Connected { held, renewal, failures, .. } = &mut self.phase else { return };
+        let wait = match result {
+            Ok(facts) if facts.generation > held.generation || facts.generation == Generation::NONE => {
+                let next = Held::new(now, facts);
+                *renewal = Renewal::Presented { next };
+                return self.present(now, ticket, next.generation);
+            }
+            // The source could do no better than the token in use; try again before it expires.
+            Ok(_) => self.config.backoff.delay(*failures, &mut self.jitter),
+            Err(error) => match error.retry() {
+                Retry::Backoff => self.config.backoff.delay(*failures, &mut self.jitter),
+                Retry::After(wait) => self.config.backoff.delay_after(wait, *failures, &mut self.jitter),
+                Retry::Never | Retry::Reauthorize => {
+                    *renewal = Renewal::Impossible(error);
+                    return self.renewal_failed(now, "the source has no newer token for us", None);
+                }
+            },
+        };
+        *failures = failures.saturating_add(1);
+        *renewal = Renewal::Scheduled;
+        self.timers.set(Timer::Renew, Some(now.timer(wait)));
+        self.renewal_failed(now, "no newer token yet", Some(wait));
+    }
+
+    fn renewal_failed(&mut self, now: Now, reason: &'static str, retry_in: Option<Duration>) {
+        if let Phase::Connected { held, .. } = &self.phase {
+            self.outputs.push_back(Output::Event(AuthEvent::RenewalFailed {
+                connection: self.epoch.0,
+                reason: Label::new(reason),
+                retry_in,
+                valid_for: held.valid_for(now),
+            }));
+        }
+    }
+
+    // Ending.
+
+    fn ended(&mut self, now: Now, failure: Failure, retry_after: Option<Duration>) {
+        match self.phase {
+            Phase::Closing => self.closed(),
+            Phase::Opening { .. } | Phase::Authenticating { .. } | Phase::Connected { .. } => {
+                let (reason, code) = describe(failure);
+                self.retry(now, reason, code, classify(failure), retry_after);
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the attempt, and with it the session if that is the verdict; else waits for the next one.
+    fn retry(
+        &mut self,
+        now: Now,
+        reason: &'static str,
+        code: Option<u16>,
+        disposition: Disposition,
+        retry_after: Option<Duration>,
+    ) {
+        self.timers.clear();
+        let demand = match (disposition, self.presented) {
+            (Disposition::Fatal, _) => {
+                let text = "the server refuses this connection; check its URL and its configuration";
+                return self.fail(Error::new(ErrorKind::ConnectionRefused, code, text));
+            }
+            (Disposition::RetryWithFreshToken, _) if std::mem::replace(&mut self.tried_fresh, true) => {
+                let text = "the server refused a fresh credential too; check what the credential may do";
+                return self.fail(Error::new(ErrorKind::AuthenticationRefused, code, text));
+            }
+            (Disposition::RetryWithFreshToken, Some(refused)) => Demand::InsteadOf(refused),
+            (Disposition::Retry, Some(seen)) => {
+                let Reconnection::Fresh = self.dialect.reconnection;
+                Demand::NewerThan(seen)
+            }
+            (_, None) => Demand::Current,
+        };
+        let backoff = self.config.backoff;
+        let wait = match retry_after {
+            Some(advice) => backoff.delay_after(advice, self.failures, &mut self.jitter),
+            None => backoff.delay(self.failures, &mut self.jitter),
+        };
+        self.failures = self.failures.saturating_add(1);
+        self.timers.set(Timer::Backoff, Some(now.timer(wait)));
+        self.phase = Phase::BackingOff { demand };
+        self.outputs.push_back(Output::Event(AuthEvent::ConnectionLost {
+            connection: self.epoch.0,
+            reason: Label::new(reason),
+            code,
+            retry_in: Some(wait),
+        }));
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.timers.clear();
+        let reason = match error.token_error() {
+            Some(cause) => Label::new(&cause.to_string()),
+            None => Label::new(&error.to_string()),
+        };
+        self.outputs.push_back(Output::Event(AuthEvent::SessionFailed { reason, code: error.code() }));
+        self.phase = Phase::Failed(error);
+    }
+
+    fn close(&mut self, now: Now) {
+        let epoch = self.epoch;
+        match self.phase {
+            Phase::Authenticating { .. } | Phase::Connected { .. } => {
+                self.timers.clear();
+                self.timers.set(Timer::Close, Some(now.timer(self.config.close)));
+                self.phase = Phase::Closing;
+                self.outputs.push_back(Output::Close { epoch });
+            }
+            Phase::Opening { .. } => {
+                self.outputs.push_back(Output::Abort { epoch });
+                self.closed();
+            }
+            Phase::Initialized | Phase::Fetching { .. } | Phase::BackingOff { .. } => self.closed(),
+            Phase::Closing | Phase::Closed | Phase::Failed(_) => {}
+        }
+    }
+
+    fn closed(&mut self) {
+        self.timers.clear();
+        self.phase = Phase::Closed;
+        self.outputs.push_back(Output::Event(AuthEvent::SessionClosed));
+    }
+
+    // Time.
+
+    fn advance(&mut self, now: Now) {
+        while let Some(timer) = self.timers.take_passed(now) {
+            self.expired(now, timer);
+        }
+    }
+
+    fn expired(&mut self, now: Now, timer: Timer) {
+        match timer {
+            Timer::Open => self.abandon(now, "the connection was not opened in time"),
+            Timer::Answer => self.abandon(now, "the server did not answer the credential in time"),
+            Timer::Expiry => {
+                if let Phase::Connected { renewal: Renewal::Impossible(error), .. } = &self.phase {
+                    let error = Error::token(error.clone());
+                    self.outputs.push_back(Output::Abort { epoch: self.epoch });
+                    return self.fail(error);
+                }
+                self.abandon(now, "the credential expired before it could be renewed");
+            }
+            Timer::Renew => {
+                if let Phase::Connected { held, renewal: Renewal::Scheduled, .. } = &self.phase {
+                    let demand = Demand::NewerThan(held.generation);
+                    self.renew(demand);
+                }
+            }
+            Timer::Stable => {
+                self.failures = 0;
+                self.tried_fresh = false;
+            }
+            Timer::Backoff => {
+                if let Phase::BackingOff { demand } = self.phase {
+                    self.fetch(now, demand);
+                }
+            }
+            Timer::Close => {
+                self.outputs.push_back(Output::Abort { epoch: self.epoch });
+                self.closed();
+            }
+        }
+    }
+
+    /// Drops a connection that is of no more use, and goes for another.
+    fn abandon(&mut self, now: Now, reason: &'static str) {
+        self.outputs.push_back(Output::Abort { epoch: self.epoch });
+        self.retry(now, reason, None, classify(Failure::Timeout), None);
+    }
+}
+
+fn describe(failure: Failure) -> (&'static str, Option<u16>) {
+    match failure {
+        Failure::Status(status) => ("the server refused the upgrade", Some(status)),
+        Failure::Closed(code) => ("the server closed the connection", code),
+        Failure::Refused => ("the server refused the credential", None),
+        Failure::Timeout => ("no answer came in time", None),
+        Failure::Transport => ("the connection broke", None),
+        Failure::Protocol => ("the server does not speak WebSocket", None),
+    }
+}
