@@ -21,6 +21,12 @@ impl Timestamp {
         Self(days_since_epoch(year, month, day) * 86_400_000)
     }
 
+    /// The instant this long after the Unix epoch, rounded down to the millisecond: what a driver's clock reads.
+    #[must_use]
+    pub fn since_epoch(elapsed: Duration) -> Self {
+        Self(millis(elapsed))
+    }
+
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> u64 {

@@ -13,11 +13,12 @@
 //! use auth_core::source::FixedToken;
 //! use auth_core::{Secret, Token};
 //! use ws_session::dialect::Dialect;
-//! use ws_session::driver::tokio::Session;
+//! use ws_session::driver::tokio::{Session, Target};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let source = Arc::new(FixedToken::new(Token::new(Secret::from("token"))));
-//! let mut session = Session::builder("wss://api.example.com/ws", Dialect::genesys(), source).spawn()?;
+//! let target = Target::new("wss://api.example.com/ws")?;
+//! let mut session = Session::builder(target, Dialect::genesys(), source).spawn();
 //! session.authenticated().await?;
 //! session.send("hello").await?;
 //! while let Some(message) = session.next().await {

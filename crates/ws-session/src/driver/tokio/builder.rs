@@ -10,14 +10,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::connect::Target;
 use super::run::{Driver, Parts};
 use super::{Session, Status};
-use crate::ConfigError;
 use crate::dialect::Dialect;
 use crate::machine::{self, Config, State};
 
 /// The settings of a [`Session`].
 #[must_use]
 pub struct Builder {
-    url: String,
+    target: Target,
     dialect: Dialect,
     source: Arc<dyn TokenSource>,
     observer: Arc<dyn Observer>,
@@ -28,9 +27,9 @@ pub struct Builder {
 const QUEUE: usize = 256;
 
 impl Session {
-    /// Begins with a session at `url` in a dialect, whose credentials come from `source`.
-    pub fn builder(url: impl Into<String>, dialect: Dialect, source: Arc<dyn TokenSource>) -> Builder {
-        Builder { url: url.into(), dialect, source, observer: Arc::new(Unobserved), config: Config::new() }
+    /// Begins with a session at `target` in a dialect, whose credentials come from `source`.
+    pub fn builder(target: Target, dialect: Dialect, source: Arc<dyn TokenSource>) -> Builder {
+        Builder { target, dialect, source, observer: Arc::new(Unobserved), config: Config::new() }
     }
 }
 
@@ -46,12 +45,7 @@ impl Builder {
     }
 
     /// The session, and the future that must run for it to work. Nothing happens before it runs.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] when the URL is not an absolute `wss` URL (or `ws` on loopback), or TLS can't be set up.
-    pub fn build(self) -> Result<(Session, Driver), ConfigError> {
-        let target = Target::new(&self.url)?;
+    pub fn build(self) -> (Session, Driver) {
         let (outgoing, to_send) = mpsc::channel(QUEUE);
         let (deliver, incoming) = mpsc::channel(QUEUE);
         let (publish, status) = watch::channel(Status { state: State::Initialized, error: None });
@@ -62,29 +56,26 @@ impl Builder {
             dialect: self.dialect,
             source: self.source,
             observer: self.observer,
-            target,
+            target: self.target,
             to_send,
             deliver,
             publish,
             closing,
         });
-        Ok((Session { outgoing, incoming, status, close: Some(close) }, driver))
+        (Session { outgoing, incoming, status, close: Some(close) }, driver)
     }
 
     /// The session, its driver spawned on the current tokio runtime.
     ///
-    /// # Errors
-    ///
-    /// As [`build`](Self::build).
-    ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
+    #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the caller asked for it by name")]
-    pub fn spawn(self) -> Result<Session, ConfigError> {
-        let (session, driver) = self.build()?;
+    pub fn spawn(self) -> Session {
+        let (session, driver) = self.build();
         tokio::spawn(driver.run());
-        Ok(session)
+        session
     }
 }
 

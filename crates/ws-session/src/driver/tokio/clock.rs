@@ -20,9 +20,6 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
     pub(super) fn now(&self) -> Now {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Now {
-            wall: Timestamp::from_millis(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)),
-            mono: Moment::since_origin(self.origin.elapsed()),
-        }
+        Now { wall: Timestamp::since_epoch(wall), mono: Moment::since_origin(self.origin.elapsed()) }
     }
 }

@@ -26,10 +26,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 pub(super) type Socket = WebSocketStream<Box<dyn Stream>>;
 
-/// Where to connect to. One for the life of a session: TLS keeps its tickets here, which halve the cost of a
-/// reconnect.
+/// Where to connect to, and whom to trust there.
+///
+/// Clones share their TLS tickets, which halve the cost of a reconnect: make one for all sessions of a program.
 #[derive(Clone)]
-pub(super) struct Target {
+pub struct Target {
     url: Uri,
     host: String,
     port: u16,
@@ -51,7 +52,12 @@ const READ_BUFFER: usize = 16 * 1024;
 const LARGEST_MESSAGE: usize = 1024 * 1024;
 
 impl Target {
-    pub(super) fn new(url: &str) -> Result<Self, ConfigError> {
+    /// The WebSocket at `url`: absolute, `wss`, or `ws` on loopback. TLS trusts the platform's authorities.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when the URL is not such, or TLS can't be set up.
+    pub fn new(url: &str) -> Result<Self, ConfigError> {
         let url: Uri = url.parse().map_err(|_| ConfigError::NotAUrl)?;
         let host = url.host().filter(|host| !host.is_empty()).ok_or(ConfigError::NotAUrl)?;
         let (default_port, encrypted) = match url.scheme_str() {

@@ -12,6 +12,7 @@ use ::tokio::sync::{mpsc, oneshot, watch};
 use bytes::Bytes;
 
 pub use self::builder::Builder;
+pub use self::connect::Target;
 use self::outbox::Outgoing;
 pub use self::run::Driver;
 use crate::Error;

@@ -1,0 +1,115 @@
+//! What a token is: who makes one, and who reaches a verdict on one.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use auth_core::Secret;
+use auth_core::jwt::{Claims, Hs256Key};
+use auth_core::scope::Scopes;
+use auth_core::time::{Now, Timestamp};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Makes access tokens.
+pub trait Issuer: Send + Sync {
+    /// Makes a token for what the token endpoint has approved.
+    fn issue(&self, now: Now, approved: &Approved) -> Secret;
+}
+
+/// What the token endpoint has approved.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Approved {
+    /// The client that asked.
+    pub client_id: String,
+    /// The scopes it gets.
+    pub scope: Scopes,
+    /// How long the token lives.
+    pub lifetime: Duration,
+}
+
+/// Reaches a verdict on the credential of a connection.
+#[async_trait]
+pub trait Authenticator: Send + Sync {
+    /// Says how long the credential still lives.
+    ///
+    /// # Errors
+    ///
+    /// Why it is refused, in words that the client may read.
+    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Duration, &'static str>;
+}
+
+/// A credential that a connection presents.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Presented {
+    /// The credential.
+    pub credential: Secret,
+    /// Whether the connection is authenticated already, and renews.
+    pub renewal: bool,
+}
+
+/// Tokens as JWTs, signed with HS256 by a key that only this gateway has.
+#[derive(Clone)]
+pub struct JwtAuthority {
+    key: Hs256Key,
+}
+
+/// Stands in every token, and is required of each.
+const ISSUER: &str = "rtauth-gateway";
+
+impl JwtAuthority {
+    /// An authority with a fresh random key: tokens of another run are refused.
+    ///
+    /// # Panics
+    ///
+    /// Never: the key has the 32 bytes that HS256 needs.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "32 bytes are enough")]
+    pub fn with_random_key() -> Self {
+        let key: [u8; 32] = rand::random();
+        Self { key: Hs256Key::new(&key).expect("32 bytes are enough") }
+    }
+}
+
+impl Issuer for JwtAuthority {
+    fn issue(&self, now: Now, approved: &Approved) -> Secret {
+        // A JWT has whole seconds: rounded up here and down in `expires_in`, a token never dies earlier than
+        // its client believes.
+        let exp = now.wall.saturating_add(approved.lifetime).as_millis().div_ceil(1_000) * 1_000;
+        let mut claims = Claims::default();
+        claims.iss = Some(ISSUER.to_owned());
+        claims.sub = Some(approved.client_id.clone());
+        claims.client_id = Some(approved.client_id.clone());
+        claims.scope = Some(approved.scope.clone());
+        claims.iat = Some(now.wall);
+        claims.exp = Some(Timestamp::from_millis(exp));
+        claims.jti = Some(random_text());
+        self.key.mint(&claims)
+    }
+}
+
+#[async_trait]
+impl Authenticator for JwtAuthority {
+    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Duration, &'static str> {
+        let verified = self.key.verify(presented.credential.expose(), now, Duration::ZERO);
+        let claims = verified.map_err(|_| "the token is invalid or has expired")?.into_inner();
+        if claims.iss.as_deref() != Some(ISSUER) {
+            return Err("the token is another issuer's");
+        }
+        let exp = claims.exp.ok_or("the token never expires")?;
+        Ok(exp.saturating_since(now.wall))
+    }
+}
+
+impl fmt::Debug for JwtAuthority {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JwtAuthority(…)")
+    }
+}
+
+/// 128 random bits as 22 characters: for names and secrets.
+pub(crate) fn random_text() -> String {
+    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>())
+}

@@ -1,0 +1,132 @@
+//! The settings of a gateway, each with its reason.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_core::Secret;
+use auth_core::scope::Scopes;
+
+use crate::{Application, Authenticator, Echo, Issuer, JwtAuthority, RateLimit};
+
+/// The settings of a [`Gateway`](crate::Gateway).
+#[derive(Clone)]
+pub struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) token_lifetime: Duration,
+    pub(crate) rate_limit: RateLimit,
+    pub(crate) patience: Duration,
+    pub(crate) most_connections: usize,
+    pub(crate) issuer: Arc<dyn Issuer>,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) application: Arc<dyn Application>,
+}
+
+/// An OAuth client that may obtain tokens.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub(crate) id: String,
+    pub(crate) secret: Secret,
+    pub(crate) scope: Scopes,
+    pub(crate) refresh_token: Option<Secret>,
+}
+
+impl Client {
+    /// A client with the scopes that its tokens may have.
+    #[must_use]
+    pub fn new(id: impl Into<String>, secret: Secret, scope: Scopes) -> Self {
+        Self { id: id.into(), secret, scope, refresh_token: None }
+    }
+
+    /// The same client with a refresh token that it was given elsewhere, for example by a login in a browser.
+    #[must_use]
+    pub fn with_refresh_token(self, refresh_token: Secret) -> Self {
+        Self { refresh_token: Some(refresh_token), ..self }
+    }
+}
+
+impl Config {
+    /// The defaults, with tokens as JWTs under a fresh random key, and no client yet.
+    #[must_use]
+    pub fn new(listen: SocketAddr) -> Self {
+        let authority = Arc::new(JwtAuthority::with_random_key());
+        Self {
+            listen,
+            clients: Vec::new(),
+            token_lifetime: Duration::from_secs(3_600),
+            rate_limit: RateLimit::new(Duration::from_millis(200), 10),
+            patience: Duration::from_secs(10),
+            most_connections: 10_000,
+            issuer: Arc::clone(&authority) as Arc<dyn Issuer>,
+            authenticator: authority,
+            application: Arc::new(Echo),
+        }
+    }
+
+    /// Adds a client.
+    #[must_use]
+    pub fn with_client(mut self, client: Client) -> Self {
+        self.clients.push(client);
+        self
+    }
+
+    /// How long a token lives: an hour by default, at least a second. A shorter life limits what a stolen token is
+    /// good for, and costs a renewal each time.
+    #[must_use]
+    pub fn with_token_lifetime(self, token_lifetime: Duration) -> Self {
+        Self { token_lifetime: token_lifetime.max(Duration::from_secs(1)), ..self }
+    }
+
+    /// How often one client may ask for a token: five a second by default, ten at once.
+    #[must_use]
+    pub fn with_rate_limit(self, rate_limit: RateLimit) -> Self {
+        Self { rate_limit, ..self }
+    }
+
+    /// How long a connection may take from being accepted to presenting its credential: 10 s by default, the figure
+    /// of the Genesys document. It counts for the HTTP head as well.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How many connections there may be at once: 10,000 by default. Further ones wait to be accepted.
+    #[must_use]
+    pub fn with_most_connections(self, most_connections: usize) -> Self {
+        Self { most_connections: most_connections.max(1), ..self }
+    }
+
+    /// Who makes the tokens.
+    #[must_use]
+    pub fn with_issuer(self, issuer: Arc<dyn Issuer>) -> Self {
+        Self { issuer, ..self }
+    }
+
+    /// Who reaches the verdicts on them.
+    #[must_use]
+    pub fn with_authenticator(self, authenticator: Arc<dyn Authenticator>) -> Self {
+        Self { authenticator, ..self }
+    }
+
+    /// What answers the messages of authenticated connections: an echo by default.
+    #[must_use]
+    pub fn with_application(self, application: Arc<dyn Application>) -> Self {
+        Self { application, ..self }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("clients", &self.clients)
+            .field("token_lifetime", &self.token_lifetime)
+            .field("rate_limit", &self.rate_limit)
+            .field("patience", &self.patience)
+            .field("most_connections", &self.most_connections)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,69 @@
+//! Routing: the token endpoint, the upgrade, and nothing else.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+
+use crate::clock::Clock;
+use crate::token_endpoint::TokenEndpoint;
+
+/// The largest request body that is read, in bytes. A token request is a few hundred.
+const LARGEST_BODY: usize = 16 * 1024;
+
+/// Where an accepted upgrade is left for whoever owns the connection.
+pub(crate) type Upgrade = Arc<Mutex<Option<OnUpgrade>>>;
+
+/// Answers one request. An accepted upgrade is put into `upgrade`.
+pub(crate) async fn respond(
+    mut request: Request<Incoming>,
+    tokens: Arc<TokenEndpoint>,
+    clock: Clock,
+    patience: Duration,
+    upgrade: Upgrade,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let response = match request.uri().path() {
+        "/oauth/token" => match tokio::time::timeout(patience, read(request)).await {
+            Ok(Ok(request)) => tokens.respond(clock.now(), &request),
+            Ok(Err(status)) => refused(status),
+            Err(_) => refused(StatusCode::REQUEST_TIMEOUT),
+        },
+        "/ws" if request.method() == Method::GET => {
+            let accepted = hyper::upgrade::on(&mut request);
+            match tungstenite::handshake::server::create_response(&request.map(drop)) {
+                Ok(response) => {
+                    *upgrade.lock().unwrap_or_else(PoisonError::into_inner) = Some(accepted);
+                    response.map(|()| Bytes::new())
+                }
+                Err(_) => refused(StatusCode::BAD_REQUEST),
+            }
+        }
+        "/ws" => refused(StatusCode::METHOD_NOT_ALLOWED),
+        _ => refused(StatusCode::NOT_FOUND),
+    };
+    Ok(response.map(Full::new))
+}
+
+async fn read(request: Request<Incoming>) -> Result<Request<Bytes>, StatusCode> {
+    let (head, body) = request.into_parts();
+    let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST }
+    })?;
+    Ok(Request::from_parts(head, body.to_bytes()))
+}
+
+/// An error in plain words. The connection is closed: what follows on it may be the rest of a body.
+fn refused(status: StatusCode) -> Response<Bytes> {
+    let text = status.canonical_reason().unwrap_or_default();
+    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}

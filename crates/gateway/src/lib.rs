@@ -1,0 +1,38 @@
+//! The other end: an OAuth token endpoint, and a WebSocket endpoint that verifies what it is given.
+//!
+//! It serves as a backend, as the counterpart of the demo, and as the test peer of the other crates. What a token
+//! is and what a message means can be replaced: [`Issuer`], [`Authenticator`] and [`Application`] are its seams.
+//!
+//! A connection must present a credential within ten seconds, is closed when its credential expires without
+//! renewal, and may renew it at any time in band. Everything that a stranger controls has a limit.
+//!
+//! ```no_run
+//! use auth_core::Secret;
+//! use gateway::{Client, Config, Gateway};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new("abc123", Secret::from("secret"), "conversation:read user:read".parse()?);
+//! let gateway = Gateway::bind(Config::new("127.0.0.1:0".parse()?).with_client(client)).await?;
+//! println!("tokens at {}/oauth/token, sockets at {}", gateway.http_url(), gateway.ws_url());
+//! gateway.serve(std::future::pending()).await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod authority;
+mod clock;
+mod config;
+mod http_service;
+mod refresh;
+mod registry;
+mod serve;
+mod throttle;
+mod token_endpoint;
+mod websocket;
+
+pub use self::authority::{Approved, Authenticator, Issuer, JwtAuthority, Presented};
+pub use self::config::{Client, Config};
+pub use self::registry::{LiveSession, Sessions};
+pub use self::serve::{Gateway, Running};
+pub use self::throttle::RateLimit;
+pub use self::websocket::{Application, Echo};

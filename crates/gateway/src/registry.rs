@@ -1,0 +1,91 @@
+//! The connections that are authenticated now.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+/// A view of the live connections; clones see the same.
+#[derive(Debug, Clone, Default)]
+pub struct Sessions(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    live: Mutex<HashMap<String, Entry>>,
+    upgrades: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    renewals: u32,
+    disconnect: Option<oneshot::Sender<()>>,
+}
+
+/// One authenticated connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LiveSession {
+    /// Its name, as its client was told.
+    pub session_id: String,
+    /// How often its credential was renewed in band.
+    pub renewals: u32,
+}
+
+impl Sessions {
+    /// The live connections, in no order.
+    #[must_use]
+    pub fn live(&self) -> Vec<LiveSession> {
+        let session =
+            |(id, entry): (&String, &Entry)| LiveSession { session_id: id.clone(), renewals: entry.renewals };
+        self.lock().iter().map(session).collect()
+    }
+
+    /// How many WebSockets were opened since the gateway began, authenticated or not.
+    #[must_use]
+    pub fn upgrades(&self) -> u64 {
+        self.0.upgrades.load(Ordering::Relaxed)
+    }
+
+    /// Drops a connection without a close frame, as a failing network would. False when there is no such one.
+    #[must_use]
+    pub fn disconnect(&self, session_id: &str) -> bool {
+        let disconnect = self.lock().get_mut(session_id).and_then(|entry| entry.disconnect.take());
+        disconnect.is_some_and(|disconnect| disconnect.send(()).is_ok())
+    }
+
+    pub(crate) fn upgraded(&self) {
+        self.0.upgrades.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Registers a connection; it is removed when what is returned is dropped.
+    pub(crate) fn register(&self, session_id: &str) -> (Registration, oneshot::Receiver<()>) {
+        let (disconnect, disconnected) = oneshot::channel();
+        self.lock().insert(session_id.to_owned(), Entry { renewals: 0, disconnect: Some(disconnect) });
+        (Registration { sessions: self.clone(), session_id: session_id.to_owned() }, disconnected)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection's place in the registry.
+pub(crate) struct Registration {
+    sessions: Sessions,
+    session_id: String,
+}
+
+impl Registration {
+    pub(crate) fn renewed(&self) {
+        if let Some(entry) = self.sessions.lock().get_mut(&self.session_id) {
+            entry.renewals += 1;
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.sessions.lock().remove(&self.session_id);
+    }
+}

@@ -1,0 +1,223 @@
+//! Binding, accepting, and an orderly end.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::http_service::{Upgrade, respond};
+use crate::token_endpoint::TokenEndpoint;
+use crate::websocket::{self, Shared};
+use crate::{Config, Sessions};
+
+/// A gateway that has its port and accepts nobody yet.
+#[must_use = "a gateway accepts nobody until it is served"]
+pub struct Gateway {
+    listener: TcpListener,
+    address: SocketAddr,
+    connections: Arc<Semaphore>,
+    tokens: Arc<TokenEndpoint>,
+    shared: Arc<Shared>,
+    drain: watch::Sender<bool>,
+}
+
+/// How long connections may take to end once the gateway drains.
+const DRAIN: Duration = Duration::from_secs(5);
+
+impl Gateway {
+    /// Takes the port.
+    ///
+    /// # Errors
+    ///
+    /// An I/O error when it is in use or not ours to take.
+    pub async fn bind(config: Config) -> io::Result<Self> {
+        let listener = TcpListener::bind(config.listen).await?;
+        let clock = Clock::start();
+        let (drain, draining) = watch::channel(false);
+        let shared = Shared {
+            clock,
+            authenticator: Arc::clone(&config.authenticator),
+            application: Arc::clone(&config.application),
+            sessions: Sessions::default(),
+            patience: config.patience,
+            draining,
+        };
+        Ok(Self {
+            address: listener.local_addr()?,
+            listener,
+            connections: Arc::new(Semaphore::new(config.most_connections)),
+            tokens: Arc::new(TokenEndpoint::new(&config, clock.now())),
+            shared: Arc::new(shared),
+            drain,
+        })
+    }
+
+    /// Where tokens are issued: this URL followed by `/oauth/token`.
+    #[must_use]
+    pub fn http_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where WebSockets are accepted.
+    #[must_use]
+    pub fn ws_url(&self) -> String {
+        format!("ws://{}/ws", self.address)
+    }
+
+    /// The live connections.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        self.shared.sessions.clone()
+    }
+
+    /// Serves until `shutdown` is ready; then accepts nobody, says goodbye with close code 1001, and waits up to 5 s
+    /// for the connections to end.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
+        let mut tasks = JoinSet::new();
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                (stream, permit) = accept(&self.listener, &self.connections) => {
+                    let (tokens, shared) = (Arc::clone(&self.tokens), Arc::clone(&self.shared));
+                    tasks.spawn(connection(stream, tokens, shared, permit));
+                }
+                Some(_) = tasks.join_next() => {}
+            }
+        }
+        drop(self.listener);
+        self.drain.send_replace(true);
+        let drained = timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await;
+        if drained.is_err() {
+            tasks.shutdown().await;
+        }
+    }
+
+    /// Serves on the current tokio runtime until [`Running::stop`], or until what is returned is dropped.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    #[expect(clippy::disallowed_methods, reason = "the caller asked for it by name")]
+    pub fn spawn(self) -> Running {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (http_url, ws_url, sessions) = (self.http_url(), self.ws_url(), self.sessions());
+        let serving = tokio::spawn(self.serve(async {
+            // A dropped sender is a dropped `Running`: stop as well.
+            let _ = stopped.await;
+        }));
+        Running { http_url, ws_url, sessions, stop, serving }
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Gateway").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// A gateway that serves in the background. It stops when this is dropped.
+#[derive(Debug)]
+pub struct Running {
+    http_url: String,
+    ws_url: String,
+    sessions: Sessions,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Running {
+    /// Where tokens are issued: this URL followed by `/oauth/token`.
+    #[must_use]
+    pub fn http_url(&self) -> &str {
+        &self.http_url
+    }
+
+    /// Where WebSockets are accepted.
+    #[must_use]
+    pub fn ws_url(&self) -> &str {
+        &self.ws_url
+    }
+
+    /// The live connections.
+    #[must_use]
+    pub const fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Stops, and waits until nothing is left.
+    pub async fn stop(self) {
+        drop(self.stop);
+        // A panic of the serving task has been reported already.
+        let _ = self.serving.await;
+    }
+}
+
+/// Waits for room, then for a connection.
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    let permit = Arc::clone(room).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, permit),
+            // The peer has gone again, or there are no descriptors left: try again when there may be.
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// Waits until the gateway drains.
+pub(crate) async fn drained(draining: &mut watch::Receiver<bool>) {
+    // A dropped sender is a gateway that is gone, which comes to the same.
+    let _ = draining.wait_for(|draining| *draining).await;
+}
+
+async fn connection(
+    stream: TcpStream,
+    tokens: Arc<TokenEndpoint>,
+    shared: Arc<Shared>,
+    _room: Option<OwnedSemaphorePermit>,
+) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let upgrade = Upgrade::default();
+    let (clock, patience) = (shared.clock, shared.patience);
+    let service =
+        service_fn(|request| respond(request, Arc::clone(&tokens), clock, patience, Arc::clone(&upgrade)));
+    let mut http = std::pin::pin!(
+        http1::Builder::new()
+            // Without a timer the header timeout is inert.
+            .timer(TokioTimer::new())
+            .header_read_timeout(shared.patience)
+            .max_buf_size(16 * 1024)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
+    );
+    let mut draining = shared.draining.clone();
+    let served = tokio::select! {
+        served = http.as_mut() => served,
+        () = drained(&mut draining) => {
+            http.as_mut().graceful_shutdown();
+            http.await
+        }
+    };
+    // An error here is the peer's, and the answer to it has been sent.
+    if served.is_ok() {
+        let accepted = upgrade.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(accepted) = accepted
+            && let Ok(upgraded) = accepted.await
+        {
+            websocket::serve(TokioIo::new(upgraded), shared).await;
+        }
+    }
+}

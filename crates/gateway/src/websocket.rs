@@ -1,0 +1,231 @@
+//! One WebSocket, from its upgrade to its end: the loop around the pure half in `ws_session::server`.
+
+use std::future::{Future, pending, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use auth_core::ApiMisuse;
+use auth_core::time::Deadline;
+use futures_core::Stream as _;
+use futures_sink::Sink as _;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tungstenite::Message as Frame;
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use ws_session::dialect::Dialect;
+use ws_session::server::{Output, Received, ServerSession};
+
+use crate::authority::random_text;
+use crate::clock::Clock;
+use crate::registry::Registration;
+use crate::serve::drained;
+use crate::{Authenticator, Presented, Sessions};
+
+/// What answers the messages of authenticated connections.
+#[async_trait]
+pub trait Application: Send + Sync {
+    /// Answers a text message; `None` says nothing.
+    async fn answer(&self, session_id: &str, text: &str) -> Option<String>;
+}
+
+/// The application that sends each message back.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Echo;
+
+#[async_trait]
+impl Application for Echo {
+    async fn answer(&self, _session_id: &str, text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+}
+
+/// What all connections of a gateway share.
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) application: Arc<dyn Application>,
+    pub(crate) sessions: Sessions,
+    pub(crate) patience: Duration,
+    pub(crate) draining: watch::Receiver<bool>,
+}
+
+/// The largest message that is read, in bytes. The codec's own limit is 64 MiB, for strangers too.
+const LARGEST_MESSAGE: usize = 64 * 1024;
+
+/// How long a peer may take to accept what we send before it is dropped.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: Arc<Shared>) {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(4 * 1024)
+        .max_message_size(Some(LARGEST_MESSAGE))
+        .max_frame_size(Some(LARGEST_MESSAGE));
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+    shared.sessions.upgraded();
+    let session_id = random_text();
+    let session =
+        ServerSession::new(shared.clock.now(), Dialect::genesys(), session_id.clone(), shared.patience);
+    let mut connection = Connection {
+        socket,
+        session,
+        session_id,
+        verifying: None,
+        registration: None,
+        disconnected: None,
+        shared,
+    };
+    // Whatever ended it, the connection is dropped here.
+    let _ended = connection.run().await;
+}
+
+struct Connection<S> {
+    socket: WebSocketStream<S>,
+    session: ServerSession,
+    session_id: String,
+    verifying: Option<Verifying>,
+    registration: Option<Registration>,
+    disconnected: Option<oneshot::Receiver<()>>,
+    shared: Arc<Shared>,
+}
+
+type Verifying = Pin<Box<dyn Future<Output = (bool, Result<Duration, &'static str>)> + Send>>;
+
+/// Why a connection ended.
+enum Ended {
+    ByUs,
+    ByPeer,
+}
+
+impl From<tungstenite::Error> for Ended {
+    fn from(_: tungstenite::Error) -> Self {
+        Self::ByPeer
+    }
+}
+
+impl From<ApiMisuse> for Ended {
+    fn from(misuse: ApiMisuse) -> Self {
+        debug_assert!(false, "{misuse}");
+        Self::ByUs
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    async fn run(&mut self) -> Result<(), Ended> {
+        let mut draining = self.shared.draining.clone();
+        loop {
+            let wait = self.act().await?;
+            let clock = self.shared.clock;
+            tokio::select! {
+                () = drained(&mut draining) => {
+                    self.close(1001, "the gateway is going away").await?;
+                }
+                Ok(()) = optional(&mut self.disconnected) => return Err(Ended::ByUs),
+                (renewal, verdict) = optional(&mut self.verifying) => {
+                    self.verifying = None;
+                    self.decided(renewal, verdict)?;
+                }
+                frame = poll_fn(|cx| Pin::new(&mut self.socket).poll_next(cx)) => {
+                    self.received(frame.ok_or(Ended::ByPeer)??).await?;
+                }
+                () = until(wait, clock) => self.session.tick(clock.now())?,
+            }
+        }
+    }
+
+    /// Does what the session asks for, until it waits.
+    async fn act(&mut self) -> Result<Option<Deadline>, Ended> {
+        loop {
+            match self.session.poll() {
+                Output::Verify { credential, renewal } => {
+                    let shared = Arc::clone(&self.shared);
+                    self.verifying = Some(Box::pin(async move {
+                        let presented = Presented { credential, renewal };
+                        let now = shared.clock.now();
+                        (renewal, shared.authenticator.authenticate(now, &presented).await)
+                    }));
+                }
+                Output::Send(text) => self.send(Frame::text(text)).await?,
+                Output::Close { code, reason } => self.close(code, reason).await?,
+                Output::Wait(deadline) => return Ok(deadline),
+            }
+        }
+    }
+
+    fn decided(&mut self, renewal: bool, verdict: Result<Duration, &'static str>) -> Result<(), Ended> {
+        match (&self.registration, verdict) {
+            (None, Ok(_)) => {
+                let (registration, disconnected) = self.shared.sessions.register(&self.session_id);
+                self.registration = Some(registration);
+                self.disconnected = Some(disconnected);
+            }
+            (Some(registration), Ok(_)) if renewal => registration.renewed(),
+            (Some(_) | None, _) => {}
+        }
+        Ok(self.session.decided(self.shared.clock.now(), verdict)?)
+    }
+
+    async fn received(&mut self, frame: Frame) -> Result<(), Ended> {
+        match frame {
+            Frame::Text(text) => {
+                if self.session.receive(&text)? == Received::Deliver {
+                    let application = Arc::clone(&self.shared.application);
+                    if let Some(answer) = application.answer(&self.session_id, &text).await {
+                        self.send(Frame::text(answer)).await?;
+                    }
+                }
+                Ok(())
+            }
+            // No credential is binary, and before it nothing else is taken.
+            Frame::Binary(_) if self.session.is_live() => Ok(()),
+            Frame::Binary(_) => self.close(1003, "authenticate with a text message").await,
+            Frame::Ping(_) => self.flush().await,
+            Frame::Close(_) => {
+                self.flush().await?;
+                Err(Ended::ByPeer)
+            }
+            Frame::Pong(_) | Frame::Frame(_) => Ok(()),
+        }
+    }
+
+    /// Says why, and ends the connection. The peer's own close frame is not waited for.
+    async fn close(&mut self, code: u16, reason: &'static str) -> Result<(), Ended> {
+        self.send(Frame::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }))).await?;
+        Err(Ended::ByUs)
+    }
+
+    async fn send(&mut self, frame: Frame) -> Result<(), Ended> {
+        let socket = &mut self.socket;
+        let send = async {
+            poll_fn(|cx| Pin::new(&mut *socket).poll_ready(cx)).await?;
+            Pin::new(&mut *socket).start_send(frame)?;
+            poll_fn(|cx| Pin::new(&mut *socket).poll_flush(cx)).await
+        };
+        Ok(timeout(WRITE_PATIENCE, send).await.map_err(|_| Ended::ByPeer)??)
+    }
+
+    async fn flush(&mut self) -> Result<(), Ended> {
+        let flush = poll_fn(|cx| Pin::new(&mut self.socket).poll_flush(cx));
+        Ok(timeout(WRITE_PATIENCE, flush).await.map_err(|_| Ended::ByPeer)??)
+    }
+}
+
+/// The result of a future, if there is one.
+async fn optional<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}
+
+async fn until(deadline: Option<Deadline>, clock: Clock) {
+    match deadline {
+        // In steps, so that a wall clock that went on during a suspend is noticed.
+        Some(deadline) => sleep(deadline.remaining(clock.now()).min(Duration::from_secs(30))).await,
+        None => pending().await,
+    }
+}

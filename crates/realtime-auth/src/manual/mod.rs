@@ -1,0 +1,7 @@
+//! The manual: what no single item can say.
+
+#[doc = include_str!("defaults.md")]
+pub mod defaults {}
+
+#[doc = include_str!("threat_model.md")]
+pub mod threat_model {}
