@@ -1,0 +1,63 @@
+//! How a command ends: the exit codes that scripts rely on.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+/// Why a command failed, and with it its exit code.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The operation failed (exit code 1).
+    Operation(String),
+    /// The command line or a configuration file is wrong (exit code 2).
+    Usage(String),
+    /// The user pressed Ctrl-C (exit code 130, as shells have it).
+    Interrupted,
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Operation(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// A port that can't be taken.
+    pub(crate) fn bind(address: SocketAddr, error: &io::Error) -> Self {
+        Self::Usage(match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                format!("{address} is in use; choose another address with --listen, or port 0 for a free one")
+            }
+            _ => format!("{address} can't be listened on: {error}"),
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operation(text) | Self::Usage(text) => formatter.write_str(text),
+            Self::Interrupted => formatter.write_str("interrupted"),
+        }
+    }
+}
+
+/// Runs a command on a runtime of its own; what is still running when it ends is dropped with the runtime.
+pub(crate) fn run(name: &str, command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
+    let outcome = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => Err(Failure::Operation(format!("no runtime can be started: {error}"))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("rtauth {name}: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `rtauth gateway`: the gateway by a configuration file.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use auth_core::Secret;
+use gateway::{Client, Config, Gateway};
+use serde::Deserialize;
+
+use crate::args::GatewayOptions;
+use crate::exit::{self, Failure};
+
+pub(crate) fn command(options: &GatewayOptions) -> ExitCode {
+    exit::run("gateway", serve(options))
+}
+
+async fn serve(options: &GatewayOptions) -> Result<(), Failure> {
+    let (file, folder) = match &options.config {
+        Some(path) => (File::read(path)?, path.parent().map(Path::to_owned).unwrap_or_default()),
+        None => (File::default(), PathBuf::new()),
+    };
+    let listen = options.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    if !listen.ip().is_loopback() && !options.insecure {
+        return Err(Failure::Usage(format!(
+            "{listen} is open to other machines, and this gateway speaks plain http; \
+             put TLS in front of it and say --insecure, or listen on 127.0.0.1"
+        )));
+    }
+    let mut config = Config::new(listen);
+    if let Some(seconds) = file.token_lifetime_seconds {
+        config = config.with_token_lifetime(Duration::from_secs(seconds));
+    }
+    if file.client.is_empty() {
+        eprintln!(
+            "rtauth gateway: no client is configured, so nobody can get a token; see rtauth gateway --help"
+        );
+    }
+    for client in file.client {
+        config = config.with_client(client.read(&folder)?);
+    }
+    let gateway = Gateway::bind(config).await.map_err(|error| Failure::bind(listen, &error))?;
+    let stop = termination().map_err(|error| Failure::Operation(format!("no signal handler: {error}")))?;
+    let listening = serde_json::json!({
+        "event": "listening", "http": gateway.http_url(), "ws": gateway.ws_url(),
+    });
+    writeln!(io::stdout(), "{listening}")
+        .map_err(|error| Failure::Operation(format!("standard output can't be written: {error}")))?;
+    gateway.serve(stop).await;
+    Ok(())
+}
+
+/// Ready once somebody asks this process to end.
+#[cfg(unix)]
+fn termination() -> io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Ready once somebody asks this process to end.
+#[cfg(not(unix))]
+fn termination() -> io::Result<impl Future<Output = ()> + Send> {
+    Ok(async {
+        // Without a handler the signal ends the process by itself.
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+/// The configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<SocketAddr>,
+    token_lifetime_seconds: Option<u64>,
+    #[serde(default)]
+    client: Vec<ClientEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClientEntry {
+    id: String,
+    secret_file: PathBuf,
+    scope: String,
+    refresh_token_file: Option<PathBuf>,
+}
+
+impl File {
+    fn read(path: &Path) -> Result<Self, Failure> {
+        let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        toml::from_str(&text).map_err(|error| Failure::Usage(format!("{} is wrong: {error}", path.display())))
+    }
+}
+
+impl ClientEntry {
+    fn read(self, folder: &Path) -> Result<Client, Failure> {
+        let scope = self.scope.parse().map_err(|error| {
+            Failure::Usage(format!("the scope of client {:?} is wrong: {error}", self.id))
+        })?;
+        let client = Client::new(self.id, secret(&folder.join(self.secret_file))?, scope);
+        Ok(match self.refresh_token_file {
+            Some(path) => client.with_refresh_token(secret(&folder.join(path))?),
+            None => client,
+        })
+    }
+}
+
+fn secret(path: &Path) -> Result<Secret, Failure> {
+    let mut text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    if text.is_empty() {
+        return Err(Failure::Usage(format!("{} is empty; it must hold the secret", path.display())));
+    }
+    Ok(Secret::from(text))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::Usage(format!("{} can't be read: {error}", path.display()))
+}

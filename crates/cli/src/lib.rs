@@ -1,0 +1,23 @@
+//! The command line of realtime-auth, as a library so that its tests can play the demo against a broken counterpart.
+
+mod args;
+pub mod demo;
+mod exit;
+mod gateway_command;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Arguments, Command};
+pub use crate::exit::Failure;
+
+/// Reads the arguments and runs the command.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Command::Demo(options) => demo::command(&options, demo::gateway_config(options.listen)),
+        Command::Gateway(options) => gateway_command::command(&options),
+    }
+}

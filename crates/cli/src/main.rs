@@ -1,0 +1,7 @@
+//! The `rtauth` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rtauth::run()
+}
