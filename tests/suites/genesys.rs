@@ -1,0 +1,242 @@
+//! The Genesys document, sentence by sentence, over real sockets against the gateway and a scripted token endpoint.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_core::observe::ScopeVerdict;
+use auth_core::{AuthEvent, Demand, ErrorKind, Secret, TokenSource as _};
+use auth_http::client::HyperClient;
+use auth_http::grant::RefreshToken;
+use auth_http::manager::TokenManager;
+use auth_http::wire::TokenEndpoint;
+use gateway::{Client, Config, Gateway, Running};
+use providers::genesys;
+use realtime_auth_tests::recorder::Recorder;
+use realtime_auth_tests::script::{Answer, Script};
+use tokio::time::timeout;
+
+const SECRET: &str = "canary-client-secret";
+const REFRESH_TOKEN: &str = "canary-refresh-token";
+const SCOPES: &str = "conversation:read user:read";
+
+async fn gateway(lifetime: Duration) -> Running {
+    let client = Client::new("abc123", Secret::from(SECRET), SCOPES.parse().unwrap())
+        .with_refresh_token(Secret::from(REFRESH_TOKEN));
+    let config =
+        Config::new("127.0.0.1:0".parse().unwrap()).with_client(client).with_token_lifetime(lifetime);
+    Gateway::bind(config).await.unwrap().spawn()
+}
+
+fn client(url: &str, recorder: &Recorder) -> genesys::Builder {
+    genesys::Client::builder(url, "abc123", SECRET).with_observer(Arc::new(recorder.clone()))
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[tokio::test]
+async fn the_token_request_is_a_form_post_with_basic_credentials() {
+    let server = Script::serve(vec![Answer::token("t", 3_600)]).await.unwrap();
+    let client = client(server.url(), &Recorder::default()).build().unwrap();
+    assert_eq!(client.valid_token().await.unwrap().secret().expose(), "t");
+    let request = server.requests().remove(0);
+    assert!(request.starts_with("POST /oauth/token HTTP/1.1\r\n"), "{request}");
+    let lower = request.to_lowercase();
+    assert!(lower.contains("content-type: application/x-www-form-urlencoded\r\n"), "{request}");
+    assert!(lower.contains("accept: application/json\r\n"), "{request}");
+    // base64("abc123:canary-client-secret")
+    assert!(request.contains("Basic YWJjMTIzOmNhbmFyeS1jbGllbnQtc2VjcmV0\r\n"), "{request}");
+    assert!(request.ends_with("\r\n\r\ngrant_type=client_credentials"), "{request}");
+}
+
+#[tokio::test]
+async fn a_cached_token_is_not_asked_for_again() {
+    let server = Script::serve(vec![Answer::token("t", 3_600)]).await.unwrap();
+    let client = client(server.url(), &Recorder::default()).build().unwrap();
+    for _ in 0..100 {
+        client.valid_token().await.unwrap();
+    }
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn rate_limits_and_server_errors_are_retried() {
+    let recorder = Recorder::default();
+    let answers = vec![
+        Answer::http(429, "Retry-After: 1\r\n", ""),
+        Answer::http(503, "", ""),
+        Answer::token("t", 3_600),
+    ];
+    let server = Script::serve(answers).await.unwrap();
+    let client = client(server.url(), &recorder).build().unwrap();
+    assert_eq!(client.valid_token().await.unwrap().secret().expose(), "t");
+    assert_eq!(server.requests().len(), 3);
+    let waited = recorder.events().into_iter().find_map(|event| match event {
+        AuthEvent::RateLimited { retry_after, retry_in, .. } => {
+            Some((retry_after.unwrap(), retry_in.unwrap()))
+        }
+        _ => None,
+    });
+    let (asked, chosen) = waited.unwrap();
+    assert_eq!(asked, Duration::from_secs(1));
+    assert!(chosen >= asked && chosen <= asked * 11 / 10, "{chosen:?}");
+}
+
+#[tokio::test]
+async fn three_attempts_are_the_limit() {
+    let server = Script::serve(vec![Answer::http(500, "", "")]).await.unwrap();
+    let client = client(server.url(), &Recorder::default()).build().unwrap();
+    let error = client.valid_token().await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code(), server.requests().len()),
+        (ErrorKind::ServerFailed, Some(500), 3)
+    );
+}
+
+#[tokio::test]
+async fn invalid_client_credentials_are_a_verdict_that_is_not_retried() {
+    let gateway = gateway(HOUR).await;
+    let client = genesys::Client::builder(gateway.http_url(), "abc123", "wrong").build().unwrap();
+    let error = client.connect().await.unwrap_err();
+    let cause = error.token_error().unwrap();
+    assert_eq!((cause.kind(), cause.code()), (ErrorKind::InvalidClient, Some(401)));
+    assert_eq!(gateway.sessions().upgrades(), 0);
+}
+
+#[tokio::test]
+async fn bad_answers_of_the_token_endpoint_each_end_in_a_clear_kind() {
+    for (answer, kind) in [
+        (Answer::http(200, "", "<html>"), ErrorKind::MalformedResponse),
+        (Answer::http(200, "", r#"{"access_token":"t""#), ErrorKind::MalformedResponse),
+        (Answer::http(200, "", &"x".repeat(100_000)), ErrorKind::MalformedResponse),
+        (Answer::http(302, "Location: http://127.0.0.1:1/\r\n", ""), ErrorKind::Refused),
+        (Answer::http(403, "", ""), ErrorKind::Refused),
+        (Answer::HangUp, ErrorKind::Transport),
+        (Answer::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{".to_vec()), ErrorKind::Transport),
+    ] {
+        let server = Script::serve(vec![answer]).await.unwrap();
+        let client = client(server.url(), &Recorder::default()).build().unwrap();
+        let error = timeout(Duration::from_secs(20), client.valid_token()).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), kind, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_rotates_and_the_old_one_is_never_sent_again() {
+    let rotating = |number: u32| {
+        Answer::http(
+            200,
+            "",
+            &format!(r#"{{"access_token":"t{number}","expires_in":3600,"refresh_token":"r{number}"}}"#),
+        )
+    };
+    let server = Script::serve(vec![rotating(1), rotating(2), rotating(3)]).await.unwrap();
+    let url = format!("{}/oauth/token", server.url());
+    let endpoint = TokenEndpoint::new(&url, "abc123", Secret::from(SECRET)).unwrap();
+    let grant = RefreshToken::new(endpoint, Arc::new(HyperClient::plaintext()), Secret::from("r0"));
+    let manager = TokenManager::builder(grant).spawn();
+    let mut token = manager.token(Demand::Current).await.unwrap();
+    for _ in 0..2 {
+        token = manager.token(Demand::InsteadOf(token.generation())).await.unwrap();
+    }
+    assert_eq!(token.secret().expose(), "t3");
+    let sent: Vec<_> =
+        server.requests().iter().map(|request| request[request.len() - 2..].to_owned()).collect();
+    assert_eq!(sent, ["r0", "r1", "r2"]);
+}
+
+#[tokio::test]
+async fn a_session_lives_on_a_refresh_token() {
+    let gateway = gateway(Duration::from_secs(2)).await;
+    let recorder = Recorder::default();
+    let client = client(gateway.http_url(), &recorder).with_refresh_token(REFRESH_TOKEN).build().unwrap();
+    let mut session = client.connect().await.unwrap();
+    recorder.wait_for(2, |event| matches!(event, AuthEvent::TokenRenewed { .. })).await;
+    session.send("on").await.unwrap();
+    assert_eq!(session.next().await.unwrap().as_text(), Some("on"));
+    assert_eq!(gateway.sessions().upgrades(), 1);
+
+    // The first refresh token is spent: whoever has a copy of it gets nothing.
+    let thief = self::client(gateway.http_url(), &Recorder::default()).with_refresh_token(REFRESH_TOKEN);
+    let error = thief.build().unwrap().valid_token().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidGrant);
+}
+
+#[tokio::test]
+async fn missing_scopes_are_named_before_any_socket_is_opened() {
+    let gateway = gateway(HOUR).await;
+    let recorder = Recorder::default();
+    let required = "conversation:read analytics:read".parse().unwrap();
+    let client = client(gateway.http_url(), &recorder).with_required_scopes(required).build().unwrap();
+    let error = client.connect().await.unwrap_err();
+    assert_eq!(error.token_error().unwrap().kind(), ErrorKind::InsufficientScope);
+    assert!(error.to_string().contains("analytics:read"), "{error}");
+    let denied = recorder.count(|event| {
+        matches!(event, AuthEvent::ScopesChecked { verdict: ScopeVerdict::Denied, missing, .. }
+            if missing.to_string() == "analytics:read")
+    });
+    assert_eq!((denied, gateway.sessions().upgrades()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_token_that_can_not_be_read_is_refused_with_an_error_verdict() {
+    let recorder = Recorder::default();
+    let server = Script::serve(vec![Answer::token("not.a.jwt", 3_600)]).await.unwrap();
+    let required = "conversation:read".parse().unwrap();
+    let client = client(server.url(), &recorder).with_required_scopes(required).build().unwrap();
+    assert_eq!(client.valid_token().await.unwrap_err().kind(), ErrorKind::InvalidToken);
+    let verdict =
+        |event: &AuthEvent| matches!(event, AuthEvent::ScopesChecked { verdict: ScopeVerdict::Error, .. });
+    assert_eq!(recorder.count(verdict), 1);
+}
+
+#[tokio::test]
+async fn a_dropped_socket_comes_back_with_a_token_that_was_never_presented() {
+    let gateway = gateway(HOUR).await;
+    let recorder = Recorder::default();
+    let client = client(gateway.http_url(), &recorder).build().unwrap();
+    let mut session = client.connect().await.unwrap();
+    for lost in 1..=3 {
+        let live = gateway.sessions().live().remove(0);
+        assert!(gateway.sessions().disconnect(&live.session_id));
+        recorder.wait_for(lost + 1, |event| matches!(event, AuthEvent::Authenticated { .. })).await;
+    }
+    session.authenticated().await.unwrap();
+    let presented: std::collections::BTreeSet<_> = recorder
+        .events()
+        .iter()
+        .filter_map(|event| match event {
+            AuthEvent::Authenticated { token, .. } => *token,
+            _ => None,
+        })
+        .collect();
+    assert_eq!(presented.len(), 4, "four connections, four tokens");
+}
+
+/// Every input has a canary; none of the outputs may.
+#[tokio::test]
+async fn no_secret_reaches_an_event_an_error_or_the_audit_log() {
+    let gateway = gateway(Duration::from_secs(2)).await;
+    let recorder = Recorder::default();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let client = client(gateway.http_url(), &recorder)
+        .with_refresh_token(REFRESH_TOKEN)
+        .with_required_scopes(SCOPES.parse().unwrap())
+        .with_audit_file(&path)
+        .build()
+        .unwrap();
+    let session = client.connect().await.unwrap();
+    let token = client.valid_token().await.unwrap();
+    recorder.wait_for(1, |event| matches!(event, AuthEvent::TokenRenewed { .. })).await;
+    session.close().await.unwrap();
+    let summary = client.close_audit().unwrap();
+    assert_eq!((summary.dropped, summary.failed), (0, 0));
+    let log = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(audit::verify(&path).unwrap().records, summary.written);
+    assert_eq!(summary.written, recorder.events().len() as u64);
+    let outputs = format!("{log}{recorder:?}{client:?}{token:?}");
+    for secret in [SECRET, REFRESH_TOKEN, token.secret().expose(), "eyJ"] {
+        assert!(!outputs.contains(secret), "found {secret}");
+    }
+    assert!(outputs.contains("token_renewed"), "the control: the outputs are not empty");
+}

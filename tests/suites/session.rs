@@ -1,0 +1,129 @@
+//! The tokio driver over real sockets: what it delivers, what it gives back, and what it leaves behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_core::Secret;
+use auth_core::source::FixedToken;
+use auth_core::{Token, TokenSource};
+use gateway::{Client, Config, Gateway, Running};
+use providers::genesys;
+use realtime_auth_tests::counterparts::{Fault, with_fault};
+use realtime_auth_tests::recorder::Recorder;
+use realtime_auth_tests::script::{Answer, Script};
+use tokio::time::timeout;
+use ws_session::ErrorKind;
+use ws_session::dialect::Dialect;
+use ws_session::driver::tokio::{Message, Session, Target};
+use ws_session::machine::State;
+
+async fn gateway() -> Running {
+    let config = Config::new("127.0.0.1:0".parse().unwrap());
+    let client = Client::new("id", Secret::from("secret"), "a b".parse().unwrap());
+    Gateway::bind(with_fault(config.with_client(client), Fault::None)).await.unwrap().spawn()
+}
+
+fn client(gateway: &Running) -> genesys::Client {
+    genesys::Client::builder(gateway.http_url(), "id", "secret").build().unwrap()
+}
+
+fn fixed(url: &str, token: &str) -> Session {
+    let source: Arc<dyn TokenSource> = Arc::new(FixedToken::new(Token::new(Secret::from(token))));
+    Session::builder(Target::new(url).unwrap(), Dialect::genesys(), source).spawn()
+}
+
+/// Both ends send at once and more than any buffer holds: a driver that does not read while it writes would stop here.
+#[tokio::test]
+async fn a_flood_that_is_echoed_arrives_in_order_and_whole() {
+    let gateway = gateway().await;
+    let mut session = client(&gateway).connect().await.unwrap();
+    let text = |number: usize| format!("{number}:{}", "x".repeat(8_192));
+    let mut sent = 0;
+    let flood = async {
+        for number in 0..10_000 {
+            session.send(text(number)).await.unwrap();
+            sent = number + 1;
+        }
+    };
+    // Nothing is read while this sends: 80 MB don't fit into the sockets, the gateway and the queue.
+    assert!(timeout(Duration::from_secs(1), flood).await.is_err(), "the queues are bounded");
+    assert!(sent > 256, "{sent} messages were sent");
+    for number in 0..sent {
+        assert_eq!(session.next().await, Some(Message::Text(text(number))));
+    }
+    session.send("afterwards").await.unwrap();
+    // The send that was given up may have been on its way already.
+    let mut rest = session.next().await.unwrap();
+    if rest == Message::Text(text(sent)) {
+        rest = session.next().await.unwrap();
+    }
+    assert_eq!(rest.as_text(), Some("afterwards"));
+}
+
+#[tokio::test]
+async fn what_was_sent_goes_out_before_the_close() {
+    let gateway = gateway().await;
+    let client = client(&gateway);
+    let session = client.connect().await.unwrap();
+    let sent = session.send("last words");
+    sent.await.unwrap();
+    session.close().await.unwrap();
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_that_failed_gives_its_messages_back() {
+    let gateway = gateway().await;
+    let mut session = fixed(gateway.ws_url(), "not a token of this gateway");
+    let refused = session.send("precious").await.unwrap_err();
+    assert!(!refused.may_have_arrived());
+    assert_eq!(refused.into_message().unwrap().as_text(), Some("precious"));
+    let error = session.authenticated().await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Token | ErrorKind::AuthenticationRefused), "{error}");
+    assert_eq!(session.next().await, None);
+    assert_eq!(session.state(), State::Failed);
+    assert!(session.close().await.is_err(), "the close tells why it had ended");
+}
+
+#[tokio::test]
+async fn a_dropped_session_leaves_no_connection_behind() {
+    let gateway = gateway().await;
+    let recorder = Recorder::default();
+    let client = genesys::Client::builder(gateway.http_url(), "id", "secret")
+        .with_observer(Arc::new(recorder.clone()))
+        .build()
+        .unwrap();
+    let session = client.connect().await.unwrap();
+    assert_eq!(gateway.sessions().live().len(), 1);
+    drop(session);
+    recorder.wait_for(1, |event| matches!(event, auth_core::AuthEvent::SessionClosed)).await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_refused_for_good_ends_the_session_at_once() {
+    for (answer, code) in [
+        (Answer::http(404, "", ""), Some(404)),
+        (Answer::http(302, "Location: http://127.0.0.1:1/\r\n", ""), Some(302)),
+        (Answer::http(200, "Content-Type: text/html\r\n", "<html>"), Some(200)),
+        (Answer::Bytes(b"220 smtp.example.com ESMTP\r\n".to_vec()), None),
+    ] {
+        let server = Script::serve(vec![answer]).await.unwrap();
+        let mut session = fixed(&server.url().replace("http", "ws"), "t");
+        let error = timeout(Duration::from_secs(5), session.authenticated()).await.unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::ConnectionRefused, code));
+        assert_eq!(server.requests().len(), 1, "one attempt");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_is_tried_again() {
+    let server = Script::serve(vec![Answer::HangUp]).await.unwrap();
+    let mut session = fixed(&server.url().replace("http", "ws"), "t");
+    assert!(timeout(Duration::from_secs(2), session.authenticated()).await.is_err());
+    assert!(server.requests().len() > 1);
+    let no_redirected_credentials =
+        server.requests().iter().all(|request| !request.contains("Authorization"));
+    assert!(no_redirected_credentials, "the credential goes into the first message, not into the upgrade");
+    session.close().await.unwrap();
+}
