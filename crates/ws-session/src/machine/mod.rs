@@ -14,6 +14,8 @@
 //! presented.
 
 mod config;
+mod phase;
+mod renewal;
 mod session;
 mod timers;
 

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use auth_core::backoff::Jitter;
-use auth_core::fingerprint::Fingerprint;
 use auth_core::observe::Label;
-use auth_core::time::{Deadline, Now};
+use auth_core::time::Now;
 use auth_core::token::Generation;
 use auth_core::{ApiMisuse, AuthEvent, Demand, Retry};
 use serde_json::Value;
 
+use super::phase::{Held, Phase, Renewal};
 use super::timers::{Timer, Timers};
 use super::{Config, Epoch, Input, Output, Received, State, Ticket, TokenFacts};
 use crate::dialect::{Acceptance, Dialect, Disposition, Failure, Reconnection, classify};
@@ -20,75 +20,20 @@ use crate::{Error, ErrorKind};
 /// [module](super) for the contract.
 #[derive(Debug)]
 pub struct Session {
-    dialect: Dialect,
-    config: Config,
-    jitter: Jitter,
-    phase: Phase,
-    timers: Timers,
+    pub(super) dialect: Dialect,
+    pub(super) config: Config,
+    pub(super) jitter: Jitter,
+    pub(super) phase: Phase,
+    pub(super) timers: Timers,
     /// Failures since a connection was last stable; decides the backoff.
-    failures: u32,
+    pub(super) failures: u32,
     /// A fresh credential was already tried since a connection was last stable: a refusal is now fatal.
-    tried_fresh: bool,
+    pub(super) tried_fresh: bool,
     /// The newest credential that a server has seen.
-    presented: Option<Generation>,
-    epoch: Epoch,
-    next_ticket: u64,
-    outputs: VecDeque<Output>,
-}
-
-#[derive(Debug)]
-enum Phase {
-    Initialized,
-    Fetching { ticket: Ticket, since: Now },
-    Opening { ticket: Ticket, held: Held, since: Now },
-    Authenticating { held: Held, since: Now },
-    Connected { held: Held, session_id: Option<Label>, renewal: Renewal, failures: u32 },
-    BackingOff { demand: Demand },
-    Closing,
-    Closed,
-    Failed(Error),
-}
-
-/// How far the renewal of a live connection is.
-#[derive(Debug)]
-enum Renewal {
-    /// The timer decides.
-    Scheduled,
-    Fetching {
-        ticket: Ticket,
-    },
-    Presented {
-        next: Held,
-    },
-    /// The source has no more tokens for us: the session ends when this one expires.
-    Impossible(auth_core::Error),
-}
-
-/// A token as the machine keeps it: deadlines on the driver's clocks.
-#[derive(Debug, Clone, Copy)]
-struct Held {
-    generation: Generation,
-    fingerprint: Option<Fingerprint>,
-    renew_at: Option<Deadline>,
-    expires: Option<Deadline>,
-}
-
-impl Held {
-    fn new(now: Now, facts: TokenFacts) -> Self {
-        // A source that knows the lifetime but gives no advice: renew like the default policy does.
-        let usual = |life: Duration| life.saturating_sub((life / 2).min(Duration::from_secs(120)));
-        let renew_in = facts.renew_in.or_else(|| facts.expires_in.map(usual));
-        Self {
-            generation: facts.generation,
-            fingerprint: facts.fingerprint,
-            renew_at: renew_in.map(|after| now.expiry(after)),
-            expires: facts.expires_in.map(|after| now.expiry(after)),
-        }
-    }
-
-    fn valid_for(&self, now: Now) -> Option<Duration> {
-        self.expires.map(|expires| expires.remaining(now))
-    }
+    pub(super) presented: Option<Generation>,
+    pub(super) epoch: Epoch,
+    pub(super) next_ticket: u64,
+    pub(super) outputs: VecDeque<Output>,
 }
 
 impl Session {
@@ -208,7 +153,7 @@ impl Session {
         self.phase = Phase::Fetching { ticket, since: now };
     }
 
-    fn request(&mut self, demand: Demand) -> Ticket {
+    pub(super) fn request(&mut self, demand: Demand) -> Ticket {
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
         self.outputs.push_back(Output::FetchToken { ticket, demand });
@@ -253,7 +198,7 @@ impl Session {
         }
     }
 
-    fn present(&mut self, now: Now, ticket: Ticket, generation: Generation) {
+    pub(super) fn present(&mut self, now: Now, ticket: Ticket, generation: Generation) {
         self.presented = self.presented.max(Some(generation));
         self.timers.set(Timer::Answer, Some(now.timer(self.config.answer)));
         self.outputs.push_back(Output::Present { epoch: self.epoch, ticket });
@@ -308,51 +253,6 @@ impl Session {
                 self.outputs.push_back(Output::Abort { epoch: self.epoch });
                 self.retry(now, "the server refused the credential", None, classify(Failure::Refused), None);
             }
-        }
-    }
-
-    // Renewing.
-
-    fn renew(&mut self, demand: Demand) {
-        let ticket = self.request(demand);
-        if let Phase::Connected { renewal, .. } = &mut self.phase {
-            *renewal = Renewal::Fetching { ticket };
-        }
-    }
-
-    fn renewal_token(&mut self, now: Now, ticket: Ticket, result: Result<TokenFacts, auth_core::Error>) {
-        let Phase::Connected { held, renewal, failures, .. } = &mut self.phase else { return };
-        let wait = match result {
-            Ok(facts) if facts.generation > held.generation || facts.generation == Generation::NONE => {
-                let next = Held::new(now, facts);
-                *renewal = Renewal::Presented { next };
-                return self.present(now, ticket, next.generation);
-            }
-            // The source could do no better than the token in use; try again before it expires.
-            Ok(_) => self.config.backoff.delay(*failures, &mut self.jitter),
-            Err(error) => match error.retry() {
-                Retry::Backoff => self.config.backoff.delay(*failures, &mut self.jitter),
-                Retry::After(wait) => self.config.backoff.delay_after(wait, *failures, &mut self.jitter),
-                Retry::Never | Retry::Reauthorize => {
-                    *renewal = Renewal::Impossible(error);
-                    return self.renewal_failed(now, "the source has no newer token for us", None);
-                }
-            },
-        };
-        *failures = failures.saturating_add(1);
-        *renewal = Renewal::Scheduled;
-        self.timers.set(Timer::Renew, Some(now.timer(wait)));
-        self.renewal_failed(now, "no newer token yet", Some(wait));
-    }
-
-    fn renewal_failed(&mut self, now: Now, reason: &'static str, retry_in: Option<Duration>) {
-        if let Phase::Connected { held, .. } = &self.phase {
-            self.outputs.push_back(Output::Event(AuthEvent::RenewalFailed {
-                connection: self.epoch.0,
-                reason: Label::new(reason),
-                retry_in,
-                valid_for: held.valid_for(now),
-            }));
         }
     }
 

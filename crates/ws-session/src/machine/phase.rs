@@ -1,0 +1,68 @@
+//! Where the machine is, and what it holds there.
+
+use std::time::Duration;
+
+use auth_core::Demand;
+use auth_core::fingerprint::Fingerprint;
+use auth_core::observe::Label;
+use auth_core::time::{Deadline, Now};
+use auth_core::token::Generation;
+
+use super::{Ticket, TokenFacts};
+use crate::Error;
+
+/// Where a session is. What a phase needs is in the phase, so that nothing of another is lying about.
+#[derive(Debug)]
+pub(super) enum Phase {
+    Initialized,
+    Fetching { ticket: Ticket, since: Now },
+    Opening { ticket: Ticket, held: Held, since: Now },
+    Authenticating { held: Held, since: Now },
+    Connected { held: Held, session_id: Option<Label>, renewal: Renewal, failures: u32 },
+    BackingOff { demand: Demand },
+    Closing,
+    Closed,
+    Failed(Error),
+}
+
+/// How far the renewal of a live connection is.
+#[derive(Debug)]
+pub(super) enum Renewal {
+    /// The timer decides.
+    Scheduled,
+    Fetching {
+        ticket: Ticket,
+    },
+    Presented {
+        next: Held,
+    },
+    /// The source has no more tokens for us: the session ends when this one expires.
+    Impossible(auth_core::Error),
+}
+
+/// A token as the machine keeps it: deadlines on the driver's clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) generation: Generation,
+    pub(super) fingerprint: Option<Fingerprint>,
+    pub(super) renew_at: Option<Deadline>,
+    pub(super) expires: Option<Deadline>,
+}
+
+impl Held {
+    pub(super) fn new(now: Now, facts: TokenFacts) -> Self {
+        // A source that knows the lifetime but gives no advice: renew like the default policy does.
+        let usual = |life: Duration| life.saturating_sub((life / 2).min(Duration::from_secs(120)));
+        let renew_in = facts.renew_in.or_else(|| facts.expires_in.map(usual));
+        Self {
+            generation: facts.generation,
+            fingerprint: facts.fingerprint,
+            renew_at: renew_in.map(|after| now.expiry(after)),
+            expires: facts.expires_in.map(|after| now.expiry(after)),
+        }
+    }
+
+    pub(super) fn valid_for(&self, now: Now) -> Option<Duration> {
+        self.expires.map(|expires| expires.remaining(now))
+    }
+}

@@ -1,0 +1,82 @@
+//! The steps of the continuous integration, in the order in which they find most for the least time.
+
+use clap::ValueEnum;
+
+use crate::shell::{Done, cargo, run as run_command};
+use crate::{deny, examples, purity, test, tidy};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// The sources are formatted.
+    Fmt,
+    /// What no lint can see is in order.
+    Tidy,
+    /// No lint complains, with all features and with each crate's fewest.
+    Clippy,
+    /// All tests pass.
+    Tests,
+    /// All examples in the documentation pass.
+    Doctests,
+    /// The documentation builds without a warning.
+    Docs,
+    /// The parts that promise no I/O depend on none.
+    Purity,
+    /// Each example runs, against a gateway where it needs one.
+    Examples,
+    /// The demo of the README plays to its end, as it stands there.
+    Demo,
+    /// Licences, duplicates and sources of all dependencies are as agreed.
+    Deny,
+}
+
+/// Runs one step, or all.
+pub(crate) fn run(step: Option<Step>) -> Done {
+    match step {
+        Some(step) => run_step(step),
+        None => Step::value_variants().iter().try_for_each(|step| run_step(*step)),
+    }
+}
+
+fn run_step(step: Step) -> Done {
+    println!("== {step:?} ==");
+    match step {
+        Step::Fmt => cargo_step(&["fmt", "--all", "--check"]),
+        Step::Tidy => tidy::run(),
+        Step::Clippy => clippy(),
+        Step::Tests => test::tests(),
+        Step::Doctests => test::doctests(),
+        Step::Docs => run_command(
+            cargo(&["doc", "--workspace", "--locked", "--no-deps", "--document-private-items"])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        ),
+        Step::Purity => purity::run(),
+        Step::Examples => examples::run(),
+        Step::Demo => cargo_step(&["run", "--release", "--locked", "-p", "rtauth", "--", "demo"]),
+        Step::Deny => deny::run(),
+    }
+}
+
+fn clippy() -> Done {
+    let all =
+        ["clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--", "-D", "warnings"];
+    cargo_step(&all)?;
+    for package in purity::PURE {
+        let fewest = [
+            "clippy",
+            "-p",
+            package,
+            "--all-targets",
+            "--no-default-features",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ];
+        cargo_step(&fewest)?;
+    }
+    Ok(())
+}
+
+fn cargo_step(arguments: &[&str]) -> Done {
+    run_command(&mut cargo(arguments))
+}

@@ -1,0 +1,81 @@
+//! Each example runs: those that need a server against `rtauth gateway`, as a user would start it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::shell::{Done, Failed, cargo, root, run as run_command};
+
+/// Each example, and what it must print.
+const EXAMPLES: [(&str, &str); 3] = [
+    ("genesys", r#"Some(Text("{\"type\":\"subscribe\",\"topic\":\"v2.conversations\"}"))"#),
+    ("renew_without_a_runtime", "a day of tokens that live for an hour took "),
+    ("watch_a_session", "authenticated after "),
+];
+
+pub(crate) fn run() -> Done {
+    run_command(&mut cargo(&["build", "--locked", "-p", "realtime-auth-examples", "-p", "rtauth"]))?;
+    let binaries = root().canonicalize()?.join("target").join("debug");
+    let folder = tempfile::tempdir()?;
+    let gateway = Gateway::start(&binaries, folder.path())?;
+    for (example, expected) in EXAMPLES {
+        let output = Command::new(binaries.join(example))
+            .current_dir(folder.path())
+            .env("GENESYS_REGION", &gateway.url)
+            .env("GENESYS_CLIENT_ID", "example")
+            .env("GENESYS_CLIENT_SECRET", SECRET)
+            .output()?;
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() || !stdout.contains(expected) {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            return Err(Failed(format!("example {example} did not print {expected:?}:\n{stdout}{stderr}")));
+        }
+        println!("example {example}: {}", stdout.lines().next().unwrap_or_default());
+    }
+    let trail = folder.path().join("genesys-audit.jsonl");
+    if fs::read_to_string(trail)?.lines().count() < 4 {
+        return Err(Failed("example genesys left no audit trail".to_owned()));
+    }
+    Ok(())
+}
+
+const SECRET: &str = "for the examples only";
+
+/// A gateway that ends with this.
+struct Gateway {
+    process: Child,
+    url: String,
+}
+
+impl Gateway {
+    fn start(binaries: &Path, folder: &Path) -> Done<Self> {
+        fs::write(folder.join("secret.txt"), SECRET)?;
+        let config = folder.join("gateway.toml");
+        let client =
+            "[[client]]\nid = \"example\"\nsecret_file = \"secret.txt\"\nscope = \"conversation:read\"\n";
+        fs::write(&config, client)?;
+        let mut process = Command::new(binaries.join("rtauth"))
+            .args(["gateway", "--config"])
+            .arg(config)
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        if let Some(stdout) = &mut process.stdout {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let listening: Value = serde_json::from_str(&line)?;
+        let url = listening["http"].as_str().unwrap_or_default().to_owned();
+        Ok(Self { process, url })
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // A process that is gone already is what this is for.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

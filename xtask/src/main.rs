@@ -1,0 +1,50 @@
+//! `cargo xtask`: how anyone works here. `ci` runs what the continuous integration runs, step by step.
+#![expect(clippy::disallowed_methods, reason = "a build tool reads its environment")]
+
+mod ci;
+mod deny;
+mod examples;
+mod purity;
+mod shell;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The work flows of this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Runs all tests and doc tests: with cargo-nextest where it is installed, else with cargo test.
+    Test,
+    /// Runs one step of the continuous integration, or all of them.
+    Ci {
+        /// Which step; all of them if none is named.
+        step: Option<ci::Step>,
+    },
+    /// Checks what no lint can: module headers, file lengths, layers, and facts that are stated once.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test => test::run(),
+        Task::Ci { step } => ci::run(step),
+        Task::Tidy => tidy::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(shell::Failed(reason)) => {
+            eprintln!("xtask: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
