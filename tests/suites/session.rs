@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_core::Secret;
 use auth_core::source::FixedToken;
-use auth_core::{Token, TokenSource};
+use auth_core::{AuthEvent, Secret, Token, TokenSource};
 use gateway::{Client, Config, Gateway, Running};
 use providers::genesys;
 use realtime_auth_tests::counterparts::{Fault, with_fault};
@@ -96,8 +95,30 @@ async fn a_dropped_session_leaves_no_connection_behind() {
     let session = client.connect().await.unwrap();
     assert_eq!(gateway.sessions().live().len(), 1);
     drop(session);
-    recorder.wait_for(1, |event| matches!(event, auth_core::AuthEvent::SessionClosed)).await;
+    recorder.wait_for(1, |event| matches!(event, AuthEvent::SessionClosed)).await;
     gateway.stop().await;
+}
+
+/// A session that does not know its token's lifetime can't renew it: the gateway ends the connection, and says why.
+#[tokio::test]
+async fn a_connection_whose_token_expires_without_renewal_is_closed_with_4401() {
+    let config = Config::new("127.0.0.1:0".parse().unwrap()).with_token_lifetime(Duration::from_secs(1));
+    let client = Client::new("id", Secret::from("secret"), "a b".parse().unwrap());
+    let gateway = Gateway::bind(config.with_client(client)).await.unwrap().spawn();
+    let issued = genesys::Client::builder(gateway.http_url(), "id", "secret").build().unwrap();
+    let token = issued.valid_token().await.unwrap();
+
+    let recorder = Recorder::default();
+    let source = Arc::new(FixedToken::new(Token::new(token.secret().clone())));
+    let mut session = Session::builder(Target::new(gateway.ws_url()).unwrap(), Dialect::genesys(), source)
+        .with_observer(Arc::new(recorder.clone()))
+        .spawn();
+    session.authenticated().await.unwrap();
+    // The session is busy when its time is up: the reason must arrive all the same.
+    while session.send("busy").await.is_ok() && session.next().await.is_some() {}
+    recorder.wait_for(1, |event| matches!(event, AuthEvent::ConnectionLost { code: Some(4401), .. })).await;
+    recorder.wait_for(1, |event| matches!(event, AuthEvent::SessionFailed { .. })).await;
+    assert!(gateway.sessions().live().is_empty());
 }
 
 #[tokio::test]

@@ -46,8 +46,7 @@ fn run_step(step: Step) -> Done {
         Step::Tests => test::tests(),
         Step::Doctests => test::doctests(),
         Step::Docs => run_command(
-            cargo(&["doc", "--workspace", "--locked", "--no-deps", "--document-private-items"])
-                .env("RUSTDOCFLAGS", "-D warnings"),
+            cargo(&["doc", "--workspace", "--locked", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
         ),
         Step::Purity => purity::run(),
         Step::Examples => examples::run(),

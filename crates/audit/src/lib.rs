@@ -1,7 +1,7 @@
 //! An audit log of JSON lines, each chained to the one before by its hash.
 //!
 //! [`AuditLog`] is an [`Observer`](auth_core::Observer): it queues each event and returns at once; a thread of its
-//! own writes and syncs. [`verify`] reads a log back and names the first record that does not fit. This crate
+//! own writes and syncs. [`verify()`] reads a log back and names the first record that does not fit. This crate
 //! knows no network, and takes events that can't hold a secret.
 //!
 //! ```

@@ -18,8 +18,8 @@ use crate::verify::{self, VerifyError};
 
 /// An audit log that is being written. Clones write to the same log.
 ///
-/// [`observe`](Observer::observe) never blocks: when 4,096 events wait for the disk, further ones are dropped and
-/// counted.
+/// [`observe`](Observer::observe) never waits for the disk: when 4,096 events do, further ones are dropped and
+/// counted. Dropping the last clone writes out what is queued, as [`close`](Self::close) does.
 #[derive(Clone)]
 pub struct AuditLog(Arc<Inner>);
 

@@ -24,13 +24,12 @@ impl FingerprintKey {
 
     /// The name of `token` under this key.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
     pub fn fingerprint(&self, token: &Secret) -> Fingerprint {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&**self.0).expect("HMAC takes a key of any length");
+        mac.update(token.expose().as_bytes());
         let mut name = [0; 8];
-        // HMAC takes a key of any length, so the error can't occur; the name would be all zeros if it did.
-        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&**self.0) {
-            mac.update(token.expose().as_bytes());
-            name.copy_from_slice(&mac.finalize().into_bytes()[..8]);
-        }
+        name.copy_from_slice(&mac.finalize().into_bytes()[..8]);
         Fingerprint(name)
     }
 }

@@ -111,6 +111,8 @@ fn a_port_in_use_is_named_in_one_line() {
 fn an_address_that_is_open_to_others_needs_the_users_word() {
     let stderr = usage_error(&["gateway", "--listen", "0.0.0.0:0"]);
     assert!(stderr.contains("--insecure"), "{stderr}");
+    let stderr = usage_error(&["demo", "--listen", "0.0.0.0:0"]);
+    assert!(stderr.contains("for this one"), "{stderr}");
 }
 
 fn configuration(folder: &Path, text: &str) -> String {

@@ -85,8 +85,8 @@ impl Config {
         Self { rate_limit, ..self }
     }
 
-    /// How long a connection may take from being accepted to presenting its credential: 10 s by default, the figure
-    /// of the Genesys document. It counts for the HTTP head as well.
+    /// How long a stranger may take over each step: an HTTP head, a request body, and the credential of a fresh
+    /// WebSocket. 10 s by default, the figure of the Genesys document.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }

@@ -3,6 +3,7 @@
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -58,6 +59,9 @@ const LARGEST_MESSAGE: usize = 64 * 1024;
 
 /// How long a peer may take to accept what we send before it is dropped.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a peer may take to answer a close.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: Arc<Shared>) {
@@ -192,9 +196,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Says why, and ends the connection. The peer's own close frame is not waited for.
+    /// Says why, and ends the connection once the peer has read it: a socket that is closed with something unread in
+    /// it is reset, and the close frame may be lost with it.
     async fn close(&mut self, code: u16, reason: &'static str) -> Result<(), Ended> {
         self.send(Frame::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }))).await?;
+        let answered = poll_fn(|cx| {
+            loop {
+                match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return Poll::Ready(()),
+                }
+            }
+        });
+        // A peer that does not answer is left alone.
+        let _ = timeout(CLOSE_PATIENCE, answered).await;
         Err(Ended::ByUs)
     }
 

@@ -54,6 +54,10 @@ pub fn command(options: &DemoOptions, config: Config) -> ExitCode {
 }
 
 async fn play(options: &DemoOptions, config: Config) -> Result<(), Failure> {
+    if !options.listen.ip().is_loopback() {
+        let text = format!("{} is open to other machines; the demo is for this one", options.listen);
+        return Err(Failure::Usage(text));
+    }
     let mut timeline = if options.json { Timeline::json() } else { Timeline::for_people() };
     let gateway = Gateway::bind(config).await.map_err(|error| Failure::bind(options.listen, &error))?;
     let audit = AuditFile::at(options.audit.clone())?;

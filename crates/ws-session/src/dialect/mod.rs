@@ -1,7 +1,7 @@
 //! Dialects: how a service logs a WebSocket in, renews it and refuses it, as data.
 //!
-//! A [`Dialect`] is a value of five parts. The same value drives the client's half ([`machine`](crate::machine))
-//! and the server's ([`server`](crate::server)).
+//! The same [`Dialect`] drives the client's half ([`machine`](crate::machine)) and the server's
+//! ([`server`](crate::server)). What a close code or an HTTP status means is one table for all, [`classify`].
 
 mod matcher;
 mod rejection;

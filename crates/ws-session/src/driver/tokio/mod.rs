@@ -98,7 +98,8 @@ impl Session {
         self.incoming.recv().await
     }
 
-    /// Sends a message once the session is authenticated, and returns when it is with the operating system.
+    /// Sends a message once the session is authenticated, and returns when it is with the operating system. Dropping
+    /// the future does not take the message back.
     ///
     /// # Errors
     ///
