@@ -4,7 +4,7 @@
 use crate::shell::{Done, Failed, cargo, read, run as run_command};
 
 /// The crates that promise it.
-pub(crate) const PURE: [&str; 3] = ["auth-core", "auth-http", "ws-session"];
+const PURE: [&str; 3] = ["auth-core", "auth-http", "ws-session"];
 
 /// What none of them may depend on, directly or through others.
 const IMPURE: [&str; 12] = [

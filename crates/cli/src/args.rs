@@ -24,7 +24,7 @@ pub(crate) enum Command {
 
 /// Plays the whole story against a gateway of its own, and checks that each step holds.
 ///
-/// In about eight seconds a session gets a token in spite of a rate limit, authenticates, renews the token over the
+/// In about seven seconds a session gets a token in spite of a rate limit, authenticates, renews the token over the
 /// live connection, outlives the first token, survives a dropped socket, and leaves an audit log whose chain is
 /// verified. Nothing leaves this machine.
 #[derive(Debug, Args)]
