@@ -192,8 +192,11 @@ impl Session {
             return;
         }
         if let Phase::Opening { ticket, held, since } = self.phase {
-            self.phase = Phase::Authenticating { held, since };
             self.timers.set(Timer::Open, None);
+            if held.expires.is_some_and(|expires| expires.passed(now)) {
+                return self.abandon(now, "the credential expired while the connection was being opened");
+            }
+            self.phase = Phase::Authenticating { held, since };
             self.present(now, ticket, held.generation);
         }
     }
@@ -215,8 +218,7 @@ impl Session {
                     session_id: named.clone(),
                     latency: now.mono.elapsed().saturating_sub(since.mono.elapsed()),
                 }));
-                self.timers.set(Timer::Stable, Some(now.timer(self.config.stable)));
-                self.live(held, named);
+                self.live(now, held, named);
             }
             Phase::Connected { renewal: Renewal::Presented { next }, session_id, .. } => {
                 let (held, session_id) = (*next, named.or_else(|| session_id.take()));
@@ -226,13 +228,15 @@ impl Session {
                     session_id: session_id.clone(),
                     in_band: true,
                 }));
-                self.live(held, session_id);
+                self.live(now, held, session_id);
             }
             _ => {}
         }
     }
 
-    fn live(&mut self, held: Held, session_id: Option<Label>) {
+    fn live(&mut self, now: Now, held: Held, session_id: Option<Label>) {
+        // Armed once: renewals that come faster must not put it off for ever.
+        self.timers.arm(Timer::Stable, now.timer(self.config.stable));
         self.timers.set(Timer::Renew, held.renew_at);
         self.timers.set(Timer::Expiry, held.expires);
         self.phase = Phase::Connected { held, session_id, renewal: Renewal::Scheduled, failures: 0 };

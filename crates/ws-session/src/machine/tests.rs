@@ -336,6 +336,36 @@ fn a_server_that_refuses_renewal_twice_ends_the_session() {
 }
 
 #[test]
+fn a_refused_renewal_is_forgotten_once_the_connection_was_stable_again() {
+    let mut world = World::started();
+    // Every third credential is refused, hours apart, and its replacement accepted.
+    world.verdict = Box::new(|token| Some(if token % 3 == 2 { Err("try another") } else { Ok(LIFE) }));
+    world.sleep(LIFE * 10);
+    assert_eq!((world.client.state(), world.opened), (State::Connected, 1));
+    assert!(world.presented.len() > 15, "{:?}", world.presented);
+}
+
+#[test]
+fn a_token_that_expired_while_the_connection_was_opened_is_not_presented() {
+    let mut world = World::new();
+    world.life = Duration::from_secs(5);
+    world.client.handle(world.now, Input::Start).unwrap();
+    let Output::FetchToken { ticket, demand } = world.client.poll(world.now) else {
+        panic!("no token wanted")
+    };
+    world.fetch(ticket, demand);
+    let Output::Event(_) = world.client.poll(world.now) else { panic!("not told") };
+    let Output::Open { epoch } = world.client.poll(world.now) else { panic!("no connection wanted") };
+    world.wait();
+    // Opening takes six seconds; the token lived for five.
+    world.now.mono = Moment::since_origin(Duration::from_secs(6));
+    world.client.handle(world.now, Input::Opened { epoch }).unwrap();
+    world.settle();
+    assert!(world.presented.is_empty());
+    assert_eq!((world.client.state(), world.aborted), (State::Disconnected, 1));
+}
+
+#[test]
 fn an_unanswered_renewal_is_taken_for_a_dead_connection() {
     let mut world = World::started();
     world.verdict = Box::new(|token| (token != 2).then_some(Ok(LIFE)));

@@ -37,6 +37,11 @@ impl Timers {
         self.0[timer as usize] = deadline;
     }
 
+    /// Sets a deadline unless there is one already.
+    pub(super) fn arm(&mut self, timer: Timer, deadline: Deadline) {
+        self.0[timer as usize].get_or_insert(deadline);
+    }
+
     /// Clears all.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
