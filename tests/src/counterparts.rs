@@ -1,12 +1,11 @@
 //! Counterparts that misbehave: what is wrong with them is put around a gateway that is sound.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_core::Secret;
 use auth_core::time::Now;
-use gateway::{Approved, Authenticator, Config, Issuer, JwtAuthority, Presented};
+use gateway::{Admission, Approved, Authenticator, Config, Issuer, JwtAuthority, Presented};
 
 /// What is wrong with a counterpart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -41,7 +40,7 @@ struct NeverAnswers;
 
 #[async_trait]
 impl Authenticator for NeverAnswers {
-    async fn authenticate(&self, _now: Now, _presented: &Presented) -> Result<Duration, &'static str> {
+    async fn authenticate(&self, _now: Now, _presented: &Presented) -> Result<Admission, &'static str> {
         std::future::pending().await
     }
 }
@@ -50,7 +49,7 @@ struct RefusesRenewal(JwtAuthority);
 
 #[async_trait]
 impl Authenticator for RefusesRenewal {
-    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Duration, &'static str> {
+    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Admission, &'static str> {
         if presented.renewal { Err("no renewal here") } else { self.0.authenticate(now, presented).await }
     }
 }

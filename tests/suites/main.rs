@@ -1,8 +1,9 @@
 //! The suites, in one binary: linking costs more than running.
 #![expect(clippy::disallowed_methods, reason = "tests spawn what they test beside themselves")]
-#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod demo;
+mod gateway;
 mod genesys;
 mod manager;
 mod session;

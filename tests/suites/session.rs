@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auth_core::source::FixedToken;
 use auth_core::{AuthEvent, Secret, Token, TokenSource};
-use gateway::{Client, Config, Gateway, Running};
+use gateway::{Client, Gateway, Running};
 use providers::genesys;
 use realtime_auth_tests::counterparts::{Fault, with_fault};
 use realtime_auth_tests::recorder::Recorder;
@@ -14,10 +14,10 @@ use tokio::time::timeout;
 use ws_session::ErrorKind;
 use ws_session::dialect::Dialect;
 use ws_session::driver::tokio::{Message, Session, Target};
-use ws_session::machine::State;
+use ws_session::machine::{Config, State};
 
 async fn gateway() -> Running {
-    let config = Config::new("127.0.0.1:0".parse().unwrap());
+    let config = gateway::Config::new("127.0.0.1:0".parse().unwrap());
     let client = Client::new("id", Secret::from("secret"), "a b".parse().unwrap());
     Gateway::bind(with_fault(config.with_client(client), Fault::None)).await.unwrap().spawn()
 }
@@ -57,6 +57,97 @@ async fn a_flood_that_is_echoed_arrives_in_order_and_whole() {
         rest = session.next().await.unwrap();
     }
     assert_eq!(rest.as_text(), Some("afterwards"));
+}
+
+/// Whoever sends to a peer that answers reads at the same time.
+#[tokio::test]
+async fn one_task_sends_while_another_reads() {
+    let gateway = gateway().await;
+    let mut session = client(&gateway).connect().await.unwrap();
+    let sender = session.sender();
+    let sending = tokio::spawn(async move {
+        for number in 0..5_000 {
+            sender.send(format!("{number}")).await.unwrap();
+        }
+    });
+    for number in 0..5_000 {
+        assert_eq!(session.next().await.unwrap().as_text(), Some(format!("{number}").as_str()));
+    }
+    sending.await.unwrap();
+}
+
+/// More messages wait than a flush takes, and none may go out: a driver that looks for room in a circle would never end.
+#[tokio::test]
+async fn messages_that_wait_for_a_login_do_not_keep_a_session_from_closing() {
+    let server = Script::serve(vec![Answer::Silence]).await.unwrap();
+    let session = fixed(&server.url().replace("http", "ws"), "t");
+    let mut sending = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        let sender = session.sender();
+        sending.spawn(async move { sender.send(format!("{number}")).await });
+    }
+    tokio::task::yield_now().await;
+    timeout(Duration::from_secs(5), session.close()).await.unwrap().unwrap();
+    let returned = sending.join_all().await;
+    assert!(returned.into_iter().all(|sent| !sent.unwrap_err().may_have_arrived()), "each came back");
+}
+
+/// 600 answers wait for a reader who never comes, and with them the answer to a renewal: that costs the connection, but
+/// the login on the next one is read.
+#[tokio::test]
+async fn a_reader_who_never_comes_does_not_keep_a_session_from_logging_in_again() {
+    let config =
+        gateway::Config::new("127.0.0.1:0".parse().unwrap()).with_token_lifetime(Duration::from_secs(2));
+    let gateway =
+        Gateway::bind(config.with_client(Client::new("id", Secret::from("secret"), "a".parse().unwrap())));
+    let gateway = gateway.await.unwrap().spawn();
+    let recorder = Recorder::default();
+    let client = genesys::Client::builder(gateway.http_url(), "id", "secret")
+        .with_observer(Arc::new(recorder.clone()))
+        .with_session_config(Config::new().with_answer_timeout(Duration::from_millis(300)))
+        .build()
+        .unwrap();
+    let session = client.connect().await.unwrap();
+    for number in 0..600 {
+        session.send(format!("{number}")).await.unwrap();
+    }
+    recorder.wait_for(1, |event| matches!(event, AuthEvent::ConnectionLost { .. })).await;
+    recorder.wait_for(2, |event| matches!(event, AuthEvent::Authenticated { .. })).await;
+}
+
+/// The server always has something to say, but never the answer.
+#[tokio::test]
+async fn a_server_that_talks_instead_of_answering_is_left_in_time() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    let talking = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = realtime_auth_tests::raw_socket::accept(&mut stream).await;
+            // A text frame "x", again and again.
+            while stream.write_all(&b"\x81\x01x".repeat(100)).await.is_ok() {}
+        }
+    });
+    let recorder = Recorder::default();
+    let source = Arc::new(FixedToken::new(Token::new(Secret::from("t"))));
+    let session = Session::builder(Target::new(&url).unwrap(), Dialect::genesys(), source)
+        .with_observer(Arc::new(recorder.clone()))
+        .with_config(Config::new().with_answer_timeout(Duration::from_millis(300)))
+        .spawn();
+    let unanswered = |event: &AuthEvent| matches!(event, AuthEvent::ConnectionLost { reason, .. } if reason.as_str().contains("did not answer"));
+    timeout(Duration::from_secs(5), recorder.wait_for(1, unanswered)).await.unwrap();
+    talking.abort();
+    session.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn connect_gives_up_when_nothing_answers() {
+    let server = Script::serve(vec![Answer::HangUp]).await.unwrap();
+    let mut session = fixed(&server.url().replace("http", "ws"), "t");
+    let waited = session.authenticated_within(Duration::from_millis(800)).await.unwrap_err();
+    assert_eq!(waited.kind(), ErrorKind::Timeout, "{waited}");
+    session.close().await.unwrap();
 }
 
 #[tokio::test]
@@ -102,7 +193,8 @@ async fn a_dropped_session_leaves_no_connection_behind() {
 /// A session that does not know its token's lifetime can't renew it: the gateway ends the connection, and says why.
 #[tokio::test]
 async fn a_connection_whose_token_expires_without_renewal_is_closed_with_4401() {
-    let config = Config::new("127.0.0.1:0".parse().unwrap()).with_token_lifetime(Duration::from_secs(1));
+    let config =
+        gateway::Config::new("127.0.0.1:0".parse().unwrap()).with_token_lifetime(Duration::from_secs(1));
     let client = Client::new("id", Secret::from("secret"), "a b".parse().unwrap());
     let gateway = Gateway::bind(config.with_client(client)).await.unwrap().spawn();
     let issued = genesys::Client::builder(gateway.http_url(), "id", "secret").build().unwrap();

@@ -19,8 +19,10 @@
 //!
 //! # What the chain shows, and what it does not
 //!
-//! A record that was changed, removed, moved or doubled breaks the chain at its place. Records cut off the end
-//! leave a shorter chain that is whole: keep [`Verified::head`] elsewhere to notice that.
+//! A record that was changed, removed, moved or doubled breaks the chain at its place, unless whoever did it computed
+//! every later hash anew, as anybody can who may write the file. Records cut off the end leave a shorter chain that is
+//! whole. Both show in [`Verified::head`] if it is kept elsewhere: a head that was seen once must be met again by
+//! whoever verifies the same records later.
 
 mod log;
 mod record;

@@ -169,6 +169,7 @@ impl Writer {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the log's driver is a thread of its own")]
 fn spawn_writer(writer: Writer, queue: Receiver<(Timestamp, AuthEvent)>) -> io::Result<JoinHandle<u64>> {
     std::thread::Builder::new().name("audit-log".to_owned()).spawn(move || writer.run(&queue))
 }

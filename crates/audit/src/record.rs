@@ -84,3 +84,59 @@ impl Head {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(count: u32) -> Vec<String> {
+        let mut head = Head::EMPTY;
+        let mut lines = String::new();
+        for attempt in 1..=count {
+            head.append(&mut lines, Timestamp::from_millis(0), &AuthEvent::TokenRequested { attempt })
+                .unwrap();
+        }
+        lines.lines().map(str::to_owned).collect()
+    }
+
+    /// The line with `from` replaced, under a hash that fits what it says now.
+    fn resealed(line: &str, from: &str, to: &str) -> String {
+        let (record, _) = line.rsplit_once(HASH_MEMBER).unwrap();
+        assert!(record.contains(from));
+        let record = record.replace(from, to);
+        format!("{record}{HASH_MEMBER}{}\"}}", Hash::of(&record))
+    }
+
+    #[test]
+    fn a_record_says_what_happened_between_its_number_and_its_predecessor() {
+        let zeros = "0".repeat(64);
+        let line = lines(1).remove(0);
+        let (record, hash) = line.rsplit_once(HASH_MEMBER).unwrap();
+        let event = r#""event":"token_requested","attempt":1"#;
+        assert_eq!(
+            record,
+            format!(r#"{{"seq":1,"time":"1970-01-01T00:00:00.000Z",{event},"prev":"{zeros}""#)
+        );
+        // sha256 of the text before it, computed with `sha256sum`.
+        assert_eq!(hash, format!("{}\"}}", Hash::of(record)));
+    }
+
+    #[test]
+    fn a_wrong_number_is_found_although_the_hash_fits() {
+        let lines = lines(2);
+        let mut head = Head::EMPTY;
+        head.check(&lines[0]).unwrap();
+        assert!(head.check(&resealed(&lines[1], "\"seq\":2", "\"seq\":3")).is_err());
+        assert!(head.check(&lines[1]).is_ok(), "the control");
+    }
+
+    #[test]
+    fn a_wrong_predecessor_is_found_although_the_hash_fits() {
+        let lines = lines(2);
+        let mut head = Head::EMPTY;
+        head.check(&lines[0]).unwrap();
+        let previous = head.hash.to_string();
+        assert!(head.check(&resealed(&lines[1], &previous, &"0".repeat(64))).is_err());
+        assert!(head.check(&lines[1]).is_ok(), "the control");
+    }
+}

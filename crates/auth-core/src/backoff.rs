@@ -15,9 +15,10 @@ pub struct Backoff {
 
 impl Backoff {
     /// A backoff whose first delay is at most `base` and whose longest is at most `cap`, with a floor of a
-    /// tenth of `base`.
+    /// tenth of `base`. Both are raised to 1 ms: a backoff of nothing is a tight loop.
     #[must_use]
     pub const fn new(base: Duration, cap: Duration) -> Self {
+        let (base, cap) = (at_least_a_millisecond(base), at_least_a_millisecond(cap));
         Self { base, cap, floor: Duration::from_nanos(base.as_nanos() as u64 / 10) }
     }
 
@@ -41,6 +42,10 @@ impl Backoff {
         let spread = (advice / 10).min(Duration::from_secs(5));
         self.delay(failures, jitter).max(advice).saturating_add(jitter.between(Duration::ZERO, spread))
     }
+}
+
+const fn at_least_a_millisecond(duration: Duration) -> Duration {
+    if duration.as_nanos() < 1_000_000 { Duration::from_millis(1) } else { duration }
 }
 
 /// The longest wait that a server's `Retry-After` may impose: five minutes.
@@ -97,6 +102,12 @@ mod tests {
                 assert!(delay <= Duration::from_secs(30), "{failures}: {delay:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_backoff_of_nothing_is_no_tight_loop() {
+        let nothing = Backoff::new(Duration::ZERO, Duration::ZERO).with_floor(Duration::ZERO);
+        assert!(nothing.delay(5, &mut Jitter::seeded(1)) >= Duration::from_millis(1));
     }
 
     #[test]

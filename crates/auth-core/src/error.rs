@@ -129,13 +129,14 @@ impl Error {
 impl ErrorKind {
     const fn usual_retry(self) -> Retry {
         match self {
-            Self::RateLimited | Self::ServerFailed | Self::Timeout | Self::Transport => Retry::Backoff,
+            // A page of HTML with status 200 is a proxy's doing as often as a wrong URL: no verdict.
+            Self::MalformedResponse
+            | Self::RateLimited
+            | Self::ServerFailed
+            | Self::Timeout
+            | Self::Transport => Retry::Backoff,
             Self::InvalidGrant | Self::InvalidToken => Retry::Reauthorize,
-            Self::Closed
-            | Self::InsufficientScope
-            | Self::InvalidClient
-            | Self::MalformedResponse
-            | Self::Refused => Retry::Never,
+            Self::Closed | Self::InsufficientScope | Self::InvalidClient | Self::Refused => Retry::Never,
         }
     }
 }

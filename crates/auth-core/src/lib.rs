@@ -33,11 +33,6 @@
 //! assert!(matches!(renewal.answer(now, Demand::Current), Answer::Serve(_)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//!
-//! # Features
-//!
-//! * `jwt` (default): [`jwt`], reading, verifying and minting JSON Web Tokens. Without it, a token's lifetime
-//!   and scopes are known only from the token endpoint's answer.
 
 #![no_std]
 
@@ -49,7 +44,6 @@ pub mod backoff;
 pub mod error;
 pub mod fingerprint;
 mod json;
-#[cfg(feature = "jwt")]
 pub mod jwt;
 pub mod loopback;
 pub mod oauth;

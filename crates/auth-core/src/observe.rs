@@ -176,9 +176,19 @@ pub enum AuthEvent {
         #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
         valid_for: Option<Duration>,
     },
+    /// No connection is attempted for now, because no token can be had.
+    ConnectionDelayed {
+        /// Why.
+        reason: Label,
+        /// Consecutive failures, this one included.
+        failures: u32,
+        /// The wait before the next request for a token.
+        #[serde(rename = "retry_in_ms", serialize_with = "millis")]
+        retry_in: Duration,
+    },
     /// A connection, or the attempt to make one, ended without our asking.
     ConnectionLost {
-        /// The connection's number in its session, from 1; 0 when none was opened yet.
+        /// The connection's number in its session, from 1.
         connection: u64,
         /// Why.
         reason: Label,

@@ -5,7 +5,8 @@
 //! reads replies, [`endpoint`] is the server's half of the same, and [`grant`] works over any
 //! [`HttpExchange`](exchange::HttpExchange).
 //!
-//! ```no_run
+#![cfg_attr(all(feature = "client", feature = "tokio"), doc = "```no_run")]
+#![cfg_attr(not(all(feature = "client", feature = "tokio")), doc = "```ignore")]
 //! use std::sync::Arc;
 //!
 //! use auth_core::{Demand, Secret, TokenSource};

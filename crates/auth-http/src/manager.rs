@@ -181,7 +181,8 @@ impl Driver {
 
     /// Feeds one input, acts on the outputs, and answers whoever has an answer.
     fn step(&mut self, input: Input) -> Result<Option<Deadline>, auth_core::ApiMisuse> {
-        self.machine.handle(self.clock.now(), input)?;
+        let now = self.clock.now();
+        self.machine.handle(now, input)?;
         let wait = loop {
             match self.machine.poll() {
                 Output::Fetch { ticket } => {
@@ -193,7 +194,6 @@ impl Driver {
                 Output::Wait(deadline) => break deadline,
             }
         };
-        let now = self.clock.now();
         for call in std::mem::take(&mut self.waiting) {
             // A failed send is a caller that gave up; nobody else is touched by that.
             match self.machine.answer(now, call.demand) {

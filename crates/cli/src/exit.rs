@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ pub enum Failure {
     Operation(String),
     /// The command line or a configuration file is wrong (exit code 2).
     Usage(String),
-    /// The user pressed Ctrl-C (exit code 130, as shells have it).
+    /// Somebody asked the process to end before it was done (exit code 130, as shells have it for Ctrl-C).
     Interrupted,
 }
 
@@ -47,6 +47,11 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Writes a line to standard error. If nobody reads that, the exit code has to say it all.
+pub(crate) fn complain(command: &str, text: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "rtauth {command}: {text}");
+}
+
 /// Runs a command on a runtime of its own; what is still running when it ends is dropped with the runtime.
 pub(crate) fn run(name: &str, command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     let outcome = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -56,7 +61,7 @@ pub(crate) fn run(name: &str, command: impl Future<Output = Result<(), Failure>>
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("rtauth {name}: {failure}");
+            complain(name, &failure);
             ExitCode::from(failure.code())
         }
     }

@@ -1,18 +1,22 @@
 //! `rtauth gateway`: the gateway by a configuration file.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use auth_core::Secret;
-use gateway::{Client, Config, Gateway};
+use gateway::{Client, Config, Gateway, LONGEST_LIFETIME, SHORTEST_LIFETIME};
 use serde::Deserialize;
+use tokio::sync::oneshot;
 
 use crate::args::GatewayOptions;
-use crate::exit::{self, Failure};
+use crate::exit::{self, Failure, complain};
+use crate::signals::Signals;
 
 pub(crate) fn command(options: &GatewayOptions) -> ExitCode {
     exit::run("gateway", serve(options))
@@ -32,47 +36,50 @@ async fn serve(options: &GatewayOptions) -> Result<(), Failure> {
     }
     let mut config = Config::new(listen);
     if let Some(seconds) = file.token_lifetime_seconds {
-        config = config.with_token_lifetime(Duration::from_secs(seconds));
+        let lifetime = Duration::from_secs(seconds);
+        if !(SHORTEST_LIFETIME..=LONGEST_LIFETIME).contains(&lifetime) {
+            let (shortest, longest) = (SHORTEST_LIFETIME.as_secs(), LONGEST_LIFETIME.as_secs());
+            return Err(Failure::Usage(format!(
+                "token_lifetime_seconds is {seconds}; it must be from {shortest} to {longest}"
+            )));
+        }
+        config = config.with_token_lifetime(lifetime);
     }
     if file.client.is_empty() {
-        eprintln!(
-            "rtauth gateway: no client is configured, so nobody can get a token; see rtauth gateway --help"
-        );
+        complain("gateway", "no client is configured, so nobody can get a token; see rtauth gateway --help");
     }
+    let mut known = BTreeSet::new();
     for client in file.client {
+        if client.id.is_empty() || !known.insert(client.id.clone()) {
+            let text = format!("the client id {:?} is empty, or stands twice; each needs its own", client.id);
+            return Err(Failure::Usage(text));
+        }
         config = config.with_client(client.read(&folder)?);
     }
     let gateway = Gateway::bind(config).await.map_err(|error| Failure::bind(listen, &error))?;
-    let stop = termination().map_err(|error| Failure::Operation(format!("no signal handler: {error}")))?;
+    let mut signals =
+        Signals::listen().map_err(|error| Failure::Operation(format!("no signal handler: {error}")))?;
     let listening = serde_json::json!({
         "event": "listening", "http": gateway.http_url(), "ws": gateway.ws_url(),
     });
     writeln!(io::stdout(), "{listening}")
         .map_err(|error| Failure::Operation(format!("standard output can't be written: {error}")))?;
-    gateway.serve(stop).await;
-    Ok(())
-}
-
-/// Ready once somebody asks this process to end.
-#[cfg(unix)]
-fn termination() -> io::Result<impl Future<Output = ()> + Send> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut serving = pin!(gateway.serve(async {
+        // A dropped sender says the same as a sent word.
+        let _ = stopped.await;
+    }));
+    let mut stop = Some(stop);
+    loop {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            () = &mut serving => return Ok(()),
+            () = signals.next() => match stop.take() {
+                Some(stop) => drop(stop),
+                // Asked twice: no more patience with those who are still connected.
+                None => return Err(Failure::Interrupted),
+            },
         }
-    })
-}
-
-/// Ready once somebody asks this process to end.
-#[cfg(not(unix))]
-fn termination() -> io::Result<impl Future<Output = ()> + Send> {
-    Ok(async {
-        // Without a handler the signal ends the process by itself.
-        let _ = tokio::signal::ctrl_c().await;
-    })
+    }
 }
 
 /// The configuration file.
@@ -97,7 +104,12 @@ struct ClientEntry {
 impl File {
     fn read(path: &Path) -> Result<Self, Failure> {
         let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-        toml::from_str(&text).map_err(|error| Failure::Usage(format!("{} is wrong: {error}", path.display())))
+        // The place and the reason, without the text itself: a secret may stand there that belongs into a file.
+        toml::from_str(&text).map_err(|error| {
+            let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
+            let line = before.matches('\n').count() + 1;
+            Failure::Usage(format!("{} is wrong in line {line}: {}", path.display(), error.message()))
+        })
     }
 }
 

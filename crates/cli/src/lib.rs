@@ -4,6 +4,7 @@ mod args;
 pub mod demo;
 mod exit;
 mod gateway_command;
+mod signals;
 
 use std::process::ExitCode;
 

@@ -125,6 +125,7 @@ fn configuration(folder: &Path, text: &str) -> String {
 fn configurations_that_can_not_be_used_are_named() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("empty.txt"), "\n").unwrap();
+    fs::write(folder.path().join("s.txt"), "secret").unwrap();
     let client = |members: &str| format!("[[client]]\nid = \"a\"\n{members}");
     for (text, expected) in [
         ("listen = 5".to_owned(), "gateway.toml is wrong"),
@@ -133,10 +134,21 @@ fn configurations_that_can_not_be_used_are_named() {
         (client("secret_file = \"missing.txt\"\nscope = \"a\""), "missing.txt can't be read"),
         (client("secret_file = \"empty.txt\"\nscope = \"a\""), "empty.txt is empty"),
         (client("secret_file = \"empty.txt\"\nscope = \"é\""), "scope of client \"a\" is wrong"),
+        (
+            client(
+                "secret_file = \"s.txt\"\nscope = \"a\"\n[[client]]\nid = \"a\"\nsecret_file = \"s.txt\"\nscope = \"a\"",
+            ),
+            "stands twice",
+        ),
+        ("[[client]]\nid = \"\"\nsecret_file = \"s.txt\"\nscope = \"a\"".to_owned(), "is empty, or"),
+        ("token_lifetime_seconds = 0".to_owned(), "must be from 1 to 2592000"),
+        ("token_lifetime_seconds = 9223372036854775807".to_owned(), "must be from 1 to 2592000"),
+        (client("secret = \"canary\""), "wrong in line 3: unknown field `secret`"),
     ] {
         let path = configuration(folder.path(), &text);
         let stderr = usage_error(&["gateway", "--config", &path]);
         assert!(stderr.contains(expected), "{expected}: {stderr}");
+        assert!(!stderr.contains("canary"), "a secret that stands in the wrong place is not repeated");
     }
     let missing = folder.path().join("nowhere.toml");
     assert!(usage_error(&["gateway", "--config", missing.to_str().unwrap()]).contains("can't be read"));
@@ -153,6 +165,29 @@ fn the_demo_keeps_away_from_an_audit_log_that_exists() {
     assert_eq!(fs::read_to_string(path).unwrap(), "precious");
 }
 
+#[test]
+fn an_audit_log_that_can_not_be_written_is_a_usage_error() {
+    let stderr = usage_error(&["demo", "--audit", "/nowhere/audit.jsonl"]);
+    assert!(stderr.contains("/nowhere/audit.jsonl"), "{stderr}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_can_not_be_written_is_a_failure() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = rtauth().args(["demo", "--json"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("standard output can't be written"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_complaint_that_nobody_reads_leaves_the_exit_code() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = rtauth().args(["gateway", "--config", "/nowhere"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}
+
 #[cfg(unix)]
 fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
@@ -160,8 +195,8 @@ fn signal(child: &Child, name: &str) {
 }
 
 #[cfg(unix)]
-fn started(arguments: &[&str]) -> (Child, BufReader<ChildStdout>, String) {
-    let mut child = rtauth().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+fn started(command: &mut Command) -> (Child, BufReader<ChildStdout>, String) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
@@ -171,15 +206,21 @@ fn started(arguments: &[&str]) -> (Child, BufReader<ChildStdout>, String) {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_the_demo_and_leaves_nothing_behind() {
-    let (mut child, mut stdout, line) = started(&["demo", "--json"]);
-    let listening: Value = serde_json::from_str(&line).unwrap();
-    signal(&child, "-INT");
-    let mut rest = String::new();
-    stdout.read_to_string(&mut rest).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(!rest.contains("\"done\""));
-    let address = listening["http"].as_str().unwrap().strip_prefix("http://").unwrap();
-    assert!(TcpListener::bind(address).is_ok(), "the port is free again");
+    for name in ["-INT", "-TERM", "-HUP"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut demo = rtauth();
+        demo.args(["demo", "--json"]).env("TMPDIR", folder.path());
+        let (mut child, mut stdout, line) = started(&mut demo);
+        let listening: Value = serde_json::from_str(&line).unwrap();
+        signal(&child, name);
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{name}");
+        assert!(!rest.contains("\"done\""));
+        let address = listening["http"].as_str().unwrap().strip_prefix("http://").unwrap();
+        assert!(TcpListener::bind(address).is_ok(), "the port is free again");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "no folder is left");
+    }
 }
 
 #[cfg(unix)]
@@ -191,7 +232,7 @@ fn the_gateway_says_where_it_listens_and_drains_when_asked_to_end() {
         "listen = \"127.0.0.1:0\"\n[[client]]\nid = \"a\"\nsecret_file = \"secret.txt\"\nscope = \"a b\"";
     let path = configuration(folder.path(), text);
     for name in ["-TERM", "-INT"] {
-        let (mut child, _stdout, line) = started(&["gateway", "--config", &path]);
+        let (mut child, _stdout, line) = started(rtauth().args(["gateway", "--config", &path]));
         let listening: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(listening["event"], "listening");
         let http = listening["http"].as_str().unwrap();

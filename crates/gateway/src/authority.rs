@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_core::Secret;
-use auth_core::jwt::{Claims, Hs256Key};
+use auth_core::jwt::{Claims, Hs256Key, WeakKey};
 use auth_core::scope::Scopes;
 use auth_core::time::{Now, Timestamp};
 use base64::Engine as _;
@@ -29,15 +29,33 @@ pub struct Approved {
     pub lifetime: Duration,
 }
 
+impl Approved {
+    /// What a token endpoint of one's own has approved.
+    #[must_use]
+    pub fn new(client_id: impl Into<String>, scope: Scopes, lifetime: Duration) -> Self {
+        Self { client_id: client_id.into(), scope, lifetime }
+    }
+}
+
 /// Reaches a verdict on the credential of a connection.
 #[async_trait]
 pub trait Authenticator: Send + Sync {
-    /// Says how long the credential still lives.
+    /// Says whose the credential is, and how long it still lives.
     ///
     /// # Errors
     ///
     /// Why it is refused, in words that the client may read.
-    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Duration, &'static str>;
+    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Admission, &'static str>;
+}
+
+/// A credential that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "whoever authenticates builds it")]
+pub struct Admission {
+    /// Whom it was issued to. A connection can be renewed by the same subject only.
+    pub subject: String,
+    /// How long it still lives.
+    pub expires_in: Duration,
 }
 
 /// A credential that a connection presents.
@@ -50,6 +68,14 @@ pub struct Presented {
     pub renewal: bool,
 }
 
+impl Presented {
+    /// A credential as a connection of one's own presents it.
+    #[must_use]
+    pub const fn new(credential: Secret, renewal: bool) -> Self {
+        Self { credential, renewal }
+    }
+}
+
 /// Tokens as JWTs, signed with HS256 by a key that only this gateway has.
 #[derive(Clone)]
 pub struct JwtAuthority {
@@ -60,16 +86,20 @@ pub struct JwtAuthority {
 const ISSUER: &str = "rtauth-gateway";
 
 impl JwtAuthority {
+    /// An authority with this key, which several gateways may share.
+    ///
+    /// # Errors
+    ///
+    /// [`WeakKey`] when it has fewer than 32 bytes.
+    pub fn with_key(key: &[u8]) -> Result<Self, WeakKey> {
+        Hs256Key::new(key).map(|key| Self { key })
+    }
+
     /// An authority with a fresh random key: tokens of another run are refused.
-    ///
-    /// # Panics
-    ///
-    /// Never: the key has the 32 bytes that HS256 needs.
     #[must_use]
     #[expect(clippy::expect_used, reason = "32 bytes are enough")]
     pub fn with_random_key() -> Self {
-        let key: [u8; 32] = rand::random();
-        Self { key: Hs256Key::new(&key).expect("32 bytes are enough") }
+        Self::with_key(&rand::random::<[u8; 32]>()).expect("32 bytes are enough")
     }
 }
 
@@ -77,7 +107,8 @@ impl Issuer for JwtAuthority {
     fn issue(&self, now: Now, approved: &Approved) -> Secret {
         // A JWT has whole seconds: rounded up here and down in `expires_in`, a token never dies earlier than
         // its client believes.
-        let exp = now.wall.saturating_add(approved.lifetime).as_millis().div_ceil(1_000) * 1_000;
+        let exp =
+            now.wall.saturating_add(approved.lifetime).as_millis().div_ceil(1_000).saturating_mul(1_000);
         let mut claims = Claims::default();
         claims.iss = Some(ISSUER.to_owned());
         claims.sub = Some(approved.client_id.clone());
@@ -92,14 +123,15 @@ impl Issuer for JwtAuthority {
 
 #[async_trait]
 impl Authenticator for JwtAuthority {
-    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Duration, &'static str> {
+    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Admission, &'static str> {
         let verified = self.key.verify(presented.credential.expose(), now, Duration::ZERO);
         let claims = verified.map_err(|_| "the token is invalid or has expired")?.into_inner();
         if claims.iss.as_deref() != Some(ISSUER) {
             return Err("the token is another issuer's");
         }
         let exp = claims.exp.ok_or("the token never expires")?;
-        Ok(exp.saturating_since(now.wall))
+        let subject = claims.sub.ok_or("the token names no subject")?;
+        Ok(Admission { subject, expires_in: exp.saturating_since(now.wall) })
     }
 }
 

@@ -24,6 +24,12 @@ pub struct Config {
     pub(crate) application: Arc<dyn Application>,
 }
 
+/// The shortest lifetime of a token: a second, the resolution of a JWT.
+pub const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
+
+/// The longest lifetime of a token: thirty days.
+pub const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+
 /// An OAuth client that may obtain tokens.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -34,7 +40,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client with the scopes that its tokens may have.
+    /// A client with the scopes that its tokens may have. With an empty secret it is refused whatever it presents.
     #[must_use]
     pub fn new(id: impl Into<String>, secret: Secret, scope: Scopes) -> Self {
         Self { id: id.into(), secret, scope, refresh_token: None }
@@ -72,11 +78,11 @@ impl Config {
         self
     }
 
-    /// How long a token lives: an hour by default, at least a second. A shorter life limits what a stolen token is
-    /// good for, and costs a renewal each time.
+    /// How long a token lives: an hour by default, from [`SHORTEST_LIFETIME`] to [`LONGEST_LIFETIME`]. A shorter life
+    /// limits what a stolen token is good for, and costs a renewal each time.
     #[must_use]
     pub fn with_token_lifetime(self, token_lifetime: Duration) -> Self {
-        Self { token_lifetime: token_lifetime.max(Duration::from_secs(1)), ..self }
+        Self { token_lifetime: token_lifetime.clamp(SHORTEST_LIFETIME, LONGEST_LIFETIME), ..self }
     }
 
     /// How often one client may ask for a token: five a second by default, ten at once.
@@ -92,7 +98,7 @@ impl Config {
         Self { patience, ..self }
     }
 
-    /// How many connections there may be at once: 10,000 by default. Further ones wait to be accepted.
+    /// How many connections there may be at once, at least one: 10,000 by default. Further ones wait to be accepted.
     #[must_use]
     pub fn with_most_connections(self, most_connections: usize) -> Self {
         Self { most_connections: most_connections.max(1), ..self }

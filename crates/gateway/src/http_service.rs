@@ -30,7 +30,7 @@ pub(crate) async fn respond(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let response = match request.uri().path() {
         "/oauth/token" => match tokio::time::timeout(patience, read(request)).await {
-            Ok(Ok(request)) => tokens.respond(clock.now(), &request),
+            Ok(Ok(request)) => last(tokens.respond(clock.now(), &request)),
             Ok(Err(status)) => refused(status),
             Err(_) => refused(StatusCode::REQUEST_TIMEOUT),
         },
@@ -58,12 +58,18 @@ async fn read(request: Request<Incoming>) -> Result<Request<Bytes>, StatusCode> 
     Ok(Request::from_parts(head, body.to_bytes()))
 }
 
-/// An error in plain words. The connection is closed: what follows on it may be the rest of a body.
+/// The last reply of its connection. One request each: replies that nobody reads can't pile up, and what follows a
+/// refused request may be the rest of its body.
+fn last(mut response: Response<Bytes>) -> Response<Bytes> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// An error in plain words.
 fn refused(status: StatusCode) -> Response<Bytes> {
     let text = status.canonical_reason().unwrap_or_default();
     let mut response = Response::new(Bytes::from_static(text.as_bytes()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
+    last(response)
 }

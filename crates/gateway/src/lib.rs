@@ -30,8 +30,8 @@ mod throttle;
 mod token_endpoint;
 mod websocket;
 
-pub use self::authority::{Approved, Authenticator, Issuer, JwtAuthority, Presented};
-pub use self::config::{Client, Config};
+pub use self::authority::{Admission, Approved, Authenticator, Issuer, JwtAuthority, Presented};
+pub use self::config::{Client, Config, LONGEST_LIFETIME, SHORTEST_LIFETIME};
 pub use self::registry::{LiveSession, Sessions};
 pub use self::serve::{Gateway, Running};
 pub use self::throttle::RateLimit;

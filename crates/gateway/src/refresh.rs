@@ -44,9 +44,14 @@ impl RefreshTokens {
         });
     }
 
-    /// Redeems a token: its scopes and its successor, or `None` when it is unknown, another client's, revoked or
-    /// spent.
-    pub(crate) fn redeem(&mut self, token: &Secret, client_id: &str) -> Option<(Scopes, Secret)> {
+    /// The scopes that a client's token carries. It stays as it is: what is asked for may yet be refused.
+    pub(crate) fn scope(&self, token: &Secret, client_id: &str) -> Option<&Scopes> {
+        let family = self.families.get(*self.by_hash.get(&hash(token))?)?;
+        (family.client_id == client_id).then_some(&family.scope)
+    }
+
+    /// Redeems a token for its successor; `None` when it is unknown, another client's, revoked or spent.
+    pub(crate) fn redeem(&mut self, token: &Secret, client_id: &str) -> Option<Secret> {
         let presented = hash(token);
         let index = *self.by_hash.get(&presented)?;
         let family = self.families.get_mut(index).filter(|family| family.client_id == client_id)?;
@@ -64,7 +69,7 @@ impl RefreshTokens {
         {
             self.by_hash.remove(&oldest);
         }
-        Some((family.scope.clone(), successor))
+        Some(successor)
     }
 }
 
@@ -85,16 +90,17 @@ mod tests {
     #[test]
     fn a_token_is_redeemed_once_and_leads_to_its_successor() {
         let mut tokens = tokens();
-        let (scope, second) = tokens.redeem(&Secret::from("r1"), "client").unwrap();
-        assert_eq!(scope.to_string(), "a b");
-        let (_, third) = tokens.redeem(&second, "client").unwrap();
+        assert_eq!(tokens.scope(&Secret::from("r1"), "client").unwrap().to_string(), "a b");
+        let second = tokens.redeem(&Secret::from("r1"), "client").unwrap();
+        assert_eq!(tokens.scope(&second, "client").unwrap().to_string(), "a b");
+        let third = tokens.redeem(&second, "client").unwrap();
         assert_ne!(second, third);
     }
 
     #[test]
     fn the_reuse_of_a_spent_token_revokes_the_family() {
         let mut tokens = tokens();
-        let (_, second) = tokens.redeem(&Secret::from("r1"), "client").unwrap();
+        let second = tokens.redeem(&Secret::from("r1"), "client").unwrap();
         assert!(tokens.redeem(&Secret::from("r1"), "client").is_none());
         assert!(tokens.redeem(&second, "client").is_none(), "the successor is dead too");
     }
@@ -112,7 +118,7 @@ mod tests {
         let mut tokens = tokens();
         let mut token = Secret::from("r1");
         for _ in 0..1_000 {
-            token = tokens.redeem(&token, "client").unwrap().1;
+            token = tokens.redeem(&token, "client").unwrap();
         }
         assert_eq!(tokens.by_hash.len(), REMEMBERED + 1);
     }

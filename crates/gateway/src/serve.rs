@@ -31,6 +31,10 @@ pub struct Gateway {
     drain: watch::Sender<bool>,
 }
 
+/// How long a connection may take over HTTP in all: its head and its body have limits of their own, this is for a peer that
+/// does not read the reply.
+const HTTP_PATIENCE: Duration = Duration::from_secs(30);
+
 /// How long connections may take to end once the gateway drains.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -90,6 +94,7 @@ impl Gateway {
                 () = &mut shutdown => break,
                 (stream, permit) = accept(&self.listener, &self.connections) => {
                     let (tokens, shared) = (Arc::clone(&self.tokens), Arc::clone(&self.shared));
+                    #[expect(clippy::disallowed_methods, reason = "each connection is a task, and ends with this")]
                     tasks.spawn(connection(stream, tokens, shared, permit));
                 }
                 Some(_) = tasks.join_next() => {}
@@ -204,15 +209,17 @@ async fn connection(
             .with_upgrades()
     );
     let mut draining = shared.draining.clone();
-    let served = tokio::select! {
-        served = http.as_mut() => served,
-        () = drained(&mut draining) => {
-            http.as_mut().graceful_shutdown();
-            http.await
+    let served = timeout(HTTP_PATIENCE, async {
+        tokio::select! {
+            served = http.as_mut() => served,
+            () = drained(&mut draining) => {
+                http.as_mut().graceful_shutdown();
+                http.await
+            }
         }
-    };
+    });
     // An error here is the peer's, and the answer to it has been sent.
-    if served.is_ok() {
+    if let Ok(Ok(())) = served.await {
         let accepted = upgrade.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(accepted) = accepted
             && let Ok(upgraded) = accepted.await

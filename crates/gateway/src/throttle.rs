@@ -13,10 +13,10 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// A limit of one request each `interval` with bursts of up to `burst`.
+    /// A limit of one request each `interval` with bursts of up to `burst`, at least one.
     #[must_use]
     pub const fn new(interval: Duration, burst: u32) -> Self {
-        Self { interval, burst, starts_empty: false }
+        Self { interval, burst: if burst == 0 { 1 } else { burst }, starts_empty: false }
     }
 
     /// Lets nobody in before one interval has passed: a gateway that was restarted is spared the rush of clients

@@ -20,7 +20,7 @@ pub(crate) struct TokenEndpoint {
     issuer: Arc<dyn Issuer>,
     lifetime: Duration,
     state: Mutex<State>,
-    /// What the secret of an unknown client is compared with, so that both answers take the same time.
+    /// What the secret of an unknown client is compared with, so that it costs a comparison as well.
     nobody: Secret,
 }
 
@@ -60,7 +60,7 @@ impl TokenEndpoint {
     fn grant(&self, now: Now, call: &TokenCall) -> Result<Issued, Refusal> {
         let client = self.clients.get(&call.client_id);
         let secret = client.map_or(&self.nobody, |client| &client.secret);
-        let known = *secret == call.client_secret;
+        let known = *secret == call.client_secret && !secret.is_empty();
         // The limit counts after the secret is right: a stranger can't use up a client's requests.
         let client = client.filter(|_| known).ok_or(Refusal::InvalidClient)?;
         if let Some(throttle) = self.state().throttles.get_mut(&client.id) {
@@ -69,13 +69,17 @@ impl TokenEndpoint {
         let (scope, refresh_token) = match &call.grant {
             Grant::ClientCredentials => (narrowed(&client.scope, call.scope.as_ref())?, None),
             Grant::RefreshToken(token) => {
-                let redeemed = self.state().refresh_tokens.redeem(token, &client.id);
-                let (granted, successor) = redeemed.ok_or(Refusal::InvalidGrant)?;
-                (narrowed(&granted, call.scope.as_ref())?, Some(successor))
+                let mut state = self.state();
+                let granted = state.refresh_tokens.scope(token, &client.id).ok_or(Refusal::InvalidGrant)?;
+                // Before the token is spent: a refused scope must not cost the client its login.
+                let scope = narrowed(granted, call.scope.as_ref())?;
+                let successor =
+                    state.refresh_tokens.redeem(token, &client.id).ok_or(Refusal::InvalidGrant)?;
+                (scope, Some(successor))
             }
             _ => return Err(Refusal::UnsupportedGrantType),
         };
-        let approved = Approved { client_id: client.id.clone(), scope, lifetime: self.lifetime };
+        let approved = Approved::new(client.id.clone(), scope, self.lifetime);
         Ok(Issued {
             access_token: self.issuer.issue(now, &approved),
             expires_in: self.lifetime,

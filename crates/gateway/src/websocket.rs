@@ -16,6 +16,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tungstenite::Message as Frame;
+use tungstenite::error::Error as WebSocketError;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use ws_session::dialect::Dialect;
 use ws_session::server::{Output, Received, ServerSession};
@@ -24,12 +25,13 @@ use crate::authority::random_text;
 use crate::clock::Clock;
 use crate::registry::Registration;
 use crate::serve::drained;
-use crate::{Authenticator, Presented, Sessions};
+use crate::{Admission, Authenticator, Presented, Sessions};
 
 /// What answers the messages of authenticated connections.
 #[async_trait]
 pub trait Application: Send + Sync {
-    /// Answers a text message; `None` says nothing.
+    /// Answers a text message; `None` says nothing. Messages of one connection are answered in order, and its expiry is
+    /// enforced meanwhile.
     async fn answer(&self, session_id: &str, text: &str) -> Option<String>;
 }
 
@@ -79,6 +81,8 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: 
         session,
         session_id,
         verifying: None,
+        answering: None,
+        subject: None,
         registration: None,
         disconnected: None,
         shared,
@@ -91,13 +95,17 @@ struct Connection<S> {
     socket: WebSocketStream<S>,
     session: ServerSession,
     session_id: String,
-    verifying: Option<Verifying>,
+    verifying: Option<Task<(bool, Result<Admission, &'static str>)>>,
+    /// The application's answer to a message; nothing more is read until it is there.
+    answering: Option<Task<Option<String>>>,
+    /// Whom the first credential was issued to: a renewal must be theirs too.
+    subject: Option<String>,
     registration: Option<Registration>,
     disconnected: Option<oneshot::Receiver<()>>,
     shared: Arc<Shared>,
 }
 
-type Verifying = Pin<Box<dyn Future<Output = (bool, Result<Duration, &'static str>)> + Send>>;
+type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Why a connection ended.
 enum Ended {
@@ -122,8 +130,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn run(&mut self) -> Result<(), Ended> {
         let mut draining = self.shared.draining.clone();
         loop {
-            let wait = self.act().await?;
+            self.act().await?;
             let clock = self.shared.clock;
+            // The clock decides, the timer below only wakes: a peer that always has something to say must not keep it
+            // from that.
+            self.session.tick(clock.now())?;
+            let wait = self.act().await?;
+            let may_read = self.answering.is_none();
             tokio::select! {
                 () = drained(&mut draining) => {
                     self.close(1001, "the gateway is going away").await?;
@@ -133,10 +146,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.verifying = None;
                     self.decided(renewal, verdict)?;
                 }
-                frame = poll_fn(|cx| Pin::new(&mut self.socket).poll_next(cx)) => {
-                    self.received(frame.ok_or(Ended::ByPeer)??).await?;
+                answer = optional(&mut self.answering) => {
+                    self.answering = None;
+                    if let Some(answer) = answer {
+                        self.send(Frame::text(answer)).await?;
+                    }
                 }
-                () = until(wait, clock) => self.session.tick(clock.now())?,
+                frame = poll_fn(|cx| Pin::new(&mut self.socket).poll_next(cx)), if may_read => {
+                    match frame.ok_or(Ended::ByPeer)? {
+                        Ok(frame) => self.received(frame).await?,
+                        Err(error) => return self.refuse(&error).await,
+                    }
+                }
+                () = until(wait, clock) => {}
             }
         }
     }
@@ -148,7 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Output::Verify { credential, renewal } => {
                     let shared = Arc::clone(&self.shared);
                     self.verifying = Some(Box::pin(async move {
-                        let presented = Presented { credential, renewal };
+                        let presented = Presented::new(credential, renewal);
                         let now = shared.clock.now();
                         (renewal, shared.authenticator.authenticate(now, &presented).await)
                     }));
@@ -160,7 +182,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn decided(&mut self, renewal: bool, verdict: Result<Duration, &'static str>) -> Result<(), Ended> {
+    fn decided(&mut self, renewal: bool, verdict: Result<Admission, &'static str>) -> Result<(), Ended> {
+        let verdict = verdict.and_then(|Admission { subject, expires_in }| {
+            match &self.subject {
+                Some(admitted) if *admitted != subject => return Err("the credential is another subject's"),
+                Some(_) => {}
+                None => self.subject = Some(subject),
+            }
+            Ok(expires_in)
+        });
         match (&self.registration, verdict) {
             (None, Ok(_)) => {
                 let (registration, disconnected) = self.shared.sessions.register(&self.session_id);
@@ -173,14 +203,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(self.session.decided(self.shared.clock.now(), verdict)?)
     }
 
+    /// Says what was wrong with a frame, as far as the codec lets us, and ends the connection.
+    async fn refuse(&mut self, error: &WebSocketError) -> Result<(), Ended> {
+        match error {
+            WebSocketError::Capacity(_) => self.close(1009, "messages of up to 64 KiB are read").await,
+            WebSocketError::Utf8(_) => self.close(1007, "text must be UTF-8").await,
+            WebSocketError::Protocol(_) => self.close(1002, "the frame is against RFC 6455").await,
+            _ => Err(Ended::ByPeer),
+        }
+    }
+
     async fn received(&mut self, frame: Frame) -> Result<(), Ended> {
         match frame {
             Frame::Text(text) => {
-                if self.session.receive(&text)? == Received::Deliver {
+                if self.session.receive(self.shared.clock.now(), &text)? == Received::Deliver {
                     let application = Arc::clone(&self.shared.application);
-                    if let Some(answer) = application.answer(&self.session_id, &text).await {
-                        self.send(Frame::text(answer)).await?;
-                    }
+                    let session_id = self.session_id.clone();
+                    self.answering =
+                        Some(Box::pin(async move { application.answer(&session_id, text.as_str()).await }));
                 }
                 Ok(())
             }

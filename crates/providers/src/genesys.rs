@@ -24,6 +24,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use audit::AuditLog;
 use auth_core::observe::Observers;
@@ -71,15 +72,16 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Why the session ended for good: the client or its scopes are wrong, or the server refuses it. An outage is no
-    /// error: the session keeps trying.
+    /// Why the session ended for good: the client or its scopes are wrong, or the server refuses it. And
+    /// [`Timeout`](ws_session::ErrorKind::Timeout) when it could not be authenticated within 30 s; the session is
+    /// dropped then. Once connected, a session keeps trying for ever.
     pub async fn connect(&self) -> Result<Session, ws_session::Error> {
         let mut session = self.open();
-        session.authenticated().await?;
+        session.authenticated_within(PATIENCE).await?;
         Ok(session)
     }
 
-    /// Opens a session without waiting: it authenticates in the background.
+    /// Opens a session without waiting: it authenticates in the background, and never gives up over an outage.
     #[must_use]
     pub fn open(&self) -> Session {
         Session::builder(self.target.clone(), Dialect::genesys(), Arc::clone(&self.tokens))
@@ -111,6 +113,9 @@ impl fmt::Debug for Client {
         formatter.debug_struct("Client").field("target", &self.target).finish_non_exhaustive()
     }
 }
+
+/// How long [`Client::connect`] waits: a flight of requests for a token takes as long.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The settings of a [`Client`].
 #[must_use]
@@ -194,11 +199,7 @@ impl Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Builder")
-            .field("region", &self.region)
-            .field("client_id", &self.client_id)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Builder").field("client_id", &self.client_id).finish_non_exhaustive()
     }
 }
 

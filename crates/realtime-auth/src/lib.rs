@@ -3,7 +3,7 @@
 //! realtime-auth obtains credentials, keeps them fresh, opens a WebSocket with them, and keeps that socket
 //! authenticated for as long as your program lives. Tokens are renewed before they expire, over the connection that is
 //! already there where the service allows it, and a lost connection comes back with a fresh token. Every step is
-//! observed, and can be written to an audit trail that shows when somebody edited it.
+//! observed, and can be written to a hash-chained audit log.
 //!
 //! # The crates
 //!

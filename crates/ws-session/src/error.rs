@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why a session ended for good. Cheap to clone, and free of secrets.
+/// Why a session ended for good, or is not ready. Cheap to clone, and free of secrets.
 #[derive(Debug, Clone)]
 pub struct Error {
     kind: ErrorKind,
@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Closed,
     /// The server refused the connection for a reason that a credential does not change.
     ConnectionRefused,
+    /// The caller's patience ended; the session keeps trying.
+    Timeout,
     /// No token can be had; the [source](std::error::Error::source) says why.
     Token,
 }
@@ -42,6 +44,12 @@ impl Error {
     #[cfg(feature = "tokio")]
     pub(crate) const fn closed() -> Self {
         Self::new(ErrorKind::Closed, None, "the session is closed; open another")
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn not_in_time() -> Self {
+        let text = "the session is not authenticated yet; check the network, the URLs, and the events of its observer";
+        Self::new(ErrorKind::Timeout, None, text)
     }
 
     /// What ended the session.

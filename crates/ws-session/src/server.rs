@@ -77,14 +77,14 @@ impl ServerSession {
         }
     }
 
-    /// Takes a text message.
+    /// Takes a text message. One that comes too late is not taken: the connection is closed instead.
     ///
     /// # Errors
     ///
     /// [`ApiMisuse::OutputsPending`] when [`poll`](Self::poll) has not answered [`Output::Wait`] since the last
     /// input; the input was not taken.
-    pub fn receive(&mut self, text: &str) -> Result<Received, ApiMisuse> {
-        self.drained()?;
+    pub fn receive(&mut self, now: Now, text: &str) -> Result<Received, ApiMisuse> {
+        self.tick(now)?;
         let credential = self.dialect.login().read(text);
         match (self.phase, credential) {
             (Phase::Waiting, Some(credential)) => self.verify(Phase::Deciding, credential),

@@ -105,19 +105,36 @@ impl Renewal {
         self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.deadline()))
     }
 
-    /// What a caller with this demand gets now.
+    /// What a caller gets whose demand was handled: ask with the time of the input that this answers.
     #[must_use]
     pub fn answer(&self, now: Now, demand: Demand) -> Answer {
         let held = self.credential.as_ref().filter(|credential| credential.serves(now));
         let wanted = held.filter(|credential| demand.accepts(credential.generation));
         match (wanted, &self.flight) {
             (Some(credential), _) => Answer::Serve(credential.token(now)),
-            (None, Flight::Idle | Flight::Flying { .. }) => Answer::Wait,
-            (None, Flight::Paused { error, .. }) => match (demand, held) {
+            (None, Flight::Flying { .. }) => Answer::Wait,
+            (None, Flight::Idle | Flight::Paused { .. }) => match (demand, held) {
                 // Better the old token, which is still alive, than none.
                 (Demand::NewerThan(_), Some(credential)) => Answer::Serve(credential.token(now)),
-                _ => Answer::Fail(error.clone()),
+                _ => Answer::Fail(self.shared_error(now)),
             },
+        }
+    }
+
+    /// What callers are told while nothing is under way. The wait that the server named runs from its answer, not from
+    /// the call.
+    fn shared_error(&self, now: Now) -> Error {
+        match &self.flight {
+            Flight::Paused { error, until } => match error.retry() {
+                Retry::Never | Retry::Reauthorize => error.clone(),
+                Retry::Backoff | Retry::After(_) => {
+                    error.clone().with_retry(Retry::After(until.remaining(now)))
+                }
+            },
+            Flight::Idle | Flight::Flying { .. } => Error::new(
+                ErrorKind::InvalidToken,
+                "the newest token is no newer than the one that was refused; the refusal names another source's token",
+            ),
         }
     }
 
@@ -166,10 +183,19 @@ impl Renewal {
             .with_retry(Retry::Backoff);
             return self.attempt_failed(now, attempt, error);
         }
+        let fingerprint = self.names.fingerprint(&response.access_token);
+        if self.credential.as_ref().is_some_and(|held| held.rejected && held.fingerprint == fingerprint) {
+            let error = Error::new(
+                ErrorKind::InvalidToken,
+                "the token endpoint issued the very token that was refused; check what the server has against it",
+            )
+            .with_retry(Retry::Backoff);
+            return self.attempt_failed(now, attempt, error);
+        }
         let renew_after = self.policy.renew_after(life, &mut self.jitter);
         self.generation = self.generation.next();
         let credential = Credential {
-            fingerprint: self.names.fingerprint(&response.access_token),
+            fingerprint,
             secret: response.access_token,
             generation: self.generation,
             scope: response.scope,
@@ -228,8 +254,8 @@ impl Renewal {
         };
     }
 
-    /// How long nobody asks after a failed flight. While a token is alive, never more than a quarter of what
-    /// is left of it, so that several flights still fit.
+    /// How long nobody asks after a failed flight. While a token is alive and the failure may pass by itself, never more
+    /// than a quarter of what is left of it, so that several flights still fit.
     fn pause(&mut self, now: Now, advice: Retry) -> Duration {
         let failures = self.failed_flights;
         self.failed_flights = failures.saturating_add(1);
@@ -327,12 +353,6 @@ fn lifetime(response: &TokenResponse) -> Duration {
     response.expires_in.or_else(|| stated_lifetime(&response.access_token)).unwrap_or(USUAL_LIFETIME)
 }
 
-#[cfg(feature = "jwt")]
 fn stated_lifetime(token: &Secret) -> Option<Duration> {
     crate::jwt::read(token.expose()).ok()?.into_inner().lifetime()
-}
-
-#[cfg(not(feature = "jwt"))]
-const fn stated_lifetime(_token: &Secret) -> Option<Duration> {
-    None
 }

@@ -302,6 +302,57 @@ fn a_late_answer_to_an_old_ticket_is_ignored() {
 }
 
 #[test]
+fn a_caller_who_refuses_a_token_that_never_was_is_not_left_waiting() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    let future = (0..9).fold(crate::token::Generation::NONE, |generation, _| generation.next());
+    simulation.demand(Demand::InsteadOf(future));
+    simulation.issue(HOUR);
+    assert!(matches!(simulation.machine.answer(simulation.now, Demand::InsteadOf(future)), Answer::Fail(_)));
+    assert_eq!(served(simulation.machine.answer(simulation.now, Demand::NewerThan(future))).generation(), {
+        crate::token::Generation::NONE.next()
+    });
+}
+
+#[test]
+fn whoever_comes_during_a_servers_wait_is_told_what_is_left_of_it() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    simulation.demand(Demand::Current);
+    let wait = Duration::from_secs(300);
+    simulation.fail(Error::new(ErrorKind::RateLimited, "slow down").with_retry(Retry::After(wait)));
+    let left = |simulation: &mut Simulation| match simulation.demand(Demand::Current) {
+        Answer::Fail(error) => match error.retry() {
+            Retry::After(left) => left,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    assert!(left(&mut simulation) >= wait);
+    simulation.sleep(Duration::from_secs(299));
+    assert!(left(&mut simulation) <= Duration::from_secs(6), "not the whole wait again");
+}
+
+#[test]
+fn a_token_that_was_refused_is_not_served_again_under_another_number() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    simulation.demand(Demand::Current);
+    simulation.issue(HOUR);
+    let refused = served(simulation.answer()).generation();
+    simulation.demand(Demand::InsteadOf(refused));
+    simulation.issued = 0; // the endpoint hands out its cached token again
+    simulation.issue(HOUR);
+    assert!(!matches!(simulation.demand(Demand::Current), Answer::Serve(_)));
+}
+
+#[test]
+fn a_page_of_html_is_no_verdict() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    simulation.demand(Demand::Current);
+    let error = TokenResponse::parse(b"<html>").unwrap_err();
+    simulation.fail(error);
+    assert!(matches!(simulation.answer(), Answer::Wait), "there is another attempt");
+}
+
+#[test]
 fn a_suspended_laptop_never_serves_an_expired_token() {
     let mut simulation = Simulation::new(Policy::new(), 5);
     simulation.demand(Demand::Current);

@@ -30,7 +30,8 @@ use crate::{Error, ErrorKind, Token};
 pub trait TokenSource: Send + Sync {
     /// Hands out a token that satisfies `demand`.
     ///
-    /// The future may be dropped at any point without losing a token that is on its way.
+    /// The future may be dropped at any point without losing a token that is on its way, and is ready within a minute: a
+    /// source bounds its own time.
     ///
     /// # Errors
     ///
@@ -66,7 +67,8 @@ impl Demand {
 pub struct FixedToken(Token);
 
 impl FixedToken {
-    /// A source that always hands out `token`.
+    /// A source that always hands out `token`. What the token says of its lifetime is repeated as it is: state none, and
+    /// let the server decide.
     #[must_use]
     pub const fn new(token: Token) -> Self {
         Self(token)

@@ -6,11 +6,12 @@ use alloc::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::observe::{AuthEvent, Observer, ScopeVerdict};
+use crate::observe::{AuthEvent, Label, Observer, ScopeVerdict};
 use crate::scope::Scopes;
 use crate::{Demand, Error, ErrorKind, Token, TokenSource};
 
-/// Checks each token of another source against required scopes, before it can reach a socket.
+/// Checks each token of another source against required scopes, before it can reach a socket. Without required scopes,
+/// every token passes unread.
 ///
 /// The scopes are read from the token when it is a JWT, and from the issuer's answer otherwise: some servers
 /// drop a scope that they don't grant, and then leave `scope` out of the answer.
@@ -38,6 +39,9 @@ impl<S> core::fmt::Debug for RequireScopes<S> {
 impl<S: TokenSource> TokenSource for RequireScopes<S> {
     async fn token(&self, demand: Demand) -> Result<Token, Error> {
         let token = self.source.token(demand).await?;
+        if self.required.is_empty() {
+            return Ok(token);
+        }
         let Claimed { granted, client_id } = claimed(&token).inspect_err(|_| {
             self.observer.observe(&AuthEvent::ScopesChecked {
                 verdict: ScopeVerdict::Error,
@@ -68,26 +72,23 @@ impl<S: TokenSource> TokenSource for RequireScopes<S> {
 
 struct Claimed {
     granted: Scopes,
-    client_id: Option<crate::observe::Label>,
+    client_id: Option<Label>,
 }
 
-#[cfg(feature = "jwt")]
 fn claimed(token: &Token) -> Result<Claimed, Error> {
-    use crate::observe::Label;
-
     if !crate::jwt::looks_like_jwt(token.secret().expose()) {
-        return Ok(stated(token));
+        return stated(token);
     }
     let claims = crate::jwt::read(token.secret().expose())?.into_inner();
     let client_id = claims.client_id.as_deref().map(Label::new);
     Ok(Claimed { granted: claims.scope.unwrap_or_default(), client_id })
 }
 
-#[cfg(not(feature = "jwt"))]
-fn claimed(token: &Token) -> Result<Claimed, Error> {
-    Ok(stated(token))
-}
-
-fn stated(token: &Token) -> Claimed {
-    Claimed { granted: token.scope().cloned().unwrap_or_default(), client_id: None }
+/// What the issuer said of an opaque token.
+fn stated(token: &Token) -> Result<Claimed, Error> {
+    let unknown = || {
+        let text = "the token's scopes are unknown: it is opaque, and its issuer named none; require none, or ask for some";
+        Error::new(ErrorKind::InsufficientScope, text)
+    };
+    Ok(Claimed { granted: token.scope().cloned().ok_or_else(unknown)?, client_id: None })
 }

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use audit::AuditLog;
 use auth_core::Secret;
 use gateway::{Client, Config, Gateway, RateLimit};
 
@@ -20,6 +21,7 @@ use self::story::Story;
 use self::timeline::Timeline;
 pub use crate::args::DemoOptions;
 use crate::exit::{self, Failure};
+use crate::signals::Signals;
 
 /// The OAuth client of the demo. Its secret guards a gateway that only this process can know of, and that ends with it.
 const CLIENT_ID: &str = "demo-client";
@@ -46,9 +48,12 @@ pub fn gateway_config(listen: SocketAddr) -> Config {
 #[must_use]
 pub fn command(options: &DemoOptions, config: Config) -> ExitCode {
     exit::run("demo", async {
+        let signals = Signals::listen();
+        let mut signals =
+            signals.map_err(|error| Failure::Operation(format!("no signal handler: {error}")))?;
         tokio::select! {
             played = play(options, config) => played,
-            Ok(()) = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+            () = signals.next() => Err(Failure::Interrupted),
         }
     })
 }
@@ -58,15 +63,20 @@ async fn play(options: &DemoOptions, config: Config) -> Result<(), Failure> {
         let text = format!("{} is open to other machines; the demo is for this one", options.listen);
         return Err(Failure::Usage(text));
     }
-    let mut timeline = if options.json { Timeline::json() } else { Timeline::for_people() };
+    let file = AuditFile::at(options.audit.clone())?;
+    let audit = AuditLog::open(&file.path);
+    let audit = audit.map_err(|error| Failure::Usage(format!("{}: {error}", file.path.display())))?;
     let gateway = Gateway::bind(config).await.map_err(|error| Failure::bind(options.listen, &error))?;
-    let audit = AuditFile::at(options.audit.clone())?;
+    let mut timeline = if options.json { Timeline::json() } else { Timeline::for_people() };
     timeline.title();
-    let played = Story::new(gateway.spawn(), &audit.path, &mut timeline).play().await;
+    let played = Story::new(gateway.spawn(), &audit, &file.path, &mut timeline).play().await;
     if let Err(broken) = &played {
         timeline.broken(broken);
     }
-    played.map_err(|broken| Failure::Operation(broken.to_string()))
+    played.map_err(|broken| Failure::Operation(broken.to_string()))?;
+    timeline
+        .written()
+        .map_err(|error| Failure::Operation(format!("standard output can't be written: {error}")))
 }
 
 /// The demo's audit log: where the user wants it, or in a folder that is removed.
@@ -85,8 +95,9 @@ impl AuditFile {
             return Ok(Self { path, _folder: None });
         }
         let folder = tempfile::Builder::new().prefix("rtauth-demo-").tempdir();
-        let folder =
-            folder.map_err(|error| Failure::Operation(format!("no folder for the audit log: {error}")))?;
+        let folder = folder.map_err(|error| {
+            Failure::Operation(format!("no folder for the audit log, see TMPDIR: {error}"))
+        })?;
         Ok(Self { path: folder.path().join("audit.jsonl"), _folder: Some(folder) })
     }
 }

@@ -22,20 +22,25 @@ const NOT_GRANTED: &str = "analytics:read";
 
 pub(super) struct Story<'a> {
     gateway: Running,
+    audit: &'a AuditLog,
     audit_path: &'a Path,
     witness: Witness<'a>,
 }
 
 impl<'a> Story<'a> {
-    pub(super) fn new(gateway: Running, audit_path: &'a Path, timeline: &'a mut Timeline) -> Self {
-        Self { gateway, audit_path, witness: Witness::new(timeline) }
+    pub(super) fn new(
+        gateway: Running,
+        audit: &'a AuditLog,
+        audit_path: &'a Path,
+        timeline: &'a mut Timeline,
+    ) -> Self {
+        Self { gateway, audit, audit_path, witness: Witness::new(timeline) }
     }
 
     pub(super) async fn play(mut self) -> Result<(), Broken> {
         let (http, ws) = (self.gateway.http_url().to_owned(), self.gateway.ws_url().to_owned());
         self.witness.show(&Scene::GatewayListening { http, ws });
-        let audit = AuditLog::open(self.audit_path).map_err(|error| broken("audit_verified", error))?;
-        let client = self.client(&audit).with_required_scopes(scopes("token_requested", GRANTED)?);
+        let client = self.client().with_required_scopes(scopes("token_requested", GRANTED)?);
         let client = client.build().map_err(|error| broken("token_requested", error))?;
 
         let mut session = client.open();
@@ -44,7 +49,7 @@ impl<'a> Story<'a> {
         self.renews(&connected).await?;
         self.outlives_the_first_token(&mut session, &connected).await?;
         self.survives_a_dropped_socket(&mut session, &connected).await?;
-        self.denies_a_missing_scope(&audit).await?;
+        self.denies_a_missing_scope().await?;
 
         let step = "audit_verified";
         timeout(PATIENCE, session.close())
@@ -52,15 +57,15 @@ impl<'a> Story<'a> {
             .map_err(|_| broken(step, "the session did not close"))?
             .map_err(|error| broken(step, error))?;
         drop(client);
-        self.verifies_the_audit(&audit).await?;
+        self.verifies_the_audit().await?;
         self.gateway.stop().await;
         self.witness.done();
         Ok(())
     }
 
-    fn client(&self, audit: &AuditLog) -> Builder {
+    fn client(&self) -> Builder {
         Client::builder(self.gateway.http_url(), CLIENT_ID, CLIENT_SECRET)
-            .with_observer(Arc::new(audit.clone()))
+            .with_observer(Arc::new(self.audit.clone()))
             .with_observer(self.witness.observer())
     }
 
@@ -187,10 +192,10 @@ impl<'a> Story<'a> {
     }
 
     /// A second session asks for a scope that its token lacks, and never opens a socket.
-    async fn denies_a_missing_scope(&mut self, audit: &AuditLog) -> Result<(), Broken> {
+    async fn denies_a_missing_scope(&mut self) -> Result<(), Broken> {
         let step = "scope_denied";
         let before = self.gateway.sessions().upgrades();
-        let client = self.client(audit).with_required_scopes(scopes(step, NOT_GRANTED)?);
+        let client = self.client().with_required_scopes(scopes(step, NOT_GRANTED)?);
         let client = client.build().map_err(|error| broken(step, error))?;
         let connected = timeout(PATIENCE, client.connect());
         let refused = match connected.await {
@@ -222,12 +227,12 @@ impl<'a> Story<'a> {
     }
 
     /// The audit log has a record of everything that was observed, and its chain is whole.
-    async fn verifies_the_audit(&mut self, audit: &AuditLog) -> Result<(), Broken> {
+    async fn verifies_the_audit(&mut self) -> Result<(), Broken> {
         let step = "audit_verified";
         self.witness
             .expect(step, |event, _| matches!(event, AuthEvent::SessionClosed).then_some(Ok(())))
             .await?;
-        let summary = audit.close();
+        let summary = self.audit.close();
         let verified = audit::verify(self.audit_path).map_err(|error| broken(step, error))?;
         if verified.records != self.witness.observed() || summary.dropped + summary.failed > 0 {
             let reason =

@@ -24,6 +24,7 @@ impl Started {
         Self(Instant::now())
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is the demo's clock")]
     pub(super) fn elapsed(self) -> Elapsed {
         self.0.elapsed()
     }
@@ -38,6 +39,7 @@ impl Started {
 pub(super) struct Timeline {
     started: Started,
     style: Style,
+    written: io::Result<()>,
 }
 
 #[derive(Clone, Copy)]
@@ -48,21 +50,25 @@ enum Style {
 
 impl Timeline {
     pub(super) fn json() -> Self {
-        Self { started: Started::now(), style: Style::Json }
+        Self::new(Style::Json)
     }
 
     /// Colours only for a terminal, and not against the user's wish (no-color.org).
     #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
     pub(super) fn for_people() -> Self {
         let wished = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { started: Started::now(), style: Style::Text { color: wished && io::stdout().is_terminal() } }
+        Self::new(Style::Text { color: wished && io::stdout().is_terminal() })
+    }
+
+    fn new(style: Style) -> Self {
+        Self { started: Started::now(), style, written: Ok(()) }
     }
 
     pub(super) const fn started(&self) -> Started {
         self.started
     }
 
-    pub(super) fn title(&self) {
+    pub(super) fn title(&mut self) {
         if let Style::Text { .. } = self.style {
             self.print("\n  A Genesys session, from its first token to its audit trail, against a gateway in this process.\n");
         }
@@ -80,7 +86,7 @@ impl Timeline {
         self.scene(&Scene::Failed { step: broken.step, reason: broken.reason.clone() });
     }
 
-    fn line(&self, at: Elapsed, event: &impl Serialize) {
+    fn line(&mut self, at: Elapsed, event: &impl Serialize) {
         match self.style {
             Style::Json => {
                 let Ok(event) = serde_json::to_string(event) else { return };
@@ -102,9 +108,19 @@ impl Timeline {
         }
     }
 
-    /// A closed pipe is a reader who has seen enough; the story goes on, and its exit code tells the rest.
-    fn print(&self, line: &str) {
-        let _ = writeln!(io::stdout(), "{line}");
+    /// A closed pipe is a reader who has seen enough; any other failure is kept for the end.
+    fn print(&mut self, line: &str) {
+        let printed = writeln!(io::stdout(), "{line}");
+        if let Err(error) = printed
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            self.written = Err(error);
+        }
+    }
+
+    /// Whether all lines could be written, as far as anybody wanted them.
+    pub(super) fn written(self) -> io::Result<()> {
+        self.written
     }
 }
 
@@ -193,6 +209,9 @@ impl Line {
                 Mark::Good,
                 format!("token {} over the live connection {}", text("token"), number("connection")),
             ),
+            "connection_delayed" => {
+                (Mark::Setback, format!("{}: again in {}", text("reason"), seconds("retry_in_ms")))
+            }
             "connection_lost" => {
                 (Mark::Setback, format!("{}: again in {}", text("reason"), seconds("retry_in_ms")))
             }

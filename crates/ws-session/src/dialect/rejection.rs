@@ -28,6 +28,10 @@ pub enum Failure {
     Transport,
     /// The server answered the upgrade with something that is no WebSocket.
     Protocol,
+    /// A message was larger than we read.
+    TooLarge,
+    /// The server's certificate is not to be trusted.
+    Untrusted,
 }
 
 /// The default table.
@@ -39,8 +43,8 @@ pub const fn classify(failure: Failure) -> Disposition {
     use Disposition::{Fatal, Retry, RetryWithFreshToken};
     match failure {
         Failure::Refused => RetryWithFreshToken,
-        Failure::Timeout | Failure::Transport | Failure::Closed(None) => Retry,
-        Failure::Protocol => Fatal,
+        Failure::Timeout | Failure::Transport | Failure::TooLarge | Failure::Closed(None) => Retry,
+        Failure::Protocol | Failure::Untrusted => Fatal,
         Failure::Status(status) => match status {
             // Some servers answer 403 for what they would have closed with 4401 after the upgrade.
             401 | 403 => RetryWithFreshToken,

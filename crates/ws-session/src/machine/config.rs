@@ -7,6 +7,7 @@ use auth_core::backoff::Backoff;
 /// The settings of a [`Session`](super::Session).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    pub(super) fetch: Duration,
     pub(super) open: Duration,
     pub(super) answer: Duration,
     pub(super) close: Duration,
@@ -19,12 +20,20 @@ impl Config {
     #[must_use]
     pub const fn new() -> Self {
         Self {
+            fetch: Duration::from_secs(90),
             open: Duration::from_secs(30),
             answer: Duration::from_secs(10),
             close: Duration::from_secs(5),
             stable: Duration::from_secs(30),
             backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(30)),
         }
+    }
+
+    /// How long the source may take to hand out a token: 90 s by default, more than a flight of attempts takes. Then it
+    /// is asked again.
+    #[must_use]
+    pub fn with_fetch_timeout(self, fetch: Duration) -> Self {
+        Self { fetch, ..self }
     }
 
     /// How long name resolution, TCP, TLS and the upgrade may take together: 30 s by default.

@@ -15,7 +15,7 @@ use crate::Error;
 #[derive(Debug)]
 pub(super) enum Phase {
     Initialized,
-    Fetching { ticket: Ticket, since: Now },
+    Fetching { ticket: Ticket, demand: Demand, since: Now },
     Opening { ticket: Ticket, held: Held, since: Now },
     Authenticating { held: Held, since: Now },
     Connected { held: Held, session_id: Option<Label>, renewal: Renewal, failures: u32 },
@@ -36,8 +36,8 @@ pub(super) enum Renewal {
     Presented {
         next: Held,
     },
-    /// The source has no more tokens for us: the session ends when this one expires.
-    Impossible(auth_core::Error),
+    /// There will be no newer credential: the session ends, for this reason, when the one in use expires.
+    Impossible(Error),
 }
 
 /// A token as the machine keeps it: deadlines on the driver's clocks.

@@ -10,6 +10,7 @@ use auth_core::{AuthEvent, Demand, Retry};
 use super::phase::{Held, Phase, Renewal};
 use super::timers::Timer;
 use super::{Output, Session, Ticket, TokenFacts};
+use crate::Error;
 
 impl Session {
     pub(super) fn renew(&mut self, demand: Demand) {
@@ -27,7 +28,10 @@ impl Session {
     ) {
         let Phase::Connected { held, renewal, failures, .. } = &mut self.phase else { return };
         let wait = match result {
-            Ok(facts) if facts.generation > held.generation || facts.generation == Generation::NONE => {
+            Ok(facts)
+                if !facts.expires_in.is_some_and(|left| left.is_zero())
+                    && (facts.generation > held.generation || facts.generation == Generation::NONE) =>
+            {
                 let next = Held::new(now, facts);
                 *renewal = Renewal::Presented { next };
                 return self.present(now, ticket, next.generation);
@@ -38,7 +42,7 @@ impl Session {
                 Retry::Backoff => self.config.backoff.delay(*failures, &mut self.jitter),
                 Retry::After(wait) => self.config.backoff.delay_after(wait, *failures, &mut self.jitter),
                 Retry::Never | Retry::Reauthorize => {
-                    *renewal = Renewal::Impossible(error);
+                    *renewal = Renewal::Impossible(Error::token(error));
                     return self.renewal_failed(now, "the source has no newer token for us", None);
                 }
             },

@@ -29,6 +29,8 @@ pub struct Session {
     pub(super) failures: u32,
     /// A fresh credential was already tried since a connection was last stable: a refusal is now fatal.
     pub(super) tried_fresh: bool,
+    /// An upgrade was already refused since a connection was last stable: another refusal is now fatal.
+    pub(super) tried_upgrade: bool,
     /// The newest credential that a server has seen.
     pub(super) presented: Option<Generation>,
     pub(super) epoch: Epoch,
@@ -48,6 +50,7 @@ impl Session {
             timers: Timers::default(),
             failures: 0,
             tried_fresh: false,
+            tried_upgrade: false,
             presented: None,
             epoch: Epoch::default(),
             next_ticket: 0,
@@ -150,7 +153,8 @@ impl Session {
 
     fn fetch(&mut self, now: Now, demand: Demand) {
         let ticket = self.request(demand);
-        self.phase = Phase::Fetching { ticket, since: now };
+        self.timers.set(Timer::Fetch, Some(now.timer(self.config.fetch)));
+        self.phase = Phase::Fetching { ticket, demand, since: now };
     }
 
     pub(super) fn request(&mut self, demand: Demand) -> Ticket {
@@ -162,21 +166,23 @@ impl Session {
 
     fn token(&mut self, now: Now, answered: Ticket, result: Result<TokenFacts, auth_core::Error>) {
         match (&mut self.phase, result) {
-            (Phase::Fetching { ticket, since }, Ok(facts)) if *ticket == answered => {
+            (Phase::Fetching { ticket, since, .. }, Ok(facts)) if *ticket == answered => {
                 let since = *since;
+                self.timers.set(Timer::Fetch, None);
                 self.phase = Phase::Opening { ticket: answered, held: Held::new(now, facts), since };
                 self.epoch = Epoch(self.epoch.0 + 1);
                 self.timers.set(Timer::Open, Some(now.timer(self.config.open)));
                 let event = AuthEvent::Connecting { connection: self.epoch.0, failures: self.failures };
                 self.outputs.extend([Output::Event(event), Output::Open { epoch: self.epoch }]);
             }
-            (Phase::Fetching { ticket, .. }, Err(error)) if *ticket == answered => {
+            (Phase::Fetching { ticket, demand, .. }, Err(error)) if *ticket == answered => {
+                let demand = *demand;
                 let retry_after = match error.retry() {
                     Retry::Never | Retry::Reauthorize => return self.fail(Error::token(error)),
                     Retry::Backoff => None,
                     Retry::After(wait) => Some(wait),
                 };
-                self.retry(now, "no token", None, Disposition::Retry, retry_after);
+                self.delay(now, &error.to_string(), demand, retry_after);
             }
             (Phase::Connected { renewal, .. }, result) => {
                 if matches!(renewal, Renewal::Fetching { ticket } if *ticket == answered) {
@@ -245,12 +251,17 @@ impl Session {
     fn refused(&mut self, now: Now) {
         self.timers.set(Timer::Answer, None);
         match &mut self.phase {
-            Phase::Connected { renewal, .. } if !self.tried_fresh => {
+            Phase::Connected { renewal, .. } => {
                 // The old credential still serves; the refused one is replaced once.
                 let Renewal::Presented { next } = renewal else { return };
                 let refused = next.generation;
-                self.tried_fresh = true;
-                self.renewal_failed(now, "the server refused the new credential", Some(Duration::ZERO));
+                let reason = "the server refused the new credential";
+                if std::mem::replace(&mut self.tried_fresh, true) {
+                    let text = "the server refused to renew, with a fresh credential too";
+                    *renewal = Renewal::Impossible(Error::new(ErrorKind::AuthenticationRefused, None, text));
+                    return self.renewal_failed(now, reason, None);
+                }
+                self.renewal_failed(now, reason, Some(Duration::ZERO));
                 self.renew(Demand::InsteadOf(refused));
             }
             _ => {
@@ -282,23 +293,53 @@ impl Session {
         disposition: Disposition,
         retry_after: Option<Duration>,
     ) {
-        self.timers.clear();
-        let demand = match (disposition, self.presented) {
-            (Disposition::Fatal, _) => {
-                let text = "the server refuses this connection; check its URL and its configuration";
-                return self.fail(Error::new(ErrorKind::ConnectionRefused, code, text));
-            }
-            (Disposition::RetryWithFreshToken, _) if std::mem::replace(&mut self.tried_fresh, true) => {
-                let text = "the server refused a fresh credential too; check what the credential may do";
-                return self.fail(Error::new(ErrorKind::AuthenticationRefused, code, text));
-            }
-            (Disposition::RetryWithFreshToken, Some(refused)) => Demand::InsteadOf(refused),
-            (Disposition::Retry, Some(seen)) => {
+        // In an upgrade no credential was presented, so that none is to blame: one more attempt, with any.
+        let (tried, blamed) = match self.phase {
+            Phase::Opening { .. } => (&mut self.tried_upgrade, None),
+            _ => (&mut self.tried_fresh, self.presented),
+        };
+        let verdict = match disposition {
+            Disposition::Fatal => Some((
+                ErrorKind::ConnectionRefused,
+                "the server refuses this connection; check its URL and its configuration",
+            )),
+            Disposition::RetryWithFreshToken if std::mem::replace(tried, true) => Some(match blamed {
+                Some(_) => (
+                    ErrorKind::AuthenticationRefused,
+                    "the server refused a fresh credential too; check what the credential may do",
+                ),
+                None => (
+                    ErrorKind::ConnectionRefused,
+                    "the server refuses this connection before any credential; check its URL, and who may reach it",
+                ),
+            }),
+            Disposition::Retry | Disposition::RetryWithFreshToken => None,
+        };
+        if let Some((kind, text)) = verdict {
+            self.lost(reason, code, None);
+            return self.fail(Error::new(kind, code, text));
+        }
+        let demand = match (disposition, blamed, self.presented) {
+            (Disposition::RetryWithFreshToken, Some(refused), _) => Demand::InsteadOf(refused),
+            (_, _, Some(seen)) => {
                 let Reconnection::Fresh = self.dialect.reconnection;
                 Demand::NewerThan(seen)
             }
-            (_, None) => Demand::Current,
+            (_, _, None) => Demand::Current,
         };
+        let wait = self.back_off(now, demand, retry_after);
+        self.lost(reason, code, Some(wait));
+    }
+
+    /// Waits before the next request for a token.
+    fn delay(&mut self, now: Now, reason: &str, demand: Demand, retry_after: Option<Duration>) {
+        let retry_in = self.back_off(now, demand, retry_after);
+        let (reason, failures) = (Label::new(reason), self.failures);
+        self.outputs.push_back(Output::Event(AuthEvent::ConnectionDelayed { reason, failures, retry_in }));
+    }
+
+    fn back_off(&mut self, now: Now, demand: Demand, retry_after: Option<Duration>) -> Duration {
+        self.timers.clear();
         let backoff = self.config.backoff;
         let wait = match retry_after {
             Some(advice) => backoff.delay_after(advice, self.failures, &mut self.jitter),
@@ -307,11 +348,16 @@ impl Session {
         self.failures = self.failures.saturating_add(1);
         self.timers.set(Timer::Backoff, Some(now.timer(wait)));
         self.phase = Phase::BackingOff { demand };
+        wait
+    }
+
+    fn lost(&mut self, reason: &'static str, code: Option<u16>, retry_in: Option<Duration>) {
+        let (connection, reason) = (self.epoch.0, Label::new(reason));
         self.outputs.push_back(Output::Event(AuthEvent::ConnectionLost {
-            connection: self.epoch.0,
-            reason: Label::new(reason),
+            connection,
+            reason,
             code,
-            retry_in: Some(wait),
+            retry_in,
         }));
     }
 
@@ -359,12 +405,18 @@ impl Session {
 
     fn expired(&mut self, now: Now, timer: Timer) {
         match timer {
+            Timer::Fetch => {
+                if let Phase::Fetching { demand, .. } = self.phase {
+                    self.delay(now, "the source handed out no token in time", demand, None);
+                }
+            }
             Timer::Open => self.abandon(now, "the connection was not opened in time"),
             Timer::Answer => self.abandon(now, "the server did not answer the credential in time"),
             Timer::Expiry => {
                 if let Phase::Connected { renewal: Renewal::Impossible(error), .. } = &self.phase {
-                    let error = Error::token(error.clone());
+                    let error = error.clone();
                     self.outputs.push_back(Output::Abort { epoch: self.epoch });
+                    self.lost("the credential expired and there is no newer one", None, None);
                     return self.fail(error);
                 }
                 self.abandon(now, "the credential expired before it could be renewed");
@@ -378,6 +430,7 @@ impl Session {
             Timer::Stable => {
                 self.failures = 0;
                 self.tried_fresh = false;
+                self.tried_upgrade = false;
             }
             Timer::Backoff => {
                 if let Phase::BackingOff { demand } = self.phase {
@@ -406,5 +459,7 @@ fn describe(failure: Failure) -> (&'static str, Option<u16>) {
         Failure::Timeout => ("no answer came in time", None),
         Failure::Transport => ("the connection broke", None),
         Failure::Protocol => ("the server does not speak WebSocket", None),
+        Failure::TooLarge => ("a message was larger than we read", None),
+        Failure::Untrusted => ("the server's certificate is not to be trusted", None),
     }
 }

@@ -5,6 +5,8 @@ use auth_core::time::{Deadline, Now};
 /// Why the machine will look at the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timer {
+    /// The source has not handed out a token.
+    Fetch,
     /// The upgrade has taken too long.
     Open,
     /// The server has not answered the credential.
@@ -23,8 +25,16 @@ pub(super) enum Timer {
 
 impl Timer {
     /// In the order in which they are looked at: an expiry before the renewal that it makes pointless.
-    const ALL: [Self; 7] =
-        [Self::Open, Self::Answer, Self::Close, Self::Expiry, Self::Renew, Self::Stable, Self::Backoff];
+    const ALL: [Self; 8] = [
+        Self::Fetch,
+        Self::Open,
+        Self::Answer,
+        Self::Close,
+        Self::Expiry,
+        Self::Renew,
+        Self::Stable,
+        Self::Backoff,
+    ];
 }
 
 /// The table: at most one deadline for each reason.

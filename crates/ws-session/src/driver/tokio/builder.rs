@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::connect::Target;
 use super::run::{Driver, Parts};
-use super::{Session, Status};
+use super::{Sender, Session, Status};
 use crate::dialect::Dialect;
 use crate::machine::{self, Config, State};
 
@@ -62,7 +62,7 @@ impl Builder {
             publish,
             closing,
         });
-        (Session { outgoing, incoming, status, close: Some(close) }, driver)
+        (Session { sender: Sender(outgoing), incoming, status, close: Some(close) }, driver)
     }
 
     /// The session, its driver spawned on the current tokio runtime.

@@ -48,7 +48,7 @@ pub(super) struct NotOpened {
 /// rest on a small message, and stays resident on every idle connection.
 const READ_BUFFER: usize = 16 * 1024;
 
-/// The largest message that is read, in bytes: a megabyte.
+/// The largest message that is read, in bytes: a megabyte. [`Session`](super::Session) documents it.
 const LARGEST_MESSAGE: usize = 1024 * 1024;
 
 impl Target {
@@ -60,6 +60,9 @@ impl Target {
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let url: Uri = url.parse().map_err(|_| ConfigError::NotAUrl)?;
         let host = url.host().filter(|host| !host.is_empty()).ok_or(ConfigError::NotAUrl)?;
+        if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(ConfigError::NotAUrl);
+        }
         let (default_port, encrypted) = match url.scheme_str() {
             Some("wss") => (443, true),
             Some("ws") if is_loopback(host) => (80, false),
@@ -80,7 +83,9 @@ impl Target {
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(transport)?;
         tcp.set_nodelay(true).map_err(transport)?;
         let stream: Box<dyn Stream> = match self.tls {
-            Some((connector, name)) => Box::new(connector.connect(name, tcp).await.map_err(transport)?),
+            Some((connector, name)) => {
+                Box::new(connector.connect(name, tcp).await.map_err(|error| tls(&error))?)
+            }
             None => Box::new(tcp),
         };
         let request = self.url.into_client_request().map_err(refused)?;
@@ -117,6 +122,14 @@ fn platform_tls() -> Result<Arc<ClientConfig>, ConfigError> {
     Ok(Arc::new(config))
 }
 
+/// A certificate that is not to be trusted is a verdict; all else in a handshake may be the network's.
+fn tls(error: &std::io::Error) -> NotOpened {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    let untrusted = matches!(cause, Some(rustls::Error::InvalidCertificate(_)));
+    let failure = if untrusted { Failure::Untrusted } else { Failure::Transport };
+    NotOpened { failure, retry_after: None }
+}
+
 fn transport(_: std::io::Error) -> NotOpened {
     NotOpened { failure: Failure::Transport, retry_after: None }
 }
@@ -148,7 +161,8 @@ mod tests {
         assert!(Target::new("ws://127.0.0.1:8080/ws").is_ok());
         assert!(Target::new("ws://[::1]:8080/ws").is_ok());
         assert!(matches!(Target::new("ws://api.example.com/ws"), Err(ConfigError::Plaintext)));
-        for url in ["", "/ws", "http://127.0.0.1/", "127.0.0.1:8080", "wss://"] {
+        for url in ["", "/ws", "http://127.0.0.1/", "127.0.0.1:8080", "wss://", "ws://user:secret@127.0.0.1/"]
+        {
             assert!(matches!(Target::new(url), Err(ConfigError::NotAUrl)), "{url}");
         }
     }

@@ -7,8 +7,10 @@ mod outbox;
 mod run;
 
 use std::fmt;
+use std::time::Duration;
 
 use ::tokio::sync::{mpsc, oneshot, watch};
+use ::tokio::time::timeout;
 use bytes::Bytes;
 
 pub use self::builder::Builder;
@@ -20,14 +22,19 @@ use crate::machine::State;
 
 /// A session that keeps itself connected and authenticated.
 ///
-/// Dropping it closes the connection and ends the [`Driver`].
+/// Messages of up to 1 MiB are read; a larger one costs the connection. Dropping the session closes the connection and
+/// ends the [`Driver`].
 #[derive(Debug)]
 pub struct Session {
-    outgoing: mpsc::Sender<Outgoing>,
+    sender: Sender,
     incoming: mpsc::Receiver<Message>,
     status: watch::Receiver<Status>,
     close: Option<oneshot::Sender<()>>,
 }
+
+/// Sends on a session while another task reads it. Clones send on the same session.
+#[derive(Debug, Clone)]
+pub struct Sender(mpsc::Sender<Outgoing>);
 
 /// Where a session stands, as its driver last said.
 #[derive(Debug, Clone)]
@@ -90,26 +97,37 @@ impl Session {
         }
     }
 
+    /// As [`authenticated`](Self::authenticated), for as long as the caller has patience.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) when that is over; the session keeps trying.
+    pub async fn authenticated_within(&mut self, patience: Duration) -> Result<(), Error> {
+        timeout(patience, self.authenticated()).await.unwrap_or_else(|_| Err(Error::not_in_time()))
+    }
+
     /// The next message; `None` when the session has ended, see [`close`](Self::close) for why.
     ///
-    /// At most 256 messages wait here; beyond that the connection is read no further until they are taken. A reader
-    /// that pauses for longer than the answer timeout while a renewal is under way costs the connection.
+    /// At most 256 messages wait here; beyond that nothing is read until they are taken, neither an answer to a renewal
+    /// nor the end of the connection. A session that only sends has a task that reads all the same.
     pub async fn next(&mut self) -> Option<Message> {
         self.incoming.recv().await
     }
 
-    /// Sends a message once the session is authenticated, and returns when it is with the operating system. Dropping
-    /// the future does not take the message back.
+    /// Sends a message once the session is authenticated, see [`Sender::send`].
     ///
     /// # Errors
     ///
     /// [`SendError`] holds the message: nothing is lost in silence.
     pub async fn send(&self, message: impl Into<Message> + Send) -> Result<(), SendError> {
-        let (sent, outcome) = oneshot::channel();
-        let outgoing = Outgoing { message: message.into(), sent };
-        let refused = |message| SendError { message: Some(message), may_have_arrived: false };
-        self.outgoing.send(outgoing).await.map_err(|error| refused(error.0.message))?;
-        outcome.await.unwrap_or(Err(SendError { message: None, may_have_arrived: true }))
+        self.sender.send(message).await
+    }
+
+    /// What another task sends with, while this one reads. A peer that answers each message needs both at once: whoever
+    /// sends without reading waits as soon as the queues in between are full.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        self.sender.clone()
     }
 
     /// Where the session stands.
@@ -131,6 +149,22 @@ impl Session {
             Ok(Status { error: Some(error), .. }) => Err(error),
             Ok(_) | Err(_) => Ok(()),
         }
+    }
+}
+
+impl Sender {
+    /// Sends a message once the session is authenticated, and returns when it is with the operating system. Dropping
+    /// the future does not take the message back.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] holds the message: nothing is lost in silence.
+    pub async fn send(&self, message: impl Into<Message> + Send) -> Result<(), SendError> {
+        let (sent, outcome) = oneshot::channel();
+        let outgoing = Outgoing { message: message.into(), sent };
+        let refused = |message| SendError { message: Some(message), may_have_arrived: false };
+        self.0.send(outgoing).await.map_err(|error| refused(error.0.message))?;
+        outcome.await.unwrap_or(Err(SendError { message: None, may_have_arrived: true }))
     }
 }
 

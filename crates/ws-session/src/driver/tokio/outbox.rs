@@ -26,8 +26,8 @@ impl Outgoing {
     }
 }
 
-/// The frames of one driver, in the order in which they go out.
-#[derive(Debug, Default)]
+/// The frames of one driver, in the order in which they go out. Not `Debug`: a login message holds its credential.
+#[derive(Default)]
 pub(super) struct Outbox {
     /// Login messages, ahead of the user's.
     control: VecDeque<Frame>,

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Sleep, sleep};
 use tungstenite::Message as Frame;
+use tungstenite::error::Error as WebSocketError;
 
 use super::clock::Clock;
 use super::connect::{NotOpened, Socket, Target};
@@ -41,6 +42,7 @@ pub struct Driver {
     /// Whether the user's messages may go out on the connection there is.
     live: bool,
     closing: bool,
+    deadline: Option<Deadline>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -89,6 +91,7 @@ impl Driver {
             stalled: None,
             live: false,
             closing: false,
+            deadline: None,
             timer: None,
         }
     }
@@ -101,8 +104,10 @@ impl Driver {
             driven = self.take(occurrence);
         }
         debug_assert!(driven.is_ok(), "the machine's outputs are always drained");
+        self.socket = None;
         self.parts.to_send.close();
-        while let Ok(outgoing) = self.parts.to_send.try_recv() {
+        // Until the last sender that was let in has put its message down.
+        while let Some(outgoing) = self.parts.to_send.recv().await {
             self.outbox.push(outgoing);
         }
         self.outbox.session_ended();
@@ -171,7 +176,10 @@ impl Driver {
                 Output::Abort { .. } => self.disconnect(),
                 Output::Event(event) => self.parts.observer.observe(&event),
                 Output::Wait(deadline) => {
-                    self.timer = deadline.map(|deadline| self.sleep_until(deadline));
+                    if self.deadline != deadline || self.timer.is_none() {
+                        self.deadline = deadline;
+                        self.timer = deadline.map(|deadline| self.sleep_until(deadline));
+                    }
                     break;
                 }
             }
@@ -205,6 +213,10 @@ impl Driver {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Occurrence> {
+        // The clock decides, the timer only wakes: a peer that always has something to say must not keep it from that.
+        if self.deadline.is_some_and(|deadline| deadline.passed(self.clock.now())) {
+            return Poll::Ready(Occurrence::Tick);
+        }
         if let Poll::Ready(occurrence) = self.poll_read(cx) {
             return Poll::Ready(occurrence);
         }
@@ -236,16 +248,26 @@ impl Driver {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Occurrence> {
         loop {
-            if let Some((_, permit)) = &mut self.stalled {
-                let permit = ready!(permit.as_mut().poll(cx));
-                if let (Some((message, _)), Ok(permit)) = (self.stalled.take(), permit) {
-                    permit.send(message);
+            if let Some((_, room)) = &mut self.stalled {
+                match room.as_mut().poll(cx) {
+                    Poll::Ready(permit) => {
+                        if let (Some((message, _)), Ok(permit)) = (self.stalled.take(), permit) {
+                            permit.send(message);
+                        }
+                    }
+                    // A slow reader holds up its own messages only: a login on the next connection goes on.
+                    Poll::Pending if self.live => return Poll::Pending,
+                    Poll::Pending => {}
                 }
             }
             let Some((epoch, socket)) = &mut self.socket else { return Poll::Pending };
             let epoch = *epoch;
-            let Some(Ok(frame)) = ready!(Pin::new(&mut **socket).poll_next(cx)) else {
-                return Poll::Ready(Occurrence::Ended(epoch, Failure::Transport));
+            let frame = match ready!(Pin::new(&mut **socket).poll_next(cx)) {
+                Some(Ok(frame)) => frame,
+                Some(Err(WebSocketError::Capacity(_))) => {
+                    return Poll::Ready(Occurrence::Ended(epoch, Failure::TooLarge));
+                }
+                Some(Err(_)) | None => return Poll::Ready(Occurrence::Ended(epoch, Failure::Transport)),
             };
             match frame {
                 Frame::Text(text) => match self.parts.machine.receive(self.clock.now(), epoch, &text) {
@@ -282,17 +304,21 @@ impl Driver {
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Occurrence> {
         loop {
-            while self.live && !self.closing && self.outbox.has_room() {
+            let mut more = false;
+            while self.live && !self.closing {
+                if !self.outbox.has_room() {
+                    more = true;
+                    break;
+                }
                 match self.parts.to_send.poll_recv(cx) {
                     Poll::Ready(Some(outgoing)) => self.outbox.push(outgoing),
                     Poll::Ready(None) | Poll::Pending => break,
                 }
             }
-            let full = !self.outbox.has_room();
             let Some((epoch, socket)) = &mut self.socket else { return Poll::Pending };
             match ready!(self.outbox.poll_write(cx, socket, self.live)) {
-                // There may be more where a full outbox came from.
-                Ok(()) if full => {}
+                // What was written made room for what is still in the channel.
+                Ok(()) if more => {}
                 Ok(()) => return Poll::Pending,
                 Err(()) => return Poll::Ready(Occurrence::Ended(*epoch, Failure::Transport)),
             }

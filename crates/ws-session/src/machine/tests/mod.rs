@@ -1,222 +1,17 @@
 //! The machine against the server's half in simulated time, and against servers that misbehave.
 
-use auth_core::time::{Moment, Now, Timestamp};
-use auth_core::{ErrorKind as TokenErrorKind, Secret};
+mod world;
 
+use std::time::Duration;
+
+use auth_core::time::Moment;
+use auth_core::{AuthEvent, Demand, ErrorKind as TokenErrorKind};
+
+use self::world::{LIFE, World, login, outage};
 use super::*;
 use crate::ErrorKind;
-use crate::dialect::{Dialect, Template};
+use crate::dialect::{Dialect, Failure};
 use crate::server::{self, ServerSession};
-
-/// A client machine, its token source and its server, on one clock that the test moves.
-struct World {
-    now: Now,
-    client: Session,
-    server: Option<ServerSession>,
-    /// What the server says to each credential that is presented.
-    verdict: Box<dyn FnMut(u64) -> Option<Result<Duration, &'static str>>>,
-    /// What the source says to each demand, given the newest generation so far.
-    source: Box<dyn FnMut(Demand, u64) -> Result<u64, auth_core::Error>>,
-    /// Whether an upgrade succeeds.
-    upgrade: Box<dyn FnMut() -> Result<(), Failure>>,
-    life: Duration,
-    issued: u64,
-    ticket: Option<(Ticket, u64)>,
-    epoch: Epoch,
-    demands: Vec<Demand>,
-    presented: Vec<u64>,
-    events: Vec<&'static str>,
-    opened: u32,
-    aborted: u32,
-    inbox: Vec<String>,
-}
-
-const LIFE: Duration = Duration::from_secs(600);
-
-impl World {
-    fn new() -> Self {
-        Self::seeded(1)
-    }
-
-    fn seeded(seed: u64) -> Self {
-        Self {
-            now: Now { wall: Timestamp::from_millis(1_700_000_000_000), mono: Moment::ORIGIN },
-            client: Session::new(Dialect::genesys(), Config::new(), seed),
-            server: None,
-            verdict: Box::new(|_| Some(Ok(LIFE))),
-            source: Box::new(|demand, newest| {
-                Ok(match demand {
-                    Demand::Current if newest > 0 => newest,
-                    _ => newest + 1,
-                })
-            }),
-            upgrade: Box::new(|| Ok(())),
-            life: LIFE,
-            issued: 0,
-            ticket: None,
-            epoch: Epoch::default(),
-            demands: Vec::new(),
-            presented: Vec::new(),
-            events: Vec::new(),
-            opened: 0,
-            aborted: 0,
-            inbox: Vec::new(),
-        }
-    }
-
-    fn started() -> Self {
-        let mut world = Self::new();
-        world.input(Input::Start);
-        world
-    }
-
-    fn input(&mut self, input: Input) {
-        self.client.handle(self.now, input).unwrap();
-        self.settle();
-    }
-
-    /// Does all that the client asks, until it waits.
-    fn settle(&mut self) {
-        loop {
-            match self.client.poll(self.now) {
-                Output::FetchToken { ticket, demand } => self.fetch(ticket, demand),
-                Output::Open { epoch } => {
-                    self.epoch = epoch;
-                    self.opened += 1;
-                    let input = match (self.upgrade)() {
-                        Ok(()) => {
-                            let server = ServerSession::new(
-                                self.now,
-                                Dialect::genesys(),
-                                "s1".into(),
-                                Duration::from_secs(10),
-                            );
-                            self.server = Some(server);
-                            Input::Opened { epoch }
-                        }
-                        Err(failure) => Input::Ended { epoch, failure, retry_after: None },
-                    };
-                    self.wait();
-                    self.client.handle(self.now, input).unwrap();
-                }
-                Output::Present { epoch, ticket } => {
-                    assert_eq!(epoch, self.epoch);
-                    let (expected, token) = self.ticket.expect("a token to present");
-                    assert_eq!(ticket, expected);
-                    self.presented.push(token);
-                    self.wait();
-                    self.send(&login(token));
-                }
-                Output::Close { .. } => self.server = None,
-                Output::Abort { .. } => {
-                    self.server = None;
-                    self.aborted += 1;
-                }
-                Output::Event(event) => self.events.push(name(&event)),
-                Output::Wait(_) => return,
-            }
-        }
-    }
-
-    /// Polls the client dry without acting on what it wants next: nothing must be left over.
-    fn wait(&mut self) {
-        match self.client.poll(self.now) {
-            Output::Wait(_) => {}
-            other => panic!("left over: {other:?}"),
-        }
-    }
-
-    fn fetch(&mut self, ticket: Ticket, demand: Demand) {
-        self.demands.push(demand);
-        let result = (self.source)(demand, self.issued);
-        let result = result.map(|generation| {
-            self.issued = self.issued.max(generation);
-            self.ticket = Some((ticket, generation));
-            let generation = (0..generation).fold(Generation::NONE, |generation, _| generation.next());
-            let token = Token::new(Secret::from("x")).with_generation(generation).with_expires_in(self.life);
-            TokenFacts::from(&token)
-        });
-        self.wait();
-        self.client.handle(self.now, Input::Token { ticket, result }).unwrap();
-    }
-
-    /// Carries a message to the server, and its answers back.
-    fn send(&mut self, text: &str) {
-        let Some(server) = &mut self.server else { return };
-        let _ = server.receive(text).unwrap();
-        self.serve();
-    }
-
-    fn serve(&mut self) {
-        while let Some(server) = &mut self.server {
-            match server.poll() {
-                server::Output::Verify { credential, .. } => {
-                    assert!(matches!(server.poll(), server::Output::Wait(_)));
-                    let token = credential.expose().parse().unwrap();
-                    if let Some(verdict) = (self.verdict)(token) {
-                        server.decided(self.now, verdict).unwrap();
-                    }
-                }
-                server::Output::Send(text) => {
-                    if self.client.receive(self.now, self.epoch, &text).unwrap() == Received::Deliver {
-                        self.inbox.push(text);
-                    }
-                    self.settle();
-                }
-                server::Output::Close { code, .. } => {
-                    self.server = None;
-                    let failure = Failure::Closed(Some(code));
-                    self.input(Input::Ended { epoch: self.epoch, failure, retry_after: None });
-                }
-                server::Output::Wait(_) => return,
-            }
-        }
-    }
-
-    /// Lets time pass in small steps, on both ends.
-    fn sleep(&mut self, duration: Duration) {
-        let until = self.now.mono.elapsed() + duration;
-        while self.now.mono.elapsed() < until {
-            let step = Duration::from_millis(100).min(until - self.now.mono.elapsed());
-            self.now = Now {
-                wall: self.now.wall.saturating_add(step),
-                mono: Moment::since_origin(self.now.mono.elapsed() + step),
-            };
-            if let Some(server) = &mut self.server {
-                server.tick(self.now).unwrap();
-                self.serve();
-            }
-            self.input(Input::Tick);
-        }
-    }
-
-    fn drop_connection(&mut self) {
-        self.server = None;
-        self.input(Input::Ended { epoch: self.epoch, failure: Failure::Transport, retry_after: None });
-    }
-}
-
-fn login(token: u64) -> String {
-    let template: Template = r#"{"type":"auth","token":"${credential}"}"#.parse().unwrap();
-    template.render(&Secret::from(token.to_string())).expose().to_owned()
-}
-
-fn name(event: &AuthEvent) -> &'static str {
-    match event {
-        AuthEvent::Connecting { .. } => "connecting",
-        AuthEvent::Authenticated { .. } => "authenticated",
-        AuthEvent::TokenRenewed { .. } => "renewed",
-        AuthEvent::RenewalFailed { .. } => "renewal_failed",
-        AuthEvent::ConnectionLost { .. } => "lost",
-        AuthEvent::SessionFailed { .. } => "failed",
-        AuthEvent::SessionClosed => "closed",
-        other => panic!("not of a session: {other:?}"),
-    }
-}
-
-fn outage() -> auth_core::Error {
-    auth_core::Error::new(TokenErrorKind::ServerFailed, "down")
-}
 
 #[test]
 fn a_session_authenticates_with_its_first_message() {
@@ -327,12 +122,71 @@ fn a_renewal_that_can_never_succeed_ends_the_session_at_the_tokens_expiry() {
 }
 
 #[test]
-fn a_server_that_refuses_renewal_twice_ends_the_session() {
+fn a_server_that_refuses_renewal_twice_ends_the_session_when_its_credential_expires() {
     let mut world = World::started();
     world.verdict = Box::new(|_| Some(Err("no renewal here")));
-    world.sleep(LIFE);
+    world.sleep(LIFE - Duration::from_secs(1));
+    assert_eq!((world.client.state(), &world.presented[..]), (State::Connected, &[1, 2, 3][..]));
+    world.server = None; // the client's own clock decides, not the server's close
+    world.sleep(Duration::from_secs(2));
     assert_eq!(world.client.error().unwrap().kind(), ErrorKind::AuthenticationRefused);
     assert_eq!(world.presented, [1, 2, 3]);
+}
+
+#[test]
+fn a_refused_upgrade_is_not_blamed_on_a_credential_that_was_not_in_it() {
+    let mut world = World::started();
+    world.upgrade = Box::new(|| Err(Failure::Status(403)));
+    world.drop_connection();
+    world.sleep(Duration::from_secs(60));
+    assert_eq!(world.client.error().unwrap().kind(), ErrorKind::ConnectionRefused);
+    assert!(
+        !world.demands.iter().any(|demand| matches!(demand, Demand::InsteadOf(_))),
+        "{:?}",
+        world.demands
+    );
+
+    let mut once = World::new();
+    let mut refusals = 1;
+    once.upgrade = Box::new(move || {
+        refusals -= 1;
+        if refusals >= 0 { Err(Failure::Status(401)) } else { Ok(()) }
+    });
+    once.verdict = Box::new(|token| Some(if token == 1 { Err("expired") } else { Ok(LIFE) }));
+    once.input(Input::Start);
+    once.sleep(Duration::from_secs(60));
+    assert_eq!((once.client.state(), once.presented.last()), (State::Connected, Some(&2)));
+}
+
+#[test]
+fn a_refusal_is_not_forgotten_when_the_token_endpoint_fails() {
+    let mut world = World::started();
+    world.source = Box::new(|_, _| Err(outage()));
+    world.server = None;
+    let failure = Failure::Closed(Some(4401));
+    world.input(Input::Ended { epoch: world.epoch, failure, retry_after: None });
+    world.sleep(Duration::from_secs(60));
+    assert!(world.demands.len() > 3);
+    assert!(
+        world.demands[1..].iter().all(|demand| matches!(demand, Demand::InsteadOf(_))),
+        "{:?}",
+        world.demands
+    );
+    assert_eq!(world.events.iter().filter(|event| **event == "lost").count(), 1);
+}
+
+#[test]
+fn a_source_that_never_answers_is_asked_again() {
+    let mut client = Session::new(Dialect::genesys(), Config::new(), 1);
+    let mut now = World::new().now;
+    client.handle(now, Input::Start).unwrap();
+    assert!(matches!(client.poll(now), Output::FetchToken { .. }));
+    let Output::Wait(Some(deadline)) = client.poll(now) else { panic!("waits without an end") };
+    assert_eq!(deadline.remaining(now), Duration::from_secs(90));
+    now.mono = Moment::since_origin(Duration::from_secs(90));
+    client.handle(now, Input::Tick).unwrap();
+    assert!(matches!(client.poll(now), Output::Event(AuthEvent::ConnectionDelayed { failures: 1, .. })));
+    assert_eq!(client.state(), State::Disconnected);
 }
 
 #[test]
@@ -491,12 +345,14 @@ fn outputs_that_were_not_polled_are_a_misuse() {
 fn the_server_closes_a_connection_whose_token_expired_without_renewal() {
     let mut server = ServerSession::new(World::new().now, Dialect::genesys(), "s".into(), LIFE);
     let mut now = World::new().now;
-    let _ = server.receive(&login(1)).unwrap();
+    let _ = server.receive(now, &login(1)).unwrap();
     assert!(matches!(server.poll(), server::Output::Verify { renewal: false, .. }));
     server.decided(now, Ok(LIFE)).unwrap();
     assert!(matches!(server.poll(), server::Output::Send(text) if text.contains(r#""status":"ok""#)));
+    assert_eq!(server.receive(now, "still in time").unwrap(), Received::Deliver);
     now.mono = Moment::since_origin(LIFE);
-    server.tick(now).unwrap();
+    // No timer is needed: a busy connection is closed by its next message.
+    assert_eq!(server.receive(now, "too late").unwrap(), Received::Consumed);
     assert!(matches!(server.poll(), server::Output::Close { code: server::UNAUTHORIZED, .. }));
 }
 
@@ -504,6 +360,6 @@ fn the_server_closes_a_connection_whose_token_expired_without_renewal() {
 fn the_server_takes_nothing_before_the_credential() {
     let now = World::new().now;
     let mut server = ServerSession::new(now, Dialect::genesys(), "s".into(), LIFE);
-    assert_eq!(server.receive(r#"{"type":"subscribe"}"#).unwrap(), Received::Consumed);
+    assert_eq!(server.receive(now, r#"{"type":"subscribe"}"#).unwrap(), Received::Consumed);
     assert!(matches!(server.poll(), server::Output::Close { code: server::UNAUTHORIZED, .. }));
 }
