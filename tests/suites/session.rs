@@ -115,9 +115,8 @@ async fn a_reader_who_never_comes_does_not_keep_a_session_from_logging_in_again(
     recorder.wait_for(2, |event| matches!(event, AuthEvent::Authenticated { .. })).await;
 }
 
-/// The server always has something to say, but never the answer.
-#[tokio::test]
-async fn a_server_that_talks_instead_of_answering_is_left_in_time() {
+/// A server that says `greeting`, and then sends text frames as fast as they are taken.
+async fn flood(greeting: &'static [u8]) -> (String, tokio::task::JoinHandle<()>) {
     use tokio::io::AsyncWriteExt as _;
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -125,10 +124,17 @@ async fn a_server_that_talks_instead_of_answering_is_left_in_time() {
     let talking = tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let _ = realtime_auth_tests::raw_socket::accept(&mut stream).await;
-            // A text frame "x", again and again.
-            while stream.write_all(&b"\x81\x01x".repeat(100)).await.is_ok() {}
+            let _ = stream.write_all(greeting).await;
+            while stream.write_all(&b"\x81\x01x".repeat(10_000)).await.is_ok() {}
         }
     });
+    (url, talking)
+}
+
+/// The server always has something to say, but never the answer.
+#[tokio::test]
+async fn a_server_that_talks_instead_of_answering_is_left_in_time() {
+    let (url, talking) = flood(b"").await;
     let recorder = Recorder::default();
     let source = Arc::new(FixedToken::new(Token::new(Secret::from("t"))));
     let session = Session::builder(Target::new(&url).unwrap(), Dialect::genesys(), source)
@@ -139,6 +145,31 @@ async fn a_server_that_talks_instead_of_answering_is_left_in_time() {
     timeout(Duration::from_secs(5), recorder.wait_for(1, unanswered)).await.unwrap();
     talking.abort();
     session.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flood_keeps_a_session_neither_from_sending_nor_from_closing() {
+    const ACCEPTED: &[u8] = b"\x81\x1d{\"type\":\"auth\",\"status\":\"ok\"}";
+    let (url, talking) = flood(ACCEPTED).await;
+    let source = Arc::new(FixedToken::new(Token::new(Secret::from("t"))));
+    let config = Config::new().with_close_timeout(Duration::from_millis(300));
+    let mut session =
+        Session::builder(Target::new(&url).unwrap(), Dialect::genesys(), source).with_config(config).spawn();
+    session.authenticated().await.unwrap();
+    let sender = session.sender();
+    let sent = timeout(Duration::from_secs(5), async {
+        let sending = sender.send("through the flood");
+        let mut sending = std::pin::pin!(sending);
+        loop {
+            tokio::select! {
+                sent = &mut sending => break sent,
+                _ = session.next() => {}
+            }
+        }
+    });
+    sent.await.unwrap().unwrap();
+    timeout(Duration::from_secs(5), session.close()).await.unwrap().unwrap();
+    talking.abort();
 }
 
 #[tokio::test]

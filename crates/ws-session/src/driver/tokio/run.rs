@@ -78,6 +78,10 @@ enum Occurrence {
 /// A timer stands still while the machine sleeps: looked at this often, a wall clock that went on is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
+/// How many frames are read before it is the turn of everything else: less than what the runtime lets a task do at a
+/// time, or a peer that floods us would keep us from writing.
+const FRAMES_AT_A_TIME: usize = 64;
+
 impl Driver {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
@@ -217,11 +221,10 @@ impl Driver {
         if self.deadline.is_some_and(|deadline| deadline.passed(self.clock.now())) {
             return Poll::Ready(Occurrence::Tick);
         }
-        if let Poll::Ready(occurrence) = self.poll_read(cx) {
-            return Poll::Ready(occurrence);
-        }
-        if let Poll::Ready(occurrence) = self.poll_write(cx) {
-            return Poll::Ready(occurrence);
+        // The sender is only ever dropped: by `close`, or together with the session.
+        if !self.closing && Pin::new(&mut self.parts.closing).poll(cx).is_ready() {
+            self.closing = true;
+            return Poll::Ready(Occurrence::Close);
         }
         if let Some(Poll::Ready((ticket, result))) = self.fetching.as_mut().map(|task| task.as_mut().poll(cx))
         {
@@ -232,10 +235,11 @@ impl Driver {
             self.opening = None;
             return Poll::Ready(Occurrence::Opened(epoch, result));
         }
-        // The sender is only ever dropped: by `close`, or together with the session.
-        if !self.closing && Pin::new(&mut self.parts.closing).poll(cx).is_ready() {
-            self.closing = true;
-            return Poll::Ready(Occurrence::Close);
+        if let Poll::Ready(occurrence) = self.poll_read(cx) {
+            return Poll::Ready(occurrence);
+        }
+        if let Poll::Ready(occurrence) = self.poll_write(cx) {
+            return Poll::Ready(occurrence);
         }
         match self.timer.as_mut().map(|timer| timer.as_mut().poll(cx)) {
             Some(Poll::Ready(())) => {
@@ -247,7 +251,7 @@ impl Driver {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Occurrence> {
-        loop {
+        for _ in 0..FRAMES_AT_A_TIME {
             if let Some((_, room)) = &mut self.stalled {
                 match room.as_mut().poll(cx) {
                     Poll::Ready(permit) => {
@@ -289,6 +293,8 @@ impl Driver {
                 Frame::Pong(_) | Frame::Frame(_) => {}
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn deliver(&mut self, message: Message) {
