@@ -93,6 +93,18 @@ async fn a_connection_is_closed_when_its_token_expires_however_busy_it_is() {
     assert!(gateway.sessions().live().is_empty());
 }
 
+#[tokio::test]
+async fn a_peer_that_does_not_read_can_not_put_off_its_expiry() {
+    let gateway = serve(config().with_token_lifetime(Duration::from_secs(1))).await;
+    let (reader, mut writer) = authenticated(&gateway).await.into_stream().into_split();
+    // Echoes pile up until the gateway can write no more.
+    let frame = [&[0x81, 0xfe, 0x10, 0x00, 0, 0, 0, 0][..], &[b'x'; 4_096]].concat();
+    let flood = tokio::spawn(async move { while writer.write_all(&frame).await.is_ok() {} });
+    timeout(SOON, flood).await.expect("the connection outlived its token by far").unwrap();
+    assert!(gateway.sessions().live().is_empty());
+    drop(reader);
+}
+
 /// An application that never answers.
 struct Stuck;
 
@@ -199,6 +211,12 @@ async fn requests_beyond_their_limits_are_refused_by_status() {
         (b"GET /elsewhere HTTP/1.1\r\nHost: gateway\r\n\r\n".to_vec(), 404),
         (b"POST /ws HTTP/1.1\r\nHost: gateway\r\nContent-Length: 0\r\n\r\n".to_vec(), 405),
         (b"GET /ws HTTP/1.1\r\nHost: gateway\r\n\r\n".to_vec(), 400),
+        (
+            b"GET /ws HTTP/1.1\r\nHost: gateway\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n\
+              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nhello"
+                .to_vec(),
+            400,
+        ),
         (format!("GET / HTTP/1.1\r\nHost: gateway\r\nX: {}\r\n\r\n", "x".repeat(40_000)).into_bytes(), 431),
         (b"\x16\x03\x01\x02\x00".to_vec(), 400),
     ] {

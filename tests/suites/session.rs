@@ -1,6 +1,6 @@
 //! The tokio driver over real sockets: what it delivers, what it gives back, and what it leaves behind.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use auth_core::source::FixedToken;
@@ -115,51 +115,74 @@ async fn a_reader_who_never_comes_does_not_keep_a_session_from_logging_in_again(
     recorder.wait_for(2, |event| matches!(event, AuthEvent::Authenticated { .. })).await;
 }
 
-/// A server that says `greeting`, and then sends text frames as fast as they are taken.
-async fn flood(greeting: &'static [u8]) -> (String, tokio::task::JoinHandle<()>) {
-    use tokio::io::AsyncWriteExt as _;
+/// A server that says `greeting`, then sends text frames as fast as they are taken, and keeps what it is sent.
+struct Flood {
+    url: String,
+    read: Arc<Mutex<Vec<u8>>>,
+    talking: tokio::task::JoinHandle<()>,
+}
 
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
-    let talking = tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = realtime_auth_tests::raw_socket::accept(&mut stream).await;
-            let _ = stream.write_all(greeting).await;
-            while stream.write_all(&b"\x81\x01x".repeat(10_000)).await.is_ok() {}
-        }
-    });
-    (url, talking)
+impl Flood {
+    async fn serve(greeting: &'static [u8]) -> Self {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&read);
+        let talking = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = realtime_auth_tests::raw_socket::accept(&mut stream).await;
+                let _ = stream.write_all(greeting).await;
+                let (mut reader, mut writer) = stream.into_split();
+                let kept = Arc::clone(&kept);
+                tokio::spawn(async move {
+                    let mut buffer = [0; 4_096];
+                    while let Ok(length @ 1..) = reader.read(&mut buffer).await {
+                        kept.lock().unwrap().extend_from_slice(&buffer[..length]);
+                    }
+                });
+                while writer.write_all(&b"\x81\x01x".repeat(10_000)).await.is_ok() {}
+            }
+        });
+        Self { url, read, talking }
+    }
+
+    fn session(&self, config: Config, recorder: &Recorder) -> Session {
+        let source = Arc::new(FixedToken::new(Token::new(Secret::from("t"))));
+        Session::builder(Target::new(&self.url).unwrap(), Dialect::genesys(), source)
+            .with_observer(Arc::new(recorder.clone()))
+            .with_config(config)
+            .spawn()
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.talking.abort();
+    }
 }
 
 /// The server always has something to say, but never the answer.
 #[tokio::test]
 async fn a_server_that_talks_instead_of_answering_is_left_in_time() {
-    let (url, talking) = flood(b"").await;
+    let server = Flood::serve(b"").await;
     let recorder = Recorder::default();
-    let source = Arc::new(FixedToken::new(Token::new(Secret::from("t"))));
-    let session = Session::builder(Target::new(&url).unwrap(), Dialect::genesys(), source)
-        .with_observer(Arc::new(recorder.clone()))
-        .with_config(Config::new().with_answer_timeout(Duration::from_millis(300)))
-        .spawn();
+    let session = server.session(Config::new().with_answer_timeout(Duration::from_millis(300)), &recorder);
     let unanswered = |event: &AuthEvent| matches!(event, AuthEvent::ConnectionLost { reason, .. } if reason.as_str().contains("did not answer"));
     timeout(Duration::from_secs(5), recorder.wait_for(1, unanswered)).await.unwrap();
-    talking.abort();
     session.close().await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_keeps_a_session_neither_from_sending_nor_from_closing() {
-    const ACCEPTED: &[u8] = b"\x81\x1d{\"type\":\"auth\",\"status\":\"ok\"}";
-    let (url, talking) = flood(ACCEPTED).await;
-    let source = Arc::new(FixedToken::new(Token::new(Secret::from("t"))));
-    let config = Config::new().with_close_timeout(Duration::from_millis(300));
+    let server = Flood::serve(b"\x81\x1d{\"type\":\"auth\",\"status\":\"ok\"}").await;
     let mut session =
-        Session::builder(Target::new(&url).unwrap(), Dialect::genesys(), source).with_config(config).spawn();
+        server.session(Config::new().with_close_timeout(Duration::from_secs(1)), &Recorder::default());
     session.authenticated().await.unwrap();
     let sender = session.sender();
     let sent = timeout(Duration::from_secs(5), async {
-        let sending = sender.send("through the flood");
-        let mut sending = std::pin::pin!(sending);
+        let mut sending = std::pin::pin!(sender.send("through the flood"));
         loop {
             tokio::select! {
                 sent = &mut sending => break sent,
@@ -168,8 +191,15 @@ async fn a_flood_keeps_a_session_neither_from_sending_nor_from_closing() {
         }
     });
     sent.await.unwrap().unwrap();
+    let before = server.read.lock().unwrap().len();
     timeout(Duration::from_secs(5), session.close()).await.unwrap().unwrap();
-    talking.abort();
+    // A close frame of two bytes, masked: eight bytes in all.
+    let read = server.read.lock().unwrap().clone();
+    assert!(
+        read[before..].windows(2).any(|frame| frame == [0x88, 0x82]),
+        "no close frame left: {:?}",
+        &read[before..]
+    );
 }
 
 #[tokio::test]

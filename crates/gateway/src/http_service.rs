@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 
 use crate::clock::Clock;
@@ -34,7 +34,7 @@ pub(crate) async fn respond(
             Ok(Err(status)) => refused(status),
             Err(_) => refused(StatusCode::REQUEST_TIMEOUT),
         },
-        "/ws" if request.method() == Method::GET => {
+        "/ws" if request.method() == Method::GET && request.body().is_end_stream() => {
             let accepted = hyper::upgrade::on(&mut request);
             match tungstenite::handshake::server::create_response(&request.map(drop)) {
                 Ok(response) => {
@@ -44,7 +44,13 @@ pub(crate) async fn respond(
                 Err(_) => refused(StatusCode::BAD_REQUEST),
             }
         }
-        "/ws" => refused(StatusCode::METHOD_NOT_ALLOWED),
+        // The bytes of a body would be taken for frames.
+        "/ws" if request.method() == Method::GET => refused(StatusCode::BAD_REQUEST),
+        "/ws" => {
+            let mut response = refused(StatusCode::METHOD_NOT_ALLOWED);
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+            response
+        }
         _ => refused(StatusCode::NOT_FOUND),
     };
     Ok(response.map(Full::new))

@@ -44,21 +44,19 @@ impl RefreshTokens {
         });
     }
 
-    /// The scopes that a client's token carries. It stays as it is: what is asked for may yet be refused.
-    pub(crate) fn scope(&self, token: &Secret, client_id: &str) -> Option<&Scopes> {
-        let family = self.families.get(*self.by_hash.get(&hash(token))?)?;
-        (family.client_id == client_id).then_some(&family.scope)
+    /// The scopes that a client's token carries. The token stays as it is: what is asked for may yet be refused. A spent
+    /// one revokes its family, as in [`redeem`](Self::redeem).
+    pub(crate) fn scope(&mut self, token: &Secret, client_id: &str) -> Option<&Scopes> {
+        let presented = hash(token);
+        let index = self.unspent(&presented, client_id)?;
+        Some(&self.families[index].scope)
     }
 
     /// Redeems a token for its successor; `None` when it is unknown, another client's, revoked or spent.
     pub(crate) fn redeem(&mut self, token: &Secret, client_id: &str) -> Option<Secret> {
         let presented = hash(token);
-        let index = *self.by_hash.get(&presented)?;
-        let family = self.families.get_mut(index).filter(|family| family.client_id == client_id)?;
-        if family.current.take()? != presented {
-            // `take` has revoked the family: nobody can tell the thief from the owner.
-            return None;
-        }
+        let index = self.unspent(&presented, client_id)?;
+        let family = &mut self.families[index];
         let successor = Secret::from(random_text() + &random_text());
         let hash = hash(&successor);
         family.current = Some(hash);
@@ -70,6 +68,20 @@ impl RefreshTokens {
             self.by_hash.remove(&oldest);
         }
         Some(successor)
+    }
+}
+
+impl RefreshTokens {
+    /// The family of which this is the current token. A spent one revokes the family: nobody can tell the thief from the
+    /// owner.
+    fn unspent(&mut self, presented: &TokenHash, client_id: &str) -> Option<usize> {
+        let index = *self.by_hash.get(presented)?;
+        let family = self.families.get_mut(index).filter(|family| family.client_id == client_id)?;
+        if family.current != Some(*presented) {
+            family.current = None;
+            return None;
+        }
+        Some(index)
     }
 }
 
@@ -103,6 +115,14 @@ mod tests {
         let second = tokens.redeem(&Secret::from("r1"), "client").unwrap();
         assert!(tokens.redeem(&Secret::from("r1"), "client").is_none());
         assert!(tokens.redeem(&second, "client").is_none(), "the successor is dead too");
+    }
+
+    #[test]
+    fn a_look_at_a_spent_token_is_reuse_as_well() {
+        let mut tokens = tokens();
+        let second = tokens.redeem(&Secret::from("r1"), "client").unwrap();
+        assert!(tokens.scope(&Secret::from("r1"), "client").is_none());
+        assert!(tokens.redeem(&second, "client").is_none());
     }
 
     #[test]

@@ -80,6 +80,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: 
         socket,
         session,
         session_id,
+        deadline: None,
         verifying: None,
         answering: None,
         subject: None,
@@ -95,6 +96,8 @@ struct Connection<S> {
     socket: WebSocketStream<S>,
     session: ServerSession,
     session_id: String,
+    /// When the session last said that its time is up.
+    deadline: Option<Deadline>,
     verifying: Option<Task<(bool, Result<Admission, &'static str>)>>,
     /// The application's answer to a message; nothing more is read until it is there.
     answering: Option<Task<Option<String>>>,
@@ -177,7 +180,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 Output::Send(text) => self.send(Frame::text(text)).await?,
                 Output::Close { code, reason } => self.close(code, reason).await?,
-                Output::Wait(deadline) => return Ok(deadline),
+                Output::Wait(deadline) => {
+                    self.deadline = deadline;
+                    return Ok(deadline);
+                }
             }
         }
     }
@@ -254,18 +260,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn send(&mut self, frame: Frame) -> Result<(), Ended> {
+        let patience = self.write_patience();
         let socket = &mut self.socket;
         let send = async {
             poll_fn(|cx| Pin::new(&mut *socket).poll_ready(cx)).await?;
             Pin::new(&mut *socket).start_send(frame)?;
             poll_fn(|cx| Pin::new(&mut *socket).poll_flush(cx)).await
         };
-        Ok(timeout(WRITE_PATIENCE, send).await.map_err(|_| Ended::ByPeer)??)
+        Ok(timeout(patience, send).await.map_err(|_| Ended::ByPeer)??)
     }
 
     async fn flush(&mut self) -> Result<(), Ended> {
+        let patience = self.write_patience();
         let flush = poll_fn(|cx| Pin::new(&mut self.socket).poll_flush(cx));
-        Ok(timeout(WRITE_PATIENCE, flush).await.map_err(|_| Ended::ByPeer)??)
+        Ok(timeout(patience, flush).await.map_err(|_| Ended::ByPeer)??)
+    }
+
+    /// A peer that does not read can't put off the end of its own time, but for the moment that a close frame takes.
+    fn write_patience(&self) -> Duration {
+        let left =
+            self.deadline.map_or(WRITE_PATIENCE, |deadline| deadline.remaining(self.shared.clock.now()));
+        left.clamp(Duration::from_millis(500), WRITE_PATIENCE)
     }
 }
 

@@ -28,10 +28,13 @@ pub(super) enum Phase {
 /// How far the renewal of a live connection is.
 #[derive(Debug)]
 pub(super) enum Renewal {
-    /// The timer decides.
-    Scheduled,
+    /// The timer decides when this is asked for.
+    Scheduled {
+        demand: Demand,
+    },
     Fetching {
         ticket: Ticket,
+        demand: Demand,
     },
     Presented {
         next: Held,
@@ -45,7 +48,7 @@ pub(super) enum Renewal {
 pub(super) struct Held {
     pub(super) generation: Generation,
     pub(super) fingerprint: Option<Fingerprint>,
-    pub(super) renew_at: Option<Deadline>,
+    renew_at: Option<Deadline>,
     pub(super) expires: Option<Deadline>,
 }
 
@@ -60,6 +63,14 @@ impl Held {
             renew_at: renew_in.map(|after| now.expiry(after)),
             expires: facts.expires_in.map(|after| now.expiry(after)),
         }
+    }
+
+    /// When to renew on a connection that was just accepted with this: as the source advises, and never at once. A
+    /// source whose tokens are always due would be asked, and its tokens presented, in a loop.
+    pub(super) fn renewal(&self, now: Now) -> Option<Deadline> {
+        let life = self.valid_for(now).unwrap_or(Duration::MAX);
+        let soonest = (life / 2).clamp(Duration::from_millis(100), Duration::from_secs(1));
+        self.renew_at.map(|at| if at.remaining(now) < soonest { now.timer(soonest) } else { at })
     }
 
     pub(super) fn valid_for(&self, now: Now) -> Option<Duration> {

@@ -145,6 +145,12 @@ impl Session {
         self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.timers.next(now)))
     }
 
+    /// Whether [`poll`](Self::poll) would answer [`Output::Wait`]: nothing that was taken asks for anything.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.outputs.is_empty()
+    }
+
     fn drained(&self) -> Result<(), ApiMisuse> {
         if self.outputs.is_empty() { Ok(()) } else { Err(ApiMisuse::OutputsPending) }
     }
@@ -185,7 +191,7 @@ impl Session {
                 self.delay(now, &error.to_string(), demand, retry_after);
             }
             (Phase::Connected { renewal, .. }, result) => {
-                if matches!(renewal, Renewal::Fetching { ticket } if *ticket == answered) {
+                if matches!(renewal, Renewal::Fetching { ticket, .. } if *ticket == answered) {
                     self.renewal_token(now, answered, result);
                 }
             }
@@ -243,9 +249,10 @@ impl Session {
     fn live(&mut self, now: Now, held: Held, session_id: Option<Label>) {
         // Armed once: renewals that come faster must not put it off for ever.
         self.timers.arm(Timer::Stable, now.timer(self.config.stable));
-        self.timers.set(Timer::Renew, held.renew_at);
+        self.timers.set(Timer::Renew, held.renewal(now));
         self.timers.set(Timer::Expiry, held.expires);
-        self.phase = Phase::Connected { held, session_id, renewal: Renewal::Scheduled, failures: 0 };
+        let renewal = Renewal::Scheduled { demand: Demand::NewerThan(held.generation) };
+        self.phase = Phase::Connected { held, session_id, renewal, failures: 0 };
     }
 
     fn refused(&mut self, now: Now) {
@@ -262,7 +269,7 @@ impl Session {
                     return self.renewal_failed(now, reason, None);
                 }
                 self.renewal_failed(now, reason, Some(Duration::ZERO));
-                self.renew(Demand::InsteadOf(refused));
+                self.renew(now, Demand::InsteadOf(refused));
             }
             _ => {
                 self.outputs.push_back(Output::Abort { epoch: self.epoch });
@@ -294,9 +301,12 @@ impl Session {
         retry_after: Option<Duration>,
     ) {
         // In an upgrade no credential was presented, so that none is to blame: one more attempt, with any.
-        let (tried, blamed) = match self.phase {
-            Phase::Opening { .. } => (&mut self.tried_upgrade, None),
-            _ => (&mut self.tried_fresh, self.presented),
+        // Later it is the one that the connection is on: a renewal that was not answered was not judged.
+        let (tried, blamed) = match &self.phase {
+            Phase::Authenticating { held, .. } | Phase::Connected { held, .. } => {
+                (&mut self.tried_fresh, Some(held.generation))
+            }
+            _ => (&mut self.tried_upgrade, None),
         };
         let verdict = match disposition {
             Disposition::Fatal => Some((
@@ -406,8 +416,11 @@ impl Session {
     fn expired(&mut self, now: Now, timer: Timer) {
         match timer {
             Timer::Fetch => {
-                if let Phase::Fetching { demand, .. } = self.phase {
-                    self.delay(now, "the source handed out no token in time", demand, None);
+                let reason = "the source handed out no token in time";
+                match self.phase {
+                    Phase::Fetching { demand, .. } => self.delay(now, reason, demand, None),
+                    Phase::Connected { .. } => self.renew_later(now, reason, None),
+                    _ => {}
                 }
             }
             Timer::Open => self.abandon(now, "the connection was not opened in time"),
@@ -422,9 +435,8 @@ impl Session {
                 self.abandon(now, "the credential expired before it could be renewed");
             }
             Timer::Renew => {
-                if let Phase::Connected { held, renewal: Renewal::Scheduled, .. } = &self.phase {
-                    let demand = Demand::NewerThan(held.generation);
-                    self.renew(demand);
+                if let Phase::Connected { renewal: Renewal::Scheduled { demand }, .. } = self.phase {
+                    self.renew(now, demand);
                 }
             }
             Timer::Stable => {

@@ -108,7 +108,9 @@ impl Driver {
             driven = self.take(occurrence);
         }
         debug_assert!(driven.is_ok(), "the machine's outputs are always drained");
-        self.socket = None;
+        // Nothing of the session is left but what others still hand in: its reader learns of the end now.
+        (self.socket, self.token, self.fetching, self.opening, self.stalled) = (None, None, None, None, None);
+        self.parts.deliver = mpsc::channel(1).0;
         self.parts.to_send.close();
         // Until the last sender that was let in has put its message down.
         while let Some(outgoing) = self.parts.to_send.recv().await {
@@ -276,6 +278,7 @@ impl Driver {
             match frame {
                 Frame::Text(text) => match self.parts.machine.receive(self.clock.now(), epoch, &text) {
                     Ok(Received::Deliver) => self.deliver(Message::Text(text.as_str().to_owned())),
+                    Ok(Received::Consumed) if self.parts.machine.is_waiting() => {}
                     Ok(Received::Consumed) | Err(_) => return Poll::Ready(Occurrence::Taken),
                 },
                 Frame::Binary(bytes) => {

@@ -1,10 +1,11 @@
 //! The machine against the server's half in simulated time, and against servers that misbehave.
 
+mod random;
 mod world;
 
 use std::time::Duration;
 
-use auth_core::time::Moment;
+use auth_core::time::{Moment, Now};
 use auth_core::{AuthEvent, Demand, ErrorKind as TokenErrorKind};
 
 use self::world::{LIFE, World, login, outage};
@@ -217,6 +218,58 @@ fn a_token_that_expired_while_the_connection_was_opened_is_not_presented() {
     world.settle();
     assert!(world.presented.is_empty());
     assert_eq!((world.client.state(), world.aborted), (State::Disconnected, 1));
+}
+
+#[test]
+fn a_source_that_never_answers_a_renewal_is_asked_again() {
+    let mut world = World::started();
+    world.source = Box::new(|_, _| Err(outage()));
+    world.sleep(LIFE - Duration::from_secs(119)); // the renewal was due, and is under way
+    let asked = world.demands.len();
+    world.mute = true;
+    world.sleep(Duration::from_secs(110));
+    assert!(world.demands.len() > asked, "asked once in 110 s");
+    assert_eq!((world.client.state(), world.opened), (State::Connected, 1));
+}
+
+#[test]
+fn a_source_whose_tokens_are_always_due_is_no_storm() {
+    let mut world = World::new();
+    world.renew_in = Some(Duration::ZERO);
+    world.input(Input::Start);
+    world.sleep(Duration::from_secs(60));
+    assert!(world.presented.len() <= 61, "{} credentials in a minute", world.presented.len());
+}
+
+#[test]
+fn a_refused_renewal_is_not_presented_again_when_the_token_endpoint_fails() {
+    let mut world = World::started();
+    world.verdict = Box::new(|token| Some(if token == 2 { Err("not this one") } else { Ok(LIFE) }));
+    let mut outages = 2;
+    world.source = Box::new(move |demand, newest| match demand {
+        Demand::InsteadOf(_) if outages > 0 => {
+            outages -= 1;
+            Err(outage())
+        }
+        // A cache: the newest will do for whoever is content with an older one.
+        Demand::NewerThan(seen) if seen < world::generation(newest) => Ok(newest),
+        _ => Ok(newest + 1),
+    });
+    world.sleep(LIFE);
+    assert_eq!((world.client.state(), &world.presented[..3]), (State::Connected, &[1, 2, 3][..]));
+}
+
+#[test]
+fn a_close_during_a_renewal_is_blamed_on_the_credential_that_was_judged() {
+    let mut world = World::started();
+    world.verdict = Box::new(|token| (token != 2).then_some(Ok(LIFE)));
+    world.sleep(LIFE - Duration::from_secs(119));
+    assert_eq!(world.presented, [1, 2]);
+    world.server = None;
+    let failure = Failure::Closed(Some(4401));
+    world.input(Input::Ended { epoch: world.epoch, failure, retry_after: None });
+    world.sleep(Duration::from_secs(1));
+    assert_eq!(world.demands.last(), Some(&Demand::InsteadOf(world::generation(1))));
 }
 
 #[test]

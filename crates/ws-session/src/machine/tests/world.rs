@@ -21,6 +21,9 @@ pub(super) struct World {
     pub(super) source: Box<dyn FnMut(Demand, u64) -> Result<u64, auth_core::Error>>,
     /// Whether an upgrade succeeds.
     pub(super) upgrade: Box<dyn FnMut() -> Result<(), Failure>>,
+    /// A source that says nothing more.
+    pub(super) mute: bool,
+    pub(super) renew_in: Option<Duration>,
     pub(super) life: Duration,
     pub(super) issued: u64,
     pub(super) ticket: Option<(Ticket, u64)>,
@@ -53,6 +56,8 @@ impl World {
                 })
             }),
             upgrade: Box::new(|| Ok(())),
+            mute: false,
+            renew_in: None,
             life: LIFE,
             issued: 0,
             ticket: None,
@@ -130,12 +135,18 @@ impl World {
 
     pub(super) fn fetch(&mut self, ticket: Ticket, demand: Demand) {
         self.demands.push(demand);
+        if self.mute {
+            return;
+        }
         let result = (self.source)(demand, self.issued);
         let result = result.map(|generation| {
             self.issued = self.issued.max(generation);
             self.ticket = Some((ticket, generation));
-            let generation = (0..generation).fold(Generation::NONE, |generation, _| generation.next());
-            let token = Token::new(Secret::from("x")).with_generation(generation).with_expires_in(self.life);
+            let token = Token::new(Secret::from("x")).with_generation(self::generation(generation));
+            let mut token = token.with_expires_in(self.life);
+            if let Some(renew_in) = self.renew_in {
+                token = token.with_renew_in(renew_in);
+            }
             TokenFacts::from(&token)
         });
         self.wait();
@@ -196,6 +207,11 @@ impl World {
         self.server = None;
         self.input(Input::Ended { epoch: self.epoch, failure: Failure::Transport, retry_after: None });
     }
+}
+
+/// The generation of the token with this number.
+pub(super) fn generation(number: u64) -> Generation {
+    (0..number).fold(Generation::NONE, |generation, _| generation.next())
 }
 
 pub(super) fn login(token: u64) -> String {
