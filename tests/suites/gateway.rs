@@ -23,7 +23,7 @@ fn config() -> Config {
         .with_client(refreshing)
         .with_client(client("other"))
         .with_client(Client::new("unguarded", Secret::from(""), "a".parse().unwrap()))
-        .with_patience(Duration::from_millis(300))
+        .with_patience(Duration::from_millis(500))
 }
 
 async fn serve(config: Config) -> Running {
@@ -40,8 +40,9 @@ fn login(token: &str) -> String {
 }
 
 async fn authenticated(gateway: &Running) -> RawSocket {
+    let login = login(&token(gateway, "id").await);
     let mut socket = RawSocket::open(gateway.ws_url()).await.unwrap();
-    socket.text(&login(&token(gateway, "id").await)).await.unwrap();
+    socket.text(&login).await.unwrap();
     let (_, answer) = socket.frame().await.unwrap();
     assert!(String::from_utf8(answer).unwrap().contains(r#""status":"ok""#));
     socket
@@ -149,8 +150,8 @@ async fn what_is_no_credential_closes_a_fresh_socket() {
 #[tokio::test]
 async fn a_fragmented_credential_is_a_credential() {
     let gateway = serve(config()).await;
-    let mut socket = RawSocket::open(gateway.ws_url()).await.unwrap();
     let message = login(&token(&gateway, "id").await);
+    let mut socket = RawSocket::open(gateway.ws_url()).await.unwrap();
     let (first, second) = message.as_bytes().split_at(20);
     socket.send(opcode::TEXT, false, first).await.unwrap();
     socket.send(opcode::CONTINUATION, true, second).await.unwrap();

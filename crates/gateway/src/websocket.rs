@@ -138,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // The clock decides, the timer below only wakes: a peer that always has something to say must not keep it
             // from that.
             self.session.tick(clock.now())?;
-            let wait = self.act().await?;
+            self.act().await?;
             let may_read = self.answering.is_none();
             tokio::select! {
                 () = drained(&mut draining) => {
@@ -161,13 +161,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                         Err(error) => return self.refuse(&error).await,
                     }
                 }
-                () = until(wait, clock) => {}
+                () = until(self.deadline, clock) => {}
             }
         }
     }
 
     /// Does what the session asks for, until it waits.
-    async fn act(&mut self) -> Result<Option<Deadline>, Ended> {
+    async fn act(&mut self) -> Result<(), Ended> {
         loop {
             match self.session.poll() {
                 Output::Verify { credential, renewal } => {
@@ -182,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Output::Close { code, reason } => self.close(code, reason).await?,
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
-                    return Ok(deadline);
+                    return Ok(());
                 }
             }
         }
