@@ -117,8 +117,8 @@ mod tests {
             record,
             format!(r#"{{"seq":1,"time":"1970-01-01T00:00:00.000Z",{event},"prev":"{zeros}""#)
         );
-        // sha256 of the text before it, computed with `sha256sum`.
-        assert_eq!(hash, format!("{}\"}}", Hash::of(record)));
+        // The SHA-256 of the text before it, computed with `sha256sum`.
+        assert_eq!(hash, "318e31e14cbbe981d72050147193eab1d5da0ec99dbbf4abc2491685c48afb9d\"}");
     }
 
     #[test]

@@ -145,12 +145,6 @@ impl Deadline {
     pub fn earlier(self, other: Self, now: Now) -> Self {
         if other.remaining(now) < self.remaining(now) { other } else { self }
     }
-
-    /// The wall-clock side, where the deadline has one.
-    #[must_use]
-    pub const fn wall(&self) -> Option<Timestamp> {
-        self.wall
-    }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -69,9 +69,7 @@ impl RefreshTokens {
         }
         Some(successor)
     }
-}
 
-impl RefreshTokens {
     /// The family of which this is the current token. A spent one revokes the family: nobody can tell the thief from the
     /// owner.
     fn unspent(&mut self, presented: &TokenHash, client_id: &str) -> Option<usize> {

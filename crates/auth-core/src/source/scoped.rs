@@ -43,30 +43,23 @@ impl<S: TokenSource> TokenSource for RequireScopes<S> {
             return Ok(token);
         }
         let Claimed { granted, client_id } = claimed(&token).inspect_err(|_| {
-            self.observer.observe(&AuthEvent::ScopesChecked {
-                verdict: ScopeVerdict::Error,
-                required: self.required.clone(),
-                granted: Scopes::default(),
-                missing: self.required.clone(),
-                client_id: None,
-            });
+            self.tell(ScopeVerdict::Error, Scopes::default(), self.required.clone(), None);
         })?;
         let missing = granted.missing(&self.required);
-        let verdict = if missing.is_empty() { ScopeVerdict::Allowed } else { ScopeVerdict::Denied };
-        let refusal = (verdict == ScopeVerdict::Denied).then(|| {
-            Error::new(
-                ErrorKind::InsufficientScope,
-                format!("the token lacks the scopes [{missing}]; grant them to the OAuth client"),
-            )
-        });
-        self.observer.observe(&AuthEvent::ScopesChecked {
-            verdict,
-            required: self.required.clone(),
-            granted,
-            missing,
-            client_id,
-        });
-        refusal.map_or(Ok(token), Err)
+        if missing.is_empty() {
+            self.tell(ScopeVerdict::Allowed, granted, missing, client_id);
+            return Ok(token);
+        }
+        let text = format!("the token lacks the scopes [{missing}]; grant them to the OAuth client");
+        self.tell(ScopeVerdict::Denied, granted, missing, client_id);
+        Err(Error::new(ErrorKind::InsufficientScope, text))
+    }
+}
+
+impl<S> RequireScopes<S> {
+    fn tell(&self, verdict: ScopeVerdict, granted: Scopes, missing: Scopes, client_id: Option<Label>) {
+        let required = self.required.clone();
+        self.observer.observe(&AuthEvent::ScopesChecked { verdict, required, granted, missing, client_id });
     }
 }
 
