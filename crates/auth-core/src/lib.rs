@@ -41,6 +41,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod backoff;
+pub mod capability;
 pub mod error;
 pub mod fingerprint;
 mod json;
