@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use auth_core::jwt::{Claims, Hs256Key};
+use auth_core::jwt::{Draft, HmacKey};
 use auth_core::time::{Now, Timestamp};
 use auth_core::{ErrorKind, Secret};
 use gateway::{Application, Client, Config, Gateway, Running};
@@ -179,11 +179,9 @@ async fn another_issuers_token_is_refused_although_its_signature_verifies() {
     let now = Now { wall: Timestamp::from_millis(1_700_000_000_000), mono: auth_core::time::Moment::ORIGIN };
     let key = [7; 32];
     let authority = JwtAuthority::with_key(&key).unwrap();
-    let mut claims = Claims::default();
-    claims.iss = Some("elsewhere".to_owned());
-    claims.sub = Some("id".to_owned());
-    claims.exp = Some(now.wall.saturating_add(SOON));
-    let foreign = Hs256Key::new(&key).unwrap().mint(&claims);
+    let claims =
+        Draft::new().with_issuer("elsewhere").with_subject("id").with_expiry(now.wall.saturating_add(SOON));
+    let foreign = HmacKey::hs256(&key).unwrap().mint(&claims);
     let verdict = |credential: Secret, authority: JwtAuthority| async move {
         authority.authenticate(now, &gateway::Presented::new(credential, false)).await
     };

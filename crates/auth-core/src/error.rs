@@ -14,7 +14,7 @@ pub struct Error(Arc<Inner>);
 struct Inner {
     kind: ErrorKind,
     retry: Retry,
-    code: Option<u16>,
+    code: Option<u32>,
     message: Cow<'static, str>,
     source: Option<Arc<dyn core::error::Error + Send + Sync>>,
 }
@@ -26,7 +26,7 @@ struct Inner {
 pub enum ErrorKind {
     /// The driver that owned the work is gone; nothing was decided about the token.
     Closed,
-    /// The token lacks a scope that the caller requires; asking again gives the same token.
+    /// The token lacks a scope, or the capability an operation, that is required; asking again gives the same.
     InsufficientScope,
     /// The token endpoint does not know the client, or its secret is wrong (`invalid_client`).
     InvalidClient,
@@ -36,6 +36,8 @@ pub enum ErrorKind {
     InvalidToken,
     /// The server answered with something that is no answer.
     MalformedResponse,
+    /// What was asked for can't be done as configured; nothing was sent.
+    Misconfigured,
     /// The server asked us to slow down (HTTP 429).
     RateLimited,
     /// The server refused for another reason that repeating the request will not change.
@@ -85,10 +87,11 @@ impl Error {
         Self(Arc::new(Inner { retry, ..self.into_inner() }))
     }
 
-    /// The same error with the wire's own number, an HTTP status for a token endpoint.
+    /// The same error with the wire's own number: an HTTP status for a token endpoint, five digits for Ably
+    /// ([`ErrorCode`](crate::ably::ErrorCode)).
     #[must_use]
-    pub fn with_code(self, code: u16) -> Self {
-        Self(Arc::new(Inner { code: Some(code), ..self.into_inner() }))
+    pub fn with_code(self, code: impl Into<u32>) -> Self {
+        Self(Arc::new(Inner { code: Some(code.into()), ..self.into_inner() }))
     }
 
     /// The same error with its cause. The cause must hold no secret either: its text may be printed.
@@ -109,9 +112,9 @@ impl Error {
         self.0.retry
     }
 
-    /// The wire's own number, where there was one: the HTTP status of a token endpoint.
+    /// The wire's own number, where there was one: the HTTP status of a token endpoint, or Ably's five digits.
     #[must_use]
-    pub fn code(&self) -> Option<u16> {
+    pub fn code(&self) -> Option<u32> {
         self.0.code
     }
 
@@ -136,7 +139,11 @@ impl ErrorKind {
             | Self::Timeout
             | Self::Transport => Retry::Backoff,
             Self::InvalidGrant | Self::InvalidToken => Retry::Reauthorize,
-            Self::Closed | Self::InsufficientScope | Self::InvalidClient | Self::Refused => Retry::Never,
+            Self::Closed
+            | Self::InsufficientScope
+            | Self::InvalidClient
+            | Self::Misconfigured
+            | Self::Refused => Retry::Never,
         }
     }
 }
@@ -145,7 +152,8 @@ impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0.message)?;
         match self.0.code {
-            Some(code) => write!(formatter, " (status {code})"),
+            Some(status @ 0..1_000) => write!(formatter, " (status {status})"),
+            Some(code) => write!(formatter, " (code {code})"),
             None => Ok(()),
         }
     }
@@ -208,7 +216,7 @@ mod tests {
     #[test]
     fn a_clone_that_is_changed_leaves_the_original_as_it_was() {
         let original = Error::new(ErrorKind::RateLimited, "slow down");
-        let changed = original.clone().with_code(429).with_retry(Retry::After(Duration::from_secs(2)));
+        let changed = original.clone().with_code(429_u16).with_retry(Retry::After(Duration::from_secs(2)));
         assert_eq!((original.code(), original.retry()), (None, Retry::Backoff));
         assert_eq!((changed.code(), changed.retry()), (Some(429), Retry::After(Duration::from_secs(2))));
         assert_eq!(changed.to_string(), "slow down (status 429)");

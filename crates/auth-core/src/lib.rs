@@ -40,6 +40,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod ably;
 pub mod backoff;
 pub mod capability;
 pub mod error;

@@ -91,8 +91,8 @@ pub enum AuthEvent {
         attempt: u32,
         /// What happened.
         kind: ErrorKind,
-        /// The HTTP status, where there was one.
-        status: Option<u16>,
+        /// The wire's own number, where there was one: an HTTP status, or Ably's five digits.
+        code: Option<u32>,
         /// The wait before the next attempt; `None` when this flight gives up.
         #[serde(rename = "retry_in_ms", serialize_with = "optional_millis")]
         retry_in: Option<Duration>,

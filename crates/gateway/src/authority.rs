@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_core::Secret;
-use auth_core::jwt::{Claims, Hs256Key, WeakKey};
+use auth_core::jwt::{Draft, HmacKey, KeySet, Rejection, Verifier, WeakKey};
 use auth_core::scope::Scopes;
 use auth_core::time::{Now, Timestamp};
 use base64::Engine as _;
@@ -79,7 +79,8 @@ impl Presented {
 /// Tokens as JWTs, signed with HS256 by a key that only this gateway has.
 #[derive(Clone)]
 pub struct JwtAuthority {
-    key: Hs256Key,
+    key: HmacKey,
+    verifier: Verifier,
 }
 
 /// Stands in every token, and is required of each.
@@ -92,7 +93,9 @@ impl JwtAuthority {
     ///
     /// [`WeakKey`] when it has fewer than 32 bytes.
     pub fn with_key(key: &[u8]) -> Result<Self, WeakKey> {
-        Hs256Key::new(key).map(|key| Self { key })
+        let key = HmacKey::hs256(key)?;
+        let verifier = Verifier::new(KeySet::of(key.clone())).with_issuer(ISSUER).with_required_subject();
+        Ok(Self { key, verifier })
     }
 
     /// An authority with a fresh random key: tokens of another run are refused.
@@ -109,28 +112,29 @@ impl Issuer for JwtAuthority {
         // its client believes.
         let exp =
             now.wall.saturating_add(approved.lifetime).as_millis().div_ceil(1_000).saturating_mul(1_000);
-        let mut claims = Claims::default();
-        claims.iss = Some(ISSUER.to_owned());
-        claims.sub = Some(approved.client_id.clone());
-        claims.client_id = Some(approved.client_id.clone());
-        claims.scope = Some(approved.scope.clone());
-        claims.iat = Some(now.wall);
-        claims.exp = Some(Timestamp::from_millis(exp));
-        claims.jti = Some(random_text());
-        self.key.mint(&claims)
+        let draft = Draft::new()
+            .with_issuer(ISSUER)
+            .with_subject(&approved.client_id)
+            .with_client_id(&approved.client_id)
+            .with_scope(&approved.scope)
+            .with_issued_at(now.wall)
+            .with_expiry(Timestamp::from_millis(exp))
+            .with_token_id(&random_text());
+        self.key.mint(&draft)
     }
 }
 
 #[async_trait]
 impl Authenticator for JwtAuthority {
     async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Admission, &'static str> {
-        let verified = self.key.verify(presented.credential.expose(), now, Duration::ZERO);
-        let claims = verified.map_err(|_| "the token is invalid or has expired")?.into_inner();
-        if claims.iss.as_deref() != Some(ISSUER) {
-            return Err("the token is another issuer's");
-        }
-        let exp = claims.exp.ok_or("the token never expires")?;
-        let subject = claims.sub.ok_or("the token names no subject")?;
+        let verified = self.verifier.verify(presented.credential.expose(), now);
+        let verified = verified.map_err(|rejection| match rejection {
+            Rejection::IssuerMissing | Rejection::IssuerUnexpected => "the token is another issuer's",
+            _ => "the token is invalid or has expired",
+        })?;
+        let claims = verified.claims();
+        let exp = claims.expires().ok_or("the token never expires")?;
+        let subject = claims.subject().ok_or("the token names no subject")?.to_owned();
         Ok(Admission { subject, expires_in: exp.saturating_since(now.wall) })
     }
 }

@@ -1,44 +1,76 @@
-//! JSON Web Tokens (RFC 7519): a strict reader, and HS256 (RFC 7518 §3.2) to verify and to mint.
+//! JSON Web Tokens (RFC 7519): a strict reader, a verifier, and a minter.
 //!
-//! What was read without a key is [`Unverified`], what a key vouched for is [`Verified`]; the types differ, so
-//! that one can't be taken for the other.
+//! What was read without a key is [`Unverified`], what a key vouched for is [`Verified`]; the types differ, so that one
+//! can't be taken for the other. The reader is our own, because a token that two programs read differently is an attack:
+//! two members of one name, unused bits, padding, deep nesting and numbers out of range are refused, each with its own
+//! [`Rejection`]. The algorithm comes from the key: a token that says another is refused.
+//!
+//! HMAC is built in. RSA, ECDSA and Ed25519 come with the feature `asymmetric`, or from a [`SignatureBackend`] of your own.
 
+mod algorithm;
+#[cfg(feature = "asymmetric")]
+mod asymmetric;
 mod claims;
-mod hs256;
+mod compact;
+mod draft;
+mod header;
+mod hmac;
+mod jwk;
+mod key;
+mod key_set;
+mod rejection;
+mod verifier;
+mod weak;
 
-use alloc::vec::Vec;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
-
+pub use self::algorithm::Algorithm;
+#[cfg(feature = "asymmetric")]
+pub use self::asymmetric::Asymmetric;
 pub use self::claims::Claims;
-pub use self::hs256::{Hs256Key, WeakKey};
-use crate::json::from_object;
-use crate::{Error, ErrorKind};
+pub use self::compact::LONGEST_TOKEN;
+use self::compact::Segments;
+pub use self::draft::Draft;
+use self::header::Header;
+pub use self::hmac::{HmacKey, WeakKey};
+pub use self::key::{InvalidKey, PublicKey, SignatureBackend, SymmetricOnly, VerifySignature};
+pub use self::key_set::KeySet;
+pub use self::rejection::Rejection;
+pub use self::verifier::Verifier;
 
-/// The longest token that is looked at, in bytes. Servers commonly refuse a header of 8 KiB.
-pub const LONGEST_TOKEN: usize = 16 * 1024;
-
-/// Claims that nobody vouched for: good for local decisions such as a scope check, never for access.
+/// What nobody vouched for: good for local decisions such as a scope check, never for access.
 #[derive(Debug, Clone)]
 pub struct Unverified<T>(T);
 
 impl<T> Unverified<T> {
-    /// The claims, at the reader's own risk.
+    /// The content, at the reader's own risk.
     pub fn into_inner(self) -> T {
         self.0
     }
 }
 
-/// Claims whose signature verified and whose times are right.
+impl Unverified<Claims> {
+    /// The claims, at the reader's own risk.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.0
+    }
+}
+
+/// What a key vouched for, and whose claims are as expected.
 #[derive(Debug, Clone)]
 pub struct Verified<T>(T);
 
 impl<T> Verified<T> {
-    /// The claims.
+    /// The content.
     pub fn into_inner(self) -> T {
         self.0
+    }
+}
+
+impl Verified<Claims> {
+    /// The claims.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.0
     }
 }
 
@@ -48,73 +80,41 @@ pub fn looks_like_jwt(token: &str) -> bool {
     token.split('.').count() == 3
 }
 
-/// Reads the claims of a token without verifying it.
+/// Reads the claims of a token without verifying it: the form, the header and the types of the claims are checked, the
+/// signature and the times are not.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::InvalidToken`] when the token is no compact JWS of a JSON object.
-pub fn read(token: &str) -> Result<Unverified<Claims>, Error> {
-    let parts = Parts::split(token)?;
-    parts.header()?;
-    parts.claims().map(Unverified)
+/// The first [`Rejection`] that applies.
+pub fn read(token: &str) -> Result<Unverified<Claims>, Rejection> {
+    let segments = Segments::split(token)?;
+    Header::read(&segments)?;
+    let claims = Claims::read(&segments)?;
+    compact::decode(segments.signature)?;
+    Ok(Unverified(claims))
 }
 
-/// The three segments of a compact JWS (RFC 7515 §7.1), still encoded.
-struct Parts<'a> {
-    /// Header and payload with the dot between them: what is signed.
-    signing_input: &'a str,
-    header: &'a str,
-    payload: &'a str,
-    signature: &'a str,
+/// Reads the header of a token, as JSON, without verifying it.
+///
+/// # Errors
+///
+/// The first [`Rejection`] that applies.
+pub fn read_header(token: &str) -> Result<Unverified<alloc::string::String>, Rejection> {
+    let header = Header::read(&Segments::split(token)?)?;
+    Ok(Unverified(header.as_json().into()))
 }
 
-#[derive(Deserialize)]
-struct Header {
-    alg: alloc::string::String,
-    /// Presence is enough: no critical extension is understood here (RFC 7515 §4.1.11).
-    #[serde(default, deserialize_with = "present")]
-    crit: bool,
-}
-
-impl<'a> Parts<'a> {
-    fn split(token: &'a str) -> Result<Self, Error> {
-        if token.len() > LONGEST_TOKEN {
-            return Err(invalid("the token is longer than 16 KiB"));
-        }
-        let malformed = || invalid("the token is not three base64url segments");
-        let (signing_input, signature) = token.rsplit_once('.').ok_or_else(malformed)?;
-        let (header, payload) = signing_input.split_once('.').ok_or_else(malformed)?;
-        if header.is_empty() || payload.is_empty() || signature.is_empty() || payload.contains('.') {
-            return Err(malformed());
-        }
-        Ok(Self { signing_input, header, payload, signature })
-    }
-
-    fn header(&self) -> Result<Header, Error> {
-        let header: Header = from_object(&decode(self.header)?)
-            .map_err(|_| invalid("the token's header is not a JSON object with one alg"))?;
-        if header.crit {
-            return Err(invalid("the token's header has critical extensions that are not understood"));
-        }
-        Ok(header)
-    }
-
-    fn claims(&self) -> Result<Claims, Error> {
-        from_object(&decode(self.payload)?)
-            .map_err(|_| invalid("the token's payload is not a JSON object with claims of the right types"))
-    }
-}
-
-fn decode(segment: &str) -> Result<Vec<u8>, Error> {
-    URL_SAFE_NO_PAD.decode(segment).map_err(|_| invalid("a segment of the token is not base64url"))
-}
-
-fn invalid(message: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidToken, message)
-}
-
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
+/// Verifies the form and the signature of a compact JWS, and looks at nothing else: its payload may be any bytes, and none.
+/// For a token, use a [`Verifier`].
+///
+/// # Errors
+///
+/// The first [`Rejection`] that applies.
+pub fn verify_signature(jws: &str, keys: &KeySet) -> Result<(), Rejection> {
+    let segments = Segments::split(jws)?;
+    let header = Header::read(&segments)?;
+    compact::decode(segments.payload)?;
+    keys.check_signature(&segments, &header)
 }
 
 #[cfg(test)]

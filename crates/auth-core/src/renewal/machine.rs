@@ -280,7 +280,7 @@ impl Renewal {
             (kind, _) => AuthEvent::TokenRequestFailed {
                 attempt,
                 kind,
-                status: error.code(),
+                code: error.code(),
                 retry_in,
                 valid_for: self.valid_for(now),
             },

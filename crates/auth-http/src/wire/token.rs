@@ -271,7 +271,7 @@ mod tests {
             (200, "<html>", ErrorKind::MalformedResponse),
         ] {
             let error = read(status, &[], body).unwrap_err();
-            assert_eq!((error.kind(), error.code()), (kind, Some(status)), "{status} {body}");
+            assert_eq!((error.kind(), error.code()), (kind, Some(u32::from(status))), "{status} {body}");
         }
     }
 

@@ -1,0 +1,142 @@
+//! One key as JSON (RFC 7517, RFC 7518 §6, RFC 8037): what it says of its own use is enforced, weak keys are refused.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use super::key::Key;
+use super::weak;
+use super::{Algorithm, HmacKey, InvalidKey, PublicKey, SignatureBackend};
+use crate::json::strict::{Document, Value, strings};
+
+/// Reads a key. Without `alg`, the algorithms are those of its type: an RSA key does for RS and PS, a curve for the one that
+/// belongs to it, a secret for the HMAC of the hashes that it is long enough for.
+pub(super) fn read(jwk: &Document, backend: &dyn SignatureBackend) -> Result<Vec<Key>, InvalidKey> {
+    check_use(jwk)?;
+    let key_id = key_id(jwk)?;
+    match text(jwk, "kty")? {
+        "oct" => secret(jwk, key_id),
+        "RSA" => rsa(jwk, key_id, backend).map(|key| alloc::vec![key]),
+        "EC" | "OKP" => curve(jwk, key_id, backend).map(|key| alloc::vec![key]),
+        _ => Err(InvalidKey::Unsupported),
+    }
+}
+
+/// `use` and `key_ops` (RFC 7517 §4.2 and §4.3). Both may be there; then both must allow it.
+fn check_use(jwk: &Document) -> Result<(), InvalidKey> {
+    match jwk.get("use") {
+        None | Some(Value::Text("sig")) => {}
+        Some(_) => return Err(InvalidKey::Use),
+    }
+    let operations = match jwk.get("key_ops") {
+        None => return Ok(()),
+        Some(Value::Array(array)) => strings(array).ok_or(InvalidKey::Operations)?,
+        Some(_) => return Err(InvalidKey::Operations),
+    };
+    let repeated =
+        |(index, name): (usize, &String)| operations.iter().take(index).any(|earlier| earlier == name);
+    if operations.iter().enumerate().any(repeated) || !operations.iter().any(|name| name == "verify") {
+        return Err(InvalidKey::Operations);
+    }
+    Ok(())
+}
+
+fn key_id(jwk: &Document) -> Result<Option<Arc<str>>, InvalidKey> {
+    match jwk.get("kid") {
+        None => Ok(None),
+        Some(Value::Text(key_id)) if key_id.len() <= 256 => Ok(Some(Arc::from(key_id))),
+        Some(_) => Err(InvalidKey::KeyId),
+    }
+}
+
+/// The algorithms of a key: the one that it names if its type has that, else all that its type has.
+fn algorithms(jwk: &Document, of_type: &[Algorithm]) -> Result<Vec<Algorithm>, InvalidKey> {
+    match jwk.get("alg") {
+        None => Ok(of_type.to_vec()),
+        Some(Value::Text(name)) => Algorithm::named(name)
+            .filter(|algorithm| of_type.contains(algorithm))
+            .map(|algorithm| alloc::vec![algorithm])
+            .ok_or(InvalidKey::Algorithm),
+        Some(_) => Err(InvalidKey::Algorithm),
+    }
+}
+
+fn secret(jwk: &Document, key_id: Option<Arc<str>>) -> Result<Vec<Key>, InvalidKey> {
+    let bytes = Zeroizing::new(bytes(jwk, "k", 4_096)?);
+    let named = algorithms(jwk, &[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512])?;
+    let only = named.len() == 1;
+    let keys = named.into_iter().filter_map(|algorithm| {
+        let key = match algorithm {
+            Algorithm::Hs384 => HmacKey::hs384(&bytes),
+            Algorithm::Hs512 => HmacKey::hs512(&bytes),
+            _ => HmacKey::hs256(&bytes),
+        };
+        match key {
+            Ok(key) => Some(Ok(Key { key_id: key_id.clone(), ..Key::from(key) })),
+            Err(_) if only => Some(Err(InvalidKey::Weak)),
+            Err(_) => None,
+        }
+    });
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() { Err(InvalidKey::Weak) } else { Ok(keys) }
+}
+
+fn rsa(jwk: &Document, key_id: Option<Arc<str>>, backend: &dyn SignatureBackend) -> Result<Key, InvalidKey> {
+    use Algorithm::{Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+    let algorithms = algorithms(jwk, &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512])?;
+    let number = |name| bytes(jwk, name, 1_025).map(without_leading_zeros);
+    let (modulus, exponent) = (number("n")?, number("e")?);
+    weak::check_rsa(&modulus, &exponent)?;
+    let signature_length = Some(modulus.len());
+    let primitive = backend.load(&PublicKey::Rsa { modulus, exponent })?;
+    Ok(Key { key_id, algorithms, signature_length, symmetric: false, primitive })
+}
+
+fn curve(
+    jwk: &Document,
+    key_id: Option<Arc<str>>,
+    backend: &dyn SignatureBackend,
+) -> Result<Key, InvalidKey> {
+    let coordinate = |name, length| {
+        let bytes = bytes(jwk, name, length)?;
+        if bytes.len() == length { Ok(bytes) } else { Err(InvalidKey::Member) }
+    };
+    let (algorithm, public) = match (text(jwk, "kty")?, text(jwk, "crv")?) {
+        ("EC", "P-256") => {
+            (Algorithm::Es256, PublicKey::P256 { x: coordinate("x", 32)?, y: coordinate("y", 32)? })
+        }
+        ("EC", "P-384") => {
+            (Algorithm::Es384, PublicKey::P384 { x: coordinate("x", 48)?, y: coordinate("y", 48)? })
+        }
+        ("OKP", "Ed25519") => {
+            let x = coordinate("x", 32)?;
+            weak::check_ed25519(&x)?;
+            (Algorithm::EdDsa, PublicKey::Ed25519 { x })
+        }
+        _ => return Err(InvalidKey::Unsupported),
+    };
+    let algorithms = algorithms(jwk, &[algorithm])?;
+    let primitive = backend.load(&public)?;
+    Ok(Key { key_id, algorithms, signature_length: None, symmetric: false, primitive })
+}
+
+fn text<'a>(jwk: &'a Document, name: &str) -> Result<&'a str, InvalidKey> {
+    match jwk.get(name) {
+        Some(Value::Text(text)) => Ok(text),
+        _ => Err(InvalidKey::Member),
+    }
+}
+
+fn bytes(jwk: &Document, name: &str, longest: usize) -> Result<Vec<u8>, InvalidKey> {
+    let bytes = URL_SAFE_NO_PAD.decode(text(jwk, name)?).map_err(|_| InvalidKey::Member)?;
+    if bytes.len() > longest { Err(InvalidKey::TooLong) } else { Ok(bytes) }
+}
+
+/// Some issuers write the sign byte of their big integers.
+fn without_leading_zeros(bytes: Vec<u8>) -> Vec<u8> {
+    bytes.into_iter().skip_while(|byte| *byte == 0).collect()
+}
