@@ -1,4 +1,6 @@
-//! What a token endpoint answers (RFC 6749 §5), with the shapes that real servers send.
+//! OAuth 2.0: what a token endpoint answers (RFC 6749 §5), with the shapes that real servers send, and proof keys for codes.
+
+mod pkce;
 
 use alloc::format;
 use alloc::string::String;
@@ -8,6 +10,7 @@ use core::time::Duration;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
+pub use self::pkce::CodeVerifier;
 use crate::json::from_object;
 use crate::scope::Scopes;
 use crate::{Error, ErrorKind, Secret};

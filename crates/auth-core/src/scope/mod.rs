@@ -1,5 +1,7 @@
 //! OAuth scopes (RFC 6749 §3.3): what a token grants, what a caller requires, and what is missing.
 
+mod validation;
+
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,6 +9,11 @@ use core::fmt;
 
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use self::validation::{
+    AuditPayload, CheckedPayload, ScopeValidation, UnreadablePayload, validate, validate_claims,
+    validate_token,
+};
 
 /// A set of scopes, kept in the order in which they were given.
 ///
@@ -63,6 +70,33 @@ impl Scopes {
     #[must_use]
     pub fn missing(&self, required: &Self) -> Self {
         Self(required.iter().filter(|scope| !self.contains(scope)).map(ToOwned::to_owned).collect())
+    }
+
+    /// Whether this set holds every scope of `required`.
+    #[must_use]
+    pub fn covers(&self, required: &Self) -> bool {
+        required.iter().all(|scope| self.contains(scope))
+    }
+
+    /// The scopes that both sets hold, in the order of this one.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self(self.iter().filter(|scope| other.contains(scope)).map(ToOwned::to_owned).collect())
+    }
+
+    /// The scopes of both sets, those of this one first.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidScope::TooMany`] when they are more than [`MOST_SCOPES`].
+    pub fn union(&self, other: &Self) -> Result<Self, InvalidScope> {
+        Self::of(self.iter().chain(other.iter()))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Whether there are none.
@@ -185,6 +219,16 @@ mod tests {
         for text in ["5", "null", r#"["a",5]"#, r#"["a b"]"#, r#"{"a":1}"#] {
             assert!(serde_json::from_str::<Scopes>(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_algebra_of_sets_keeps_the_order() {
+        let set = |text: &str| text.parse::<Scopes>().unwrap();
+        assert_eq!(set("c a b").intersection(&set("b c d")).to_string(), "c b");
+        assert_eq!(set("c a").union(&set("a b")).unwrap().to_string(), "c a b");
+        assert!(set("a b").covers(&set("b")) && set("a").covers(&set("")) && !set("a").covers(&set("a b")));
+        let many = |from: usize| Scopes::of((from..from + 60).map(|number| format!("s{number}"))).unwrap();
+        assert_eq!(many(0).union(&many(60)), Err(InvalidScope::TooMany));
     }
 
     #[test]
