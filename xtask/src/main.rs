@@ -1,6 +1,7 @@
 //! `cargo xtask`: how anyone works here. `ci` runs what the continuous integration runs, step by step.
 #![expect(clippy::disallowed_methods, reason = "a build tool reads its environment")]
 
+mod bench;
 mod ci;
 mod deny;
 mod examples;
@@ -30,6 +31,14 @@ enum Task {
         /// Which step; all of them if none is named.
         step: Option<ci::Step>,
     },
+    /// Measures what things cost beside a bare way to do them; fails if a bar does not hold.
+    Bench {
+        /// Which suite; all of them if none is named.
+        name: Option<String>,
+        /// Print one line of JSON a case, instead of a table and plots.
+        #[arg(long)]
+        json: bool,
+    },
     /// Checks what no lint can: module headers, file lengths, layers, and facts that are stated once.
     Tidy,
 }
@@ -38,6 +47,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test => test::run(),
         Task::Ci { step } => ci::run(step),
+        Task::Bench { name, json } => bench::run(name.as_deref(), json),
         Task::Tidy => tidy::run(),
     };
     match done {

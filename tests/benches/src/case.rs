@@ -1,0 +1,44 @@
+//! A case: what is measured, what it is measured against, and what must hold.
+
+use std::hint::black_box;
+
+/// Two ways to do the same work, and how they must compare.
+pub(crate) struct Case {
+    pub(crate) subject: &'static str,
+    /// How much work it is; cases of one subject with different sizes make a plot.
+    pub(crate) size: Option<u32>,
+    pub(crate) ours: Routine,
+    pub(crate) baseline_name: &'static str,
+    pub(crate) baseline: Routine,
+    pub(crate) bar: Bar,
+}
+
+/// Does the work as often as it is told to.
+pub(crate) type Routine = Box<dyn FnMut(u64)>;
+
+/// What must hold for a case.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Bar {
+    /// Ours takes no more nanoseconds than this.
+    Nanoseconds(f64),
+    /// Ours takes no more than so many times what the baseline takes.
+    Ratio(f64),
+}
+
+impl Case {
+    /// The subject, with the size if it has one.
+    pub(crate) fn name(&self) -> String {
+        let Self { subject, size, .. } = self;
+        size.map_or_else(|| (*subject).to_owned(), |size| format!("{subject}_{size}"))
+    }
+}
+
+/// A routine that hides its result from the optimizer.
+pub(crate) fn routine<T>(mut work: impl FnMut() -> T + 'static) -> Routine {
+    // The loop is in here, so that a call through the box is paid for a batch and not for each time.
+    Box::new(move |times| {
+        for _ in 0..times {
+            black_box(work());
+        }
+    })
+}

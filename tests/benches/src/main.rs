@@ -1,0 +1,76 @@
+//! Measures what things cost beside a bare way to do them, in one run; `cargo xtask bench` runs it.
+//!
+//! A case is a value: [`case::Case`] says what is measured and what must hold, each suite has a module with
+//! its cases by subject, and [`measure`] runs any of them.
+
+mod case;
+mod core;
+mod measure;
+mod plot;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+use self::case::Case;
+use self::report::Line;
+
+/// Counts what each side allocates; the same for both, so that it favours none.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
+
+/// Measures what things cost beside a bare way to do them.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Which suite; all of them if none is named.
+    suite: Option<Suite>,
+    /// Print one line of JSON a case, and draw nothing.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Suite {
+    /// The models without I/O.
+    Core,
+}
+
+impl Suite {
+    fn cases(self) -> Vec<Case> {
+        match self {
+            Self::Core => core::cases(),
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let Arguments { suite, json } = Arguments::parse();
+    let suites = suite.as_ref().map_or_else(|| Suite::value_variants(), std::slice::from_ref);
+    let mut lines = Vec::new();
+    for suite in suites {
+        for case in suite.cases() {
+            eprintln!("measuring {} {}", suite.name(), case.name());
+            let line = Line::of(suite.name(), case);
+            if json {
+                println!("{}", line.json());
+            }
+            lines.push(line);
+        }
+    }
+    if !json {
+        print!("{}", report::table(&lines));
+        match plot::draw(&lines) {
+            Ok(paths) => paths.iter().for_each(|path| println!("{}", path.display())),
+            Err(error) => eprintln!("could not write the plots, look at the folder `target`: {error}"),
+        }
+    }
+    if lines.iter().all(|line| line.holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,16 @@
+//! What things cost beside a bare way to do them: a package of its own measures, since this one knows nothing of ours.
+
+use crate::shell::{Done, Failed, cargo};
+
+/// Measures one suite, or all; fails if a bar does not hold.
+pub(crate) fn run(suite: Option<&str>, json: bool) -> Done {
+    let mut command =
+        cargo(&["run", "--quiet", "--release", "--locked", "-p", "realtime-auth-benches", "--"]);
+    command.args(suite).args(json.then_some("--json"));
+    // Not by `shell::run`, which would print the command among the lines of JSON.
+    if command.status()?.success() {
+        Ok(())
+    } else {
+        Err(Failed("the benches ended early, or a bar does not hold".to_owned()))
+    }
+}
