@@ -3,6 +3,8 @@
 //! A [`Range`] holds grants that begin alike, so the next segment starts at the same byte in each, and those with a
 //! given next segment stand together. Nothing is allocated.
 
+use core::cmp::Ordering;
+
 use super::Operations;
 use super::resource::{ANY, Grant, Path};
 
@@ -18,19 +20,19 @@ impl<'a> Range<'a> {
 
     /// The grants on channels of a kind, of all grants in their order.
     pub(super) fn of_kind(grants: &'a [Grant], kind: &str) -> Self {
-        Self { grants: equal_range(grants, |grant| grant.path().kind.cmp(kind)), at: 0 }
+        Self { grants: equal_range(grants, |grant| grant.kind().cmp(kind)), at: 0 }
     }
 
     /// The ranges of equal kind, one after the other, of all grants in their order.
     pub(super) fn by_kind(grants: &'a [Grant]) -> impl Iterator<Item = (&'a str, Self)> {
         grants
-            .chunk_by(|one, next| one.path().kind == next.path().kind)
-            .filter_map(|grants| Some((grants.first()?.path().kind, Self { grants, at: 0 })))
+            .chunk_by(|one, next| one.kind() == next.kind())
+            .filter_map(|grants| Some((grants.first()?.kind(), Self { grants, at: 0 })))
     }
 
     /// The grants with this next segment.
     pub(super) fn with_segment(self, segment: &str) -> Self {
-        Self { grants: equal_range(self.grants, |grant| grant.segment(self.at).cmp(segment)), ..self }
+        Self { grants: equal_range(self.grants, |grant| grant.compare_segment(self.at, segment)), ..self }
     }
 
     /// The ranges of equal next segment, one after the other.
@@ -91,9 +93,23 @@ fn matching(mut range: Range<'_>, mut name: &str) -> Operations {
     operations
 }
 
-/// The elements that compare equal, of a slice in order.
-fn equal_range(grants: &[Grant], compare: impl Fn(&Grant) -> core::cmp::Ordering) -> &[Grant] {
-    let (_, from) = grants.split_at(grants.partition_point(|grant| compare(grant).is_lt()));
-    let (equal, _) = from.split_at(from.partition_point(|grant| compare(grant).is_eq()));
+/// The grants that compare equal, of grants in order.
+///
+/// The ends are looked at first, since a range often has one kind or no wildcard, and then what follows the first
+/// that is equal, since often only few are.
+fn equal_range(grants: &[Grant], compare: impl Fn(&Grant) -> Ordering) -> &[Grant] {
+    let (Some(first), Some(last)) = (grants.first(), grants.last()) else { return grants };
+    let start = match compare(first) {
+        Ordering::Equal => 0,
+        Ordering::Less if compare(last).is_ge() => grants.partition_point(|grant| compare(grant).is_lt()),
+        Ordering::Less | Ordering::Greater => return &[],
+    };
+    let (_, grants) = grants.split_at(start);
+    let mut end = 1;
+    while grants.get(end).is_some_and(|grant| compare(grant).is_eq()) {
+        end *= 2;
+    }
+    let (near, _) = grants.split_at(end.min(grants.len()));
+    let (equal, _) = near.split_at(near.partition_point(|grant| compare(grant).is_eq()));
     equal
 }

@@ -66,10 +66,27 @@ impl Grant {
         Path::split(&self.resource, self.name_at)
     }
 
-    /// The segment of the name that starts at a byte, where one starts.
+    pub(super) fn kind(&self) -> &str {
+        self.path().kind
+    }
+
+    /// What is left of the name from a byte on, where a segment starts.
+    fn rest(&self, at: usize) -> &str {
+        self.resource.get(self.name_at + at..).unwrap_or_default()
+    }
+
+    /// The segment that starts at a byte of the name.
     pub(super) fn segment(&self, at: usize) -> &str {
-        let rest = self.path().name.get(at..).unwrap_or_default();
+        let rest = self.rest(at);
         rest.split_once(':').map_or(rest, |(segment, _)| segment)
+    }
+
+    /// How the segment that starts at a byte compares with another, which has no colon.
+    pub(super) fn compare_segment(&self, at: usize, segment: &str) -> Ordering {
+        match first_difference(self.rest(at), segment) {
+            (Some(b':'), None) => Ordering::Equal,
+            (byte, other) => rank(byte).cmp(&rank(other)),
+        }
     }
 
     /// Whether the name ends with the segment that ends at a byte.
@@ -88,7 +105,8 @@ impl Grant {
     /// By kind, then segment by segment: grants whose first segments are equal stand together, the shortest first.
     pub(super) fn order(&self, other: &Self) -> Ordering {
         let (ours, theirs) = (self.path(), other.path());
-        ours.kind.cmp(theirs.kind).then_with(|| ours.name.split(':').cmp(theirs.name.split(':')))
+        let (byte, other) = first_difference(ours.name, theirs.name);
+        ours.kind.cmp(theirs.kind).then(rank(byte).cmp(&rank(other)))
     }
 
     /// The grant of what both give where both match. They must overlap; nothing if no operation is in both.
@@ -97,7 +115,7 @@ impl Grant {
         if operations.is_empty() {
             return None;
         }
-        let concrete = if self.path().kind == ANY { other } else { self };
+        let concrete = if self.kind() == ANY { other } else { self };
         let mut resource = String::with_capacity(self.resource.len().max(other.resource.len()));
         resource.push_str(&concrete.resource[..concrete.name_at]);
         let mut separator = "";
@@ -112,6 +130,26 @@ impl Grant {
             separator = ":";
         }
         Some(Self { resource: resource.into(), name_at: concrete.name_at, operations })
+    }
+}
+
+/// The first bytes that differ, or the ends.
+fn first_difference(one: &str, other: &str) -> (Option<u8>, Option<u8>) {
+    let (mut one, mut other) = (one.bytes(), other.bytes());
+    loop {
+        match (one.next(), other.next()) {
+            (Some(byte), Some(same)) if byte == same => {}
+            different => return different,
+        }
+    }
+}
+
+/// Where a byte of a name stands: the end and the colon before all else, so that segments are compared and not bytes.
+fn rank(byte: Option<u8>) -> u16 {
+    match byte {
+        None => 0,
+        Some(b':') => 1,
+        Some(byte) => u16::from(byte) + 2,
     }
 }
 
