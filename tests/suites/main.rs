@@ -7,3 +7,4 @@ mod gateway;
 mod genesys;
 mod manager;
 mod session;
+mod signatures;

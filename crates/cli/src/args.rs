@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "rtauth", version, propagate_version = true)]
 #[command(after_help = "\
-Exit codes: 0 done, 1 the operation failed, 2 the command line or a configuration file is wrong, 130 interrupted.
+Exit codes: 0 done, 1 the operation failed, 2 the command line or a configuration file is wrong, 3 refused (a scope,
+capability or signature), 130 interrupted.
 With --json every line on standard output is one JSON object; diagnostics go to standard error.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -20,6 +21,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Demo(DemoOptions),
     Gateway(GatewayOptions),
+    Inspect(InspectOptions),
+    TokenRequest(TokenRequestOptions),
 }
 
 /// Plays the whole story against a gateway of its own, and checks that each step holds.
@@ -74,4 +77,101 @@ pub(crate) struct GatewayOptions {
     /// that adds TLS.
     #[arg(long)]
     pub(crate) insecure: bool,
+}
+
+/// Signs an Ably TokenRequest and prints it as JSON. Nothing is sent.
+///
+/// Run it where the API key is, and hand the output to a client that must not have the key: the client exchanges it for a
+/// token, once and within two minutes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+
+    rtauth token-request --key-file key.txt --ttl 600000 --capability '{\"chat:*\":[\"subscribe\"]}' --client-id alice
+    printf %s \"$ABLY_KEY\" | rtauth token-request --key-file -")]
+pub(crate) struct TokenRequestOptions {
+    /// The file that holds the API key, appId.keyId:secret; `-` reads it from standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: PathBuf,
+
+    /// The lifetime to ask for, in milliseconds; the server's default (an hour) if left out.
+    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
+    pub(crate) ttl: Option<u64>,
+
+    /// The capability to ask for, as JSON; that of the key if left out.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) capability: Option<String>,
+
+    /// The client that the token is for, or `*` for any; an anonymous one if left out.
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+
+    /// When it is signed, in milliseconds since the Unix epoch; now if left out.
+    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
+    pub(crate) timestamp: Option<u64>,
+
+    /// The nonce, 16 to 256 printable ASCII characters; a random one if left out.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) nonce: Option<String>,
+}
+
+/// Says what a JSON Web Token holds, whether it is valid now, and what it allows.
+///
+/// Prints a JSON object: `header`, `claims`, `validity`, `signature`, and what was asked for: with --require-scope
+/// `isValid`, `missingScopes`, `grantedScopes` and `auditPayload`, with --needs `needs`. The token is never sent anywhere.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit code 0 if the token could be read and nothing that was asked for is denied, 3 if a scope, an operation or the
+signature is, 1 if it can't be read. That a token has expired is told under `validity`.
+
+Examples:
+
+    rtauth inspect \"$TOKEN\" --require-scope conversation:read
+    rtauth inspect - --jwks keys.json < token.txt
+    rtauth inspect - --needs chat:lobby:publish < ably-jwt.txt
+    rtauth inspect --capability '{\"chat:*\":[\"publish\"]}' --needs chat:lobby:publish
+    rtauth inspect - --signature-only --jwks key.json < token.txt
+    rtauth inspect --batch < lines.jsonl     # a line: {\"token\":\"…\",\"jwk\":{…}}, out: {\"signature\":\"valid\"}")]
+pub(crate) struct InspectOptions {
+    /// The token; `-` or nothing reads it from standard input.
+    #[arg(value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+
+    /// A scope that the token must grant; may stand several times.
+    #[arg(long, value_name = "SCOPE")]
+    pub(crate) require_scope: Vec<String>,
+
+    /// The Ably capability to check --needs against; that of the token (x-ably-capability) if left out. Without a token,
+    /// it is checked alone.
+    #[arg(long, value_name = "JSON", requires = "needs")]
+    pub(crate) capability: Option<String>,
+
+    /// An operation that the capability must allow, such as chat:lobby:publish; may stand several times.
+    #[arg(long, value_name = "CHANNEL:OPERATION")]
+    pub(crate) needs: Vec<String>,
+
+    /// Check the signature with the keys of this file, a JWK or a JWK set.
+    #[arg(long, value_name = "FILE", group = "keys")]
+    pub(crate) jwks: Option<PathBuf>,
+
+    /// Check the signature with the shared secret in this file, of at least 32 bytes; a line end is not part of it.
+    #[arg(long, value_name = "FILE", group = "keys")]
+    pub(crate) secret_file: Option<PathBuf>,
+
+    /// Check the signature of an Ably JWT with the API key in this file.
+    #[arg(long, value_name = "FILE", group = "keys")]
+    pub(crate) key_file: Option<PathBuf>,
+
+    /// Check the form and the signature of a compact JWS against --jwks, and nothing else: it may sign anything. Prints
+    /// {\"signature\":\"valid\"}, or {\"signature\":\"invalid\",\"reason\":…} with exit code 3.
+    #[arg(long, requires = "jwks", conflicts_with_all = ["require_scope", "capability", "needs"])]
+    pub(crate) signature_only: bool,
+
+    /// Read lines of {\"token\":…,\"jwk\":…} from standard input, and print such a verdict for each, in order.
+    #[arg(long, conflicts_with_all = ["token", "require_scope", "capability", "needs", "keys", "signature_only"])]
+    pub(crate) batch: bool,
+
+    /// One line instead of an indented object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -14,6 +14,8 @@ pub enum Failure {
     Operation(String),
     /// The command line or a configuration file is wrong (exit code 2).
     Usage(String),
+    /// What was asked for was refused (exit code 3); the output has said why.
+    Refused,
     /// Somebody asked the process to end before it was done (exit code 130, as shells have it for Ctrl-C).
     Interrupted,
 }
@@ -23,6 +25,7 @@ impl Failure {
         match self {
             Self::Operation(_) => 1,
             Self::Usage(_) => 2,
+            Self::Refused => 3,
             Self::Interrupted => 130,
         }
     }
@@ -42,6 +45,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Operation(text) | Self::Usage(text) => formatter.write_str(text),
+            Self::Refused => formatter.write_str("refused"),
             Self::Interrupted => formatter.write_str("interrupted"),
         }
     }
@@ -58,11 +62,24 @@ pub(crate) fn run(name: &str, command: impl Future<Output = Result<(), Failure>>
         Ok(runtime) => runtime.block_on(command),
         Err(error) => Err(Failure::Operation(format!("no runtime can be started: {error}"))),
     };
+    ended(name, outcome)
+}
+
+/// The exit code of a command. A refusal has been told by its output, anything else is told here.
+pub(crate) fn ended(name: &str, outcome: Result<(), Failure>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            complain(name, &failure);
+            if !matches!(failure, Failure::Refused) {
+                complain(name, &failure);
+            }
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// Writes a line to standard output.
+pub(crate) fn print(line: impl fmt::Display) -> Result<(), Failure> {
+    writeln!(io::stdout(), "{line}")
+        .map_err(|error| Failure::Operation(format!("standard output can't be written: {error}")))
 }

@@ -1,21 +1,19 @@
 //! `rtauth gateway`: the gateway by a configuration file.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use auth_core::Secret;
 use gateway::{Client, Config, Gateway, LONGEST_LIFETIME, SHORTEST_LIFETIME};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use crate::args::GatewayOptions;
 use crate::exit::{self, Failure, complain};
+use crate::files::{self, secret};
 use crate::signals::Signals;
 
 pub(crate) fn command(options: &GatewayOptions) -> ExitCode {
@@ -62,8 +60,7 @@ async fn serve(options: &GatewayOptions) -> Result<(), Failure> {
     let listening = serde_json::json!({
         "event": "listening", "http": gateway.http_url(), "ws": gateway.ws_url(),
     });
-    writeln!(io::stdout(), "{listening}")
-        .map_err(|error| Failure::Operation(format!("standard output can't be written: {error}")))?;
+    exit::print(listening)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let mut serving = pin!(gateway.serve(async {
         // A dropped sender says the same as a sent word.
@@ -103,7 +100,7 @@ struct ClientEntry {
 
 impl File {
     fn read(path: &Path) -> Result<Self, Failure> {
-        let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        let text = files::text(path)?;
         // The place and the reason, without the text itself: a secret may stand there that belongs into a file.
         toml::from_str(&text).map_err(|error| {
             let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
@@ -124,17 +121,4 @@ impl ClientEntry {
             None => client,
         })
     }
-}
-
-fn secret(path: &Path) -> Result<Secret, Failure> {
-    let mut text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-    text.truncate(text.trim_end_matches(['\r', '\n']).len());
-    if text.is_empty() {
-        return Err(Failure::Usage(format!("{} is empty; it must hold the secret", path.display())));
-    }
-    Ok(Secret::from(text))
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::Usage(format!("{} can't be read: {error}", path.display()))
 }

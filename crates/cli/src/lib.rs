@@ -1,10 +1,14 @@
 //! The command line of realtime-auth, as a library so that its tests can play the demo against a broken counterpart.
 
 mod args;
+mod clock;
 pub mod demo;
 mod exit;
+mod files;
 mod gateway_command;
+mod inspect;
 mod signals;
+mod token_request_command;
 
 use std::process::ExitCode;
 
@@ -20,5 +24,7 @@ pub fn run() -> ExitCode {
     match arguments.command {
         Command::Demo(options) => demo::command(&options, demo::gateway_config(options.listen)),
         Command::Gateway(options) => gateway_command::command(&options),
+        Command::Inspect(options) => inspect::command(&options),
+        Command::TokenRequest(options) => token_request_command::command(&options),
     }
 }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{ApiKey, TokenParams};
 use crate::Secret;
-use crate::jwt::{Draft, HmacKey, KeySet, Verifier};
+use crate::jwt::{Draft, HmacKey, KeySet};
 use crate::time::Now;
 
 /// The lifetime of a JWT whose parameters name none: an hour, as with Ably's own tokens.
@@ -43,11 +43,11 @@ pub fn mint_jwt(key: &ApiKey, params: &TokenParams, now: Now) -> Secret {
     hmac_key(key).mint(&draft)
 }
 
-/// A verifier of the JWTs that were minted under `key`: no grace for `exp`, and `iat` at most a minute ahead, are Ably's
-/// own rules; here both are exact unless a leeway is set.
+/// The key that Ably JWTs minted under `key` verify with, for a [`Verifier`](crate::jwt::Verifier). Its secret may be
+/// shorter than an HMAC key of one's own: Ably chooses it.
 #[must_use]
-pub fn jwt_verifier(key: &ApiKey) -> Verifier {
-    Verifier::new(KeySet::of(hmac_key(key)))
+pub fn jwt_keys(key: &ApiKey) -> KeySet {
+    KeySet::of(hmac_key(key))
 }
 
 fn hmac_key(key: &ApiKey) -> HmacKey {
@@ -58,7 +58,7 @@ fn hmac_key(key: &ApiKey) -> HmacKey {
 mod tests {
     use super::*;
     use crate::ably::ClientId;
-    use crate::jwt::Rejection;
+    use crate::jwt::{Rejection, Verifier};
     use crate::time::{Moment, Timestamp};
 
     /// `ably.md` §1.10: accepted by the library of another author.
@@ -82,13 +82,13 @@ mod tests {
 
     #[test]
     fn the_vector_verifies_until_its_expiry_and_under_its_own_key_only() {
-        let verified = jwt_verifier(&key()).verify(VECTOR, at(1_700_003_599_999)).unwrap();
+        let verified = Verifier::new(jwt_keys(&key())).verify(VECTOR, at(1_700_003_599_999)).unwrap();
         assert_eq!(verified.claims().text("x-ably-clientId"), Some("alice"));
         assert_eq!(verified.claims().capability().unwrap().unwrap().canonical_text(), r#"{"*":["*"]}"#);
-        let expired = jwt_verifier(&key()).verify(VECTOR, at(1_700_003_600_000));
+        let expired = Verifier::new(jwt_keys(&key())).verify(VECTOR, at(1_700_003_600_000));
         assert_eq!(expired.unwrap_err(), Rejection::Expired);
         let other = ApiKey::parse("appid1.keyid2:SecretSecretSecret").unwrap();
-        assert_eq!(jwt_verifier(&other).verify(VECTOR, at(0)).unwrap_err(), Rejection::KeyUnknown);
+        assert_eq!(Verifier::new(jwt_keys(&other)).verify(VECTOR, at(0)).unwrap_err(), Rejection::KeyUnknown);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use self::client_id::{ClientId, InvalidClientId, TokenClientId, check_identi
 pub use self::defaults::{AuthDefaults, Authorization, SigningPlan, TokenPlan};
 pub use self::error_code::{Action, ErrorCode};
 pub use self::error_info::ErrorInfo;
-pub use self::jwt::{jwt_verifier, mint_jwt};
+pub use self::jwt::{jwt_keys, mint_jwt};
 pub use self::nonce::{InvalidNonce, Nonce};
 pub use self::token_details::TokenDetails;
 pub use self::token_params::TokenParams;

@@ -10,18 +10,18 @@ use zeroize::Zeroizing;
 
 use super::key::Key;
 use super::weak;
-use super::{Algorithm, HmacKey, InvalidKey, PublicKey, SignatureBackend};
+use super::{Algorithm, HmacKey, InvalidKey, PublicKey, SignatureBackend, VerifySignature};
 use crate::json::strict::{Document, Value, strings};
 
 /// Reads a key. Without `alg`, the algorithms are those of its type: an RSA key does for RS and PS, a curve for the one that
 /// belongs to it, a secret for the HMAC of the hashes that it is long enough for.
-pub(super) fn read(jwk: &Document, backend: &dyn SignatureBackend) -> Result<Vec<Key>, InvalidKey> {
+pub(super) fn read(jwk: &Document, backend: &dyn SignatureBackend) -> Result<Key, InvalidKey> {
     check_use(jwk)?;
     let key_id = key_id(jwk)?;
     match text(jwk, "kty")? {
         "oct" => secret(jwk, key_id),
-        "RSA" => rsa(jwk, key_id, backend).map(|key| alloc::vec![key]),
-        "EC" | "OKP" => curve(jwk, key_id, backend).map(|key| alloc::vec![key]),
+        "RSA" => rsa(jwk, key_id, backend),
+        "EC" | "OKP" => curve(jwk, key_id, backend),
         _ => Err(InvalidKey::Unsupported),
     }
 }
@@ -45,7 +45,8 @@ fn check_use(jwk: &Document) -> Result<(), InvalidKey> {
     Ok(())
 }
 
-fn key_id(jwk: &Document) -> Result<Option<Arc<str>>, InvalidKey> {
+/// The name of a key.
+pub(super) fn key_id(jwk: &Document) -> Result<Option<Arc<str>>, InvalidKey> {
     match jwk.get("kid") {
         None => Ok(None),
         Some(Value::Text(key_id)) if key_id.len() <= 256 => Ok(Some(Arc::from(key_id))),
@@ -65,24 +66,29 @@ fn algorithms(jwk: &Document, of_type: &[Algorithm]) -> Result<Vec<Algorithm>, I
     }
 }
 
-fn secret(jwk: &Document, key_id: Option<Arc<str>>) -> Result<Vec<Key>, InvalidKey> {
+fn secret(jwk: &Document, key_id: Option<Arc<str>>) -> Result<Key, InvalidKey> {
     let bytes = Zeroizing::new(bytes(jwk, "k", 4_096)?);
     let named = algorithms(jwk, &[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512])?;
-    let only = named.len() == 1;
-    let keys = named.into_iter().filter_map(|algorithm| {
-        let key = match algorithm {
-            Algorithm::Hs384 => HmacKey::hs384(&bytes),
-            Algorithm::Hs512 => HmacKey::hs512(&bytes),
-            _ => HmacKey::hs256(&bytes),
-        };
-        match key {
-            Ok(key) => Some(Ok(Key { key_id: key_id.clone(), ..Key::from(key) })),
-            Err(_) if only => Some(Err(InvalidKey::Weak)),
-            Err(_) => None,
-        }
-    });
-    let keys = keys.collect::<Result<Vec<_>, _>>()?;
-    if keys.is_empty() { Err(InvalidKey::Weak) } else { Ok(keys) }
+    let strong = |algorithm: &Algorithm| match algorithm {
+        Algorithm::Hs384 => HmacKey::hs384(&bytes).ok(),
+        Algorithm::Hs512 => HmacKey::hs512(&bytes).ok(),
+        _ => HmacKey::hs256(&bytes).ok(),
+    };
+    let secret = SharedSecret(named.iter().filter_map(strong).collect());
+    let algorithms: Vec<Algorithm> = secret.0.iter().map(HmacKey::algorithm).collect();
+    if algorithms.is_empty() {
+        return Err(InvalidKey::Weak);
+    }
+    Ok(Key { key_id, algorithms, signature_length: None, symmetric: true, primitive: Arc::new(secret) })
+}
+
+/// One secret, as the key of each algorithm that it is long enough for.
+struct SharedSecret(Vec<HmacKey>);
+
+impl VerifySignature for SharedSecret {
+    fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        self.0.iter().any(|key| key.algorithm() == algorithm && key.verify(algorithm, message, signature))
+    }
 }
 
 fn rsa(jwk: &Document, key_id: Option<Arc<str>>, backend: &dyn SignatureBackend) -> Result<Key, InvalidKey> {

@@ -153,6 +153,11 @@ pub enum InvalidKey {
 }
 
 impl InvalidKey {
+    /// Whether the key may be in order, but is not for verifying signatures here.
+    pub(super) const fn is_for_something_else(self) -> bool {
+        matches!(self, Self::Unsupported | Self::Use | Self::Operations)
+    }
+
     /// A short name for records and metrics, such as `duplicate_key_id`.
     #[must_use]
     pub fn name(self) -> alloc::string::String {

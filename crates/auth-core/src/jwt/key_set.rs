@@ -56,17 +56,28 @@ impl KeySet {
         let whole = document(json)?;
         let mut set = Self::default();
         match whole.get("keys") {
-            None => set.keys = jwk::read(&whole, backend)?,
+            None => set.keys.push(jwk::read(&whole, backend)?),
             Some(Value::Array(array)) => {
                 let elements = elements(array).map_err(|_| InvalidKey::Malformed)?;
                 if elements.len() > Self::MOST {
                     return Err(InvalidKey::TooMany);
                 }
+                // A broken key claims its name all the same: whoever signed may have meant that one.
+                let mut claimed = Vec::new();
                 for element in elements {
-                    match jwk::read(&document(element)?, backend) {
-                        Ok(keys) => set.keys.extend(keys),
-                        Err(refused) => set.refused.push(refused),
+                    let element = document(element)?;
+                    match jwk::read(&element, backend) {
+                        Ok(key) => set.keys.push(key),
+                        Err(refused) => {
+                            set.refused.push(refused);
+                            if !refused.is_for_something_else() {
+                                claimed.extend(jwk::key_id(&element).ok().flatten());
+                            }
+                        }
                     }
+                }
+                if set.keys.iter().filter_map(|key| key.key_id.as_ref()).any(|name| claimed.contains(name)) {
+                    return Err(InvalidKey::DuplicateKeyId);
                 }
             }
             Some(_) => return Err(InvalidKey::Malformed),
@@ -94,7 +105,7 @@ impl KeySet {
         &self.refused
     }
 
-    /// How many keys can be used. A secret that does for several algorithms counts once for each.
+    /// How many keys can be used.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
@@ -115,13 +126,7 @@ impl KeySet {
             return Err(InvalidKey::MixedSet);
         }
         let same_name = |(index, key): (usize, &Key)| {
-            // One secret under several algorithms is one key.
-            let rivals = |other: &Key| {
-                other.key_id.is_some()
-                    && other.key_id == key.key_id
-                    && (!key.symmetric || other.algorithms == key.algorithms)
-            };
-            self.keys.iter().take(index).any(rivals)
+            key.key_id.is_some() && self.keys.iter().take(index).any(|earlier| earlier.key_id == key.key_id)
         };
         if self.keys.iter().enumerate().any(same_name) {
             return Err(InvalidKey::DuplicateKeyId);
