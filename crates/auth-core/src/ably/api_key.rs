@@ -7,6 +7,8 @@ use core::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::{Error, ErrorKind, Secret};
@@ -22,10 +24,12 @@ use crate::{Error, ErrorKind, Secret};
 /// assert_eq!(format!("{key:?}"), "ApiKey(appid1.keyid1:…)");
 /// # Ok::<(), auth_core::ably::InvalidApiKey>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct ApiKey {
     name: Arc<str>,
     secret: Secret,
+    /// The hash with the secret already in it, wiped when dropped: signing begins with a copy.
+    keyed: Arc<Hmac<Sha256>>,
 }
 
 impl ApiKey {
@@ -54,7 +58,7 @@ impl ApiKey {
         if secret.is_empty() || secret.contains(forbidden) {
             return Err(InvalidApiKey::Secret);
         }
-        Ok(Self { name: Arc::from(name), secret: Secret::from(secret) })
+        Ok(Self { name: Arc::from(name), secret: Secret::from(secret), keyed: Arc::new(keyed(secret)) })
     }
 
     /// The public part, `appId.keyId`: the `keyName` of a token request, and the `kid` of an Ably JWT.
@@ -65,6 +69,11 @@ impl ApiKey {
 
     pub(super) fn shared_name(&self) -> Arc<str> {
         Arc::clone(&self.name)
+    }
+
+    /// The HMAC under the secret, before anything is hashed.
+    pub(super) fn mac(&self) -> Hmac<Sha256> {
+        (*self.keyed).clone()
     }
 
     /// The secret part, whose bytes are the HMAC key as they stand.
@@ -89,9 +98,22 @@ impl FromStr for ApiKey {
     }
 }
 
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+fn keyed(secret: &str) -> Hmac<Sha256> {
+    Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length")
+}
+
+impl PartialEq for ApiKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.secret == other.secret
+    }
+}
+
+impl Eq for ApiKey {}
+
 impl fmt::Debug for ApiKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, secret: _ } = self;
+        let Self { name, secret: _, keyed: _ } = self;
         write!(formatter, "ApiKey({name}:…)")
     }
 }

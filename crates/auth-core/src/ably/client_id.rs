@@ -78,6 +78,14 @@ impl TokenClientId {
         }
     }
 
+    /// The text without a copy, where there is one already.
+    pub(super) fn shared(&self) -> Arc<str> {
+        match self {
+            Self::Wildcard => Arc::from("*"),
+            Self::Identified(ClientId(text)) => Arc::clone(text),
+        }
+    }
+
     /// The text, `*` for the wildcard.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -40,6 +40,12 @@ impl Nonce {
         Self(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect())
     }
 
+    /// The text, without a copy.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -10,15 +10,16 @@ use core::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 pub use self::refused::TokenRequestRefused;
 use super::number::Integer;
 use super::{ApiKey, Nonce, TokenClientId, TokenParams};
 use crate::Secret;
-use crate::capability::Capability;
+use crate::capability::{Capability, InvalidCapability};
 use crate::json::from_object;
 use crate::time::{Now, Timestamp};
 
@@ -46,12 +47,21 @@ pub struct TokenRequest {
     key_name: Arc<str>,
     /// In milliseconds. Kept as received: the MAC is checked before the value.
     ttl: Option<i64>,
-    /// As received, byte for byte: that is what was signed.
-    capability: Option<Arc<str>>,
+    capability: CapabilityText,
     client_id: Option<Arc<str>>,
     timestamp: i64,
     nonce: String,
-    mac: Secret,
+    /// `None` for what is no MAC at all, and so never verifies.
+    mac: Option<Zeroizing<[u8; 32]>>,
+}
+
+#[derive(Debug, Clone)]
+enum CapabilityText {
+    Absent,
+    /// Ours: the canonical text is signed.
+    Canonical(Capability),
+    /// A stranger's, byte for byte: that is what was signed.
+    Received(String),
 }
 
 /// A token request whose MAC is right and whose values can be granted.
@@ -101,16 +111,17 @@ impl TokenRequest {
     #[must_use]
     pub fn sign(key: &ApiKey, params: &TokenParams, now: Now, fresh: Nonce) -> Self {
         let timestamp = params.timestamp().unwrap_or(now.wall);
+        let capability = params.capability().cloned();
         let mut request = Self {
             key_name: key.shared_name(),
             ttl: params.ttl().map(|ttl| i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX)),
-            capability: params.capability().map(|capability| Arc::from(capability.canonical_text())),
-            client_id: params.client_id().map(|client_id| Arc::from(client_id.as_str())),
+            capability: capability.map_or(CapabilityText::Absent, CapabilityText::Canonical),
+            client_id: params.client_id().map(TokenClientId::shared),
             timestamp: i64::try_from(timestamp.as_millis()).unwrap_or(i64::MAX),
-            nonce: params.nonce().map_or_else(|| fresh.to_string(), Nonce::to_string),
-            mac: Secret::from(""),
+            nonce: params.nonce().cloned().unwrap_or(fresh).into_string(),
+            mac: None,
         };
-        request.mac = Secret::from(STANDARD.encode(request.mac_under(key).finalize().into_bytes()));
+        request.mac = Some(Zeroizing::new(request.mac_under(key).finalize().into_bytes().into()));
         request
     }
 
@@ -128,11 +139,13 @@ impl TokenRequest {
         Ok(Self {
             key_name: Arc::from(wire.key_name),
             ttl: wire.ttl.map(|Integer(ttl)| ttl),
-            capability: wire.capability.map(Arc::from),
+            capability: wire
+                .capability
+                .map_or(CapabilityText::Absent, |text| CapabilityText::Received(text.into_owned())),
             client_id: wire.client_id.map(Arc::from),
             timestamp: wire.timestamp.0,
             nonce: wire.nonce.into_owned(),
-            mac: Secret::from(wire.mac.into_owned()),
+            mac: mac_of_text(&wire.mac),
         })
     }
 
@@ -142,11 +155,11 @@ impl TokenRequest {
         let wire = Wire {
             key_name: self.key_name.to_string(),
             ttl: self.ttl.map(Integer),
-            capability: self.capability.as_deref().map(Cow::Borrowed),
+            capability: self.capability.as_str().map(Cow::Borrowed),
             client_id: self.client_id.as_deref().map(Cow::Borrowed),
             timestamp: Integer(self.timestamp),
             nonce: Cow::Borrowed(&self.nonce),
-            mac: Cow::Borrowed(self.mac.expose()),
+            mac: Cow::Owned(self.mac_text()),
         };
         serde_json::to_string(&wire).unwrap_or_default()
     }
@@ -157,10 +170,14 @@ impl TokenRequest {
         &self.key_name
     }
 
-    /// The MAC, in base64.
+    /// The MAC in base64; empty when what was received is no MAC.
     #[must_use]
-    pub const fn mac(&self) -> &Secret {
-        &self.mac
+    pub fn mac(&self) -> Secret {
+        Secret::from(self.mac_text())
+    }
+
+    fn mac_text(&self) -> String {
+        self.mac.as_ref().map(|mac| STANDARD.encode(mac.as_slice())).unwrap_or_default()
     }
 
     /// Verifies the request under the key that it names: the MAC first and in constant time, over the capability text as
@@ -173,18 +190,12 @@ impl TokenRequest {
         if *self.key_name != *key.name() {
             return Err(TokenRequestRefused::OtherKey);
         }
-        let mac = STANDARD.decode(self.mac.expose()).map_err(|_| TokenRequestRefused::Mac)?;
-        self.mac_under(key).verify_slice(&mac).map_err(|_| TokenRequestRefused::Mac)?;
+        let mac = self.mac.as_ref().ok_or(TokenRequestRefused::Mac)?;
+        self.mac_under(key).verify_slice(&**mac).map_err(|_| TokenRequestRefused::Mac)?;
         let verified = VerifiedTokenRequest {
             ttl: self.checked_ttl()?,
             client_id: self.client_id.as_deref().map(TokenClientId::new).transpose()?,
-            // Ably's libraries sign an empty text for a capability that they leave out.
-            capability: self
-                .capability
-                .as_deref()
-                .filter(|text| !text.is_empty())
-                .map(str::parse)
-                .transpose()?,
+            capability: self.capability.read()?,
             timestamp: self.checked_timestamp(now)?,
             nonce: Nonce::new(self.nonce.as_str())?,
         };
@@ -212,23 +223,87 @@ impl TokenRequest {
     /// lifetime of zero counts as absent.
     ///
     /// The text is unambiguous because no value but the capability can have a line feed in a request that is accepted.
-    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
     fn mac_under(&self, key: &ApiKey) -> Hmac<Sha256> {
-        let secret = key.secret().expose().as_bytes();
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
+        let mut mac = key.mac();
         let mut digits = Digits::new();
-        let mut line = |text: &str| {
-            mac.update(text.as_bytes());
-            mac.update(b"\n");
-        };
+        let mut text = Lines::new(&mut mac);
+        let mut line = |value: &str| text.line(value.as_bytes());
         line(&self.key_name);
         line(self.ttl.filter(|ttl| *ttl != 0).map_or("", |ttl| digits.write(ttl)));
-        line(self.capability.as_deref().unwrap_or_default());
+        line(self.capability.as_str().unwrap_or_default());
         line(self.client_id.as_deref().unwrap_or_default());
         line(digits.write(self.timestamp));
         line(&self.nonce);
+        text.flush();
         mac
     }
+}
+
+/// Gathers short lines before they are hashed: a dozen small updates cost as much as the hash itself.
+struct Lines<'a> {
+    mac: &'a mut Hmac<Sha256>,
+    gathered: [u8; 512],
+    length: usize,
+}
+
+impl<'a> Lines<'a> {
+    const fn new(mac: &'a mut Hmac<Sha256>) -> Self {
+        Self { mac, gathered: [0; 512], length: 0 }
+    }
+
+    fn line(&mut self, value: &[u8]) {
+        let end = self.length + value.len();
+        match self.gathered.get_mut(self.length..=end) {
+            Some([room @ .., feed]) => {
+                room.copy_from_slice(value);
+                *feed = b'\n';
+                self.length = end + 1;
+            }
+            _ => {
+                self.flush();
+                self.mac.update(value);
+                self.mac.update(b"\n");
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.mac.update(self.gathered.get(..self.length).unwrap_or_default());
+        self.length = 0;
+    }
+}
+
+impl CapabilityText {
+    fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Absent => None,
+            Self::Canonical(capability) => Some(capability.canonical_text()),
+            Self::Received(text) => Some(text),
+        }
+    }
+
+    fn read(&self) -> Result<Option<Capability>, InvalidCapability> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Canonical(capability) => Ok(Some(capability.clone())),
+            // Ably's libraries sign an empty text for a capability that they leave out.
+            Self::Received(text) if text.is_empty() => Ok(None),
+            Self::Received(text) => text.parse().map(Some),
+        }
+    }
+}
+
+impl PartialEq for CapabilityText {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for CapabilityText {}
+
+fn mac_of_text(text: &str) -> Option<Zeroizing<[u8; 32]>> {
+    let bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
+    <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new)
 }
 
 /// Decimal digits without an allocation.
@@ -264,7 +339,7 @@ impl fmt::Debug for TokenRequest {
             .debug_struct("TokenRequest")
             .field("key_name", key_name)
             .field("ttl", ttl)
-            .field("capability", capability)
+            .field("capability", &capability.as_str())
             .field("client_id", client_id)
             .field("timestamp", timestamp)
             .finish_non_exhaustive()

@@ -66,15 +66,19 @@ enum Text {
     Resolved(Span),
 }
 
+/// Half the size of two `usize`: a text is never as long as 4 GiB.
 #[derive(Debug, Clone, Copy)]
 struct Span {
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
 }
 
 impl Document {
     /// Reads an object.
     pub(crate) fn parse(text: Vec<u8>) -> Result<Self, Malformed> {
+        if u32::try_from(text.len()).is_err() {
+            return Err(Malformed::Syntax);
+        }
         let text = String::from_utf8(text).map_err(|_| Malformed::NotUtf8)?;
         let mut scanner = Scanner { text: &text, at: 0, resolved: String::new(), names: Vec::new() };
         scanner.space();
@@ -85,7 +89,10 @@ impl Document {
             return Err(Malformed::NotAnObject);
         }
         let mut members = Vec::with_capacity(8);
-        scanner.object(1, |member| members.push(member))?;
+        scanner.object(1, |member: Member| members.push(member))?;
+        if scanner.has_equal_names(members.iter().map(|member| member.name)) {
+            return Err(Malformed::Duplicate);
+        }
         scanner.end()?;
         let Scanner { resolved, .. } = scanner;
         Ok(Self { text, resolved, members })
@@ -100,6 +107,11 @@ impl Document {
     /// All members in order.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         self.members.iter().map(|member| (self.text_of(member.name), self.value_of(member.value)))
+    }
+
+    /// The value of the member at this place in the order of [`members`](Self::members).
+    pub(crate) fn at(&self, index: usize) -> Option<Value<'_>> {
+        self.members.get(index).map(|member| self.value_of(member.value))
     }
 
     /// The whole text.
@@ -140,8 +152,12 @@ pub(crate) fn elements(array: &str) -> Result<Vec<&str>, Malformed> {
 }
 
 impl Span {
+    const fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u32, end: end as u32 }
+    }
+
     fn of(self, text: &str) -> &str {
-        text.get(self.start..self.end).unwrap_or_default()
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }
 
@@ -149,7 +165,7 @@ struct Scanner<'a> {
     text: &'a str,
     at: usize,
     resolved: String,
-    /// The names of the objects that are open, innermost last.
+    /// The names of the objects that are open, innermost last; those of the outermost are among its members.
     names: Vec<Text>,
 }
 
@@ -192,7 +208,9 @@ impl Scanner<'_> {
         loop {
             self.space();
             let name = self.string()?;
-            self.names.push(name);
+            if depth > 1 {
+                self.names.push(name);
+            }
             self.space();
             self.take(b':')?;
             self.space();
@@ -206,7 +224,8 @@ impl Scanner<'_> {
             }
         }
         self.at += 1;
-        if self.has_equal_names(first) {
+        let names = self.names.get(first..).unwrap_or_default();
+        if self.has_equal_names(names.iter().copied()) {
             return Err(Malformed::Duplicate);
         }
         self.names.truncate(first);
@@ -227,7 +246,7 @@ impl Scanner<'_> {
             self.space();
             let start = self.at;
             self.value(depth + 1)?;
-            element(Span { start, end: self.at });
+            element(Span::new(start, self.at));
             self.space();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -246,11 +265,11 @@ impl Scanner<'_> {
             Some(b'"') => self.string().map(Place::Text),
             Some(b'{') => {
                 self.object(depth, |_| ())?;
-                Ok(Place::Object(Span { start, end: self.at }))
+                Ok(Place::Object(Span::new(start, self.at)))
             }
             Some(b'[') => {
                 self.array(depth, |_| ())?;
-                Ok(Place::Array(Span { start, end: self.at }))
+                Ok(Place::Array(Span::new(start, self.at)))
             }
             Some(b't') => self.word("true").map(|()| Place::Boolean(true)),
             Some(b'f') => self.word("false").map(|()| Place::Boolean(false)),
@@ -292,7 +311,7 @@ impl Scanner<'_> {
             self.digits()?;
             integer = false;
         }
-        let span = Span { start, end: self.at };
+        let span = Span::new(start, self.at);
         // An integer of up to 300 digits is finite.
         let finite = (integer && self.at - start <= 300)
             || span.of(self.text).parse::<f64>().is_ok_and(f64::is_finite);
@@ -311,11 +330,10 @@ impl Scanner<'_> {
         self.take(b'"')?;
         let start = self.at;
         let rest = self.text.as_bytes().get(start..).unwrap_or_default();
-        let special = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
-        self.at += special.ok_or(Malformed::Syntax)?;
+        self.at += ordinary(rest);
         match self.peek() {
             Some(b'"') => {
-                let span = Span { start, end: self.at };
+                let span = Span::new(start, self.at);
                 self.at += 1;
                 Ok(Text::Plain(span))
             }
@@ -331,10 +349,10 @@ impl Scanner<'_> {
         loop {
             match self.peek() {
                 Some(end @ (b'"' | b'\\')) => {
-                    self.resolved.push_str(Span { start: plain, end: self.at }.of(self.text));
+                    self.resolved.push_str(Span::new(plain, self.at).of(self.text));
                     self.at += 1;
                     if end == b'"' {
-                        return Ok(Text::Resolved(Span { start: first, end: self.resolved.len() }));
+                        return Ok(Text::Resolved(Span::new(first, self.resolved.len())));
                     }
                     let character = self.escape()?;
                     self.resolved.push(character);
@@ -388,17 +406,20 @@ impl Scanner<'_> {
         Ok(unit)
     }
 
-    /// Whether two of the names from `first` on are equal. Compares each with each while they are few, else sorts: an
-    /// object of many members must not cost the square of their number.
-    fn has_equal_names(&self, first: usize) -> bool {
-        let names = self.names.get(first..).unwrap_or_default();
+    /// Whether two of these names are equal. While they are few, each is compared with those before it that could be its
+    /// equals; else they are sorted: an object of many members must not cost the square of their number.
+    fn has_equal_names(&self, names: impl ExactSizeIterator<Item = Text> + Clone) -> bool {
         if names.len() <= 16 {
-            return names.iter().enumerate().any(|(index, name)| {
-                let name = self.name(*name);
-                names.iter().take(index).any(|earlier| self.name(*earlier) == name)
+            let mut marks = 0_u64;
+            return names.clone().enumerate().any(|(index, name)| {
+                let name = self.name(name);
+                let mark = 1 << mark(name);
+                let seen = marks & mark != 0;
+                marks |= mark;
+                seen && names.clone().take(index).any(|earlier| self.name(earlier) == name)
             });
         }
-        let mut sorted: Vec<&str> = names.iter().map(|name| self.name(*name)).collect();
+        let mut sorted: Vec<&str> = names.map(|name| self.name(name)).collect();
         sorted.sort_unstable();
         sorted.windows(2).any(|pair| pair.first() == pair.last())
     }
@@ -409,6 +430,24 @@ impl Scanner<'_> {
             Text::Resolved(span) => span.of(&self.resolved),
         }
     }
+}
+
+/// How many bytes at the front are no quotation mark, no backslash and no control. Whole chunks are looked at at once,
+/// without a branch for each byte, which compilers turn into a few vector instructions.
+fn ordinary(bytes: &[u8]) -> usize {
+    const CHUNK: usize = 16;
+    let special = |byte: &u8| (*byte == b'"') | (*byte == b'\\') | (*byte < 0x20);
+    let is_ordinary = |chunk: &&[u8]| !chunk.iter().fold(false, |found, byte| found | special(byte));
+    let skipped = bytes.chunks_exact(CHUNK).take_while(is_ordinary).count() * CHUNK;
+    let rest = bytes.get(skipped..).unwrap_or_default();
+    skipped + rest.iter().take_while(|byte| !special(byte)).count()
+}
+
+/// A number below 64 that is the same for equal names, and mostly differs for others.
+fn mark(name: &str) -> u32 {
+    let bytes = name.as_bytes();
+    let at = |index: usize| bytes.get(index).copied().map_or(0, u32::from);
+    (at(0) * 7 + at(1) * 3 + at(2) + bytes.len() as u32) % 64
 }
 
 #[cfg(test)]

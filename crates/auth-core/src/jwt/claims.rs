@@ -22,8 +22,18 @@ pub struct Claims {
     expires: Option<Timestamp>,
     not_before: Option<Timestamp>,
     issued_at: Option<Timestamp>,
-    audience: Vec<String>,
-    scope: Option<Scopes>,
+    places: Places,
+}
+
+/// Where in the document the claims are that every verifier looks at.
+#[derive(Debug, Clone, Copy, Default)]
+struct Places {
+    issuer: Option<usize>,
+    subject: Option<usize>,
+    audience: Option<usize>,
+    client_id: Option<usize>,
+    token_id: Option<usize>,
+    capability: Option<usize>,
 }
 
 impl Claims {
@@ -35,71 +45,81 @@ impl Claims {
     }
 
     fn parse(payload: Vec<u8>) -> Result<Self, Rejection> {
-        let mut claims = Self {
-            document: Document::parse(payload).map_err(Rejection::of_payload)?,
-            expires: None,
-            not_before: None,
-            issued_at: None,
-            audience: Vec::new(),
-            scope: None,
-        };
+        let document = Document::parse(payload).map_err(Rejection::of_payload)?;
         let (mut expires, mut not_before, mut issued_at) = (None, None, None);
-        let (mut audience, mut scope) = (Vec::new(), None);
-        for (name, value) in claims.document.members() {
+        let mut places = Places::default();
+        for (index, (name, value)) in document.members().enumerate() {
             match name {
                 "exp" => expires = Some(time(value, Rejection::ExpiryInvalid)?),
                 "nbf" => not_before = Some(time(value, Rejection::NotBeforeInvalid)?),
                 "iat" => issued_at = Some(time(value, Rejection::IssuedAtInvalid)?),
-                "aud" => audience = audience_of(value)?,
-                "iss" => text(value, Rejection::IssuerInvalid)?,
-                "sub" | "client_id" => text(value, Rejection::SubjectInvalid)?,
-                "jti" => text(value, Rejection::TokenIdInvalid)?,
-                // `scp` is what some issuers call it; the registered name wins.
-                "scope" => scope = Some(scope_of(value)?),
-                "scp" if scope.is_none() && claims.document.get("scope").is_none() => {
-                    scope = Some(scope_of(value)?)
+                "aud" => {
+                    check_audience(value)?;
+                    places.audience = Some(index);
                 }
+                "iss" => places.issuer = Some(text_at(index, value, Rejection::IssuerInvalid)?),
+                "sub" => places.subject = Some(text_at(index, value, Rejection::SubjectInvalid)?),
+                "client_id" => places.client_id = Some(text_at(index, value, Rejection::SubjectInvalid)?),
+                "jti" => places.token_id = Some(text_at(index, value, Rejection::TokenIdInvalid)?),
+                "scope" | "scp" => check_scope(value)?,
+                "x-ably-capability" => places.capability = Some(index),
                 _ => {}
             }
         }
-        (claims.expires, claims.not_before, claims.issued_at) = (expires, not_before, issued_at);
-        (claims.audience, claims.scope) = (audience, scope);
-        Ok(claims)
+        Ok(Self { document, expires, not_before, issued_at, places })
     }
 
     /// Who issued the token (`iss`).
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.text("iss")
+        self.text_at(self.places.issuer)
     }
 
     /// Whom the token speaks of (`sub`).
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.text("sub")
+        self.text_at(self.places.subject)
     }
 
     /// Whom the token is meant for (`aud`); empty when it does not say.
-    pub fn audience(&self) -> impl Iterator<Item = &str> {
-        self.audience.iter().map(String::as_str)
+    #[must_use]
+    pub fn audience(&self) -> Vec<String> {
+        match self.places.audience.and_then(|index| self.document.at(index)) {
+            Some(Value::Text(text)) => alloc::vec![String::from(text)],
+            Some(Value::Array(array)) => strings(array).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the token is meant for `audience`, to the letter; `None` when it does not say for whom.
+    #[must_use]
+    pub fn is_for(&self, audience: &str) -> Option<bool> {
+        match self.document.at(self.places.audience?)? {
+            Value::Text(text) => Some(text == audience),
+            _ => Some(self.audience().iter().any(|one| one == audience)),
+        }
     }
 
     /// The OAuth client that the token was issued to (`client_id`, RFC 9068 §2.2).
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.text("client_id")
+        self.text_at(self.places.client_id)
     }
 
     /// The token's own name, unique at its issuer (`jti`).
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.text("jti")
+        self.text_at(self.places.token_id)
     }
 
-    /// The scopes granted: `scope`, else `scp`, a space-delimited string or an array.
+    /// The scopes granted: `scope`, else `scp` as some issuers call it; a space-delimited string or an array.
     #[must_use]
-    pub const fn scope(&self) -> Option<&Scopes> {
-        self.scope.as_ref()
+    pub fn scope(&self) -> Option<Scopes> {
+        match self.document.get("scope").or_else(|| self.document.get("scp"))? {
+            Value::Text(text) => text.parse().ok(),
+            Value::Array(array) => Scopes::of(strings(array)?).ok(),
+            _ => None,
+        }
     }
 
     /// From when on the token must be refused (`exp`).
@@ -132,7 +152,7 @@ impl Claims {
     ///
     /// [`Rejection::CapabilityInvalid`] when it is there and can't be read.
     pub fn capability(&self) -> Result<Option<Capability>, Rejection> {
-        match self.document.get("x-ably-capability") {
+        match self.places.capability.and_then(|index| self.document.at(index)) {
             None => Ok(None),
             Some(Value::Text(text)) => text.parse().map(Some).map_err(|_| Rejection::CapabilityInvalid),
             Some(_) => Err(Rejection::CapabilityInvalid),
@@ -148,6 +168,13 @@ impl Claims {
         }
     }
 
+    fn text_at(&self, index: Option<usize>) -> Option<&str> {
+        match self.document.at(index?)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// All claims, as the JSON object that was signed: well-formed, and without two members of one name.
     #[must_use]
     pub fn as_json(&self) -> &str {
@@ -155,8 +182,8 @@ impl Claims {
     }
 }
 
-fn text(value: Value<'_>, otherwise: Rejection) -> Result<(), Rejection> {
-    if let Value::Text(_) = value { Ok(()) } else { Err(otherwise) }
+fn text_at(index: usize, value: Value<'_>, otherwise: Rejection) -> Result<usize, Rejection> {
+    if let Value::Text(_) = value { Ok(index) } else { Err(otherwise) }
 }
 
 /// A `NumericDate` (RFC 7519 §2).
@@ -178,25 +205,24 @@ fn time(value: Value<'_>, otherwise: Rejection) -> Result<Timestamp, Rejection> 
     }
 }
 
-fn audience_of(value: Value<'_>) -> Result<Vec<String>, Rejection> {
-    let audience = match value {
-        Value::Text(text) => alloc::vec![String::from(text)],
-        Value::Array(array) => strings(array).ok_or(Rejection::AudienceInvalid)?,
-        _ => return Err(Rejection::AudienceInvalid),
+fn check_audience(value: Value<'_>) -> Result<(), Rejection> {
+    let usable = match value {
+        Value::Text(text) => !text.is_empty(),
+        Value::Array(array) => {
+            strings(array).is_some_and(|names| !names.is_empty() && !names.iter().any(String::is_empty))
+        }
+        _ => false,
     };
-    if audience.is_empty() || audience.iter().any(String::is_empty) {
-        return Err(Rejection::AudienceInvalid);
-    }
-    Ok(audience)
+    if usable { Ok(()) } else { Err(Rejection::AudienceInvalid) }
 }
 
-fn scope_of(value: Value<'_>) -> Result<Scopes, Rejection> {
-    let scopes = match value {
-        Value::Text(text) => text.parse(),
-        Value::Array(array) => Scopes::of(strings(array).ok_or(Rejection::ScopeInvalid)?),
+fn check_scope(value: Value<'_>) -> Result<(), Rejection> {
+    let checked = match value {
+        Value::Text(text) => Scopes::check(text),
+        Value::Array(array) => Scopes::of(strings(array).ok_or(Rejection::ScopeInvalid)?).map(|_| ()),
         _ => return Err(Rejection::ScopeInvalid),
     };
-    scopes.map_err(|error| match error {
+    checked.map_err(|error| match error {
         InvalidScope::TooMany => Rejection::TooManyScopes,
         InvalidScope::Grammar => Rejection::ScopeInvalid,
     })

@@ -7,9 +7,8 @@ use core::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, Mac as _};
+use hmac::{Hmac, KeyInit, Mac as _};
 use sha2::{Sha256, Sha384, Sha512};
-use zeroize::Zeroizing;
 
 use super::{Algorithm, Draft, VerifySignature};
 use crate::Secret;
@@ -17,16 +16,16 @@ use crate::Secret;
 /// A symmetric key for one algorithm.
 #[derive(Clone)]
 pub struct HmacKey {
-    algorithm: HmacAlgorithm,
-    bytes: Arc<Zeroizing<Vec<u8>>>,
+    keyed: Arc<Keyed>,
     key_id: Option<Arc<str>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum HmacAlgorithm {
-    Hs256,
-    Hs384,
-    Hs512,
+/// The hash with the key already in it, wiped when dropped: each use begins with a copy, and saves the two blocks that
+/// the key takes.
+enum Keyed {
+    Hs256(Hmac<Sha256>),
+    Hs384(Hmac<Sha384>),
+    Hs512(Hmac<Sha512>),
 }
 
 impl HmacKey {
@@ -36,7 +35,7 @@ impl HmacKey {
     ///
     /// [`WeakKey`] when there are fewer bytes than the hash has (RFC 7518 §3.2).
     pub fn hs256(bytes: &[u8]) -> Result<Self, WeakKey> {
-        Self::strong(HmacAlgorithm::Hs256, bytes)
+        Self::strong(Algorithm::Hs256, bytes)
     }
 
     /// A key for HS384 from at least 48 bytes.
@@ -45,7 +44,7 @@ impl HmacKey {
     ///
     /// [`WeakKey`] when there are fewer.
     pub fn hs384(bytes: &[u8]) -> Result<Self, WeakKey> {
-        Self::strong(HmacAlgorithm::Hs384, bytes)
+        Self::strong(Algorithm::Hs384, bytes)
     }
 
     /// A key for HS512 from at least 64 bytes.
@@ -54,12 +53,12 @@ impl HmacKey {
     ///
     /// [`WeakKey`] when there are fewer.
     pub fn hs512(bytes: &[u8]) -> Result<Self, WeakKey> {
-        Self::strong(HmacAlgorithm::Hs512, bytes)
+        Self::strong(Algorithm::Hs512, bytes)
     }
 
     /// A key for HS256 of any length: Ably chooses the secrets of its keys, and signs JWTs with their text.
     pub(crate) fn of_any_length(bytes: &[u8]) -> Self {
-        Self::new(HmacAlgorithm::Hs256, bytes)
+        Self::new(Algorithm::Hs256, bytes)
     }
 
     /// The same key under a name, which stands in the header of what it mints.
@@ -70,8 +69,12 @@ impl HmacKey {
 
     /// The algorithm that it is for.
     #[must_use]
-    pub const fn algorithm(&self) -> Algorithm {
-        self.algorithm.public()
+    pub fn algorithm(&self) -> Algorithm {
+        match &*self.keyed {
+            Keyed::Hs256(_) => Algorithm::Hs256,
+            Keyed::Hs384(_) => Algorithm::Hs384,
+            Keyed::Hs512(_) => Algorithm::Hs512,
+        }
     }
 
     /// Its name.
@@ -93,76 +96,59 @@ impl HmacKey {
         Secret::from(token)
     }
 
-    fn strong(algorithm: HmacAlgorithm, bytes: &[u8]) -> Result<Self, WeakKey> {
-        if bytes.len() < algorithm.hash_length() {
-            return Err(WeakKey { needed: algorithm.hash_length() });
+    fn strong(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, WeakKey> {
+        let needed = algorithm.signature_length().unwrap_or(usize::MAX);
+        if bytes.len() < needed { Err(WeakKey { needed }) } else { Ok(Self::new(algorithm, bytes)) }
+    }
+
+    pub(super) fn new(algorithm: Algorithm, bytes: &[u8]) -> Self {
+        let keyed = match algorithm {
+            Algorithm::Hs384 => Keyed::Hs384(keyed(bytes)),
+            Algorithm::Hs512 => Keyed::Hs512(keyed(bytes)),
+            _ => Keyed::Hs256(keyed(bytes)),
+        };
+        Self { keyed: Arc::new(keyed), key_id: None }
+    }
+
+    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        match &*self.keyed {
+            Keyed::Hs256(mac) => mac.clone().chain_update(message).finalize().into_bytes().to_vec(),
+            Keyed::Hs384(mac) => mac.clone().chain_update(message).finalize().into_bytes().to_vec(),
+            Keyed::Hs512(mac) => mac.clone().chain_update(message).finalize().into_bytes().to_vec(),
         }
-        Ok(Self::new(algorithm, bytes))
-    }
-
-    fn new(algorithm: HmacAlgorithm, bytes: &[u8]) -> Self {
-        Self { algorithm, bytes: Arc::new(Zeroizing::new(bytes.to_vec())), key_id: None }
-    }
-
-    fn sign(&self, message: &[u8]) -> Vec<u8> {
-        mac_of(self.algorithm(), &self.bytes, message)
     }
 }
 
 impl VerifySignature for HmacKey {
     /// Compares in constant time.
     fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        let verified = match self.algorithm {
-            _ if algorithm != self.algorithm() => return false,
-            HmacAlgorithm::Hs256 => mac::<Hmac<Sha256>>(&self.bytes, message).verify_slice(signature),
-            HmacAlgorithm::Hs384 => mac::<Hmac<Sha384>>(&self.bytes, message).verify_slice(signature),
-            HmacAlgorithm::Hs512 => mac::<Hmac<Sha512>>(&self.bytes, message).verify_slice(signature),
+        let verified = match (&*self.keyed, algorithm) {
+            (Keyed::Hs256(mac), Algorithm::Hs256) => {
+                mac.clone().chain_update(message).verify_slice(signature)
+            }
+            (Keyed::Hs384(mac), Algorithm::Hs384) => {
+                mac.clone().chain_update(message).verify_slice(signature)
+            }
+            (Keyed::Hs512(mac), Algorithm::Hs512) => {
+                mac.clone().chain_update(message).verify_slice(signature)
+            }
+            _ => return false,
         };
         verified.is_ok()
     }
 }
 
-/// The MAC of a message; none for an algorithm that is no HMAC.
-pub(super) fn mac_of(algorithm: Algorithm, key: &[u8], message: &[u8]) -> Vec<u8> {
-    match algorithm {
-        Algorithm::Hs256 => mac::<Hmac<Sha256>>(key, message).finalize().into_bytes().to_vec(),
-        Algorithm::Hs384 => mac::<Hmac<Sha384>>(key, message).finalize().into_bytes().to_vec(),
-        Algorithm::Hs512 => mac::<Hmac<Sha512>>(key, message).finalize().into_bytes().to_vec(),
-        _ => Vec::new(),
-    }
-}
-
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-fn mac<M: hmac::Mac + hmac::KeyInit>(key: &[u8], message: &[u8]) -> M {
-    let mut mac = <M as hmac::KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
-    mac.update(message);
-    mac
-}
-
-impl HmacAlgorithm {
-    const fn public(self) -> Algorithm {
-        match self {
-            Self::Hs256 => Algorithm::Hs256,
-            Self::Hs384 => Algorithm::Hs384,
-            Self::Hs512 => Algorithm::Hs512,
-        }
-    }
-
-    const fn hash_length(self) -> usize {
-        match self {
-            Self::Hs256 => 32,
-            Self::Hs384 => 48,
-            Self::Hs512 => 64,
-        }
-    }
+fn keyed<M: KeyInit>(key: &[u8]) -> M {
+    M::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
 impl fmt::Debug for HmacKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { algorithm, bytes: _, key_id } = self;
+        let Self { keyed: _, key_id } = self;
         formatter
             .debug_struct("HmacKey")
-            .field("algorithm", algorithm)
+            .field("algorithm", &self.algorithm())
             .field("key_id", key_id)
             .finish_non_exhaustive()
     }

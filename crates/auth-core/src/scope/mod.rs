@@ -46,11 +46,19 @@ impl Scopes {
         Ok(set)
     }
 
-    fn insert(&mut self, scope: &str) -> Result<(), InvalidScope> {
-        let is_scope_character = |byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        if scope.is_empty() || !scope.bytes().all(is_scope_character) {
-            return Err(InvalidScope::Grammar);
+    /// Whether a space-delimited list could be read, without reading it. A list that has too many only because scopes are
+    /// repeated in it is refused all the same.
+    pub(crate) fn check(text: &str) -> Result<(), InvalidScope> {
+        let mut count = 0;
+        for scope in text.split(' ').filter(|scope| !scope.is_empty()) {
+            check_grammar(scope)?;
+            count += 1;
         }
+        if count > MOST_SCOPES { Err(InvalidScope::TooMany) } else { Ok(()) }
+    }
+
+    fn insert(&mut self, scope: &str) -> Result<(), InvalidScope> {
+        check_grammar(scope)?;
         if !self.contains(scope) {
             if self.0.len() == MOST_SCOPES {
                 return Err(InvalidScope::TooMany);
@@ -108,6 +116,15 @@ impl Scopes {
     /// The scopes in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
+    }
+}
+
+fn check_grammar(scope: &str) -> Result<(), InvalidScope> {
+    let is_scope_character = |byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    if !scope.is_empty() && scope.bytes().all(is_scope_character) {
+        Ok(())
+    } else {
+        Err(InvalidScope::Grammar)
     }
 }
 

@@ -112,7 +112,7 @@ pub fn validate_token(token: &str, required: &Scopes, at: Timestamp) -> ScopeVal
 /// Compares the scopes of a token's claims with the required ones.
 #[must_use]
 pub fn validate_claims(claims: &Claims, required: &Scopes, at: Timestamp) -> ScopeValidation {
-    let granted = claims.scope().cloned().unwrap_or_default();
+    let granted = claims.scope().unwrap_or_default();
     validate(granted, claims.client_id(), required, at)
 }
 

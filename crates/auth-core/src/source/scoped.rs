@@ -74,7 +74,7 @@ fn claimed(token: &Token) -> Result<Claimed, Error> {
     }
     let claims = crate::jwt::read(token.secret().expose())?.into_inner();
     let client_id = claims.client_id().map(Label::new);
-    Ok(Claimed { granted: claims.scope().cloned().unwrap_or_default(), client_id })
+    Ok(Claimed { granted: claims.scope().unwrap_or_default(), client_id })
 }
 
 /// What the issuer said of an opaque token.
