@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use crate::shell::{Done, cargo, run as run_command};
-use crate::{deny, examples, purity, test, tidy};
+use crate::{conformance, deny, examples, purity, test, tidy};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
@@ -25,6 +25,8 @@ pub(crate) enum Step {
     Examples,
     /// The demo of the README plays to its end, as it stands there.
     Demo,
+    /// What others wrote understands what we wrote, and we them.
+    Conformance,
     /// Licences, duplicates and sources of all dependencies are as agreed.
     Deny,
 }
@@ -51,6 +53,7 @@ fn run_step(step: Step) -> Done {
         Step::Purity => purity::run(),
         Step::Examples => examples::run(),
         Step::Demo => cargo_step(&["run", "--release", "--locked", "-p", "rtauth", "--", "demo"]),
+        Step::Conformance => conformance::run(&conformance::Options::all()),
         Step::Deny => deny::run(),
     }
 }

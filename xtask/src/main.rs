@@ -3,6 +3,7 @@
 
 mod bench;
 mod ci;
+mod conformance;
 mod deny;
 mod examples;
 mod purity;
@@ -39,6 +40,10 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Runs what others wrote against what we wrote, and prints one line a peer.
+    ///
+    /// A peer that this machine lacks is skipped, and says so; with CI set in the environment that is a failure.
+    Conformance(conformance::Options),
     /// Checks what no lint can: module headers, file lengths, layers, and facts that are stated once.
     Tidy,
 }
@@ -48,6 +53,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Ci { step } => ci::run(step),
         Task::Bench { name, json } => bench::run(name.as_deref(), json),
+        Task::Conformance(options) => conformance::run(&options),
         Task::Tidy => tidy::run(),
     };
     match done {

@@ -51,6 +51,25 @@ pub(crate) fn read(command: &mut Command) -> Done<String> {
     }
 }
 
+/// Runs a command whose output is of interest only when it fails.
+pub(crate) fn quietly(command: &mut Command) -> Done {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.map_err(|error| Failed(format!("{}: {error}", shown(command))))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed).into_owned();
+    Err(Failed(format!("{} failed ({}):\n{printed}", shown(command), output.status)))
+}
+
+/// The version that a program states, in its own words; `None` where it is not installed.
+pub(crate) fn version(program: impl AsRef<OsStr>) -> Option<String> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    let stated = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    (output.status.success() && !stated.is_empty()).then_some(stated)
+}
+
 /// Whether a cargo subcommand is installed.
 pub(crate) fn has_subcommand(name: &str) -> bool {
     cargo(&[name, "--version"]).output().is_ok_and(|output| output.status.success())

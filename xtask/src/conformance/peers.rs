@@ -1,0 +1,68 @@
+//! Peers from the package registries: installed into `target/peers`, as the lock files in `tests/peers` pin them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Absent, Present};
+use crate::shell::{Done, quietly, root, version};
+
+/// What the peers are given, and where their lock files are.
+pub(super) fn sources() -> PathBuf {
+    root().join("tests").join("peers")
+}
+
+/// Where peers are installed, and what the last run told them and heard is left.
+pub(super) fn target() -> Done<PathBuf> {
+    let target = root().canonicalize()?.join("target").join("peers");
+    fs::create_dir_all(&target)?;
+    Ok(target)
+}
+
+/// The folder in which Node finds the packages of `package-lock.json`.
+pub(super) fn npm() -> Done<Present<PathBuf>> {
+    let (Some(node), Some(npm)) = (version("node"), version("npm")) else {
+        return Ok(Err(Absent("there is no node with npm on this machine".to_owned())));
+    };
+    let folder = target()?.join("npm");
+    let lock = sources().join("package-lock.json");
+    install(&folder, &lock, &[&node, &npm], || {
+        for file in ["package.json", "package-lock.json"] {
+            fs::copy(sources().join(file), folder.join(file))?;
+        }
+        // No package may run a script of its own here.
+        let arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
+        quietly(Command::new("npm").current_dir(&folder).args(arguments))
+    })?;
+    Ok(Ok(folder))
+}
+
+/// The Python that has the packages of `requirements.txt`.
+pub(super) fn python() -> Done<Present<PathBuf>> {
+    let Some(python) = version("python3") else {
+        return Ok(Err(Absent("there is no python3 on this machine".to_owned())));
+    };
+    let folder = target()?.join("python");
+    let binary = folder.join("venv").join("bin").join("python");
+    let lock = sources().join("requirements.txt");
+    install(&folder, &lock, &[&python], || {
+        quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder.join("venv")))?;
+        let arguments = ["-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--requirement"];
+        quietly(Command::new(&binary).args(arguments).arg(&lock))
+    })?;
+    Ok(Ok(binary))
+}
+
+/// Installs unless this lock file was installed by these tools already.
+fn install(folder: &Path, lock: &Path, tools: &[&str], install: impl FnOnce() -> Done) -> Done {
+    let stamp = folder.join("installed");
+    let wanted = format!("{}\n{}", tools.join("\n"), fs::read_to_string(lock)?);
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    let file = lock.file_name().unwrap_or_default().to_string_lossy();
+    eprintln!("installing what tests/peers/{file} pins into target/peers");
+    install()?;
+    Ok(fs::write(stamp, wanted)?)
+}
