@@ -56,6 +56,10 @@ fn collect(folder: &Path, sources: &mut Vec<PathBuf>) -> Done {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
+            // The packages that are no members of the workspace may have been built where they are.
+            if path.ends_with("target") {
+                continue;
+            }
             collect(&path, sources)?;
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             sources.push(path);

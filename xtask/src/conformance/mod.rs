@@ -2,6 +2,7 @@
 
 mod peers;
 mod token_request;
+mod wasm;
 
 use std::env;
 use std::fmt;
@@ -36,6 +37,8 @@ impl Options {
 pub(crate) enum Job {
     /// Ably's libraries for JavaScript and Python sign token requests; ours signs the same ones, and verifies theirs.
     TokenRequest,
+    /// auth-core signs inside a WebAssembly module that imports nothing from its host.
+    Wasm,
 }
 
 /// What came of one peer.
@@ -71,6 +74,7 @@ pub(crate) fn run(options: &Options) -> Done {
     for job in jobs {
         let outcomes = match job {
             Job::TokenRequest => token_request::run(options.seed),
+            Job::Wasm => wasm::run(),
         };
         match outcomes {
             Ok(outcomes) => {
