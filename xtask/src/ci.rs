@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use crate::shell::{Done, cargo, run as run_command};
-use crate::{conformance, deny, examples, purity, test, tidy};
+use crate::{conformance, deny, examples, fuzz, purity, test, tidy};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
@@ -27,6 +27,8 @@ pub(crate) enum Step {
     Demo,
     /// What others wrote understands what we wrote, and we them.
     Conformance,
+    /// No random input fails what reads a stranger's, each for ten seconds.
+    Fuzz,
     /// Licences, duplicates and sources of all dependencies are as agreed.
     Deny,
 }
@@ -54,12 +56,13 @@ fn run_step(step: Step) -> Done {
         Step::Examples => examples::run(),
         Step::Demo => cargo_step(&["run", "--release", "--locked", "-p", "rtauth", "--", "demo"]),
         Step::Conformance => conformance::run(&conformance::Options::all()),
+        Step::Fuzz => fuzz::run(&fuzz::Options::each_for(10)),
         Step::Deny => deny::run(),
     }
 }
 
 /// Packages that are no members of the workspace: each is built by other means.
-const APART: [&str; 1] = ["tests/wasm/Cargo.toml"];
+const APART: [&str; 2] = ["tests/fuzz/Cargo.toml", "tests/wasm/Cargo.toml"];
 
 fn fmt() -> Done {
     cargo_step(&["fmt", "--all", "--check"])?;

@@ -2,20 +2,13 @@
 
 use std::process::Command;
 
-use crate::shell::{Done, cargo, root, run as run_command};
+use crate::shell::{Done, root, run as run_command};
+use crate::tool;
 
 const VERSION: &str = "0.20.2";
 
 pub(crate) fn run() -> Done {
-    let tools = root().join("target").join("tools");
-    let binary = tools.join("bin").join("cargo-deny");
-    let installed = Command::new(&binary).arg("--version").output();
-    if !installed.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim().ends_with(VERSION)) {
-        println!("installing cargo-deny {VERSION} into target/tools, which takes some minutes once");
-        run_command(
-            cargo(&["install", "cargo-deny", "--locked", "--version", VERSION]).arg("--root").arg(&tools),
-        )?;
-    }
+    let binary = tool::install("cargo-deny", VERSION)?;
     // Advisories are left out: their database comes from the network, and changes without us.
     let checks = ["--config", ".deny.toml", "--locked", "check", "bans", "licenses", "sources"];
     run_command(Command::new(binary).current_dir(root()).args(checks))

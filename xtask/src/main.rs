@@ -6,10 +6,12 @@ mod ci;
 mod conformance;
 mod deny;
 mod examples;
+mod fuzz;
 mod purity;
 mod shell;
 mod test;
 mod tidy;
+mod tool;
 
 use std::process::ExitCode;
 
@@ -44,6 +46,10 @@ enum Task {
     ///
     /// A peer that this machine lacks is skipped, and says so; with CI set in the environment that is a failure.
     Conformance(conformance::Options),
+    /// Feeds random inputs to whatever reads what a stranger sent.
+    ///
+    /// Each input that fails is kept in target/fuzz/failed, and each that reaches new code in target/fuzz/found.
+    Fuzz(fuzz::Options),
     /// Checks what no lint can: module headers, file lengths, layers, and facts that are stated once.
     Tidy,
 }
@@ -54,6 +60,7 @@ fn main() -> ExitCode {
         Task::Ci { step } => ci::run(step),
         Task::Bench { name, json } => bench::run(name.as_deref(), json),
         Task::Conformance(options) => conformance::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Tidy => tidy::run(),
     };
     match done {
