@@ -29,7 +29,7 @@ pub(super) fn javascript(resources: &Resources) -> String {
 }
 
 /// That of ably-python. It differs in three ways: a blank follows each comma and colon, what is not ASCII is escaped,
-/// and names are in the order of their code points.
+/// and names are in the order of their code points. So only sets without a capability are identical.
 pub(super) fn python(resources: &Resources) -> String {
     let mut sorted: Vec<_> = resources.iter().collect();
     sorted.sort();
