@@ -70,8 +70,9 @@ fn fmt() -> Done {
 }
 
 /// Sets of features that somebody may pick, beside all and the default: each must build by itself.
-const FEATURE_SETS: [(&str, &str); 9] = [
+const FEATURE_SETS: [(&str, &str); 10] = [
     ("auth-core", ""),
+    ("auth-core", "asymmetric"),
     ("auth-http", ""),
     ("auth-http", "client"),
     ("auth-http", "tokio"),
