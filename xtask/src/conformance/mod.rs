@@ -1,5 +1,6 @@
 //! Conformance: what others wrote, run against what we wrote. Ends with one line a peer.
 
+mod backends;
 mod peers;
 mod token_request;
 mod wasm;
@@ -35,6 +36,8 @@ impl Options {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Job {
+    /// auth-core verifies in a program that enables both back ends of jsonwebtoken, where that itself panics.
+    Backends,
     /// Ably's libraries for JavaScript and Python sign token requests; ours signs the same ones, and verifies theirs.
     TokenRequest,
     /// auth-core signs inside a WebAssembly module that imports nothing from its host.
@@ -73,6 +76,7 @@ pub(crate) fn run(options: &Options) -> Done {
     let mut complaints = Vec::new();
     for job in jobs {
         let outcomes = match job {
+            Job::Backends => backends::run(),
             Job::TokenRequest => token_request::run(options.seed),
             Job::Wasm => wasm::run(),
         };
