@@ -50,7 +50,8 @@ fn run_step(step: Step) -> Done {
         Step::Tests => test::tests(),
         Step::Doctests => test::doctests(),
         Step::Docs => run_command(
-            cargo(&["doc", "--workspace", "--locked", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
+            cargo(&["doc", "--workspace", "--all-features", "--locked", "--no-deps"])
+                .env("RUSTDOCFLAGS", "-D warnings"),
         ),
         Step::Purity => purity::run(),
         Step::Examples => examples::run(),
@@ -70,7 +71,7 @@ fn fmt() -> Done {
 }
 
 /// Sets of features that somebody may pick, beside all and the default: each must build by itself.
-const FEATURE_SETS: [(&str, &str); 10] = [
+const FEATURE_SETS: [(&str, &str); 11] = [
     ("auth-core", ""),
     ("auth-core", "asymmetric"),
     ("auth-http", ""),
@@ -78,6 +79,7 @@ const FEATURE_SETS: [(&str, &str); 10] = [
     ("auth-http", "tokio"),
     ("ws-session", ""),
     ("realtime-auth", ""),
+    ("realtime-auth", "asymmetric"),
     ("realtime-auth", "http"),
     ("realtime-auth", "ws"),
     ("realtime-auth", "audit"),

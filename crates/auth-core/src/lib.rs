@@ -1,7 +1,18 @@
-//! Models, scopes, JSON Web Tokens and token renewal for authenticated realtime connections.
+//! Models, capabilities, scopes, JSON Web Tokens and token renewal for authenticated realtime connections.
 //!
 //! This crate performs no I/O, reads no clock, draws no randomness and knows no runtime: time and seeds are
 //! arguments, requests for tokens are return values. It builds without std.
+//!
+//! | You want to | Look at |
+//! | --- | --- |
+//! | sign or verify an Ably token request, know what a call replaces | [`ably`] |
+//! | weigh what a token allows on a channel | [`capability`] |
+//! | verify or mint a JSON Web Token | [`jwt`] |
+//! | read what a token endpoint answered | [`oauth`] |
+//! | check scopes | [`scope`] |
+//! | decide when to fetch a token, and whom to serve | [`renewal`] |
+//!
+//! The feature `asymmetric` adds RSA, ECDSA and Ed25519 to [`jwt`]; it needs std.
 //!
 //! The heart is [`renewal::Renewal`], a state machine that decides when to fetch a token and whom to serve:
 //!

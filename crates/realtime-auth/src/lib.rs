@@ -9,7 +9,7 @@
 //!
 //! | Module | Crate | Is |
 //! | --- | --- | --- |
-//! | [`core`] | `auth-core` | models, scopes, JWT and the renewal machine: no I/O, no clock, no runtime |
+//! | [`core`] | `auth-core` | Ably's models, capabilities, scopes, JWT and the renewal machine: no I/O, no clock, no runtime |
 //! | [`http`] | `auth-http` | token endpoints, OAuth grants, and the cache that keeps a token fresh |
 //! | [`ws`] | `ws-session` | dialects, the session machine, and its drivers |
 //! | [`audit`] | `audit` | the hash-chained audit log |
@@ -19,7 +19,8 @@
 //!
 //! # Features
 //!
-//! All are on by default, and each only adds a module: `http`, `ws`, `audit`, `providers`.
+//! On by default, each adding a module: `http`, `ws`, `audit`, `providers`. Off by default: `asymmetric`, which adds
+//! `core::jwt::Asymmetric` for tokens that are signed with RSA, ECDSA or Ed25519.
 
 #[cfg(feature = "audit")]
 pub use audit;

@@ -7,7 +7,7 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-use serde::de::Visitor;
+use serde::de::{DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer};
 
 pub use self::pkce::CodeVerifier;
@@ -43,7 +43,8 @@ impl TokenResponse {
     }
 
     /// Reads a JSON body. `expires_in` may be a number or a numeric string, `scope` a string or an array, and a
-    /// missing `token_type` means bearer: all of these are met in the wild. Unknown members are ignored.
+    /// missing `token_type` means bearer: all of these are met in the wild. Unknown members are ignored, and so is an
+    /// optional member that can't be read: it must not cost the tokens beside it.
     ///
     /// # Errors
     ///
@@ -73,9 +74,9 @@ impl TokenResponse {
         };
         Ok(Self {
             access_token: Secret::from(access_token),
-            expires_in: wire.expires_in.map(|Seconds(duration)| duration),
-            refresh_token: wire.refresh_token.filter(|token| !token.is_empty()).map(Secret::from),
-            scope: wire.scope,
+            expires_in: wire.expires_in.0.map(|Seconds(duration)| duration),
+            refresh_token: wire.refresh_token.0.filter(|token| !token.is_empty()).map(Secret::from),
+            scope: wire.scope.0,
         })
     }
 }
@@ -140,13 +141,29 @@ struct WireResponse {
     #[serde(default)]
     token_type: Option<String>,
     #[serde(default)]
-    expires_in: Option<Seconds>,
+    expires_in: Tolerant<Seconds>,
     #[serde(default)]
-    refresh_token: Option<String>,
+    refresh_token: Tolerant<String>,
     #[serde(default)]
-    scope: Option<Scopes>,
+    scope: Tolerant<Scopes>,
     #[serde(default)]
     error: Option<String>,
+}
+
+/// A member that is taken for absent when it can't be read: the answer may hold the only copy of a rotated refresh token,
+/// and a slip in a member beside it must not lose that.
+struct Tolerant<T>(Option<T>);
+
+impl<T> Default for Tolerant<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Tolerant<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde_json::Value::deserialize(deserializer).map(|value| Self(serde_json::from_value(value).ok()))
+    }
 }
 
 /// A number of seconds as an integer, a finite float or a numeric string; negative reads as zero, which the
@@ -219,6 +236,23 @@ mod tests {
     }
 
     #[test]
+    fn an_optional_member_that_cannot_be_read_does_not_cost_the_tokens() {
+        for member in [
+            r#""expires_in":"soon""#,
+            r#""expires_in":{}"#,
+            r#""expires_in":1e300"#,
+            r#""scope":"a\u0000b""#,
+            r#""scope":5"#,
+            r#""scope":[["a"]]"#,
+        ] {
+            let body = format!(r#"{{"access_token":"t","refresh_token":"r2",{member}}}"#);
+            let response = TokenResponse::parse(body.as_bytes()).unwrap();
+            assert_eq!((response.expires_in, response.scope), (None, None), "{member}");
+            assert_eq!(response.refresh_token.unwrap().expose(), "r2");
+        }
+    }
+
+    #[test]
     fn what_is_no_token_response_is_malformed() {
         for body in [
             &b""[..],
@@ -228,7 +262,6 @@ mod tests {
             b"{}",
             br#"{"access_token":""}"#,
             br#"{"access_token":5}"#,
-            br#"{"access_token":"t","expires_in":"soon"}"#,
             br#"{"access_token":"t","expires_in":1e400}"#,
             br#"{"access_token":"t","access_token":"u"}"#,
             br#"{"access_token":"t","token_type":"mac"}"#,
@@ -240,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_malformed_answer_is_not_quoted_in_the_error() {
-        let error = TokenResponse::parse(br#"{"access_token":"canary","expires_in":"canary"}"#).unwrap_err();
+        let error = TokenResponse::parse(br#"{"access_token":"canary","token_type":"canary"}"#).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("canary"));
     }
 
