@@ -1,6 +1,7 @@
 //! A signed request for an Ably token (TE, RSA9): made by whoever has the key, sent by a client that has not.
 
 mod refused;
+mod signing;
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
@@ -10,9 +11,8 @@ use core::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, Mac as _};
+use hmac::Mac as _;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
 pub use self::refused::TokenRequestRefused;
@@ -218,59 +218,6 @@ impl TokenRequest {
         }
         Ok(Timestamp::from_millis(timestamp))
     }
-
-    /// The MAC over the signing text: six values in a fixed order, each followed by a line feed, an absent one empty. A
-    /// lifetime of zero counts as absent.
-    ///
-    /// The text is unambiguous because no value but the capability can have a line feed in a request that is accepted.
-    fn mac_under(&self, key: &ApiKey) -> Hmac<Sha256> {
-        let mut mac = key.mac();
-        let mut digits = Digits::new();
-        let mut text = Lines::new(&mut mac);
-        let mut line = |value: &str| text.line(value.as_bytes());
-        line(&self.key_name);
-        line(self.ttl.filter(|ttl| *ttl != 0).map_or("", |ttl| digits.write(ttl)));
-        line(self.capability.as_str().unwrap_or_default());
-        line(self.client_id.as_deref().unwrap_or_default());
-        line(digits.write(self.timestamp));
-        line(&self.nonce);
-        text.flush();
-        mac
-    }
-}
-
-/// Gathers short lines before they are hashed: a dozen small updates cost as much as the hash itself.
-struct Lines<'a> {
-    mac: &'a mut Hmac<Sha256>,
-    gathered: [u8; 512],
-    length: usize,
-}
-
-impl<'a> Lines<'a> {
-    const fn new(mac: &'a mut Hmac<Sha256>) -> Self {
-        Self { mac, gathered: [0; 512], length: 0 }
-    }
-
-    fn line(&mut self, value: &[u8]) {
-        let end = self.length + value.len();
-        match self.gathered.get_mut(self.length..=end) {
-            Some([room @ .., feed]) => {
-                room.copy_from_slice(value);
-                *feed = b'\n';
-                self.length = end + 1;
-            }
-            _ => {
-                self.flush();
-                self.mac.update(value);
-                self.mac.update(b"\n");
-            }
-        }
-    }
-
-    fn flush(&mut self) {
-        self.mac.update(self.gathered.get(..self.length).unwrap_or_default());
-        self.length = 0;
-    }
 }
 
 impl CapabilityText {
@@ -304,32 +251,6 @@ impl Eq for CapabilityText {}
 fn mac_of_text(text: &str) -> Option<Zeroizing<[u8; 32]>> {
     let bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
     <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new)
-}
-
-/// Decimal digits without an allocation.
-struct Digits([u8; 20]);
-
-impl Digits {
-    const fn new() -> Self {
-        Self([0; 20])
-    }
-
-    fn write(&mut self, value: i64) -> &str {
-        let (mut magnitude, mut start) = (value.unsigned_abs(), self.0.len());
-        loop {
-            start -= 1;
-            self.0[start] = b'0' + (magnitude % 10) as u8;
-            magnitude /= 10;
-            if magnitude == 0 {
-                break;
-            }
-        }
-        if value < 0 {
-            start -= 1;
-            self.0[start] = b'-';
-        }
-        core::str::from_utf8(&self.0[start..]).unwrap_or_default()
-    }
 }
 
 impl fmt::Debug for TokenRequest {
