@@ -26,7 +26,7 @@ impl Grant for Slow {
             let token = TokenResponse::new(Secret::from(format!("token-{number}")));
             Ok(token.with_expires_in(Duration::from_secs(3_600)))
         } else {
-            Err(Error::new(ErrorKind::ServerFailed, "down").with_code(503_u16))
+            Err(Error::new(ErrorKind::ServerFailed, "down").with_code(503))
         }
     }
 }

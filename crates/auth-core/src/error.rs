@@ -90,8 +90,8 @@ impl Error {
     /// The same error with the wire's own number: an HTTP status for a token endpoint, five digits for Ably
     /// ([`ErrorCode`](crate::ably::ErrorCode)).
     #[must_use]
-    pub fn with_code(self, code: impl Into<u32>) -> Self {
-        Self(Arc::new(Inner { code: Some(code.into()), ..self.into_inner() }))
+    pub fn with_code(self, code: u32) -> Self {
+        Self(Arc::new(Inner { code: Some(code), ..self.into_inner() }))
     }
 
     /// The same error with its cause. The cause must hold no secret either: its text may be printed.
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_clone_that_is_changed_leaves_the_original_as_it_was() {
         let original = Error::new(ErrorKind::RateLimited, "slow down");
-        let changed = original.clone().with_code(429_u16).with_retry(Retry::After(Duration::from_secs(2)));
+        let changed = original.clone().with_code(429).with_retry(Retry::After(Duration::from_secs(2)));
         assert_eq!((original.code(), original.retry()), (None, Retry::Backoff));
         assert_eq!((changed.code(), changed.retry()), (Some(429), Retry::After(Duration::from_secs(2))));
         assert_eq!(changed.to_string(), "slow down (status 429)");

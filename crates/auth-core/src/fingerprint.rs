@@ -3,12 +3,13 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac as _};
 use serde::{Serialize, Serializer};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::Secret;
+use crate::mac::keyed;
 
 /// The key under which tokens are named. Whoever holds it can tell whether a record speaks of a token they
 /// hold too; nobody can turn a name back into a token.
@@ -24,9 +25,8 @@ impl FingerprintKey {
 
     /// The name of `token` under this key.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
     pub fn fingerprint(&self, token: &Secret) -> Fingerprint {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&**self.0).expect("HMAC takes a key of any length");
+        let mut mac: Hmac<Sha256> = keyed(&**self.0);
         mac.update(token.expose().as_bytes());
         let mut name = [0; 8];
         name.copy_from_slice(&mac.finalize().into_bytes()[..8]);

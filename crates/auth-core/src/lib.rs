@@ -59,6 +59,7 @@ pub mod fingerprint;
 mod json;
 pub mod jwt;
 pub mod loopback;
+mod mac;
 pub mod oauth;
 pub mod observe;
 pub mod renewal;

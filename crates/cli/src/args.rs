@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use auth_core::Secret;
 use clap::{Args, Parser, Subcommand};
 
 /// Realtime connections that stay authenticated.
@@ -121,8 +122,8 @@ pub(crate) struct TokenRequestOptions {
 /// `isValid`, `missingScopes`, `grantedScopes` and `auditPayload`, with --needs `needs`. The token is never sent anywhere.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit code 0 if the token could be read and nothing that was asked for is denied, 3 if a scope, an operation or the
-signature is, 1 if it can't be read. That a token has expired is told under `validity`.
+Exit code 0 if nothing that was asked for is denied, 3 if a scope, an operation or the signature is, 1 if nothing of these
+was asked for and the token can't be read. That a token has expired is told under `validity`.
 
 Examples:
 
@@ -133,9 +134,9 @@ Examples:
     rtauth inspect - --signature-only --jwks key.json < token.txt
     rtauth inspect --batch < lines.jsonl     # a line: {\"token\":\"…\",\"jwk\":{…}}, out: {\"signature\":\"valid\"}")]
 pub(crate) struct InspectOptions {
-    /// The token; `-` or nothing reads it from standard input.
+    /// The token; `-` or nothing reads it from standard input, where no other process can see it.
     #[arg(value_name = "TOKEN")]
-    pub(crate) token: Option<String>,
+    pub(crate) token: Option<Secret>,
 
     /// A scope that the token must grant; may stand several times.
     #[arg(long, value_name = "SCOPE")]

@@ -16,7 +16,7 @@ pub(crate) fn command(options: &TokenRequestOptions) -> ExitCode {
 }
 
 fn sign(options: &TokenRequestOptions) -> Result<(), Failure> {
-    let key = files::secret(&options.key_file)?;
+    let key = files::secret_or_stdin(&options.key_file)?;
     let key = ApiKey::parse(key.expose()).map_err(wrong("--key-file"))?;
     let mut params = TokenParams::new();
     if let Some(ttl) = options.ttl {
@@ -40,7 +40,7 @@ fn sign(options: &TokenRequestOptions) -> Result<(), Failure> {
         Some(nonce) => Nonce::new(nonce.as_str()).map_err(wrong("--nonce"))?,
         None => Nonce::from_random(rand::random()),
     };
-    exit::print(TokenRequest::sign(&key, &params, clock::now(), nonce).to_json())
+    exit::print(TokenRequest::sign(&key, &params, clock::now(), nonce).to_json().expose())
 }
 
 /// An option whose value can't be.

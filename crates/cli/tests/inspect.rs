@@ -187,6 +187,7 @@ fn inspect_checks_what_a_capability_allows() {
 
     let folder = tempfile::tempdir().unwrap();
     let key = file(&folder, "key", API_KEY);
+    let other = file(&folder, "other", oct_jwk().to_string());
     let now = Now { wall: Timestamp::from_millis(1_700_000_000_000), mono: Moment::ORIGIN };
     let params = TokenParams::new()
         .with_capability(capability.parse().unwrap())
@@ -208,12 +209,19 @@ fn inspect_checks_what_a_capability_allows() {
         (&["inspect", "--capability", capability], "--needs"),
         (&["inspect", "x", "--require-scope", "a b"], "--require-scope: "),
         (&["inspect", "x", "--signature-only"], "--jwks"),
+        (&["inspect", "-", "--jwks", "-"], "standard input"),
+        (&["inspect", "--key-file", "-"], "standard input"),
     ] {
         let text = complaint(2, arguments, "");
         assert!(text.contains(expected), "{text}");
     }
     let plain = token(Draft::new());
-    assert!(complaint(2, &["inspect", &plain, "--needs", "a:publish"], "").contains("--capability"));
+    let (code, report) = answer(&["inspect", &plain, "--needs", "a:publish"], "");
+    assert_eq!((code, &report["error"]), (3, &json!("no_capability")), "nobody knows what its key allows");
+    let arguments = ["inspect", jwt.expose(), "--jwks", &other, "--needs", "chat:a:publish"];
+    let (code, report) = answer(&arguments, "");
+    assert_eq!((code, &report["signature"]), (3, &json!("invalid")));
+    assert_eq!(report["needs"][0]["permitted"], true, "one denial does not hide the other answers");
 }
 
 #[test]
@@ -224,6 +232,9 @@ fn signature_only_looks_at_nothing_else() {
     let verdict = |token: &str| answer(&["inspect", "-", "--signature-only", "--jwks", &jwk], token);
     assert_eq!(verdict(expired.expose()), (0, json!({ "signature": "valid" })));
     assert_eq!(verdict("a.b"), (3, json!({ "signature": "invalid", "reason": "segment_count" })));
+    let garbage = file(&folder, "garbage", "{");
+    let text = complaint(2, &["inspect", "x", "--signature-only", "--jwks", &garbage], "");
+    assert!(text.contains("--jwks: "), "{text}");
     let weak = file(&folder, "weak", r#"{"kty":"oct","k":"AAAA"}"#);
     let verdict = answer(&["inspect", expired.expose(), "--signature-only", "--jwks", &weak], "");
     assert_eq!(verdict, (3, json!({ "signature": "invalid", "reason": "key_weak" })));

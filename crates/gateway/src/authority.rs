@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use auth_core::Secret;
 use auth_core::jwt::{Draft, HmacKey, KeySet, Rejection, Verifier, WeakKey};
 use auth_core::scope::Scopes;
-use auth_core::time::{Now, Timestamp};
+use auth_core::time::Now;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -108,17 +108,12 @@ impl JwtAuthority {
 
 impl Issuer for JwtAuthority {
     fn issue(&self, now: Now, approved: &Approved) -> Secret {
-        // A JWT has whole seconds: rounded up here and down in `expires_in`, a token never dies earlier than
-        // its client believes.
-        let exp =
-            now.wall.saturating_add(approved.lifetime).as_millis().div_ceil(1_000).saturating_mul(1_000);
         let draft = Draft::new()
             .with_issuer(ISSUER)
             .with_subject(&approved.client_id)
             .with_client_id(&approved.client_id)
             .with_scope(&approved.scope)
-            .with_issued_at(now.wall)
-            .with_expiry(Timestamp::from_millis(exp))
+            .with_lifetime(now.wall, approved.lifetime)
             .with_token_id(&random_text());
         self.key.mint(&draft)
     }

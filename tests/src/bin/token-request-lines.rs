@@ -74,7 +74,7 @@ fn sign(set: Set) -> Result<Value, Box<dyn Error>> {
     }
     let request =
         TokenRequest::sign(&ApiKey::parse(&set.key)?, &params, at(set.timestamp), Nonce::new(set.nonce)?);
-    Ok(json!({ "sent": request.to_json() }))
+    Ok(json!({ "sent": request.to_json().expose() }))
 }
 
 fn read_capability(json: &str) -> Result<Capability, Box<dyn Error>> {

@@ -61,7 +61,7 @@ fn token_request(lines: &str) -> Option<String> {
     // The host's clock, as an argument: the module has none.
     let now = Now { wall: Timestamp::from_millis(timestamp.parse().ok()?), mono: Moment::ORIGIN };
     let request = TokenRequest::sign(&ApiKey::parse(key).ok()?, &params, now, Nonce::new(nonce).ok()?);
-    Some(request.to_json())
+    Some(request.to_json().expose().to_owned())
 }
 
 fn buffer() -> MutexGuard<'static, Vec<u8>> {

@@ -1,17 +1,19 @@
 //! An Ably API key: a public name and a secret, written `appId.keyId:secret`.
 
-use alloc::string::String;
+use alloc::string::ToString as _;
 use alloc::sync::Arc;
 use core::fmt;
 use core::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _};
+use hmac::Hmac;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::{Error, ErrorKind, Secret};
+use super::ErrorCode;
+use crate::mac::keyed;
+use crate::{Error, Secret};
 
 /// A key of an Ably application. It signs [`TokenRequest`](super::TokenRequest)s and JWTs, and stays on the server
 /// that owns it.
@@ -58,7 +60,11 @@ impl ApiKey {
         if secret.is_empty() || secret.contains(forbidden) {
             return Err(InvalidApiKey::Secret);
         }
-        Ok(Self { name: Arc::from(name), secret: Secret::from(secret), keyed: Arc::new(keyed(secret)) })
+        Ok(Self {
+            name: Arc::from(name),
+            secret: Secret::from(secret),
+            keyed: Arc::new(keyed(secret.as_bytes())),
+        })
     }
 
     /// The public part, `appId.keyId`: the `keyName` of a token request, and the `kid` of an Ably JWT.
@@ -98,11 +104,6 @@ impl FromStr for ApiKey {
     }
 }
 
-#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-fn keyed(secret: &str) -> Hmac<Sha256> {
-    Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length")
-}
-
 impl PartialEq for ApiKey {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name && self.secret == other.secret
@@ -133,12 +134,12 @@ impl KeyOrToken {
     ///
     /// # Errors
     ///
-    /// [`InvalidApiKey`] when there is a colon and what stands around it is no key.
+    /// [`InvalidApiKey`] when the text is empty, or there is a colon and what stands around it is no key.
     pub fn parse(text: &str) -> Result<Self, InvalidApiKey> {
-        if text.contains(':') {
-            ApiKey::parse(text).map(Self::Key)
-        } else {
-            Ok(Self::Token(Secret::from(text)))
+        match text {
+            "" => Err(InvalidApiKey::NoColon),
+            _ if text.contains(':') => ApiKey::parse(text).map(Self::Key),
+            _ => Ok(Self::Token(Secret::from(text))),
         }
     }
 }
@@ -159,29 +160,27 @@ pub enum InvalidApiKey {
     )]
     Secret,
     /// The text is longer than [`ApiKey::LONGEST`].
-    #[error("an API key has at most 1024 bytes; is this the right file?")]
+    #[error("an API key has at most {} bytes; is this the right file?", ApiKey::LONGEST)]
     TooLong,
 }
 
 impl InvalidApiKey {
-    /// Ably's number for it: 40400, with HTTP status 404.
+    /// Ably's number for it, which goes with HTTP status 404.
     #[must_use]
-    pub const fn code(self) -> u32 {
-        40_400
+    pub const fn code(self) -> ErrorCode {
+        ErrorCode::NOT_FOUND
     }
 }
 
 impl From<InvalidApiKey> for Error {
     fn from(error: InvalidApiKey) -> Self {
-        Self::new(ErrorKind::Misconfigured, alloc::string::ToString::to_string(&error) as String)
-            .with_code(error.code())
+        error.code().error(error.to_string())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::format;
-    use std::string::ToString as _;
 
     use super::*;
 
@@ -216,7 +215,7 @@ mod tests {
     fn a_colon_tells_a_key_from_a_token() {
         assert!(matches!(KeyOrToken::parse("a.b:c"), Ok(KeyOrToken::Key(_))));
         assert!(matches!(KeyOrToken::parse("xyz.token"), Ok(KeyOrToken::Token(_))));
-        assert!(KeyOrToken::parse("a.b:").is_err());
+        assert!(KeyOrToken::parse("a.b:").is_err() && KeyOrToken::parse("").is_err());
     }
 
     #[test]

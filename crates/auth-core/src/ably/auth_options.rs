@@ -209,17 +209,23 @@ impl fmt::Debug for AuthOptions {
 }
 
 impl fmt::Debug for AuthUrl {
-    /// Leaves the query out: it may hold a secret.
+    /// Shows the host and the path: what stands before an `@` or behind a `?` or `#` may be a secret.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { url, method, headers, params } = self;
         formatter
             .debug_struct("AuthUrl")
-            .field("url", &url.split('?').next().unwrap_or_default())
+            .field("url", &shown(url))
             .field("method", method)
             .field("headers", headers)
             .field("params", params)
             .finish()
     }
+}
+
+fn shown(url: &str) -> &str {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let url = url.get(..end).unwrap_or_default();
+    url.rsplit_once('@').map_or(url, |(_, behind)| behind)
 }
 
 impl fmt::Debug for Means {

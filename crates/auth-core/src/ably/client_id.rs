@@ -6,7 +6,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use super::ErrorCode;
-use crate::{Error, ErrorKind};
+use crate::Error;
 
 /// The identity of one client.
 ///
@@ -120,11 +120,11 @@ impl From<ClientId> for TokenClientId {
 /// Code 40102 when they differ: such a token must not be used, and asking again gives the same one.
 pub fn check_identity(configured: Option<&ClientId>, token: Option<&TokenClientId>) -> Result<(), Error> {
     match (configured, token) {
-        (Some(configured), Some(token)) if !token.admits(configured) => Err(Error::new(
-            ErrorKind::InvalidClient,
-            "the token's clientId differs from the configured one; ask for a token for this client",
-        )
-        .with_code(ErrorCode::INCOMPATIBLE_CREDENTIALS.number())),
+        (Some(configured), Some(token)) if !token.admits(configured) => {
+            Err(ErrorCode::INCOMPATIBLE_CREDENTIALS.error(
+                "the token's clientId differs from the configured one; ask for a token for this client",
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -143,21 +143,21 @@ pub enum InvalidClientId {
     #[error("a clientId must not have control characters")]
     Control,
     /// It is longer than [`ClientId::LONGEST`].
-    #[error("a clientId has at most 1024 bytes")]
+    #[error("a clientId has at most {} bytes", ClientId::LONGEST)]
     TooLong,
 }
 
 impl InvalidClientId {
-    /// Ably's number for it: 40012, with HTTP status 400.
+    /// Ably's number for it, which goes with HTTP status 400.
     #[must_use]
-    pub const fn code(self) -> u32 {
-        ErrorCode::INVALID_CLIENT_ID.number()
+    pub const fn code(self) -> ErrorCode {
+        ErrorCode::INVALID_CLIENT_ID
     }
 }
 
 impl From<InvalidClientId> for Error {
     fn from(error: InvalidClientId) -> Self {
-        Self::new(ErrorKind::Misconfigured, error.to_string()).with_code(error.code())
+        error.code().error(error.to_string())
     }
 }
 

@@ -6,8 +6,8 @@
 //! | parameters | these alone: none of the stored ones | by `authorize`: these, without timestamp and nonce |
 //! | options | these alone: not even the stored key | by `authorize`: these, without `query_time` |
 
-use super::{ApiKey, AuthOptions, ClientId, ErrorCode, InvalidClientId, Means, TokenDetails, TokenParams};
-use crate::{Error, ErrorKind};
+use super::{ApiKey, AuthOptions, ClientId, ErrorCode, Means, TokenDetails, TokenParams};
+use crate::Error;
 
 /// The stored parameters and options of one client.
 ///
@@ -18,9 +18,9 @@ use crate::{Error, ErrorKind};
 /// let options = AuthOptions::new().with_key(ApiKey::parse("a.b:c")?);
 /// let mut auth = AuthDefaults::new(options, None, TokenParams::new().with_ttl(Duration::from_secs(222)))?;
 ///
-/// let stored = auth.create_token_request(None, None)?;
+/// let stored = auth.signing_plan(None, None)?;
 /// assert_eq!(stored.params.ttl(), Some(Duration::from_secs(222)));
-/// let replaced = auth.create_token_request(Some(TokenParams::new()), None)?;
+/// let replaced = auth.signing_plan(Some(TokenParams::new()), None)?;
 /// assert_eq!(replaced.params.ttl(), None, "replaced as a whole, not merged");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -28,14 +28,16 @@ use crate::{Error, ErrorKind};
 pub struct AuthDefaults {
     params: TokenParams,
     options: AuthOptions,
-    /// The key that the client was made with: `authorize` may not change it.
+    /// The identity of the client, whatever the parameters of a call say.
+    client_id: Option<ClientId>,
+    /// The first key that the client has had: `authorize` may not change it.
     key: Option<ApiKey>,
     token_auth: bool,
 }
 
 /// What to sign, and with what.
 #[derive(Debug, Clone)]
-#[expect(clippy::exhaustive_structs, reason = "a plan is read, never built by others")]
+#[non_exhaustive]
 pub struct SigningPlan {
     /// The key.
     pub key: ApiKey,
@@ -47,7 +49,7 @@ pub struct SigningPlan {
 
 /// How to get a token.
 #[derive(Debug, Clone)]
-#[expect(clippy::exhaustive_structs, reason = "a plan is read, never built by others")]
+#[non_exhaustive]
 pub struct TokenPlan {
     /// Whom to ask.
     pub means: Means,
@@ -86,20 +88,11 @@ impl AuthDefaults {
         }
         let token_client = options.token.as_ref().and_then(TokenDetails::client_id);
         super::check_identity(client_id.as_ref(), token_client)?;
-        let params = match client_id {
-            Some(client_id) => params.with_client_id(client_id),
+        let params = match &client_id {
+            Some(client_id) => params.with_client_id(client_id.clone()),
             None => params,
         };
-        Ok(Self { params: params.lasting(), key: options.key.clone(), options, token_auth })
-    }
-
-    /// Reads the `clientId` of a client's configuration: absent, or an identity, but never `*` (RSA7c).
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidClientId`], code 40012. An empty text is refused too; ably-js takes it for absent.
-    pub fn configured_client_id(text: Option<&str>) -> Result<Option<ClientId>, InvalidClientId> {
-        text.map(ClientId::new).transpose()
+        Ok(Self { params: params.lasting(), client_id, key: options.key.clone(), options, token_auth })
     }
 
     /// Whether requests carry a token rather than the key itself (RSA2, RSA4, RSA10a).
@@ -125,7 +118,7 @@ impl AuthDefaults {
     /// # Errors
     ///
     /// Code 40101 when the options in use have no key.
-    pub fn create_token_request(
+    pub fn signing_plan(
         &self,
         params: Option<TokenParams>,
         options: Option<AuthOptions>,
@@ -133,7 +126,7 @@ impl AuthDefaults {
         let (params, options) = self.effective(params, options);
         let key = options.key.ok_or_else(|| {
             let text = "signing a token request needs an API key; pass one, or ask the backend that has it";
-            Error::new(ErrorKind::Misconfigured, text).with_code(ErrorCode::INVALID_CREDENTIALS.number())
+            ErrorCode::INVALID_CREDENTIALS.error(text)
         })?;
         Ok(SigningPlan { key, params, query_time: options.query_time })
     }
@@ -143,7 +136,7 @@ impl AuthDefaults {
     /// # Errors
     ///
     /// Code 40171 when the options in use name no way to a token.
-    pub fn request_token(
+    pub fn token_plan(
         &self,
         params: Option<TokenParams>,
         options: Option<AuthOptions>,
@@ -173,21 +166,19 @@ impl AuthDefaults {
             {
                 let text =
                     "the key differs from the one that this client was made with; make another client for it";
-                return Err(Error::new(ErrorKind::Misconfigured, text)
-                    .with_code(ErrorCode::INCOMPATIBLE_CREDENTIALS.number()));
+                return Err(ErrorCode::INCOMPATIBLE_CREDENTIALS.error(text));
             }
         }
         let given_token = options.as_ref().and_then(|options| options.token.clone());
         let (params, options) = self.effective(params, options);
         let authorization = match given_token {
             Some(token) => {
-                if let Some(super::TokenClientId::Identified(client_id)) = params.client_id() {
-                    super::check_identity(Some(client_id), token.client_id())?;
-                }
+                super::check_identity(self.client_id.as_ref(), token.client_id())?;
                 Authorization::Use(token)
             }
             None => Authorization::Get(plan(params.clone(), &options)?),
         };
+        self.key = self.key.take().or_else(|| options.key.clone());
         self.params = params.lasting();
         self.options = options.lasting();
         self.token_auth = true;
@@ -206,14 +197,14 @@ impl AuthDefaults {
 fn plan(params: TokenParams, options: &AuthOptions) -> Result<TokenPlan, Error> {
     let means = options.means().ok_or_else(|| {
         let text = "there is no way to get a token; configure a key, an auth URL or an auth callback";
-        Error::new(ErrorKind::Misconfigured, text).with_code(ErrorCode::CANNOT_RENEW.number())
+        ErrorCode::CANNOT_RENEW.error(text)
     })?;
     Ok(TokenPlan { means, params, query_time: options.query_time })
 }
 
 fn no_means() -> Error {
     let text = "no way to authenticate is configured; pass a key, a token, an auth URL or an auth callback";
-    Error::new(ErrorKind::Misconfigured, text).with_code(ErrorCode::NO_MEANS.number())
+    ErrorCode::NO_MEANS.error(text)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Ably's error numbers, and what a client must do about each.
 
+use alloc::borrow::Cow;
+
 use super::error_table::TABLE;
-use crate::{ErrorKind, Retry};
+use crate::{Error, ErrorKind, Retry};
 
 /// One of Ably's five-digit error numbers. An unknown one keeps its number, and is treated by its class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,13 +133,25 @@ impl ErrorCode {
             (40_140..40_150, _) => ErrorKind::InvalidToken,
             (40_160 | 40_165, _) => ErrorKind::InsufficientScope,
             (40_100..=40_102 | 40_130..=40_132, _) => ErrorKind::InvalidClient,
-            (40_103 | 40_106 | 40_171, _) => ErrorKind::Misconfigured,
+            (40_012 | 40_103 | 40_106 | 40_171, _) => ErrorKind::Misconfigured,
+            (40_104 | 40_105, _) => ErrorKind::InvalidGrant,
+            (40_170, _) => ErrorKind::MalformedResponse,
             (42_910 | 42_920 | 42_921, _) | (_, 429) => ErrorKind::RateLimited,
             (50_003 | 80_014 | 90_007, _) | (_, 408) => ErrorKind::Timeout,
             (50_000..60_000, _) | (_, 500..600) => ErrorKind::ServerFailed,
             (80_001..=80_003, _) => ErrorKind::Transport,
             _ => ErrorKind::Refused,
         }
+    }
+
+    /// An error of this number, its kind and its advice as the table has them. `message` says what to do next; it must hold
+    /// no secret and nothing that a stranger wrote.
+    #[must_use]
+    pub fn error(self, message: impl Into<Cow<'static, str>>) -> Error {
+        let status = self.status();
+        Error::new(self.kind(status), message)
+            .with_retry(self.action(status).retry())
+            .with_code(self.number())
     }
 
     fn row(self) -> Option<&'static Row> {

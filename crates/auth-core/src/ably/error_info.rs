@@ -5,10 +5,10 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
-use super::ErrorCode;
+use super::{Action, ErrorCode};
+use crate::Error;
 use crate::json::from_object;
 use crate::observe::Label;
-use crate::{Error, Retry};
 
 /// An error of Ably's service (TI1): a number, the HTTP status, and words for people.
 ///
@@ -71,10 +71,15 @@ impl ErrorInfo {
     pub fn to_error(&self) -> Error {
         let meaning = self.code.meaning().unwrap_or("the service refused with a number that is not known");
         let action = self.code.action(self.status);
-        let text = match action.retry() {
-            Retry::Reauthorize => format!("{meaning}; a new token may be accepted"),
-            Retry::Backoff | Retry::After(_) => format!("{meaning}; it may pass"),
-            Retry::Never => String::from(meaning),
+        let text = match action {
+            Action::RenewToken => format!("{meaning}; a new token may be accepted"),
+            Action::SignAgain => {
+                format!("{meaning}; sign another, with the server's time if the clock is in doubt")
+            }
+            Action::RetryLater => format!("{meaning}; it may pass"),
+            Action::FixCaller | Action::FailChannel | Action::GiveUp | Action::Nothing => {
+                String::from(meaning)
+            }
         };
         Error::new(self.code.kind(self.status), text).with_retry(action.retry()).with_code(self.code.number())
     }
@@ -86,7 +91,7 @@ mod tests {
     use std::string::ToString as _;
 
     use super::*;
-    use crate::ErrorKind;
+    use crate::{ErrorKind, Retry};
 
     #[test]
     fn the_error_of_the_facts_is_read_and_means_a_new_token() {

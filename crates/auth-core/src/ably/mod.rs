@@ -26,7 +26,9 @@ pub use self::client_id::{ClientId, InvalidClientId, TokenClientId, check_identi
 pub use self::defaults::{AuthDefaults, Authorization, SigningPlan, TokenPlan};
 pub use self::error_code::{Action, ErrorCode};
 pub use self::error_info::ErrorInfo;
-pub use self::jwt::{jwt_keys, mint_jwt};
+pub use self::jwt::{
+    VerifiedJwt, claimed_capability, claimed_client_id, jwt_keys, jwt_rejection_code, mint_jwt, verify_jwt,
+};
 pub use self::nonce::{InvalidNonce, Nonce};
 pub use self::token_details::TokenDetails;
 pub use self::token_params::TokenParams;

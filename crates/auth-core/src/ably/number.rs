@@ -44,7 +44,7 @@ impl Visitor<'_> for IntegerVisitor {
         let digits = text.strip_prefix('-').unwrap_or(text);
         let canonical = !digits.is_empty()
             && digits.bytes().all(|byte| byte.is_ascii_digit())
-            && (digits == "0" || !digits.starts_with('0'));
+            && (text == "0" || !digits.starts_with('0'));
         if !canonical {
             return Err(E::custom("not an integer"));
         }
@@ -71,6 +71,7 @@ mod tests {
             r#""01""#,
             r#"" 1""#,
             r#""-""#,
+            r#""-0""#,
             r#""1.0""#,
             "9223372036854775808",
             r#""9223372036854775808""#,

@@ -1,6 +1,6 @@
 //! An Ably token with what is known about it (TD).
 
-use alloc::borrow::ToOwned as _;
+use alloc::borrow::{Cow, ToOwned as _};
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
@@ -26,18 +26,18 @@ pub struct TokenDetails {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire {
-    token: String,
+struct Wire<'a> {
+    token: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issued: Option<Integer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires: Option<Integer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    capability: Option<String>,
+    capability: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    client_id: Option<String>,
+    client_id: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    key_name: Option<String>,
+    key_name: Option<Cow<'a, str>>,
 }
 
 impl TokenDetails {
@@ -85,7 +85,7 @@ impl TokenDetails {
     /// [`ErrorKind::MalformedResponse`] when it is no object with a `token`; nothing of the text is repeated.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
         let malformed = |text: &'static str| Error::new(ErrorKind::MalformedResponse, text);
-        let wire: Wire = from_object(json)
+        let wire: Wire<'_> = from_object(json)
             .map_err(|_| malformed("the answer is no TokenDetails: a JSON object with a token"))?;
         if wire.token.is_empty() {
             return Err(malformed("the token in the answer is empty"));
@@ -98,12 +98,12 @@ impl TokenDetails {
         };
         let client_id = wire.client_id.as_deref().map(TokenClientId::new).transpose();
         Ok(Self {
-            token: Secret::from(wire.token),
+            token: Secret::from(wire.token.into_owned()),
             issued: time(wire.issued)?,
             expires: time(wire.expires)?,
-            capability: wire.capability,
+            capability: wire.capability.map(Cow::into_owned),
             client_id: client_id.map_err(|_| malformed("the clientId of the token can't be one"))?,
-            key_name: wire.key_name,
+            key_name: wire.key_name.map(Cow::into_owned),
         })
     }
 
@@ -114,12 +114,12 @@ impl TokenDetails {
             time.map(|time| Integer(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
         };
         let wire = Wire {
-            token: self.token.expose().to_owned(),
+            token: Cow::Borrowed(self.token.expose()),
             issued: time(self.issued),
             expires: time(self.expires),
-            capability: self.capability.clone(),
-            client_id: self.client_id.as_ref().map(|client_id| client_id.as_str().to_owned()),
-            key_name: self.key_name.clone(),
+            capability: self.capability.as_deref().map(Cow::Borrowed),
+            client_id: self.client_id.as_ref().map(|client_id| Cow::Borrowed(client_id.as_str())),
+            key_name: self.key_name.as_deref().map(Cow::Borrowed),
         };
         Secret::from(serde_json::to_string(&wire).unwrap_or_default())
     }

@@ -3,8 +3,8 @@
 use alloc::string::ToString as _;
 
 use super::{ErrorCode, TokenDetails, TokenRequest};
-use crate::json::member_names;
-use crate::{Error, ErrorKind, Secret};
+use crate::json::strict::Document;
+use crate::{Error, Secret};
 
 /// An answer to "give me a token for these parameters".
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,12 +32,13 @@ impl TokenReply {
         if body.len() > Self::LONGEST {
             return Err(unusable("the token provider's answer is longer than 128 KiB"));
         }
-        let names = member_names(body);
-        if names.contains("token") || names.contains("issued") {
+        let document = Document::parse(body.to_vec());
+        let has = |name| document.as_ref().is_ok_and(|document| document.get(name).is_some());
+        if has("token") || has("issued") {
             let details = TokenDetails::parse(body);
             return details.map(Self::Details).map_err(|error| unusable(error.to_string()));
         }
-        if names.contains("keyName") {
+        if has("keyName") {
             let request = TokenRequest::parse(body);
             return request.map(Self::Request).map_err(|error| unusable(error.to_string()));
         }
@@ -57,16 +58,21 @@ impl TokenReply {
             _ if text.len() > Self::LONGEST => {
                 Err(unusable("the token provider's answer is longer than 128 KiB"))
             }
-            _ if text.starts_with('{') => Err(unusable(
+            _ if text.trim_start().starts_with('{') => Err(unusable(
                 "the token provider answered JSON as text; answer with the content type application/json",
             )),
+            _ if text.contains(|character: char| character.is_whitespace() || character.is_control()) => {
+                Err(unusable(
+                    "the token provider's answer has white space in it, which no token has; answer the token alone",
+                ))
+            }
             _ => Ok(Self::Token(Secret::from(text))),
         }
     }
 }
 
 fn unusable(message: impl Into<alloc::borrow::Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::MalformedResponse, message).with_code(ErrorCode::PROVIDER_FAILED.number())
+    ErrorCode::PROVIDER_FAILED.error(message)
 }
 
 #[cfg(test)]
@@ -91,7 +97,9 @@ mod tests {
     fn rsa4f_texts_that_are_mistakes_are_refused() {
         assert!(matches!(TokenReply::from_text("xyz.abc"), Ok(TokenReply::Token(_))));
         let long = "a".repeat(TokenReply::LONGEST + 1);
-        for text in ["", "undefined", "null", r#"{"token":"t"}"#, &long] {
+        for text in
+            ["", "undefined", "null", r#"{"token":"t"}"#, "\n{\"token\":\"t\"}", "tok\n", "to ken", &long]
+        {
             assert_eq!(TokenReply::from_text(text).unwrap_err().code(), Some(40_170));
         }
         assert!(TokenReply::from_text(&"a".repeat(TokenReply::LONGEST)).is_ok());

@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::Mac as _;
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 pub use self::refused::TokenRequestRefused;
@@ -38,11 +39,11 @@ use crate::time::{Now, Timestamp};
 /// assert_eq!(request.mac().expose(), "w1Pdm0EnbxxZVp3a0dpHrAzsquMfrSAYVHDznXtCZB0=");
 ///
 /// // The other end has received it as JSON, and knows the key.
-/// let received = TokenRequest::parse(request.to_json().as_bytes())?;
+/// let received = TokenRequest::parse(request.to_json().expose().as_bytes())?;
 /// assert_eq!(received.verify(&key, now)?.nonce.as_str(), "0123456789abcdef");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct TokenRequest {
     key_name: Arc<str>,
     /// In milliseconds. Kept as received: the MAC is checked before the value.
@@ -103,8 +104,9 @@ impl TokenRequest {
     pub const WINDOW: Duration = Duration::from_secs(120);
     /// The longest lifetime that can be asked for: a day, as at Ably.
     pub const LONGEST_TTL: Duration = Duration::from_secs(86_400);
-    /// The longest JSON text that is read, in bytes: room for the largest capability, and a bound for strangers.
-    pub const LONGEST_JSON: usize = 512 * 1_024;
+    /// The longest JSON text that is read, in bytes: room for the largest capability with each quotation mark escaped, and a
+    /// bound for strangers.
+    pub const LONGEST_JSON: usize = 1_024 * 1_024;
 
     /// Signs `params` with `key`: no I/O, no clock, no randomness. The timestamp is `now` and the nonce is `fresh` unless
     /// the parameters name their own.
@@ -149,9 +151,9 @@ impl TokenRequest {
         })
     }
 
-    /// The JSON to send.
+    /// The JSON to send: a secret, as long as it has not been exchanged.
     #[must_use]
-    pub fn to_json(&self) -> String {
+    pub fn to_json(&self) -> Secret {
         let wire = Wire {
             key_name: self.key_name.to_string(),
             ttl: self.ttl.map(Integer),
@@ -161,7 +163,7 @@ impl TokenRequest {
             nonce: Cow::Borrowed(&self.nonce),
             mac: Cow::Owned(self.mac_text()),
         };
-        serde_json::to_string(&wire).unwrap_or_default()
+        Secret::from(serde_json::to_string(&wire).unwrap_or_default())
     }
 
     /// The name of the key that signed it, as far as it says so itself: to find the key.
@@ -252,6 +254,26 @@ fn mac_of_text(text: &str) -> Option<Zeroizing<[u8; 32]>> {
     let bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
     <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new)
 }
+
+impl PartialEq for TokenRequest {
+    /// Compares the MACs in constant time.
+    fn eq(&self, other: &Self) -> bool {
+        let Self { key_name, ttl, capability, client_id, timestamp, nonce, mac } = self;
+        let macs = match (mac, &other.mac) {
+            (Some(mac), Some(other)) => mac.ct_eq(&**other).into(),
+            (None, None) => true,
+            _ => false,
+        };
+        macs && *key_name == other.key_name
+            && *ttl == other.ttl
+            && *capability == other.capability
+            && *client_id == other.client_id
+            && *timestamp == other.timestamp
+            && *nonce == other.nonce
+    }
+}
+
+impl Eq for TokenRequest {}
 
 impl fmt::Debug for TokenRequest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -53,6 +53,7 @@ mod resource;
 mod tests;
 
 use alloc::boxed::Box;
+use alloc::string::ToString as _;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -65,6 +66,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::operation::{Operation, Operations, UnknownOperation};
 use self::resource::{Grant, Path};
+use crate::Error;
+use crate::ably::ErrorCode;
 
 /// The longest text of a capability, in bytes; what is longer is an attack or a mistake.
 pub const LONGEST_TEXT: usize = 256 * 1024;
@@ -181,7 +184,9 @@ impl Capability {
     /// Whether the other allows each operation on each channel that this allows.
     ///
     /// This is exact: among all names some have segments that no resource spells out, so a resource is within others
-    /// only if, for each of its operations, one of them covers it alone. It costs a check for each of our resources.
+    /// only if, for each of its operations, one of them covers it alone. It costs a check for each of our resources, and a
+    /// check of a name with wildcards among many wildcards can visit thousands: do not ask about what a stranger wrote
+    /// without a limit on its length. [`intersection`](Self::intersection) has one.
     #[must_use]
     pub fn is_subset_of(&self, other: &Self) -> bool {
         self.0.grants.iter().all(|grant| {
@@ -292,16 +297,16 @@ pub enum InvalidCapability {
 }
 
 impl InvalidCapability {
-    /// The number of the error on the wire.
+    /// Ably's number for it, which goes with HTTP status 400.
     #[must_use]
-    pub const fn code(&self) -> u32 {
-        40_000
+    pub const fn code(self) -> ErrorCode {
+        ErrorCode::BAD_REQUEST
     }
+}
 
-    /// The HTTP status that goes with it.
-    #[must_use]
-    pub const fn status(&self) -> u16 {
-        400
+impl From<InvalidCapability> for Error {
+    fn from(error: InvalidCapability) -> Self {
+        error.code().error(error.to_string())
     }
 }
 
@@ -318,21 +323,18 @@ pub enum NoIntersection {
 }
 
 impl NoIntersection {
-    /// The number of the error on the wire.
+    /// Ably's number for it: 40160 with HTTP status 401 when it is empty, 40000 with 400 when it is too large.
     #[must_use]
-    pub const fn code(&self) -> u32 {
+    pub const fn code(self) -> ErrorCode {
         match self {
-            Self::Empty => 40_160,
-            Self::TooLarge => 40_000,
+            Self::Empty => ErrorCode::CAPABILITY,
+            Self::TooLarge => ErrorCode::BAD_REQUEST,
         }
     }
+}
 
-    /// The HTTP status that goes with it.
-    #[must_use]
-    pub const fn status(&self) -> u16 {
-        match self {
-            Self::Empty => 401,
-            Self::TooLarge => 400,
-        }
+impl From<NoIntersection> for Error {
+    fn from(error: NoIntersection) -> Self {
+        error.code().error(error.to_string())
     }
 }

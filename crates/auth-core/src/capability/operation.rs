@@ -47,7 +47,7 @@ pub enum Operation {
 
 impl Operation {
     /// All of them, in order of their names.
-    pub const EVERY: [Self; 17] = [
+    pub(crate) const EVERY: [Self; 17] = [
         Self::AnnotationPublish,
         Self::AnnotationSubscribe,
         Self::ChannelMetadata,
@@ -66,6 +66,11 @@ impl Operation {
         Self::Stats,
         Self::Subscribe,
     ];
+
+    /// Every documented operation, in the order of their names.
+    pub fn every() -> impl Iterator<Item = Self> {
+        Self::EVERY.into_iter()
+    }
 
     /// The name on the wire.
     #[must_use]

@@ -1,11 +1,8 @@
-//! Reading JSON: serde for what we asked for, and a strict reader for what strangers sign.
+//! Reading JSON: serde for models, and a strict reader for what must not be read in two ways.
 
 pub(crate) mod strict;
 
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
-
-use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
+use serde::de::{DeserializeOwned, Error as _};
 
 /// Reads `T` from a text that must be a JSON object.
 ///
@@ -15,11 +12,4 @@ pub(crate) fn from_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_j
         Some(b'{') => serde_json::from_slice(text),
         Some(_) | None => Err(serde_json::Error::custom("expected an object")),
     }
-}
-
-/// The names of an object's members; none when the text is something else.
-pub(crate) fn member_names(text: &[u8]) -> BTreeSet<String> {
-    from_object::<BTreeMap<String, IgnoredAny>>(text)
-        .map(|members| members.into_keys().collect())
-        .unwrap_or_default()
 }

@@ -7,6 +7,9 @@ mod scanner;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
+
+use zeroize::Zeroize as _;
 
 use self::scanner::Scanner;
 
@@ -14,7 +17,7 @@ use self::scanner::Scanner;
 pub(crate) const DEEPEST: usize = 32;
 
 /// An object, its members kept as places in the text.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Document {
     text: String,
     /// Strings that had escapes, resolved.
@@ -118,6 +121,14 @@ impl Document {
         self.members.get(index).map(|member| self.value_of(member.value))
     }
 
+    /// Wipes the text, for one that held a secret.
+    pub(crate) fn wipe(&mut self) {
+        let Self { text, resolved, members } = self;
+        text.zeroize();
+        resolved.zeroize();
+        members.clear();
+    }
+
     /// The whole text.
     pub(crate) fn as_str(&self) -> &str {
         &self.text
@@ -139,6 +150,13 @@ impl Document {
             Place::Array(span) => Value::Array(span.of(&self.text)),
             Place::Object(span) => Value::Object(span.of(&self.text)),
         }
+    }
+}
+
+impl fmt::Debug for Document {
+    /// Leaves the text out: it may be of a key, or of a person.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Document({} members)", self.members.len())
     }
 }
 

@@ -72,6 +72,9 @@ impl Algorithm {
         }
     }
 
+    /// Those of a shared secret.
+    pub(super) const HMAC: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
+
     /// The length of a signature in bytes, where the algorithm decides it; with RSA the key does.
     pub(super) const fn signature_length(self) -> Option<usize> {
         match self {

@@ -2,7 +2,7 @@
 //!
 //! jsonwebtoken finds its cryptography in a variable of the process, and panics at first use when a program enables both of
 //! its back ends. So the back end is named here, and its functions are called directly: what other crates enable or install
-//! makes no difference. It is aws-lc-rs: constant-time RSA, the fastest of the two, and no second generation of the hash
+//! makes no difference. It is aws-lc-rs: several times as fast as the other, and it brings no second generation of the hash
 //! crates.
 
 use alloc::sync::Arc;

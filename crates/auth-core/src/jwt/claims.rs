@@ -6,13 +6,12 @@ use core::time::Duration;
 
 use super::Rejection;
 use super::compact::{Segments, decode};
-use crate::capability::Capability;
 use crate::json::strict::{Document, Value, strings};
 use crate::scope::{InvalidScope, Scopes};
 use crate::time::Timestamp;
 
-/// The claims of a token. Each claim that is present has the type that its specification gives it: reading fails
-/// otherwise.
+/// The claims of a token. Each registered claim that is present has the type that its specification gives it: reading
+/// fails otherwise.
 ///
 /// Times are whole milliseconds here; on the wire they are seconds since the Unix epoch, as an integer or a fraction, which
 /// is rounded down.
@@ -33,19 +32,11 @@ struct Places {
     audience: Option<usize>,
     client_id: Option<usize>,
     token_id: Option<usize>,
-    capability: Option<usize>,
 }
 
 impl Claims {
     pub(super) fn read(segments: &Segments<'_>) -> Result<Self, Rejection> {
-        if segments.payload.is_empty() {
-            return Err(Rejection::EmptySegment);
-        }
-        Self::parse(decode(segments.payload)?)
-    }
-
-    fn parse(payload: Vec<u8>) -> Result<Self, Rejection> {
-        let document = Document::parse(payload).map_err(Rejection::of_payload)?;
+        let document = Document::parse(decode(segments.payload)?).map_err(Rejection::of_payload)?;
         let (mut expires, mut not_before, mut issued_at) = (None, None, None);
         let mut places = Places::default();
         for (index, (name, value)) in document.members().enumerate() {
@@ -57,12 +48,13 @@ impl Claims {
                     check_audience(value)?;
                     places.audience = Some(index);
                 }
-                "iss" => places.issuer = Some(text_at(index, value, Rejection::IssuerInvalid)?),
-                "sub" => places.subject = Some(text_at(index, value, Rejection::SubjectInvalid)?),
-                "client_id" => places.client_id = Some(text_at(index, value, Rejection::SubjectInvalid)?),
-                "jti" => places.token_id = Some(text_at(index, value, Rejection::TokenIdInvalid)?),
+                "iss" => places.issuer = Some(place_of_text(index, value, Rejection::IssuerInvalid)?),
+                "sub" => places.subject = Some(place_of_text(index, value, Rejection::SubjectInvalid)?),
+                "client_id" => {
+                    places.client_id = Some(place_of_text(index, value, Rejection::SubjectInvalid)?)
+                }
+                "jti" => places.token_id = Some(place_of_text(index, value, Rejection::TokenIdInvalid)?),
                 "scope" | "scp" => check_scope(value)?,
-                "x-ably-capability" => places.capability = Some(index),
                 _ => {}
             }
         }
@@ -89,6 +81,12 @@ impl Claims {
             Some(Value::Array(array)) => strings(array).unwrap_or_default(),
             _ => Vec::new(),
         }
+    }
+
+    /// Whether the token says for whom it is meant.
+    #[must_use]
+    pub const fn has_audience(&self) -> bool {
+        self.places.audience.is_some()
     }
 
     /// Whether the token is meant for `audience`, to the letter; `None` when it does not say for whom.
@@ -146,20 +144,13 @@ impl Claims {
         Some(self.expires?.saturating_since(self.issued_at?))
     }
 
-    /// The capability of an Ably JWT (`x-ably-capability`); `None` means that of its key.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejection::CapabilityInvalid`] when it is there and can't be read.
-    pub fn capability(&self) -> Result<Option<Capability>, Rejection> {
-        match self.places.capability.and_then(|index| self.document.at(index)) {
-            None => Ok(None),
-            Some(Value::Text(text)) => text.parse().map(Some).map_err(|_| Rejection::CapabilityInvalid),
-            Some(_) => Err(Rejection::CapabilityInvalid),
-        }
+    /// Whether there is a claim of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.document.get(name).is_some()
     }
 
-    /// A claim of any name that is a string.
+    /// A claim of any name that is a string; `None` when it is absent or something else.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.document.get(name) {
@@ -182,7 +173,7 @@ impl Claims {
     }
 }
 
-fn text_at(index: usize, value: Value<'_>, otherwise: Rejection) -> Result<usize, Rejection> {
+fn place_of_text(index: usize, value: Value<'_>, otherwise: Rejection) -> Result<usize, Rejection> {
     if let Value::Text(_) = value { Ok(index) } else { Err(otherwise) }
 }
 

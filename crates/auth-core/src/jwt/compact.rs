@@ -23,6 +23,12 @@ pub(super) struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
+    /// The segments of a token, whose payload is never empty.
+    pub(super) fn split_token(token: &'a str) -> Result<Self, Rejection> {
+        let segments = Self::split(token)?;
+        if segments.payload.is_empty() { Err(Rejection::EmptySegment) } else { Ok(segments) }
+    }
+
     pub(super) fn split(token: &'a str) -> Result<Self, Rejection> {
         if token.len() > LONGEST_TOKEN {
             return Err(Rejection::TooLong);

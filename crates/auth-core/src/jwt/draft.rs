@@ -3,6 +3,8 @@
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
 
 use super::Algorithm;
 use crate::scope::Scopes;
@@ -24,7 +26,7 @@ use crate::time::Timestamp;
 /// assert_eq!(key.mint(&draft).expose().split('.').count(), 3);
 /// # Ok::<(), auth_core::jwt::WeakKey>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Draft {
     token_type: Option<String>,
     /// Names, and values as JSON.
@@ -93,6 +95,14 @@ impl Draft {
         self.with_seconds("exp", expires.as_secs())
     }
 
+    /// Sets `iat`, and `exp` this much later, rounded up to a whole second: the token never dies earlier than its holder was
+    /// told.
+    #[must_use]
+    pub fn with_lifetime(self, issued_at: Timestamp, lifetime: Duration) -> Self {
+        let expires = issued_at.saturating_add(lifetime).as_millis().div_ceil(1_000);
+        self.with_issued_at(issued_at).with_seconds("exp", expires)
+    }
+
     /// Sets the token's own name (`jti`). A token that serves once needs one, unguessable and never used before.
     #[must_use]
     pub fn with_token_id(self, token_id: &str) -> Self {
@@ -126,6 +136,13 @@ impl Draft {
 
     pub(super) fn payload(&self) -> String {
         object(self.claims.iter().map(|(name, json)| (&**name, json.as_str())))
+    }
+}
+
+impl fmt::Debug for Draft {
+    /// Names the claims, and leaves out what they say.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.claims.iter().map(|(name, _)| name)).finish()
     }
 }
 

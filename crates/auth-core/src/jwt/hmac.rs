@@ -7,11 +7,12 @@ use core::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac as _};
+use hmac::{Hmac, Mac as _};
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::{Algorithm, Draft, VerifySignature};
 use crate::Secret;
+use crate::mac::keyed;
 
 /// A symmetric key for one algorithm.
 #[derive(Clone)]
@@ -35,7 +36,7 @@ impl HmacKey {
     ///
     /// [`WeakKey`] when there are fewer bytes than the hash has (RFC 7518 §3.2).
     pub fn hs256(bytes: &[u8]) -> Result<Self, WeakKey> {
-        Self::strong(Algorithm::Hs256, bytes)
+        Self::strong(32, bytes, |bytes| Keyed::Hs256(keyed(bytes)))
     }
 
     /// A key for HS384 from at least 48 bytes.
@@ -44,7 +45,7 @@ impl HmacKey {
     ///
     /// [`WeakKey`] when there are fewer.
     pub fn hs384(bytes: &[u8]) -> Result<Self, WeakKey> {
-        Self::strong(Algorithm::Hs384, bytes)
+        Self::strong(48, bytes, |bytes| Keyed::Hs384(keyed(bytes)))
     }
 
     /// A key for HS512 from at least 64 bytes.
@@ -53,12 +54,12 @@ impl HmacKey {
     ///
     /// [`WeakKey`] when there are fewer.
     pub fn hs512(bytes: &[u8]) -> Result<Self, WeakKey> {
-        Self::strong(Algorithm::Hs512, bytes)
+        Self::strong(64, bytes, |bytes| Keyed::Hs512(keyed(bytes)))
     }
 
     /// A key for HS256 of any length: Ably chooses the secrets of its keys, and signs JWTs with their text.
     pub(crate) fn of_any_length(bytes: &[u8]) -> Self {
-        Self::new(Algorithm::Hs256, bytes)
+        Self::new(Keyed::Hs256(keyed(bytes)))
     }
 
     /// The same key under a name, which stands in the header of what it mints.
@@ -96,21 +97,15 @@ impl HmacKey {
         Secret::from(token)
     }
 
-    fn strong(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, WeakKey> {
-        let needed = algorithm.signature_length().unwrap_or(usize::MAX);
-        if bytes.len() < needed { Err(WeakKey { needed }) } else { Ok(Self::new(algorithm, bytes)) }
+    fn strong(needed: usize, bytes: &[u8], keyed: fn(&[u8]) -> Keyed) -> Result<Self, WeakKey> {
+        if bytes.len() < needed { Err(WeakKey { needed }) } else { Ok(Self::new(keyed(bytes))) }
     }
 
-    pub(super) fn new(algorithm: Algorithm, bytes: &[u8]) -> Self {
-        let keyed = match algorithm {
-            Algorithm::Hs384 => Keyed::Hs384(keyed(bytes)),
-            Algorithm::Hs512 => Keyed::Hs512(keyed(bytes)),
-            _ => Keyed::Hs256(keyed(bytes)),
-        };
+    fn new(keyed: Keyed) -> Self {
         Self { keyed: Arc::new(keyed), key_id: None }
     }
 
-    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
+    fn sign(&self, message: &[u8]) -> Vec<u8> {
         match &*self.keyed {
             Keyed::Hs256(mac) => mac.clone().chain_update(message).finalize().into_bytes().to_vec(),
             Keyed::Hs384(mac) => mac.clone().chain_update(message).finalize().into_bytes().to_vec(),
@@ -136,11 +131,6 @@ impl VerifySignature for HmacKey {
         };
         verified.is_ok()
     }
-}
-
-#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-fn keyed<M: KeyInit>(key: &[u8]) -> M {
-    M::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
 impl fmt::Debug for HmacKey {

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::key::Key;
 use super::weak;
-use super::{Algorithm, HmacKey, InvalidKey, PublicKey, SignatureBackend, VerifySignature};
+use super::{Algorithm, InvalidKey, PublicKey, SignatureBackend};
 use crate::json::strict::{Document, Value, strings};
 
 /// Reads a key. Without `alg`, the algorithms are those of its type: an RSA key does for RS and PS, a curve for the one that
@@ -68,26 +68,17 @@ fn algorithms(jwk: &Document, of_type: &[Algorithm]) -> Result<Vec<Algorithm>, I
 
 fn secret(jwk: &Document, key_id: Option<Arc<str>>) -> Result<Key, InvalidKey> {
     let bytes = Zeroizing::new(bytes(jwk, "k", 4_096)?);
-    let named = algorithms(jwk, &[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512])?;
-    let strong = |algorithm: &Algorithm| match algorithm {
-        Algorithm::Hs384 => HmacKey::hs384(&bytes).ok(),
-        Algorithm::Hs512 => HmacKey::hs512(&bytes).ok(),
-        _ => HmacKey::hs256(&bytes).ok(),
-    };
-    let secret = SharedSecret(named.iter().filter_map(strong).collect());
-    let algorithms: Vec<Algorithm> = secret.0.iter().map(HmacKey::algorithm).collect();
-    if algorithms.is_empty() {
-        return Err(InvalidKey::Weak);
-    }
-    Ok(Key { key_id, algorithms, signature_length: None, symmetric: true, primitive: Arc::new(secret) })
+    Key::of_secret(&bytes, &algorithms(jwk, &Algorithm::HMAC)?, key_id)
 }
 
-/// One secret, as the key of each algorithm that it is long enough for.
-struct SharedSecret(Vec<HmacKey>);
-
-impl VerifySignature for SharedSecret {
-    fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        self.0.iter().any(|key| key.algorithm() == algorithm && key.verify(algorithm, message, signature))
+/// Refuses what must not be published: shared secrets, and the private half of any key (RFC 7518 §6).
+pub(super) fn check_public(jwk: &Document) -> Result<(), InvalidKey> {
+    const PRIVATE: [&str; 8] = ["k", "d", "p", "q", "dp", "dq", "qi", "oth"];
+    let published = PRIVATE.iter().any(|name| jwk.get(name).is_some());
+    if published || jwk.get("kty") == Some(Value::Text("oct")) {
+        Err(InvalidKey::PublicSecret)
+    } else {
+        Ok(())
     }
 }
 

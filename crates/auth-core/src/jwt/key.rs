@@ -37,7 +37,7 @@ impl SignatureBackend for SymmetricOnly {
 
 /// A public key, as its JWK states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a backend must know what it does not support")]
+#[non_exhaustive]
 pub enum PublicKey {
     /// Modulus and exponent, big-endian, without leading zeros; 2048 to 8192 bits, an odd exponent of at least 65537.
     Rsa {
@@ -76,6 +76,37 @@ pub(super) struct Key {
     pub(super) signature_length: Option<usize>,
     pub(super) symmetric: bool,
     pub(super) primitive: Arc<dyn VerifySignature>,
+}
+
+impl Key {
+    /// One secret, as the key of each of these algorithms that it is long enough for.
+    pub(super) fn of_secret(
+        secret: &[u8],
+        algorithms: &[Algorithm],
+        key_id: Option<Arc<str>>,
+    ) -> Result<Self, InvalidKey> {
+        let strong = |algorithm: &Algorithm| match algorithm {
+            Algorithm::Hs256 => HmacKey::hs256(secret).ok(),
+            Algorithm::Hs384 => HmacKey::hs384(secret).ok(),
+            Algorithm::Hs512 => HmacKey::hs512(secret).ok(),
+            _ => None,
+        };
+        let keys = SharedSecret(algorithms.iter().filter_map(strong).collect());
+        let algorithms: Vec<Algorithm> = keys.0.iter().map(HmacKey::algorithm).collect();
+        if algorithms.is_empty() {
+            return Err(InvalidKey::Weak);
+        }
+        Ok(Self { key_id, algorithms, signature_length: None, symmetric: true, primitive: Arc::new(keys) })
+    }
+}
+
+/// One secret under several algorithms.
+struct SharedSecret(Vec<HmacKey>);
+
+impl VerifySignature for SharedSecret {
+    fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        self.0.iter().any(|key| key.verify(algorithm, message, signature))
+    }
 }
 
 impl From<HmacKey> for Key {
@@ -141,8 +172,8 @@ pub enum InvalidKey {
     /// A set has both public keys and shared secrets.
     #[error("the set mixes public keys with shared secrets")]
     MixedSet,
-    /// A set that was fetched from a public place has a shared secret.
-    #[error("a public set has a shared secret in it, which is no secret then")]
+    /// A set that was fetched from a public place has a shared secret or a private key.
+    #[error("a public set has a shared secret or a private key in it, which is no secret then")]
     PublicSecret,
     /// A set has more keys than [`KeySet::MOST`](super::KeySet::MOST).
     #[error("the set has more than 64 keys")]
@@ -160,7 +191,23 @@ impl InvalidKey {
 
     /// A short name for records and metrics, such as `duplicate_key_id`.
     #[must_use]
-    pub fn name(self) -> alloc::string::String {
-        super::rejection::snake_case(&alloc::format!("{self:?}"))
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Member => "member",
+            Self::Unsupported => "unsupported",
+            Self::Use => "use",
+            Self::Operations => "operations",
+            Self::Algorithm => "algorithm",
+            Self::KeyId => "key_id",
+            Self::Weak => "weak",
+            Self::TooLong => "too_long",
+            Self::Point => "point",
+            Self::DuplicateKeyId => "duplicate_key_id",
+            Self::MixedSet => "mixed_set",
+            Self::PublicSecret => "public_secret",
+            Self::TooMany => "too_many",
+            Self::NoKeys => "no_keys",
+        }
     }
 }

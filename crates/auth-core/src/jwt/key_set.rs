@@ -12,7 +12,7 @@ use crate::json::strict::{Document, Value, elements};
 ///
 /// A key is chosen by its name and by what it is itself for; what a token says of its algorithm must agree, and never
 /// decides.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct KeySet {
     keys: Vec<Key>,
     refused: Vec<InvalidKey>,
@@ -28,6 +28,16 @@ impl KeySet {
     #[must_use]
     pub fn of(key: HmacKey) -> Self {
         Self { keys: alloc::vec![Key::from(key)], refused: Vec::new() }
+    }
+
+    /// A set of one secret, for each of HS256, HS384 and HS512 that it is long enough for.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKey::Weak`] when it has fewer than 32 bytes.
+    pub fn of_secret(secret: &[u8]) -> Result<Self, InvalidKey> {
+        let keys = alloc::vec![Key::of_secret(secret, &Algorithm::HMAC, None)?];
+        Ok(Self { keys, refused: Vec::new() })
     }
 
     /// The same set with one more key: the one before, say, until its last token has expired.
@@ -50,38 +60,37 @@ impl KeySet {
     /// [`InvalidKey`] when the text is neither, when it is ambiguous, or when no key in it can be used: then the reason of
     /// the first.
     pub fn parse(json: &str, backend: &dyn SignatureBackend) -> Result<Self, InvalidKey> {
+        Self::read(json, backend, |_| Ok(()))
+    }
+
+    /// Reads a JWK set that anybody can fetch, such as that of an authorization server.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), and [`InvalidKey::PublicSecret`] when there is a shared secret or a private key in it, of
+    /// whatever use: a set that was published with it has been compromised.
+    pub fn parse_public(json: &str, backend: &dyn SignatureBackend) -> Result<Self, InvalidKey> {
+        Self::read(json, backend, jwk::check_public)
+    }
+
+    fn read(
+        json: &str,
+        backend: &dyn SignatureBackend,
+        check: fn(&Document) -> Result<(), InvalidKey>,
+    ) -> Result<Self, InvalidKey> {
         if json.len() > Self::LONGEST_JSON {
             return Err(InvalidKey::Malformed);
         }
-        let whole = document(json)?;
-        let mut set = Self::default();
-        match whole.get("keys") {
-            None => set.keys.push(jwk::read(&whole, backend)?),
-            Some(Value::Array(array)) => {
-                let elements = elements(array).map_err(|_| InvalidKey::Malformed)?;
-                if elements.len() > Self::MOST {
-                    return Err(InvalidKey::TooMany);
-                }
-                // A broken key claims its name all the same: whoever signed may have meant that one.
-                let mut claimed = Vec::new();
-                for element in elements {
-                    let element = document(element)?;
-                    match jwk::read(&element, backend) {
-                        Ok(key) => set.keys.push(key),
-                        Err(refused) => {
-                            set.refused.push(refused);
-                            if !refused.is_for_something_else() {
-                                claimed.extend(jwk::key_id(&element).ok().flatten());
-                            }
-                        }
-                    }
-                }
-                if set.keys.iter().filter_map(|key| key.key_id.as_ref()).any(|name| claimed.contains(name)) {
-                    return Err(InvalidKey::DuplicateKeyId);
-                }
-            }
-            Some(_) => return Err(InvalidKey::Malformed),
-        }
+        let mut whole = document(json)?;
+        let mut set = Self { keys: Vec::new(), refused: Vec::new() };
+        let read = match whole.get("keys") {
+            None => check(&whole).and_then(|()| jwk::read(&whole, backend)).map(|key| set.keys.push(key)),
+            Some(Value::Array(array)) => set.read_elements(array, backend, check),
+            Some(_) => Err(InvalidKey::Malformed),
+        };
+        // It may have been of secrets.
+        whole.wipe();
+        read?;
         match (set.keys.is_empty(), set.refused.first()) {
             (true, Some(refused)) => Err(*refused),
             (true, None) => Err(InvalidKey::NoKeys),
@@ -89,14 +98,37 @@ impl KeySet {
         }
     }
 
-    /// Reads a JWK set that anybody can fetch, such as that of an authorization server.
-    ///
-    /// # Errors
-    ///
-    /// As [`parse`](Self::parse), and [`InvalidKey::PublicSecret`] when there is a shared secret in it.
-    pub fn parse_public(json: &str, backend: &dyn SignatureBackend) -> Result<Self, InvalidKey> {
-        let set = Self::parse(json, backend)?;
-        if set.keys.iter().any(|key| key.symmetric) { Err(InvalidKey::PublicSecret) } else { Ok(set) }
+    fn read_elements(
+        &mut self,
+        array: &str,
+        backend: &dyn SignatureBackend,
+        check: fn(&Document) -> Result<(), InvalidKey>,
+    ) -> Result<(), InvalidKey> {
+        let elements = elements(array).map_err(|_| InvalidKey::Malformed)?;
+        if elements.len() > Self::MOST {
+            return Err(InvalidKey::TooMany);
+        }
+        // A broken key claims its name all the same: whoever signed may have meant that one.
+        let mut claimed = Vec::new();
+        for element in elements {
+            let mut element = document(element)?;
+            check(&element)?;
+            match jwk::read(&element, backend) {
+                Ok(key) => self.keys.push(key),
+                Err(refused) => {
+                    self.refused.push(refused);
+                    if !refused.is_for_something_else() {
+                        claimed.extend(jwk::key_id(&element).ok().flatten());
+                    }
+                }
+            }
+            element.wipe();
+        }
+        let rivals = |name| claimed.contains(name);
+        if self.keys.iter().filter_map(|key| key.key_id.as_ref()).any(rivals) {
+            return Err(InvalidKey::DuplicateKeyId);
+        }
+        Ok(())
     }
 
     /// Why keys of the set were left out.

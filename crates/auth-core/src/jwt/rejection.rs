@@ -1,7 +1,6 @@
 //! Why a token is rejected: one reason for each thing that can be wrong, few enough to count in a metric.
 
-use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::ToString as _;
 
 use crate::json::strict::Malformed;
 use crate::{Error, ErrorKind};
@@ -167,8 +166,8 @@ pub enum Rejection {
     /// It lives longer than is accepted.
     #[error("the token lives longer than is accepted here")]
     LifetimeTooLong,
-    /// `iat` is missing, and a longest lifetime is asked for.
-    #[error("the token has no iat, so nobody knows how long it lives")]
+    /// `iat` is missing, and is required, or a longest lifetime is.
+    #[error("the token has no iat, so nobody knows how long it has lived")]
     IssuedAtMissing,
     /// `iss` is not a string.
     #[error("the iss of the token is not a string")]
@@ -188,8 +187,8 @@ pub enum Rejection {
     /// `aud` does not name us.
     #[error("the token is meant for another audience")]
     AudienceUnexpected,
-    /// `sub` or `client_id` is not a string.
-    #[error("the sub or client_id of the token is not a string")]
+    /// `sub`, `client_id` or `x-ably-clientId` is not a string.
+    #[error("the sub, client_id or x-ably-clientId of the token is not a string")]
     SubjectInvalid,
     /// `sub` or `client_id` is empty, `*`, longer than 1 KiB, or has control characters.
     #[error(
@@ -219,8 +218,72 @@ pub enum Rejection {
 impl Rejection {
     /// A short name for records and metrics, such as `algorithm_mismatch`.
     #[must_use]
-    pub fn name(self) -> String {
-        snake_case(&format!("{self:?}"))
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::JsonSerialization => "json_serialization",
+            Self::Encrypted => "encrypted",
+            Self::SegmentCount => "segment_count",
+            Self::EmptySegment => "empty_segment",
+            Self::WhiteSpace => "white_space",
+            Self::Padding => "padding",
+            Self::Alphabet => "alphabet",
+            Self::SegmentLength => "segment_length",
+            Self::TrailingBits => "trailing_bits",
+            Self::HeaderSyntax => "header_syntax",
+            Self::HeaderNotAnObject => "header_not_an_object",
+            Self::HeaderDuplicate => "header_duplicate",
+            Self::AlgorithmMissing => "algorithm_missing",
+            Self::AlgorithmNotText => "algorithm_not_text",
+            Self::AlgorithmNone => "algorithm_none",
+            Self::AlgorithmUnknown => "algorithm_unknown",
+            Self::AlgorithmMismatch => "algorithm_mismatch",
+            Self::TypeNotText => "type_not_text",
+            Self::TypeUnexpected => "type_unexpected",
+            Self::KeyIdInvalid => "key_id_invalid",
+            Self::CriticalMalformed => "critical_malformed",
+            Self::CriticalUnknown => "critical_unknown",
+            Self::UnencodedPayload => "unencoded_payload",
+            Self::KeyUnknown => "key_unknown",
+            Self::KeyAmbiguous => "key_ambiguous",
+            Self::SignatureLength => "signature_length",
+            Self::SignatureDer => "signature_der",
+            Self::SignatureZero => "signature_zero",
+            Self::Signature => "signature",
+            Self::EmbeddedKey => "embedded_key",
+            Self::RemoteKey => "remote_key",
+            Self::PayloadSyntax => "payload_syntax",
+            Self::PayloadNotAnObject => "payload_not_an_object",
+            Self::PayloadDuplicate => "payload_duplicate",
+            Self::TooDeep => "too_deep",
+            Self::NumberRange => "number_range",
+            Self::LoneSurrogate => "lone_surrogate",
+            Self::ExpiryMissing => "expiry_missing",
+            Self::ExpiryInvalid => "expiry_invalid",
+            Self::NotBeforeInvalid => "not_before_invalid",
+            Self::IssuedAtInvalid => "issued_at_invalid",
+            Self::TimeRange => "time_range",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::IssuedInTheFuture => "issued_in_the_future",
+            Self::LifetimeTooLong => "lifetime_too_long",
+            Self::IssuedAtMissing => "issued_at_missing",
+            Self::IssuerInvalid => "issuer_invalid",
+            Self::IssuerMissing => "issuer_missing",
+            Self::IssuerUnexpected => "issuer_unexpected",
+            Self::AudienceInvalid => "audience_invalid",
+            Self::AudienceMissing => "audience_missing",
+            Self::AudienceUnexpected => "audience_unexpected",
+            Self::SubjectInvalid => "subject_invalid",
+            Self::SubjectUnusable => "subject_unusable",
+            Self::SubjectMissing => "subject_missing",
+            Self::TokenIdInvalid => "token_id_invalid",
+            Self::TokenIdMissing => "token_id_missing",
+            Self::ScopeInvalid => "scope_invalid",
+            Self::TooManyScopes => "too_many_scopes",
+            Self::CapabilityInvalid => "capability_invalid",
+        }
     }
 
     pub(super) const fn of_header(malformed: Malformed) -> Self {
@@ -248,16 +311,4 @@ impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
         Self::new(ErrorKind::InvalidToken, rejection.to_string())
     }
-}
-
-/// The name of a variant as records have it.
-pub(super) fn snake_case(name: &str) -> String {
-    let mut snake = String::new();
-    for character in name.chars() {
-        if character.is_ascii_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.push(character.to_ascii_lowercase());
-    }
-    snake
 }

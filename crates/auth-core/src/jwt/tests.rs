@@ -1,7 +1,6 @@
 //! The reader and the verifier against RFC 7515's own example, and against what attackers send.
 
 use std::borrow::ToOwned as _;
-use std::collections::BTreeSet;
 use std::format;
 use std::string::{String, ToString};
 use std::time::Duration;
@@ -224,7 +223,13 @@ fn signatures_are_rejected_each_with_its_reason() {
 }
 
 #[test]
-fn every_algorithm_is_refused_under_a_key_for_another() {
+fn every_other_algorithm_is_refused_under_a_key_for_one() {
+    let names =
+        ["HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+    for name in names {
+        let token = with_header(&format!(r#"{{"alg":"{name}","kid":"k1"}}"#));
+        assert_eq!(rejection(token), Rejection::AlgorithmMismatch, "{name}");
+    }
     for key in [HmacKey::hs384(&[9; 64]).unwrap(), HmacKey::hs512(&[9; 64]).unwrap()] {
         let token = key.mint(&Draft::new().with_expiry(Timestamp::from_millis((NOW + 60) * 1_000)));
         let other = Verifier::new(KeySet::of(HmacKey::hs256(&[9; 64]).unwrap()));
@@ -267,8 +272,6 @@ fn claims_are_rejected_each_with_its_reason() {
         (r#","x":{"a":1,"a":1}"#, Rejection::PayloadDuplicate),
         (&scopes, Rejection::TooManyScopes),
         (r#","scp":[1]"#, Rejection::ScopeInvalid),
-        (r#","x-ably-capability":"{""#, Rejection::CapabilityInvalid),
-        (r#","x-ably-capability":{}"#, Rejection::CapabilityInvalid),
         (&deep, Rejection::TooDeep),
     ] {
         assert_eq!(rejection(with_claims(claims)), expected, "{claims}");
@@ -338,7 +341,9 @@ fn issuer_audience_type_subject_and_token_id_are_as_expected_or_rejected() {
     ] {
         assert_eq!(under(&good.replace(from, to)), Err(expected), "{from} -> {to}");
     }
-    assert!(claims_under(&verifier().with_any_audience(), r#"{"exp":1700000060,"aud":"x"}"#).is_ok());
+    assert!(
+        claims_under(&verifier().dangerous().with_any_audience(), r#"{"exp":1700000060,"aud":"x"}"#).is_ok()
+    );
 
     let typed = verifier().with_type("at+jwt");
     let token = |token_type: &str| {
@@ -366,12 +371,27 @@ fn a_scope_is_read_from_scope_and_otherwise_from_scp() {
 }
 
 #[test]
-fn every_rejection_has_a_name_of_its_own() {
+fn names_are_those_that_scripts_rely_on() {
     assert_eq!(Rejection::AlgorithmMismatch.name(), "algorithm_mismatch");
+    assert_eq!(Rejection::SegmentCount.name(), "segment_count");
     assert_eq!(InvalidKey::DuplicateKeyId.name(), "duplicate_key_id");
-    let names: BTreeSet<_> =
-        [Rejection::Empty, Rejection::KeyUnknown, Rejection::Expired].map(Rejection::name).into();
-    assert_eq!(names.len(), 3);
+}
+
+#[test]
+fn a_media_type_may_be_expected_with_its_prefix() {
+    let token = signed(r#"{"alg":"HS256","typ":"AT+jwt"}"#, r#"{"exp":1700000060}"#);
+    assert!(verifier().with_type("application/at+jwt").verify(&token, at(NOW)).is_ok());
+}
+
+#[test]
+fn an_issuer_may_be_ahead_without_tokens_living_longer() {
+    let ahead = verifier().with_issuer_ahead(Duration::from_secs(60));
+    let under = |payload: &str| claims_under(&ahead, payload).map(|_| ());
+    assert_eq!(under(r#"{"iat":1700000060,"nbf":1700000060,"exp":1700000090}"#), Ok(()));
+    assert_eq!(under(r#"{"iat":1700000061,"exp":1700000090}"#), Err(Rejection::IssuedInTheFuture));
+    assert_eq!(under(r#"{"iat":1699999990,"exp":1700000000}"#), Err(Rejection::Expired));
+    let required = verifier().with_required_issued_at();
+    assert_eq!(claims_under(&required, r#"{"exp":1700000090}"#).map(|_| ()), Err(Rejection::IssuedAtMissing));
 }
 
 #[test]
@@ -383,44 +403,4 @@ fn a_signature_alone_may_be_over_any_payload_and_over_none() {
     let token = signed(r#"{"alg":"HS256"}"#, "Test");
     assert_eq!(verify_signature(&token.replace("VGVzdA", "VGVzdB"), &keys), Err(Rejection::TrailingBits));
     assert_eq!(verify_signature(&token.replace("VGVzdA", "VGVzdg"), &keys), Err(Rejection::Signature));
-}
-
-/// RFC 4231: the primitive that the keys stand on.
-#[test]
-fn hmac_gives_the_macs_of_rfc_4231() {
-    let hex = |text: &str| -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
-    };
-    let (jefe, question) = (b"Jefe".to_vec(), b"what do ya want for nothing?".to_vec());
-    for (key, message, sha_256, sha_384) in [
-        (
-            std::vec![0x0b; 20],
-            b"Hi There".to_vec(),
-            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
-            "afd03944d84895626b0825f4ab46907f15f9dadbe4101ec682aa034c7cebc59cfaea9ea9076ede7f4af152e8b2fa9cb6",
-        ),
-        (
-            jefe,
-            question,
-            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
-            "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e8e2240ca5e69e2c78b3239ecfab21649",
-        ),
-        (
-            std::vec![0xaa; 20],
-            std::vec![0xdd; 50],
-            "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
-            "88062608d3e6ad8a0aa2ace014c8a86f0aa635d947ac9febe83ef4e55966144b2a5ab39dc13814b94e3ab6e101a34f27",
-        ),
-        (
-            std::vec![0xaa; 131],
-            b"Test Using Larger Than Block-Size Key - Hash Key First".to_vec(),
-            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
-            "4ece084485813e9088d2c63a041bc5b44f9ef1012a2b588f3cd11f05033ac4c60c2ef6ab4030fe8296248df163f44952",
-        ),
-    ] {
-        assert_eq!(HmacKey::new(Algorithm::Hs256, &key).sign(&message), hex(sha_256));
-        assert_eq!(HmacKey::new(Algorithm::Hs384, &key).sign(&message), hex(sha_384));
-    }
-    let sha_512 = "87aa7cdea5ef619d4ff0b4241a1d6cb02379f4e2ce4ec2787ad0b30545e17cdedaa833b7d6b8a702038b274eaea3f4e4be9d914eeb61f1702e696c203a126854";
-    assert_eq!(HmacKey::new(Algorithm::Hs512, &[0x0b; 20]).sign(b"Hi There"), hex(sha_512));
 }

@@ -34,6 +34,8 @@ pub struct Verifier {
     audience: Audience,
     types: Vec<String>,
     leeway: Duration,
+    ahead: Duration,
+    issued_at_required: bool,
     longest_lifetime: Option<Duration>,
     subject_required: bool,
     single_use: bool,
@@ -60,6 +62,8 @@ impl Verifier {
             audience: Audience::None,
             types: Vec::new(),
             leeway: Duration::ZERO,
+            ahead: Duration::ZERO,
+            issued_at_required: false,
             longest_lifetime: None,
             subject_required: false,
             single_use: false,
@@ -78,17 +82,17 @@ impl Verifier {
         Self { audience: Audience::Of(audience.into()), ..self }
     }
 
-    /// Takes tokens for any audience: whoever holds another service's token gets in with it.
+    /// Settings that open a door.
     #[must_use]
-    pub fn with_any_audience(self) -> Self {
-        Self { audience: Audience::Any, ..self }
+    pub const fn dangerous(self) -> DangerousVerifier {
+        DangerousVerifier(self)
     }
 
     /// Expects this `typ`, such as `at+jwt` (RFC 9068 §4) or `dpop+jwt`, in any case, with or without `application/` before
     /// it, and none other. May be called for several.
     #[must_use]
-    pub fn with_type(mut self, token_type: impl Into<String>) -> Self {
-        self.types.push(token_type.into());
+    pub fn with_type(mut self, token_type: &str) -> Self {
+        self.types.push(String::from(without_prefix(token_type)));
         self
     }
 
@@ -97,6 +101,19 @@ impl Verifier {
     #[must_use]
     pub fn with_leeway(self, leeway: Duration) -> Self {
         Self { leeway: leeway.min(Self::LONGEST_LEEWAY), ..self }
+    }
+
+    /// Forgives an issuer whose clock is ahead by this much, in `nbf` and `iat` alone; at most
+    /// [`LONGEST_LEEWAY`](Self::LONGEST_LEEWAY).
+    #[must_use]
+    pub fn with_issuer_ahead(self, ahead: Duration) -> Self {
+        Self { ahead: ahead.min(Self::LONGEST_LEEWAY), ..self }
+    }
+
+    /// Requires an `iat`.
+    #[must_use]
+    pub fn with_required_issued_at(self) -> Self {
+        Self { issued_at_required: true, ..self }
     }
 
     /// Refuses tokens that live longer than this from `iat` to `exp`, and those without an `iat`.
@@ -123,10 +140,7 @@ impl Verifier {
     ///
     /// The first [`Rejection`] that applies. It is for logs; a stranger should learn only that the token was rejected.
     pub fn verify(&self, token: &str, now: Now) -> Result<Verified<Claims>, Rejection> {
-        let segments = Segments::split(token)?;
-        if segments.payload.is_empty() {
-            return Err(Rejection::EmptySegment);
-        }
+        let segments = Segments::split_token(token)?;
         let header = Header::read(&segments)?;
         self.check_type(header.token_type())?;
         self.keys.check_signature(&segments, &header)?;
@@ -137,11 +151,7 @@ impl Verifier {
     }
 
     fn check_type(&self, token_type: Option<&str>) -> Result<(), Rejection> {
-        let short = token_type.map(|name| {
-            // RFC 7515 §4.1.9: the prefix may be left out when no other `/` is there.
-            let prefix = name.get(..12).filter(|prefix| prefix.eq_ignore_ascii_case("application/"));
-            prefix.and_then(|_| name.get(12..)).unwrap_or(name)
-        });
+        let short = token_type.map(without_prefix);
         let expected = match short {
             _ if self.types.is_empty() => short
                 .is_none_or(|name| name.eq_ignore_ascii_case("JWT") || name.eq_ignore_ascii_case("at+jwt")),
@@ -152,7 +162,7 @@ impl Verifier {
     }
 
     fn check_times(&self, claims: &Claims, now: Now) -> Result<(), Rejection> {
-        let latest = now.wall.saturating_add(self.leeway);
+        let latest = now.wall.saturating_add(self.leeway.max(self.ahead));
         let in_the_future = |time: Option<Timestamp>| time.is_some_and(|time| time > latest);
         let expires = claims.expires().ok_or(Rejection::ExpiryMissing)?;
         if expires.saturating_add(self.leeway) <= now.wall {
@@ -163,6 +173,9 @@ impl Verifier {
         }
         if in_the_future(claims.issued_at()) {
             return Err(Rejection::IssuedInTheFuture);
+        }
+        if self.issued_at_required && claims.issued_at().is_none() {
+            return Err(Rejection::IssuedAtMissing);
         }
         match (self.longest_lifetime, claims.lifetime()) {
             (None, _) => Ok(()),
@@ -179,7 +192,7 @@ impl Verifier {
             _ => {}
         }
         match &self.audience {
-            Audience::None if claims.is_for("").is_some() => return Err(Rejection::AudienceUnexpected),
+            Audience::None if claims.has_audience() => return Err(Rejection::AudienceUnexpected),
             Audience::Of(expected) => match claims.is_for(expected) {
                 None => return Err(Rejection::AudienceMissing),
                 Some(false) => return Err(Rejection::AudienceUnexpected),
@@ -203,7 +216,25 @@ impl Verifier {
         match claims.token_id() {
             None if self.single_use => Err(Rejection::TokenIdMissing),
             Some(token_id) if token_id.is_empty() || token_id.len() > 256 => Err(Rejection::TokenIdInvalid),
-            _ => claims.capability().map(|_| ()),
+            _ => Ok(()),
         }
+    }
+}
+
+/// A media type without `application/` (RFC 7515 §4.1.9).
+fn without_prefix(token_type: &str) -> &str {
+    let prefix = token_type.get(..12).filter(|prefix| prefix.eq_ignore_ascii_case("application/"));
+    prefix.and_then(|_| token_type.get(12..)).unwrap_or(token_type)
+}
+
+/// What a verifier can be told at one's own risk.
+#[derive(Debug, Clone)]
+pub struct DangerousVerifier(Verifier);
+
+impl DangerousVerifier {
+    /// Takes tokens for any audience: whoever holds another service's token gets in with it.
+    #[must_use]
+    pub fn with_any_audience(self) -> Verifier {
+        Verifier { audience: Audience::Any, ..self.0 }
     }
 }

@@ -29,7 +29,7 @@ impl CodeVerifier {
     /// A verifier from 32 bytes, which must come from a secure random source (RFC 7636 §4.1).
     #[must_use]
     pub fn from_random(mut bytes: [u8; 32]) -> Self {
-        let verifier = Self(Secret::from(URL_SAFE_NO_PAD.encode(bytes)));
+        let verifier = Self(Secret::from(URL_SAFE_NO_PAD.encode(bytes.as_slice())));
         bytes.zeroize();
         verifier
     }

@@ -103,7 +103,7 @@ fn served(answer: Answer) -> Token {
 }
 
 fn outage() -> Error {
-    Error::new(ErrorKind::ServerFailed, "down").with_code(503_u16)
+    Error::new(ErrorKind::ServerFailed, "down").with_code(503)
 }
 
 const HOUR: Duration = Duration::from_secs(3_600);

@@ -10,10 +10,7 @@ use core::fmt;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use self::validation::{
-    AuditPayload, CheckedPayload, ScopeValidation, UnreadablePayload, validate, validate_claims,
-    validate_token,
-};
+pub use self::validation::{AuditPayload, ScopeValidation, validate, validate_claims, validate_token};
 
 /// A set of scopes, kept in the order in which they were given.
 ///

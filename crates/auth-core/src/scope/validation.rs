@@ -1,8 +1,6 @@
 //! The scope check of a token, with the record of it that an audit wants.
 
-use alloc::string::{String, ToString as _};
-
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::Scopes;
 use crate::jwt::{self, Claims};
@@ -27,48 +25,50 @@ pub struct ScopeValidation {
 
 /// The record of a scope check. Holds no token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-#[expect(clippy::exhaustive_enums, reason = "a token can be read or not")]
-pub enum AuditPayload {
-    /// The token could be read.
-    Checked(CheckedPayload),
-    /// The token could not be read, so that nothing is granted.
-    Unreadable(UnreadablePayload),
-}
-
-/// The record of a check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub struct CheckedPayload {
-    /// When it was checked, in RFC 3339.
-    pub timestamp: String,
+pub struct AuditPayload {
+    /// When it was checked; serializes as RFC 3339.
+    #[serde(serialize_with = "as_text")]
+    pub timestamp: Timestamp,
     /// Always `scope_validation`.
     pub action: &'static str,
-    /// `allowed` or `denied`.
+    /// `allowed`, `denied`, or `error` when the token could not be read: then nothing of what follows is known.
     pub result: ScopeVerdict,
+    /// `invalid_token_structure` when the token could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'static str>,
     /// The scopes required.
-    pub required: Scopes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub required: Option<Scopes>,
     /// The scopes granted.
-    pub granted: Scopes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granted: Option<Scopes>,
     /// The scopes missing.
-    pub missing: Scopes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Scopes>,
     /// The OAuth client, as the token says; `unknown` when it does not.
-    #[serde(rename = "clientId")]
-    pub client_id: Label,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<Label>,
 }
 
-/// The record of a token that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct UnreadablePayload {
-    /// When it was tried, in RFC 3339.
-    pub timestamp: String,
-    /// Always `scope_validation`.
-    pub action: &'static str,
-    /// Always `error`.
-    pub result: ScopeVerdict,
-    /// Always `invalid_token_structure`.
-    pub error: &'static str,
+impl AuditPayload {
+    const fn new(timestamp: Timestamp, result: ScopeVerdict) -> Self {
+        Self {
+            timestamp,
+            action: ACTION,
+            result,
+            error: None,
+            required: None,
+            granted: None,
+            missing: None,
+            client_id: None,
+        }
+    }
+}
+
+fn as_text<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(timestamp)
 }
 
 const ACTION: &str = "scope_validation";
@@ -99,12 +99,10 @@ pub fn validate_token(token: &str, required: &Scopes, at: Timestamp) -> ScopeVal
             is_valid: false,
             missing_scopes: required.clone(),
             granted_scopes: Scopes::default(),
-            audit_payload: AuditPayload::Unreadable(UnreadablePayload {
-                timestamp: at.to_string(),
-                action: ACTION,
-                result: ScopeVerdict::Error,
-                error: "invalid_token_structure",
-            }),
+            audit_payload: AuditPayload {
+                error: Some("invalid_token_structure"),
+                ..AuditPayload::new(at, ScopeVerdict::Error)
+            },
         },
     }
 }
@@ -128,15 +126,13 @@ pub fn validate(
     let is_valid = missing.is_empty();
     ScopeValidation {
         is_valid,
-        audit_payload: AuditPayload::Checked(CheckedPayload {
-            timestamp: at.to_string(),
-            action: ACTION,
-            result: if is_valid { ScopeVerdict::Allowed } else { ScopeVerdict::Denied },
-            required: required.clone(),
-            granted: granted.clone(),
-            missing: missing.clone(),
-            client_id: Label::new(client_id.filter(|name| !name.is_empty()).unwrap_or("unknown")),
-        }),
+        audit_payload: AuditPayload {
+            required: Some(required.clone()),
+            granted: Some(granted.clone()),
+            missing: Some(missing.clone()),
+            client_id: Some(Label::new(client_id.filter(|name| !name.is_empty()).unwrap_or("unknown"))),
+            ..AuditPayload::new(at, if is_valid { ScopeVerdict::Allowed } else { ScopeVerdict::Denied })
+        },
         missing_scopes: missing,
         granted_scopes: granted,
     }

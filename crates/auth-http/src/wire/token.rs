@@ -92,7 +92,8 @@ impl TokenEndpoint {
     pub fn read(response: &Response<Bytes>) -> Result<TokenResponse, Error> {
         let status = response.status();
         if status.is_success() {
-            return TokenResponse::parse(response.body()).map_err(|error| error.with_code(status.as_u16()));
+            return TokenResponse::parse(response.body())
+                .map_err(|error| error.with_code(status.as_u16().into()));
         }
         let advised = |error: Error| match retry_after(response.headers()) {
             Some(wait) => error.with_retry(Retry::After(wait)),
@@ -117,7 +118,7 @@ impl TokenEndpoint {
             _ => ErrorResponse::parse(response.body())
                 .map_or_else(|| by_status(status), ErrorResponse::into_error),
         };
-        Err(error.with_code(status.as_u16()))
+        Err(error.with_code(status.as_u16().into()))
     }
 }
 

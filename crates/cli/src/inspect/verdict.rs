@@ -12,7 +12,10 @@ impl Verdict {
     /// The verdict on a compact JWS under keys, which may have been refused themselves.
     pub(super) fn of(token: &str, keys: Result<KeySet, InvalidKey>) -> Self {
         let reason = match keys {
-            Ok(keys) => jwt::verify_signature(token, &keys).err().map(jwt::Rejection::name),
+            Ok(keys) => {
+                let rejection = jwt::verify_signature(token, &keys).err();
+                rejection.map(|rejection| rejection.name().to_owned())
+            }
             Err(invalid) => Some(format!("key_{}", invalid.name())),
         };
         Self { reason }
@@ -25,6 +28,14 @@ impl Verdict {
 
     pub(super) fn is_valid(&self) -> bool {
         self.reason.is_none()
+    }
+
+    pub(super) fn signature(&self) -> &'static str {
+        if self.is_valid() { "valid" } else { "invalid" }
+    }
+
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 
     pub(super) fn to_json(&self) -> Value {

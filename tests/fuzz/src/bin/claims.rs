@@ -3,6 +3,7 @@
 
 #![no_main]
 
+use auth_core::ably::{claimed_capability, claimed_client_id};
 use auth_core::jwt::{read, read_header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -31,7 +32,7 @@ fuzz_target!(|input: &[u8]| {
     }
     assert_eq!(theirs.contains_key("exp"), claims.expires().is_some());
     assert_eq!(theirs.contains_key("aud"), !claims.audience().is_empty());
-    let _ = (claims.scope(), claims.capability(), claims.lifetime());
+    let _ = (claims.scope(), claimed_capability(claims), claimed_client_id(claims), claims.lifetime());
 });
 
 fn is_object(json: &[u8]) -> bool {

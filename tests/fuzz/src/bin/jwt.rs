@@ -15,7 +15,7 @@ fuzz_target!(|token: &str| {
     let Ok(key) = HmacKey::hs256(&[7; 32]) else { unreachable!("it is long enough") };
     let now = Now { wall: Timestamp::from_millis(1_700_000_000_000), mono: Moment::ORIGIN };
     // The corpus has tokens of this key.
-    if Verifier::new(KeySet::of(key)).with_any_audience().verify(token, now).is_ok() {
+    if Verifier::new(KeySet::of(key)).dangerous().with_any_audience().verify(token, now).is_ok() {
         assert!(unverified.is_ok(), "what is verified can be read");
     }
 });

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|json: &[u8]| {
     let Ok(request) = TokenRequest::parse(json) else { return };
-    assert_eq!(TokenRequest::parse(request.to_json().as_bytes()).as_ref(), Ok(&request));
+    assert_eq!(TokenRequest::parse(request.to_json().expose().as_bytes()).as_ref(), Ok(&request));
 
     let Ok(key) = ApiKey::parse("appid1.keyid1:SecretSecretSecret") else { unreachable!("it is a key") };
     let now = Now { wall: Timestamp::from_millis(1_700_000_000_000), mono: Moment::ORIGIN };

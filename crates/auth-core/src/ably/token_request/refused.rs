@@ -2,9 +2,9 @@
 
 use alloc::string::ToString as _;
 
+use crate::Error;
 use crate::ably::{ErrorCode, ErrorInfo, InvalidClientId, InvalidNonce};
 use crate::capability::InvalidCapability;
-use crate::{Error, ErrorKind};
 
 /// Why a [`TokenRequest`](super::TokenRequest) is refused. The checks come in the order of these variants.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,11 +66,6 @@ impl TokenRequestRefused {
 
 impl From<TokenRequestRefused> for Error {
     fn from(refused: TokenRequestRefused) -> Self {
-        let kind = match &refused {
-            TokenRequestRefused::OtherKey | TokenRequestRefused::Mac => ErrorKind::InvalidClient,
-            TokenRequestRefused::Timestamp => ErrorKind::InvalidGrant,
-            _ => ErrorKind::Refused,
-        };
-        Self::new(kind, refused.to_string()).with_code(refused.code().number())
+        refused.code().error(refused.to_string())
     }
 }

@@ -200,10 +200,16 @@ fn a_secret_without_alg_does_for_the_hashes_that_it_is_long_enough_for() {
 }
 
 #[test]
-fn a_shared_secret_in_a_public_set_is_refused() {
+fn a_secret_in_a_public_set_is_refused_whatever_it_is_for() {
     let public = |json: &str| KeySet::parse_public(json, &TakesAll).map(|_| ());
     assert_eq!(public(&oct(32, "")), Err(InvalidKey::PublicSecret));
     assert_eq!(public(P256), Ok(()));
+    for secret in
+        [oct(32, ""), oct(8, ""), oct(32, r#","use":"enc""#), P256.replacen('{', r#"{"d":"AAAA","#, 1)]
+    {
+        let set = format!(r#"{{"keys":[{P256},{secret}]}}"#);
+        assert_eq!(public(&set), Err(InvalidKey::PublicSecret), "{secret}");
+    }
 }
 
 #[test]
