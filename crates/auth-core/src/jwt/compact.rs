@@ -2,9 +2,8 @@
 
 use alloc::vec::Vec;
 
-use base64::DecodeError;
-use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{DecodeError, DecodeSliceError, Engine as _};
 
 use super::Rejection;
 
@@ -58,11 +57,26 @@ fn miscounted(token: &str) -> Rejection {
 
 /// Decodes a segment, and says what is wrong with one that can't be decoded.
 pub(super) fn decode(segment: &str) -> Result<Vec<u8>, Rejection> {
-    URL_SAFE_NO_PAD.decode(segment).map_err(|error| match error {
+    // `resize` rather than a vector of zeros: memory that the allocator has to clear by itself does not come from its cache.
+    let mut bytes = Vec::with_capacity(segment.len());
+    bytes.resize(segment.len() / 4 * 3 + 3, 0);
+    match URL_SAFE_NO_PAD.decode_slice(segment, &mut bytes) {
+        Ok(length) => {
+            bytes.truncate(length);
+            Ok(bytes)
+        }
+        Err(DecodeSliceError::DecodeError(error)) => Err(undecodable(segment, &error)),
+        // There is always room: three bytes for four characters.
+        Err(DecodeSliceError::OutputSliceTooSmall) => Err(Rejection::SegmentLength),
+    }
+}
+
+fn undecodable(segment: &str, error: &DecodeError) -> Rejection {
+    match error {
         _ if segment.contains(|character: char| character.is_whitespace()) => Rejection::WhiteSpace,
         _ if segment.contains('=') => Rejection::Padding,
         DecodeError::InvalidByte(..) | DecodeError::InvalidPadding => Rejection::Alphabet,
         DecodeError::InvalidLength(_) => Rejection::SegmentLength,
         DecodeError::InvalidLastSymbol { .. } => Rejection::TrailingBits,
-    })
+    }
 }

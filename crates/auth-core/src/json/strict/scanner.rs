@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{DEEPEST, Malformed, Member, Place, Span, Text};
+use super::{DEEPEST, Kind, Malformed, Member, Place, Span};
 
 /// Reads a text once, from its front to its end.
 pub(super) struct Scanner<'a> {
@@ -11,7 +11,7 @@ pub(super) struct Scanner<'a> {
     at: usize,
     resolved: String,
     /// The names of the objects that are open, innermost last; those of the outermost are among its members.
-    names: Vec<Text>,
+    names: Vec<Place>,
 }
 
 impl<'a> Scanner<'a> {
@@ -116,19 +116,19 @@ impl<'a> Scanner<'a> {
     pub(super) fn value(&mut self, depth: usize) -> Result<Place, Malformed> {
         let start = self.at;
         match self.peek() {
-            Some(b'"') => self.string().map(Place::Text),
+            Some(b'"') => self.string(),
             Some(b'{') => {
                 self.object(depth, |_| ())?;
-                Ok(Place::Object(Span::new(start, self.at)))
+                Ok(self.since(start, Kind::Object))
             }
             Some(b'[') => {
                 self.array(depth, |_| ())?;
-                Ok(Place::Array(Span::new(start, self.at)))
+                Ok(self.since(start, Kind::Array))
             }
-            Some(b't') => self.word("true").map(|()| Place::Boolean(true)),
-            Some(b'f') => self.word("false").map(|()| Place::Boolean(false)),
-            Some(b'n') => self.word("null").map(|()| Place::Null),
-            Some(b'-' | b'0'..=b'9') => self.number().map(Place::Number),
+            Some(b't') => self.word("true").map(|()| self.since(start, Kind::True)),
+            Some(b'f') => self.word("false").map(|()| self.since(start, Kind::False)),
+            Some(b'n') => self.word("null").map(|()| self.since(start, Kind::Null)),
+            Some(b'-' | b'0'..=b'9') => self.number(),
             _ => Err(Malformed::Syntax),
         }
     }
@@ -142,7 +142,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<Span, Malformed> {
+    fn number(&mut self) -> Result<Place, Malformed> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -165,11 +165,11 @@ impl<'a> Scanner<'a> {
             self.digits()?;
             integer = false;
         }
-        let span = Span::new(start, self.at);
+        let place = self.since(start, Kind::Number);
         // An integer of up to 300 digits is finite.
         let finite = (integer && self.at - start <= 300)
-            || span.of(self.text).parse::<f64>().is_ok_and(f64::is_finite);
-        if finite { Ok(span) } else { Err(Malformed::NumberRange) }
+            || place.span.of(self.text).parse::<f64>().is_ok_and(f64::is_finite);
+        if finite { Ok(place) } else { Err(Malformed::NumberRange) }
     }
 
     fn digits(&mut self) -> Result<(), Malformed> {
@@ -180,16 +180,16 @@ impl<'a> Scanner<'a> {
         if self.at == start { Err(Malformed::Syntax) } else { Ok(()) }
     }
 
-    fn string(&mut self) -> Result<Text, Malformed> {
+    fn string(&mut self) -> Result<Place, Malformed> {
         self.take(b'"')?;
         let start = self.at;
         let rest = self.text.as_bytes().get(start..).unwrap_or_default();
         self.at += ordinary(rest);
         match self.peek() {
             Some(b'"') => {
-                let span = Span::new(start, self.at);
+                let place = self.since(start, Kind::Text);
                 self.at += 1;
-                Ok(Text::Plain(span))
+                Ok(place)
             }
             Some(b'\\') => self.resolve(start),
             _ => Err(Malformed::Syntax),
@@ -197,7 +197,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads the rest of a string that has an escape, and resolves the whole of it.
-    fn resolve(&mut self, start: usize) -> Result<Text, Malformed> {
+    fn resolve(&mut self, start: usize) -> Result<Place, Malformed> {
         let first = self.resolved.len();
         let mut plain = start;
         loop {
@@ -206,7 +206,8 @@ impl<'a> Scanner<'a> {
                     self.resolved.push_str(Span::new(plain, self.at).of(self.text));
                     self.at += 1;
                     if end == b'"' {
-                        return Ok(Text::Resolved(Span::new(first, self.resolved.len())));
+                        let span = Span::new(first, self.resolved.len());
+                        return Ok(Place { kind: Kind::ResolvedText, span });
                     }
                     let character = self.escape()?;
                     self.resolved.push(character);
@@ -262,7 +263,7 @@ impl<'a> Scanner<'a> {
 
     /// Whether two of these names are equal. While they are few, each is compared with those before it that could be its
     /// equals; else they are sorted: an object of many members must not cost the square of their number.
-    pub(super) fn has_equal_names(&self, names: impl ExactSizeIterator<Item = Text> + Clone) -> bool {
+    pub(super) fn has_equal_names(&self, names: impl ExactSizeIterator<Item = Place> + Clone) -> bool {
         if names.len() <= 16 {
             let mut marks = 0_u64;
             return names.clone().enumerate().any(|(index, name)| {
@@ -278,11 +279,12 @@ impl<'a> Scanner<'a> {
         sorted.windows(2).any(|pair| pair.first() == pair.last())
     }
 
-    fn name(&self, text: Text) -> &str {
-        match text {
-            Text::Plain(span) => span.of(self.text),
-            Text::Resolved(span) => span.of(&self.resolved),
-        }
+    fn name(&self, place: Place) -> &str {
+        place.text(self.text, &self.resolved)
+    }
+
+    const fn since(&self, start: usize, kind: Kind) -> Place {
+        Place { kind, span: Span::new(start, self.at) }
     }
 }
 
