@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 
 /// The wait that a `Retry-After` asks for, where it can be read.
 ///
-/// Seconds saturate; a date (IMF-fixdate, RFC 9110 §5.6.7) counts from the reply's own `Date`, so that our clock
+/// Seconds saturate; a date (RFC 9110 §5.6.7) counts from the reply's own `Date`, so that our clock
 /// does not matter. What is negative, or a date without a `date` beside it, is no advice. The value is not bounded
 /// here: [`Backoff::delay_after`](crate::backoff::Backoff::delay_after) does that.
 ///
@@ -28,26 +28,58 @@ pub fn parse(retry_after: &str, date: Option<&str>) -> Option<Duration> {
     Some(http_date(text)?.saturating_since(http_date(date?.trim())?))
 }
 
-/// An IMF-fixdate such as `Sun, 06 Nov 1994 08:49:37 GMT`. The obsolete forms of RFC 9110 are not read: no server
-/// has sent them for decades, and the advice is optional.
+/// A date in one of the three forms of RFC 9110 §5.6.7, of which a recipient must read all:
+/// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`.
 fn http_date(text: &str) -> Option<Timestamp> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let mut fields = text.split_once(", ")?.1.strip_suffix(" GMT")?.split([' ', ':']);
-    let day = number(fields.next()?, 1..=31)?;
-    let name = fields.next()?;
-    let month = 1 + MONTHS.iter().position(|month| *month == name)? as u64;
-    let year = number(fields.next()?, 1970..=9999)?;
+    let Some((_, rest)) = text.split_once(", ") else {
+        let mut fields = text.split_ascii_whitespace().skip(1);
+        let (month, day) = (fields.next()?, fields.next()?);
+        let (time, year) = (fields.next()?, fields.next()?);
+        return if fields.next().is_none() { moment(day, month, year, time) } else { None };
+    };
+    let rest = rest.strip_suffix(" GMT")?;
+    let (date, time) = rest.rsplit_once(' ')?;
+    let mut fields = date.split([' ', '-']);
+    let (day, month, year) = (fields.next()?, fields.next()?, fields.next()?);
+    if fields.next().is_some() { None } else { moment(day, month, year, time) }
+}
+
+fn moment(day: &str, month: &str, year: &str, time: &str) -> Option<Timestamp> {
+    const MONTHS: [(&str, u64); 12] = [
+        ("Jan", 31),
+        ("Feb", 29),
+        ("Mar", 31),
+        ("Apr", 30),
+        ("May", 31),
+        ("Jun", 30),
+        ("Jul", 31),
+        ("Aug", 31),
+        ("Sep", 30),
+        ("Oct", 31),
+        ("Nov", 30),
+        ("Dec", 31),
+    ];
+    let month = MONTHS.iter().position(|(name, _)| *name == month)?;
+    let day = number(day, 1..=MONTHS.get(month)?.1)?;
+    // Two digits are of this century, unless they can't be.
+    let year = match number(year, 0..=9999)? {
+        year @ 0..70 => 2000 + year,
+        year @ 70..100 => 1900 + year,
+        year => Some(year).filter(|year| *year >= 1970)?,
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    if month == 1 && day == 29 && !leap {
+        return None;
+    }
+    let mut fields = time.split(':');
     let hour = number(fields.next()?, 0..=23)?;
     let minute = number(fields.next()?, 0..=59)?;
     let second = number(fields.next()?, 0..=60)?;
     if fields.next().is_some() {
         return None;
     }
-    Some(
-        Timestamp::from_civil(year, month, day)
-            .saturating_add(Duration::from_secs(hour * 3_600 + minute * 60 + second)),
-    )
+    let midnight = Timestamp::from_civil(year, month as u64 + 1, day);
+    Some(midnight.saturating_add(Duration::from_secs(hour * 3_600 + minute * 60 + second)))
 }
 
 fn number(text: &str, range: core::ops::RangeInclusive<u64>) -> Option<u64> {
@@ -75,6 +107,9 @@ mod tests {
             ("Thu, 01 Jan 1970 00:00:00 GMT", "1970-01-01T00:00:00.000Z"),
             ("Tue, 29 Feb 2000 23:59:59 GMT", "2000-02-29T23:59:59.000Z"),
             ("Mon, 01 Mar 2100 00:00:00 GMT", "2100-03-01T00:00:00.000Z"),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", "1994-11-06T08:49:37.000Z"),
+            ("Saturday, 21-Nov-26 00:00:00 GMT", "2026-11-21T00:00:00.000Z"),
+            ("Sun Nov  6 08:49:37 1994", "1994-11-06T08:49:37.000Z"),
         ] {
             assert_eq!(http_date(text).unwrap().to_string(), timestamp);
         }
@@ -100,6 +135,11 @@ mod tests {
             "Fri, 40 Nov 2026 10:00:30 GMT",
             "Fri, 20 Nov 2026 10:00:+3 GMT",
             "Fri, 20 Foo 2026 10:00:30 GMT",
+            "Fri, 30 Feb 2026 10:00:30 GMT",
+            "Fri, 29 Feb 2026 10:00:30 GMT",
+            "Fri, 31 Apr 2026 10:00:30 GMT",
+            "Fri Nov 20 10:00:30",
+            "Fri Nov 20 10:00:30 2026 GMT",
             "Fri, 20 Nov 2026 10:00:30:1 GMT",
         ] {
             assert_eq!(parse(text, date), None, "{text:?}");

@@ -164,11 +164,11 @@ pub(crate) struct InspectOptions {
     pub(crate) key_file: Option<PathBuf>,
 
     /// Check the form and the signature of a compact JWS against --jwks, and nothing else: it may sign anything. Prints
-    /// {\"signature\":\"valid\"}, or {\"signature\":\"invalid\",\"reason\":…} with exit code 3.
+    /// {"signature":"valid"}, or {"signature":"invalid","reason":…} with exit code 3.
     #[arg(long, requires = "jwks", conflicts_with_all = ["require_scope", "capability", "needs"])]
     pub(crate) signature_only: bool,
 
-    /// Read lines of {\"token\":…,\"jwk\":…} from standard input, and print such a verdict for each, in order.
+    /// Read lines of {"token":…,"jwk":…} from standard input, and print such a verdict for each, in order.
     #[arg(long, conflicts_with_all = ["token", "require_scope", "capability", "needs", "keys", "signature_only"])]
     pub(crate) batch: bool,
 

@@ -34,6 +34,11 @@ fn sign(options: &TokenRequestOptions) -> Result<(), Failure> {
         params = params.with_client_id(TokenClientId::new(client_id).map_err(wrong("--client-id"))?);
     }
     if let Some(timestamp) = options.timestamp {
+        if timestamp > LATEST {
+            let text =
+                format!("--timestamp: milliseconds since the Unix epoch, at most {LATEST} (the year 9999)");
+            return Err(Failure::Usage(text));
+        }
         params = params.with_timestamp(Timestamp::from_millis(timestamp));
     }
     let nonce = match &options.nonce {
@@ -42,6 +47,9 @@ fn sign(options: &TokenRequestOptions) -> Result<(), Failure> {
     };
     exit::print(TokenRequest::sign(&key, &params, clock::now(), nonce).to_json().expose())
 }
+
+/// 9999-12-31T23:59:59.999Z.
+const LATEST: u64 = 253_402_300_799_999;
 
 /// An option whose value can't be.
 fn wrong<E: fmt::Display>(option: &'static str) -> impl FnOnce(E) -> Failure {

@@ -112,6 +112,7 @@ fn wrong_options_of_token_request_name_themselves_and_never_the_key() {
         (&["--nonce", "short"], "--nonce: "),
         (&["--ttl", "86400001"], "--ttl: "),
         (&["--ttl", "-1"], "--ttl"),
+        (&["--timestamp", "18446744073709551615"], "--timestamp"),
     ] {
         let arguments = [&["token-request", "--key-file", "-"][..], more].concat();
         let text = complaint(2, &arguments, API_KEY);
@@ -249,7 +250,9 @@ fn a_batch_gives_a_verdict_for_each_line_in_order() {
     let good = json!({ "token": token(Draft::new()), "jwk": oct_jwk() }).to_string();
     let twice = good.replacen(r#""kty":"#, r#""kty":"oct","kty":"#, 1);
     let long = format!(r#"{{"token":"{}"}}"#, "a".repeat(2 * 1024 * 1024));
-    let lines = [&good, "{", "", &long, r#"{"token":"a.b.c","jwk":{"kty":"DSA"}}"#, &twice, &good].join("\n");
+    let array = json!([token(Draft::new()), oct_jwk()]).to_string();
+    let lines =
+        [&good, "{", "", &array, &long, r#"{"token":"a.b.c","jwk":{"kty":"DSA"}}"#, &twice, &good].join("\n");
     let output = rtauth(&["inspect", "--batch"], &lines);
     assert_eq!(output.status.code(), Some(0), "a batch is done when each line has its verdict");
     let stdout = String::from_utf8(output.stdout).unwrap();
@@ -260,6 +263,7 @@ fn a_batch_gives_a_verdict_for_each_line_in_order() {
         .collect();
     let expected = [
         "valid",
+        "malformed_line",
         "malformed_line",
         "malformed_line",
         "malformed_line",

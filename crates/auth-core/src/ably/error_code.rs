@@ -227,6 +227,60 @@ mod tests {
         }
     }
 
+    /// `ably.md` §4, by what a client does.
+    #[test]
+    fn every_number_of_the_catalogue_has_the_action_that_it_names() {
+        use Action::{FailChannel, FixCaller, GiveUp, Nothing, RenewToken, RetryLater, SignAgain};
+        let rows: [(Action, &[u32]); 7] = [
+            (
+                FixCaller,
+                &[
+                    40_000, 40_001, 40_002, 40_003, 40_004, 40_009, 40_012, 40_013, 40_020, 40_025, 40_106,
+                    40_121, 40_125, 40_126, 40_127, 40_128, 40_133, 40_161, 40_162, 40_163, 40_164, 40_165,
+                    40_166, 40_172, 40_180, 40_181, 40_182, 40_500, 90_001, 90_009,
+                ],
+            ),
+            (
+                GiveUp,
+                &[
+                    40_005, 40_017, 40_100, 40_101, 40_102, 40_103, 40_110, 40_113, 40_120, 40_130, 40_131,
+                    40_132, 40_167, 40_171, 40_300, 40_310, 40_311, 40_320, 40_330, 40_331, 40_332, 40_400,
+                    42_920, 42_921, 80_000, 80_024, 80_030,
+                ],
+            ),
+            (RenewToken, &[40_140, 40_141, 40_142, 40_143, 40_144, 40_145]),
+            (
+                RetryLater,
+                &[
+                    40_111, 40_112, 40_114, 40_115, 40_150, 40_151, 40_170, 42_910, 50_000, 50_003, 50_004,
+                    80_001, 80_002, 80_003, 80_011, 80_014, 80_019, 90_007,
+                ],
+            ),
+            (SignAgain, &[40_104, 40_105]),
+            (FailChannel, &[40_010, 40_160]),
+            (Nothing, &[40_099, 80_017, 80_018]),
+        ];
+        let mut known = 0;
+        for (action, numbers) in rows {
+            for number in numbers {
+                let code = ErrorCode::new(*number);
+                assert_eq!(code.action(code.status()), action, "{number}");
+                assert!(code.meaning().is_some(), "{number}");
+                known += 1;
+            }
+        }
+        let listed: u32 = TABLE.iter().map(|row| row.last - row.first + 1).sum();
+        assert_eq!(known, listed, "a row that this test does not know");
+        // The first three digits are the status, in all but the numbers that clients make.
+        for row in TABLE.iter().filter(|row| row.first < 80_000) {
+            let usual = match row.first {
+                50_004 => 503,
+                first => first / 100,
+            };
+            assert_eq!(u32::from(row.status), usual, "{}", row.first);
+        }
+    }
+
     #[test]
     fn an_unknown_number_keeps_it_and_goes_by_its_class() {
         let unknown = ErrorCode::new(50_099);

@@ -42,14 +42,14 @@ pub fn mint_jwt(key: &ApiKey, params: &TokenParams, now: Now) -> Secret {
     if let Some(client_id) = params.client_id() {
         draft = draft.with_text(CLIENT_ID, client_id.as_str());
     }
-    hmac_key(key).mint(&draft)
+    jwt_key(key).mint(&draft)
 }
 
-/// The key that Ably JWTs minted under `key` verify with. Its secret may be shorter than an HMAC key of one's own: Ably
-/// chooses it.
+/// The key that signs Ably JWTs under `key`, and verifies them: for claims that [`mint_jwt`] does not set, such as a `jti`
+/// or a revocation key. Its secret may be shorter than an HMAC key of one's own: Ably chooses it.
 #[must_use]
-pub fn jwt_keys(key: &ApiKey) -> KeySet {
-    KeySet::of(hmac_key(key))
+pub fn jwt_key(key: &ApiKey) -> HmacKey {
+    HmacKey::of_any_length(key.secret().expose().as_bytes()).with_key_id(key.name())
 }
 
 /// An Ably JWT that its key vouches for.
@@ -76,8 +76,9 @@ pub struct VerifiedJwt {
 ///
 /// The first [`Rejection`] that applies; [`jwt_rejection_code`] has Ably's number for it.
 pub fn verify_jwt(key: &ApiKey, token: &str, now: Now) -> Result<VerifiedJwt, Rejection> {
-    let verifier =
-        Verifier::new(jwt_keys(key)).with_required_issued_at().with_issuer_ahead(Duration::from_secs(60));
+    let verifier = Verifier::new(KeySet::of(jwt_key(key)))
+        .with_required_issued_at()
+        .with_issuer_ahead(Duration::from_secs(60));
     let claims = verifier.verify(token, now)?;
     let held = claims.claims();
     Ok(VerifiedJwt {
@@ -127,10 +128,6 @@ fn text_of<'a>(claims: &'a Claims, name: &str, otherwise: Rejection) -> Result<O
     }
 }
 
-fn hmac_key(key: &ApiKey) -> HmacKey {
-    HmacKey::of_any_length(key.secret().expose().as_bytes()).with_key_id(key.name())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,7 +146,7 @@ mod tests {
     }
 
     fn rejection(draft: Draft) -> Rejection {
-        let token = hmac_key(&key()).mint(&draft);
+        let token = jwt_key(&key()).mint(&draft);
         verify_jwt(&key(), token.expose(), at(10_000)).unwrap_err()
     }
 
@@ -183,7 +180,7 @@ mod tests {
     #[test]
     fn a_clock_a_minute_ahead_is_forgiven_and_a_missing_time_is_not() {
         let issued = |millis| Draft::new().with_lifetime(Timestamp::from_millis(millis), USUAL_TTL);
-        let token = hmac_key(&key()).mint(&issued(70_000));
+        let token = jwt_key(&key()).mint(&issued(70_000));
         assert!(verify_jwt(&key(), token.expose(), at(10_000)).is_ok());
         assert_eq!(rejection(issued(71_000)), Rejection::IssuedInTheFuture);
         assert_eq!(
@@ -204,7 +201,7 @@ mod tests {
             let draft = lasting().with_text(CAPABILITY, capability);
             assert_eq!(rejection(draft), Rejection::CapabilityInvalid);
         }
-        let wildcard = hmac_key(&key()).mint(&lasting().with_text(CLIENT_ID, "*"));
+        let wildcard = jwt_key(&key()).mint(&lasting().with_text(CLIENT_ID, "*"));
         let verified = verify_jwt(&key(), wildcard.expose(), at(10_000)).unwrap();
         assert_eq!((verified.client_id, verified.capability), (Some(TokenClientId::Wildcard), None));
     }

@@ -27,7 +27,7 @@ pub use self::defaults::{AuthDefaults, Authorization, SigningPlan, TokenPlan};
 pub use self::error_code::{Action, ErrorCode};
 pub use self::error_info::ErrorInfo;
 pub use self::jwt::{
-    VerifiedJwt, claimed_capability, claimed_client_id, jwt_keys, jwt_rejection_code, mint_jwt, verify_jwt,
+    VerifiedJwt, claimed_capability, claimed_client_id, jwt_key, jwt_rejection_code, mint_jwt, verify_jwt,
 };
 pub use self::nonce::{InvalidNonce, Nonce};
 pub use self::token_details::TokenDetails;

@@ -88,7 +88,8 @@ impl Header {
                 || self.document.get(name).is_none()
                 || critical.iter().take(index).any(|earlier| earlier == name)
         };
-        if critical.is_empty() || critical.iter().enumerate().any(malformed) {
+        // No extension is understood, so that a list of many needs no look at each.
+        if critical.is_empty() || critical.len() > 16 || critical.iter().enumerate().any(malformed) {
             return Err(Rejection::CriticalMalformed);
         }
         if critical.iter().any(|name| name == "b64") {

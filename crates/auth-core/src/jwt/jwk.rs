@@ -39,7 +39,11 @@ fn check_use(jwk: &Document) -> Result<(), InvalidKey> {
     };
     let repeated =
         |(index, name): (usize, &String)| operations.iter().take(index).any(|earlier| earlier == name);
-    if operations.iter().enumerate().any(repeated) || !operations.iter().any(|name| name == "verify") {
+    // RFC 7517 §4.3 has eight; more would only cost time.
+    if operations.len() > 16
+        || operations.iter().enumerate().any(repeated)
+        || !operations.iter().any(|name| name == "verify")
+    {
         return Err(InvalidKey::Operations);
     }
     Ok(())
@@ -58,10 +62,11 @@ pub(super) fn key_id(jwk: &Document) -> Result<Option<Arc<str>>, InvalidKey> {
 fn algorithms(jwk: &Document, of_type: &[Algorithm]) -> Result<Vec<Algorithm>, InvalidKey> {
     match jwk.get("alg") {
         None => Ok(of_type.to_vec()),
-        Some(Value::Text(name)) => Algorithm::named(name)
-            .filter(|algorithm| of_type.contains(algorithm))
-            .map(|algorithm| alloc::vec![algorithm])
-            .ok_or(InvalidKey::Algorithm),
+        Some(Value::Text(name)) => match Algorithm::named(name) {
+            Some(algorithm) if of_type.contains(&algorithm) => Ok(alloc::vec![algorithm]),
+            Some(_) => Err(InvalidKey::Algorithm),
+            None => Err(InvalidKey::AlgorithmUnknown),
+        },
         Some(_) => Err(InvalidKey::Algorithm),
     }
 }

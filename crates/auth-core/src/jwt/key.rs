@@ -20,8 +20,8 @@ pub trait SignatureBackend {
     ///
     /// # Errors
     ///
-    /// [`InvalidKey::Unsupported`] when there is no such primitive here, [`InvalidKey::Point`] when the numbers are no
-    /// point of the curve.
+    /// [`InvalidKey::Unsupported`] when there is no such primitive here, [`InvalidKey::Point`] when the numbers are known
+    /// to be no point of the curve.
     fn load(&self, key: &PublicKey) -> Result<Arc<dyn VerifySignature>, InvalidKey>;
 }
 
@@ -151,9 +151,12 @@ pub enum InvalidKey {
     /// `key_ops` does not have `verify`, or names an operation twice.
     #[error("the key is not for verifying (key_ops)")]
     Operations,
-    /// `alg` is not an algorithm for this kind of key, or not one that is known.
+    /// `alg` is not an algorithm for this kind of key.
     #[error("the alg of the key is not one for its kty and crv")]
     Algorithm,
+    /// `alg` is not a signature algorithm that is known here.
+    #[error("the alg of the key is no signature algorithm that is supported")]
+    AlgorithmUnknown,
     /// `kid` is no string of at most 256 bytes.
     #[error("the kid of the key is not a string of at most 256 bytes")]
     KeyId,
@@ -163,7 +166,8 @@ pub enum InvalidKey {
     /// It is longer than any key in use.
     #[error("the key is longer than any that is in use")]
     TooLong,
-    /// It is no point of its curve, or one of those that verify anything.
+    /// It is no point of its curve, or one of those that verify anything. (Whether a point is on Ed25519 shows only when it is
+    /// used: one that is not verifies nothing.)
     #[error("the key is no usable point of its curve")]
     Point,
     /// Two keys of a set have one `kid`: which is meant, nobody can tell.
@@ -186,7 +190,7 @@ pub enum InvalidKey {
 impl InvalidKey {
     /// Whether the key may be in order, but is not for verifying signatures here.
     pub(super) const fn is_for_something_else(self) -> bool {
-        matches!(self, Self::Unsupported | Self::Use | Self::Operations)
+        matches!(self, Self::AlgorithmUnknown | Self::Unsupported | Self::Use | Self::Operations)
     }
 
     /// A short name for records and metrics, such as `duplicate_key_id`.
@@ -199,6 +203,7 @@ impl InvalidKey {
             Self::Use => "use",
             Self::Operations => "operations",
             Self::Algorithm => "algorithm",
+            Self::AlgorithmUnknown => "algorithm_unknown",
             Self::KeyId => "key_id",
             Self::Weak => "weak",
             Self::TooLong => "too_long",

@@ -168,6 +168,9 @@ fn headers_are_rejected_each_with_its_reason() {
     assert!(with_header(r#"{"alg":"HS256"}"#).is_ok(), "the control");
     assert!(with_header(r#"{"alg":"HS256","kid":"k1","typ":"jwt","jwk":{},"jku":"x","x5c":[]}"#).is_ok());
     let deep = format!(r#"{{"alg":"HS256","a":{}1{}}}"#, "[".repeat(32), "]".repeat(32));
+    let names: Vec<_> = (0..17).map(|number| format!("\"x{number}\"")).collect();
+    let members: Vec<_> = names.iter().map(|name| format!("{name}:1")).collect();
+    let many_critical = format!(r#"{{"alg":"HS256","crit":[{}],{}}}"#, names.join(","), members.join(","));
     let long_kid = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, "k".repeat(257));
     for (header, expected) in [
         ("{", Rejection::HeaderSyntax),
@@ -194,6 +197,7 @@ fn headers_are_rejected_each_with_its_reason() {
         (r#"{"alg":"HS256","crit":[]}"#, Rejection::CriticalMalformed),
         (r#"{"alg":"HS256","crit":"exp"}"#, Rejection::CriticalMalformed),
         (r#"{"alg":"HS256","crit":null}"#, Rejection::CriticalMalformed),
+        (&many_critical, Rejection::CriticalMalformed),
         (r#"{"alg":"HS256","b64":false,"crit":["b64"]}"#, Rejection::UnencodedPayload),
         (r#"{"alg":"HS256","b64":false}"#, Rejection::UnencodedPayload),
         (&deep, Rejection::TooDeep),
@@ -219,7 +223,9 @@ fn signatures_are_rejected_each_with_its_reason() {
     assert_eq!(token(plain, &[1; 33]), Rejection::SignatureLength);
     let embedded = r#"{"alg":"HS256","jwk":{"kty":"oct","k":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"}}"#;
     assert_eq!(token(embedded, &[1; 32]), Rejection::EmbeddedKey);
+    assert_eq!(token(r#"{"alg":"HS256","x5c":["AAAA"]}"#, &[1; 32]), Rejection::EmbeddedKey);
     assert_eq!(token(r#"{"alg":"HS256","jku":"http://127.0.0.1/k"}"#, &[1; 32]), Rejection::RemoteKey);
+    assert_eq!(token(r#"{"alg":"HS256","x5u":"http://127.0.0.1/k"}"#, &[1; 32]), Rejection::RemoteKey);
 }
 
 #[test]
@@ -243,6 +249,7 @@ fn claims_are_rejected_each_with_its_reason() {
     assert!(with_claims("").is_ok(), "the control");
     let deep = format!(r#","a":{}1{}"#, "[".repeat(10_000 / 4), "]".repeat(10_000 / 4));
     let long = format!(r#","sub":"{}""#, "s".repeat(1_025));
+    let long_jti = format!(r#","jti":"{}""#, "j".repeat(257));
     let scopes: Vec<_> = (0..101).map(|number| format!("s{number}")).collect();
     let scopes = format!(r#","scope":"{}""#, scopes.join(" "));
     for (claims, expected) in [
@@ -267,6 +274,7 @@ fn claims_are_rejected_each_with_its_reason() {
         (r#","sub":"\udc00""#, Rejection::LoneSurrogate),
         (r#","jti":5"#, Rejection::TokenIdInvalid),
         (r#","jti":"""#, Rejection::TokenIdInvalid),
+        (&long_jti, Rejection::TokenIdInvalid),
         (r#","scope":5"#, Rejection::ScopeInvalid),
         (r#","scope":"a","scope":"b""#, Rejection::PayloadDuplicate),
         (r#","x":{"a":1,"a":1}"#, Rejection::PayloadDuplicate),

@@ -9,8 +9,8 @@ pub(super) fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), InvalidKe
     if bits > 8_192 {
         return Err(InvalidKey::TooLong);
     }
-    if exponent.len() > 8 {
-        // No key in use has such an exponent, and verifying with it takes for ever.
+    if exponent.len() > 4 {
+        // No key in use has such an exponent, and verifying with it takes long.
         return Err(InvalidKey::TooLong);
     }
     let exponent = exponent.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));

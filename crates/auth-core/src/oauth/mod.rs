@@ -4,10 +4,9 @@ mod pkce;
 
 use alloc::format;
 use alloc::string::String;
-use core::fmt;
 use core::time::Duration;
 
-use serde::de::{DeserializeOwned, Visitor};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 pub use self::pkce::CodeVerifier;
@@ -172,33 +171,20 @@ struct Seconds(Duration);
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SecondsVisitor)
-    }
-}
-
-struct SecondsVisitor;
-
-impl Visitor<'_> for SecondsVisitor {
-    type Value = Seconds;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a number of seconds")
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, seconds: u64) -> Result<Seconds, E> {
-        Ok(Seconds(Duration::from_secs(seconds)))
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, seconds: i64) -> Result<Seconds, E> {
-        self.visit_u64(u64::try_from(seconds).unwrap_or(0))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, seconds: f64) -> Result<Seconds, E> {
-        Ok(Seconds(Duration::try_from_secs_f64(seconds.max(0.0)).map_err(E::custom)?))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Seconds, E> {
-        self.visit_f64(text.trim().parse().map_err(E::custom)?)
+        // By way of a value: another crate may have serde_json hand numbers over in a form of its own.
+        let seconds = match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::Number(number) => match number.as_u64() {
+                Some(seconds) => return Ok(Self(Duration::from_secs(seconds))),
+                None => number.as_f64(),
+            },
+            serde_json::Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        seconds
+            .filter(|seconds: &f64| !seconds.is_nan())
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("not a number of seconds"))
     }
 }
 
@@ -240,6 +226,9 @@ mod tests {
         for member in [
             r#""expires_in":"soon""#,
             r#""expires_in":{}"#,
+            r#""expires_in":"NaN""#,
+            r#""expires_in":"inf""#,
+            r#""expires_in":true"#,
             r#""expires_in":1e300"#,
             r#""scope":"a\u0000b""#,
             r#""scope":5"#,

@@ -22,7 +22,7 @@ pub use self::validation::{AuditPayload, ScopeValidation, validate, validate_cla
 /// assert_eq!(granted.missing(&required).to_string(), "analytics:read");
 /// # Ok::<(), auth_core::scope::InvalidScope>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Scopes(Vec<String>);
 
 /// The most scopes that one set holds; more is an attack or a mistake.
@@ -115,6 +115,15 @@ impl Scopes {
         self.0.iter().map(String::as_str)
     }
 }
+
+impl PartialEq for Scopes {
+    /// Whether both hold the same scopes, in whatever order.
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.covers(other)
+    }
+}
+
+impl Eq for Scopes {}
 
 fn check_grammar(scope: &str) -> Result<(), InvalidScope> {
     let is_scope_character = |byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
@@ -209,6 +218,8 @@ mod tests {
     fn a_repeated_scope_counts_once_and_order_is_kept() {
         let scopes: Scopes = "b a  b".parse().unwrap();
         assert_eq!(scopes.to_string(), "b a");
+        assert_eq!(scopes, "a b".parse().unwrap(), "a set is a set in any order");
+        assert_ne!(scopes, "a c".parse().unwrap());
     }
 
     #[test]

@@ -47,9 +47,11 @@ pub(super) fn run() -> Result<(), Failure> {
 }
 
 fn judge(line: &[u8]) -> Verdict {
+    // A derived reader takes an array for an object.
+    let is_object = line.trim_ascii_start().starts_with(b"{");
     match serde_json::from_slice::<Line<'_>>(line) {
-        Ok(Line { token, jwk }) => Verdict::of(&token, KeySet::parse(jwk.get(), &Asymmetric)),
-        Err(_) => Verdict::malformed_line(),
+        Ok(Line { token, jwk }) if is_object => Verdict::of(&token, KeySet::parse(jwk.get(), &Asymmetric)),
+        _ => Verdict::malformed_line(),
     }
 }
 

@@ -139,7 +139,7 @@ fn keys(options: &InspectOptions) -> Result<Option<Keys>, Failure> {
     let content = files::secret_or_stdin(path)?;
     Ok(Some(if key_file.is_some() {
         let key = ApiKey::parse(content.expose());
-        Ok(ably::jwt_keys(&key.map_err(|error| Failure::Usage(format!("--key-file: {error}")))?))
+        Ok(KeySet::of(ably::jwt_key(&key.map_err(|error| Failure::Usage(format!("--key-file: {error}")))?)))
     } else if secret_file.is_some() {
         let keys = KeySet::of_secret(content.expose().as_bytes());
         Ok(keys.map_err(|_| {

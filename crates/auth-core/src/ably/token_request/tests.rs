@@ -2,6 +2,7 @@
 
 use std::format;
 use std::string::{String, ToString as _};
+use std::vec::Vec;
 
 use serde_json::{Value, json};
 
@@ -131,6 +132,39 @@ fn one_changed_byte_of_what_is_signed_is_found() {
         }
     }
     assert!(tried > 100);
+}
+
+#[test]
+fn every_bit_of_the_mac_counts() {
+    let signed = sign(&full());
+    for bit in 0..256 {
+        let mut changed = signed.clone();
+        if let Some(mac) = &mut changed.mac {
+            mac[bit / 8] ^= 1 << (bit % 8);
+        }
+        assert_ne!(changed, signed);
+        assert_eq!(changed.verify(&key(), at(SIGNED_AT)), Err(TokenRequestRefused::Mac), "bit {bit}");
+    }
+}
+
+#[test]
+fn the_checks_come_in_the_order_of_the_facts() {
+    use TokenRequestRefused as R;
+    let mut wrong = json!({ "ttl": -1, "clientId": "", "capability": "{", "timestamp": 0, "nonce": "short" });
+    let mut refused = Vec::new();
+    for name in ["ttl", "clientId", "capability", "timestamp", "nonce"] {
+        refused.push(refusal(wrong.clone()));
+        wrong.as_object_mut().unwrap().remove(name);
+    }
+    let expected = [
+        R::Ttl,
+        R::ClientId(InvalidClientId::Empty),
+        refused[2].clone(),
+        R::Timestamp,
+        R::Nonce(InvalidNonce::Length),
+    ];
+    assert!(matches!(refused[2], R::Capability(_)));
+    assert_eq!(refused, expected);
 }
 
 #[test]

@@ -68,8 +68,8 @@ fn what_a_key_says_of_its_use_is_enforced() {
         (r#","key_ops":"verify""#, InvalidKey::Operations),
         (r#","key_ops":["verify","verify"]"#, InvalidKey::Operations),
         (r#","alg":"RS256""#, InvalidKey::Algorithm),
-        (r#","alg":"A256GCM""#, InvalidKey::Algorithm),
-        (r#","alg":"none""#, InvalidKey::Algorithm),
+        (r#","alg":"A256GCM""#, InvalidKey::AlgorithmUnknown),
+        (r#","alg":"none""#, InvalidKey::AlgorithmUnknown),
         (r#","alg":5"#, InvalidKey::Algorithm),
         (r#","kid":5"#, InvalidKey::KeyId),
         (r#","kty":"oct""#, InvalidKey::Malformed),
@@ -88,7 +88,18 @@ fn what_a_key_says_of_its_use_is_enforced() {
     assert_eq!(parse(r#"{"kty":"EC","crv":"P-256"}"#), Err(InvalidKey::Member));
     assert_eq!(parse(r#"{"kty":"DSA"}"#), Err(InvalidKey::Unsupported));
     assert_eq!(parse(r#"{"k":"AAAA"}"#), Err(InvalidKey::Member));
-    assert_eq!(parse(r#"{"kty":"oct","k":"AAAA="}"#), Err(InvalidKey::Member));
+    let strong = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    assert_eq!(parse(&format!(r#"{{"kty":"oct","k":"{strong}"}}"#)), Ok(1), "the control");
+    assert_eq!(parse(&format!(r#"{{"kty":"oct","k":"{strong}="}}"#)), Err(InvalidKey::Member), "padding");
+    let unused_bits = strong.replacen('A', "", 1) + "B";
+    assert_eq!(
+        parse(&format!(r#"{{"kty":"oct","k":"{unused_bits}"}}"#)),
+        Err(InvalidKey::Member),
+        "unused bits"
+    );
+    let many: Vec<_> = (0..16).map(|number| format!("\"{number}\"")).collect();
+    let many = format!(r#","key_ops":[{},"verify"]"#, many.join(","));
+    assert_eq!(parse(&oct(32, &many)), Err(InvalidKey::Operations), "no list is that long");
     assert_eq!(KeySet::parse(P256, &SymmetricOnly).map(|_| ()), Err(InvalidKey::Unsupported));
 }
 
@@ -109,7 +120,7 @@ fn weak_keys_are_refused() {
     for exponent in [&[][..], &[1], &[3], &[1, 0, 0], &[0xff, 0xff]] {
         assert_eq!(parse(&rsa(&modulus(256), exponent, "")), Err(InvalidKey::Weak), "{exponent:?}");
     }
-    assert_eq!(parse(&rsa(&modulus(256), &[0xff; 9], "")), Err(InvalidKey::TooLong));
+    assert_eq!(parse(&rsa(&modulus(256), &[0xff; 5], "")), Err(InvalidKey::TooLong));
     let even = [&modulus(255)[..], &[0xfe]].concat();
     assert_eq!(parse(&rsa(&even, E, "")), Err(InvalidKey::Weak));
 }
@@ -150,6 +161,17 @@ fn points_of_small_order_are_refused() {
         (point[0], point[31]) = (first, last);
         assert_eq!(parse(&key(&point)), Err(InvalidKey::Point), "{first} {last}");
     }
+    for text in [
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    ] {
+        let byte = |at: usize| u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).unwrap();
+        let mut point: Vec<u8> = (0..32).map(byte).collect();
+        for sign in [0, 0x80] {
+            point[31] = (point[31] & 0x7f) | sign;
+            assert_eq!(parse(&key(&point)), Err(InvalidKey::Point), "a point of order 8");
+        }
+    }
     assert_eq!(parse(&key(&[1; 31])), Err(InvalidKey::Member));
 }
 
@@ -169,6 +191,8 @@ fn ambiguous_sets_are_refused_and_what_cannot_be_used_is_left_out() {
         "a broken key claims its name"
     );
     assert!(set(&[named("a"), other]).is_ok(), "a key for something else does not");
+    let encrypts = rsa(&modulus(256), E, r#","kid":"a","alg":"RSA-OAEP""#);
+    assert!(set(&[named("a"), encrypts]).is_ok(), "nor does one for another kind of algorithm");
     assert_eq!(set(&[]).unwrap_err(), InvalidKey::NoKeys);
     assert_eq!(set(&[oct(8, "")]).unwrap_err(), InvalidKey::Weak);
     let many: Vec<_> = (0..65).map(|number| named(&format!("{number}"))).collect();
