@@ -49,14 +49,11 @@ impl ApiKey {
             return Err(InvalidApiKey::TooLong);
         }
         let (name, secret) = text.split_once(':').ok_or(InvalidApiKey::NoColon)?;
-        if name.is_empty()
-            || name.chars().any(|character| character.is_whitespace() || character.is_control())
-        {
+        let blank = |character: char| character.is_whitespace() || character.is_control();
+        if name.is_empty() || name.contains(blank) {
             return Err(InvalidApiKey::Name);
         }
-        let forbidden = |character: char| {
-            matches!(character, ':' | '.') || character.is_whitespace() || character.is_control()
-        };
+        let forbidden = |character: char| matches!(character, ':' | '.') || blank(character);
         if secret.is_empty() || secret.contains(forbidden) {
             return Err(InvalidApiKey::Secret);
         }

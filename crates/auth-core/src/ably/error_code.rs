@@ -118,7 +118,7 @@ impl ErrorCode {
     #[must_use]
     pub fn action(self, status: u16) -> Action {
         match (self.0, status) {
-            (40_140..40_150, 401) => Action::RenewToken,
+            _ if self.is_token_error(status) => Action::RenewToken,
             (40_140..40_150, _) => Action::FixCaller,
             // The provider said no, rather than failed to answer (RSA4d).
             (80_019, 403) => Action::GiveUp,
@@ -148,7 +148,11 @@ impl ErrorCode {
     /// no secret and nothing that a stranger wrote.
     #[must_use]
     pub fn error(self, message: impl Into<Cow<'static, str>>) -> Error {
-        let status = self.status();
+        self.error_with_status(self.status(), message)
+    }
+
+    /// The same, for a number that came with a status.
+    pub(super) fn error_with_status(self, status: u16, message: impl Into<Cow<'static, str>>) -> Error {
         Error::new(self.kind(status), message)
             .with_retry(self.action(status).retry())
             .with_code(self.number())

@@ -70,8 +70,7 @@ impl ErrorInfo {
     #[must_use]
     pub fn to_error(&self) -> Error {
         let meaning = self.code.meaning().unwrap_or("the service refused with a number that is not known");
-        let action = self.code.action(self.status);
-        let text = match action {
+        let text = match self.code.action(self.status) {
             Action::RenewToken => format!("{meaning}; a new token may be accepted"),
             Action::SignAgain => {
                 format!("{meaning}; sign another, with the server's time if the clock is in doubt")
@@ -81,7 +80,7 @@ impl ErrorInfo {
                 String::from(meaning)
             }
         };
-        Error::new(self.code.kind(self.status), text).with_retry(action.retry()).with_code(self.code.number())
+        self.code.error_with_status(self.status, text)
     }
 }
 

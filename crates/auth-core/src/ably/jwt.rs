@@ -49,7 +49,7 @@ pub fn mint_jwt(key: &ApiKey, params: &TokenParams, now: Now) -> Secret {
 /// or a revocation key. Its secret may be shorter than an HMAC key of one's own: Ably chooses it.
 #[must_use]
 pub fn jwt_key(key: &ApiKey) -> HmacKey {
-    HmacKey::of_any_length(key.secret().expose().as_bytes()).with_key_id(key.name())
+    HmacKey::of_keyed(key.mac()).with_key_id(key.shared_name())
 }
 
 /// An Ably JWT that its key vouches for.

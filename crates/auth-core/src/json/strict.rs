@@ -37,6 +37,13 @@ pub(crate) enum Value<'a> {
     Object(&'a str),
 }
 
+impl<'a> Value<'a> {
+    /// The string, if it is one.
+    pub(crate) const fn as_text(self) -> Option<&'a str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+}
+
 /// Why a text is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Malformed {
@@ -115,6 +122,11 @@ impl Document {
         Some(self.value_of(member.value))
     }
 
+    /// The value of a member that is a string.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(Value::as_text)
+    }
+
     /// All members in order.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         self.members.iter().map(|member| (self.text_of(member.name), self.value_of(member.value)))
@@ -173,6 +185,15 @@ impl fmt::Debug for Document {
 /// The strings of an array, as it was handed out; `None` when one element is something else.
 pub(crate) fn strings(array: &str) -> Option<Vec<String>> {
     serde_json::from_str(array).ok()
+}
+
+/// The strings of an array that is a list of names, such as `crit` and `key_ops`; `None` when one is something else, when
+/// one stands twice, or when they are more than 16: no honest list is that long, and each is compared with each.
+pub(crate) fn names(array: &str) -> Option<Vec<String>> {
+    let names = strings(array).filter(|names| names.len() <= 16)?;
+    let stands_twice =
+        |(index, name): (usize, &String)| names.iter().take(index).any(|earlier| earlier == name);
+    if names.iter().enumerate().any(stands_twice) { None } else { Some(names) }
 }
 
 /// The elements of an array, as it was handed out, each as its own text.

@@ -153,17 +153,11 @@ impl Claims {
     /// A claim of any name that is a string; `None` when it is absent or something else.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
-        match self.document.get(name) {
-            Some(Value::Text(text)) => Some(text),
-            _ => None,
-        }
+        self.document.text(name)
     }
 
     fn text_at(&self, index: Option<usize>) -> Option<&str> {
-        match self.document.at(index?)? {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
+        self.document.at(index?).and_then(Value::as_text)
     }
 
     /// All claims, as the JSON object that was signed: well-formed, and without two members of one name.

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use super::compact::{Segments, decode};
 use super::{Algorithm, Rejection};
-use crate::json::strict::{Document, Value, strings};
+use crate::json::strict::{Document, Value, names};
 
 /// What a header says.
 #[derive(Debug, Clone)]
@@ -13,8 +13,8 @@ pub(super) struct Header {
     pub(super) algorithm: Algorithm,
 }
 
-/// The longest `kid` that is looked up, in bytes.
-const LONGEST_KEY_ID: usize = 256;
+/// The longest `kid` that is looked up, in bytes, in a token and in a key.
+pub(super) const LONGEST_KEY_ID: usize = 256;
 
 /// Names that the specifications define: a critical extension must not be one of them (RFC 7515 §4.1.11).
 const REGISTERED: [&str; 11] =
@@ -50,11 +50,11 @@ impl Header {
     }
 
     pub(super) fn key_id(&self) -> Option<&str> {
-        self.text("kid")
+        self.document.text("kid")
     }
 
     pub(super) fn token_type(&self) -> Option<&str> {
-        self.text("typ")
+        self.document.text("typ")
     }
 
     /// The rejection of a signature that does not verify.
@@ -67,29 +67,18 @@ impl Header {
         }
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
-        match self.document.get(name) {
-            Some(Value::Text(text)) => Some(text),
-            _ => None,
-        }
-    }
-
     /// No extension is understood, so a well-formed `crit` is refused too; what differs is the reason.
     fn check_critical(&self) -> Result<(), Rejection> {
         let critical = match self.document.get("crit") {
             // Without `crit`, `b64` would be ignored by whoever does not know it, and obeyed by the others.
             None if self.document.get("b64").is_some() => return Err(Rejection::UnencodedPayload),
             None => return Ok(()),
-            Some(Value::Array(array)) => strings(array).ok_or(Rejection::CriticalMalformed)?,
+            Some(Value::Array(array)) => names(array).ok_or(Rejection::CriticalMalformed)?,
             Some(_) => return Err(Rejection::CriticalMalformed),
         };
-        let malformed = |(index, name): (usize, &String)| {
-            REGISTERED.contains(&name.as_str())
-                || self.document.get(name).is_none()
-                || critical.iter().take(index).any(|earlier| earlier == name)
-        };
-        // No extension is understood, so that a list of many needs no look at each.
-        if critical.is_empty() || critical.len() > 16 || critical.iter().enumerate().any(malformed) {
+        let malformed =
+            |name: &String| REGISTERED.contains(&name.as_str()) || self.document.get(name).is_none();
+        if critical.is_empty() || critical.iter().any(malformed) {
             return Err(Rejection::CriticalMalformed);
         }
         if critical.iter().any(|name| name == "b64") {

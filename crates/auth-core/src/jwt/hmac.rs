@@ -57,9 +57,10 @@ impl HmacKey {
         Self::strong(64, bytes, |bytes| Keyed::Hs512(keyed(bytes)))
     }
 
-    /// A key for HS256 of any length: Ably chooses the secrets of its keys, and signs JWTs with their text.
-    pub(crate) fn of_any_length(bytes: &[u8]) -> Self {
-        Self::new(Keyed::Hs256(keyed(bytes)))
+    /// A key for HS256 whose secret, of whatever length, is in the hash already: Ably chooses the secrets of its keys, and
+    /// signs JWTs with their text.
+    pub(crate) fn of_keyed(keyed: Hmac<Sha256>) -> Self {
+        Self::new(Keyed::Hs256(keyed))
     }
 
     /// The same key under a name, which stands in the header of what it mints.

@@ -1,6 +1,5 @@
 //! One key as JSON (RFC 7517, RFC 7518 §6, RFC 8037): what it says of its own use is enforced, weak keys are refused.
 
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -8,10 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
+use super::header::LONGEST_KEY_ID;
 use super::key::Key;
 use super::weak;
 use super::{Algorithm, InvalidKey, PublicKey, SignatureBackend};
-use crate::json::strict::{Document, Value, strings};
+use crate::json::strict::{Document, Value, names};
 
 /// Reads a key. Without `alg`, the algorithms are those of its type: an RSA key does for RS and PS, a curve for the one that
 /// belongs to it, a secret for the HMAC of the hashes that it is long enough for.
@@ -34,26 +34,17 @@ fn check_use(jwk: &Document) -> Result<(), InvalidKey> {
     }
     let operations = match jwk.get("key_ops") {
         None => return Ok(()),
-        Some(Value::Array(array)) => strings(array).ok_or(InvalidKey::Operations)?,
+        Some(Value::Array(array)) => names(array).ok_or(InvalidKey::Operations)?,
         Some(_) => return Err(InvalidKey::Operations),
     };
-    let repeated =
-        |(index, name): (usize, &String)| operations.iter().take(index).any(|earlier| earlier == name);
-    // RFC 7517 §4.3 has eight; more would only cost time.
-    if operations.len() > 16
-        || operations.iter().enumerate().any(repeated)
-        || !operations.iter().any(|name| name == "verify")
-    {
-        return Err(InvalidKey::Operations);
-    }
-    Ok(())
+    if operations.iter().any(|name| name == "verify") { Ok(()) } else { Err(InvalidKey::Operations) }
 }
 
 /// The name of a key.
 pub(super) fn key_id(jwk: &Document) -> Result<Option<Arc<str>>, InvalidKey> {
     match jwk.get("kid") {
         None => Ok(None),
-        Some(Value::Text(key_id)) if key_id.len() <= 256 => Ok(Some(Arc::from(key_id))),
+        Some(Value::Text(key_id)) if key_id.len() <= LONGEST_KEY_ID => Ok(Some(Arc::from(key_id))),
         Some(_) => Err(InvalidKey::KeyId),
     }
 }
@@ -127,10 +118,7 @@ fn curve(
 }
 
 fn text<'a>(jwk: &'a Document, name: &str) -> Result<&'a str, InvalidKey> {
-    match jwk.get(name) {
-        Some(Value::Text(text)) => Ok(text),
-        _ => Err(InvalidKey::Member),
-    }
+    jwk.text(name).ok_or(InvalidKey::Member)
 }
 
 fn bytes(jwk: &Document, name: &str, longest: usize) -> Result<Vec<u8>, InvalidKey> {
