@@ -71,9 +71,10 @@ fn fmt() -> Done {
 }
 
 /// Sets of features that somebody may pick, beside all and the default: each must build by itself.
-const FEATURE_SETS: [(&str, &str); 11] = [
+const FEATURE_SETS: [(&str, &str); 13] = [
     ("auth-core", ""),
     ("auth-core", "asymmetric"),
+    ("auth-core", "tracing"),
     ("auth-http", ""),
     ("auth-http", "client"),
     ("auth-http", "tokio"),
@@ -83,6 +84,7 @@ const FEATURE_SETS: [(&str, &str); 11] = [
     ("realtime-auth", "http"),
     ("realtime-auth", "ws"),
     ("realtime-auth", "audit"),
+    ("realtime-auth", "tracing"),
 ];
 
 fn clippy() -> Done {

@@ -30,18 +30,37 @@ impl Backoff {
 
     /// The delay after `failures` consecutive failures, counting from zero for the first.
     pub fn delay(&self, failures: u32, jitter: &mut Jitter) -> Duration {
-        let factor = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
-        let longest = self.base.saturating_mul(factor).min(self.cap);
+        let longest = self.longest(failures);
         jitter.between(self.floor.min(longest), longest)
+    }
+
+    fn longest(&self, failures: u32) -> Duration {
+        let factor = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
+        self.base.saturating_mul(factor).min(self.cap)
+    }
+
+    /// A delay between half and all of what has grown: where it bounds a rate, so that no draw undercuts the bound.
+    pub fn pause(&self, failures: u32, jitter: &mut Jitter) -> Duration {
+        let longest = self.longest(failures);
+        jitter.between(longest / 2, longest)
+    }
+
+    /// As [`pause`](Self::pause), and never shorter than the server's `advice`, see [`delay_after`](Self::delay_after).
+    pub fn pause_after(&self, advice: Duration, failures: u32, jitter: &mut Jitter) -> Duration {
+        spread_above(self.pause(failures, jitter), advice, jitter)
     }
 
     /// The delay when the server named one itself: never shorter than `advice` (bounded by
     /// [`LONGEST_ADVICE`]), and spread upwards by up to a tenth of it, at most 5 s.
     pub fn delay_after(&self, advice: Duration, failures: u32, jitter: &mut Jitter) -> Duration {
-        let advice = advice.min(LONGEST_ADVICE);
-        let spread = (advice / 10).min(Duration::from_secs(5));
-        self.delay(failures, jitter).max(advice).saturating_add(jitter.between(Duration::ZERO, spread))
+        spread_above(self.delay(failures, jitter), advice, jitter)
     }
+}
+
+fn spread_above(delay: Duration, advice: Duration, jitter: &mut Jitter) -> Duration {
+    let advice = advice.min(LONGEST_ADVICE);
+    let spread = (advice / 10).min(Duration::from_secs(5));
+    delay.max(advice).saturating_add(jitter.between(Duration::ZERO, spread))
 }
 
 const fn at_least_a_millisecond(duration: Duration) -> Duration {
@@ -128,6 +147,19 @@ mod tests {
             let delay = BACKOFF.delay_after(Duration::from_secs(1_000_000_000), 0, &mut jitter);
             assert!(delay >= LONGEST_ADVICE && delay <= LONGEST_ADVICE + Duration::from_secs(5));
         }
+    }
+
+    #[test]
+    fn a_pause_is_never_shorter_than_half_of_what_has_grown() {
+        let mut jitter = Jitter::seeded(4);
+        for failures in [0, 3, 40] {
+            for _ in 0..1_000 {
+                let pause = BACKOFF.pause(failures, &mut jitter);
+                let longest = BACKOFF.longest(failures);
+                assert!(pause >= longest / 2 && pause <= longest, "{failures}: {pause:?}");
+            }
+        }
+        assert!(BACKOFF.pause_after(Duration::from_secs(60), 0, &mut jitter) >= Duration::from_secs(60));
     }
 
     #[test]

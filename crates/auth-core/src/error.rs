@@ -15,6 +15,7 @@ struct Inner {
     kind: ErrorKind,
     retry: Retry,
     code: Option<u32>,
+    in_doubt: bool,
     message: Cow<'static, str>,
     source: Option<Arc<dyn core::error::Error + Send + Sync>>,
 }
@@ -44,6 +45,8 @@ pub enum ErrorKind {
     Refused,
     /// The server failed (HTTP 5xx); nothing was decided about the token.
     ServerFailed,
+    /// What keeps tokens between runs could not be read, locked or written.
+    StoreFailed,
     /// No answer came in time.
     Timeout,
     /// The server could not be reached, or the connection broke.
@@ -76,6 +79,7 @@ impl Error {
             kind,
             retry: kind.usual_retry(),
             code: None,
+            in_doubt: kind.usually_in_doubt(),
             message: message.into(),
             source: None,
         }))
@@ -92,6 +96,13 @@ impl Error {
     #[must_use]
     pub fn with_code(self, code: u32) -> Self {
         Self(Arc::new(Inner { code: Some(code), ..self.into_inner() }))
+    }
+
+    /// The same error, of a request that certainly changed nothing at the server: it was never sent, or was turned away
+    /// unread.
+    #[must_use]
+    pub fn without_effect(self) -> Self {
+        Self(Arc::new(Inner { in_doubt: false, ..self.into_inner() }))
     }
 
     /// The same error with its cause. The cause must hold no secret either: its text may be printed.
@@ -118,11 +129,19 @@ impl Error {
         self.0.code
     }
 
+    /// Whether the request may have taken effect at the server although no answer that can be used arrived: a token that
+    /// serves once may be spent.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.0.in_doubt
+    }
+
     fn into_inner(self) -> Inner {
         Arc::try_unwrap(self.0).unwrap_or_else(|shared| Inner {
             kind: shared.kind,
             retry: shared.retry,
             code: shared.code,
+            in_doubt: shared.in_doubt,
             message: shared.message.clone(),
             source: shared.source.clone(),
         })
@@ -136,6 +155,7 @@ impl ErrorKind {
             Self::MalformedResponse
             | Self::RateLimited
             | Self::ServerFailed
+            | Self::StoreFailed
             | Self::Timeout
             | Self::Transport => Retry::Backoff,
             Self::InvalidGrant | Self::InvalidToken => Retry::Reauthorize,
@@ -144,6 +164,23 @@ impl ErrorKind {
             | Self::InvalidClient
             | Self::Misconfigured
             | Self::Refused => Retry::Never,
+        }
+    }
+}
+
+impl ErrorKind {
+    const fn usually_in_doubt(self) -> bool {
+        match self {
+            Self::MalformedResponse | Self::ServerFailed | Self::Timeout | Self::Transport => true,
+            Self::Closed
+            | Self::InsufficientScope
+            | Self::InvalidClient
+            | Self::InvalidGrant
+            | Self::InvalidToken
+            | Self::Misconfigured
+            | Self::RateLimited
+            | Self::Refused
+            | Self::StoreFailed => false,
         }
     }
 }
@@ -161,12 +198,13 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, retry, code, message, source } = &*self.0;
+        let Inner { kind, retry, code, in_doubt, message, source } = &*self.0;
         formatter
             .debug_struct("Error")
             .field("kind", kind)
             .field("retry", retry)
             .field("code", code)
+            .field("in_doubt", in_doubt)
             .field("message", message)
             .field("source", source)
             .finish()

@@ -12,7 +12,8 @@
 //! | check scopes | [`scope`] |
 //! | decide when to fetch a token, and whom to serve | [`renewal`] |
 //!
-//! The feature `asymmetric` adds RSA, ECDSA and Ed25519 to [`jwt`]; it needs std.
+//! The feature `asymmetric` adds RSA, ECDSA and Ed25519 to [`jwt`]; it needs std. The feature `tracing` adds
+//! `observe::Traced`, which hands every event to `tracing`.
 //!
 //! The heart is [`renewal::Renewal`], a state machine that decides when to fetch a token and whom to serve:
 //!

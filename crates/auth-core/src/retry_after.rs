@@ -30,7 +30,7 @@ pub fn parse(retry_after: &str, date: Option<&str>) -> Option<Duration> {
 
 /// A date in one of the three forms of RFC 9110 §5.6.7, of which a recipient must read all:
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`.
-fn http_date(text: &str) -> Option<Timestamp> {
+pub fn http_date(text: &str) -> Option<Timestamp> {
     let Some((_, rest)) = text.split_once(", ") else {
         let mut fields = text.split_ascii_whitespace().skip(1);
         let (month, day) = (fields.next()?, fields.next()?);

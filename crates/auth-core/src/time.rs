@@ -147,6 +147,18 @@ impl Deadline {
     }
 }
 
+impl Deadline {
+    /// The deadline that passes as soon as either of the two does.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let wall = match (self.wall, other.wall) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        };
+        Self { mono: self.mono.min(other.mono), wall }
+    }
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -214,6 +226,16 @@ mod tests {
     fn an_expiry_passes_although_the_wall_clock_was_set_back() {
         let expiry = at(3_600_000, 0).expiry(Duration::from_secs(60));
         assert!(expiry.passed(at(0, 60_000)));
+    }
+
+    #[test]
+    fn either_of_two_deadlines_passes_when_the_first_does_on_whatever_clock() {
+        let timer_or_expiry =
+            at(0, 0).timer(Duration::from_secs(60)).or(at(0, 0).expiry(Duration::from_secs(90)));
+        assert!(!timer_or_expiry.passed(at(59_999, 59_999)));
+        assert!(timer_or_expiry.passed(at(0, 60_000)));
+        assert!(timer_or_expiry.passed(at(90_000, 0)));
+        assert!(!timer_or_expiry.passed(at(60_000, 0)), "the timer does not look at the wall clock");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A token as it is handed to whoever presents it.
 
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use serde::Serialize;
@@ -34,7 +35,7 @@ pub struct Token {
     secret: Secret,
     generation: Generation,
     fingerprint: Option<Fingerprint>,
-    scope: Option<Scopes>,
+    scope: Option<Arc<Scopes>>,
     expires_in: Option<Duration>,
     renew_in: Option<Duration>,
 }
@@ -80,6 +81,10 @@ impl Token {
     /// The same token with the scopes that its issuer said it grants.
     #[must_use]
     pub fn with_scope(self, scope: Option<Scopes>) -> Self {
+        self.with_shared_scope(scope.map(Arc::new))
+    }
+
+    pub(crate) fn with_shared_scope(self, scope: Option<Arc<Scopes>>) -> Self {
         Self { scope, ..self }
     }
 
@@ -103,8 +108,8 @@ impl Token {
 
     /// The scopes that its issuer said it grants; what the token itself says may be less.
     #[must_use]
-    pub const fn scope(&self) -> Option<&Scopes> {
-        self.scope.as_ref()
+    pub fn scope(&self) -> Option<&Scopes> {
+        self.scope.as_deref()
     }
 
     /// The time it still lives, from the hand-over; `None` when nobody knows.

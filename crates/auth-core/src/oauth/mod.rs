@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 pub use self::pkce::CodeVerifier;
 use crate::json::from_object;
 use crate::scope::Scopes;
+use crate::time::Timestamp;
 use crate::{Error, ErrorKind, Secret};
 
 /// A successful answer of a token endpoint (RFC 6749 §5.1).
@@ -26,19 +27,33 @@ pub struct TokenResponse {
     pub refresh_token: Option<Secret>,
     /// The scopes granted. `None` means "as requested" in the RFC, and "nobody knows" in practice.
     pub scope: Option<Scopes>,
+    /// What the server's clock said when it answered (the `Date` of an HTTP reply); `None` when it did not say.
+    pub server_time: Option<Timestamp>,
 }
 
 impl TokenResponse {
     /// A response with a token and nothing else, for sources that are not token endpoints.
     #[must_use]
     pub const fn new(access_token: Secret) -> Self {
-        Self { access_token, expires_in: None, refresh_token: None, scope: None }
+        Self { access_token, expires_in: None, refresh_token: None, scope: None, server_time: None }
     }
 
     /// The same response with a lifetime.
     #[must_use]
     pub fn with_expires_in(self, expires_in: Duration) -> Self {
         Self { expires_in: Some(expires_in), ..self }
+    }
+
+    /// The same response with a refresh token.
+    #[must_use]
+    pub fn with_refresh_token(self, refresh_token: Secret) -> Self {
+        Self { refresh_token: Some(refresh_token), ..self }
+    }
+
+    /// The same response with what the server's clock said.
+    #[must_use]
+    pub fn with_server_time(self, server_time: Option<Timestamp>) -> Self {
+        Self { server_time, ..self }
     }
 
     /// Reads a JSON body. `expires_in` may be a number or a numeric string, `scope` a string or an array, and a
@@ -76,6 +91,7 @@ impl TokenResponse {
             expires_in: wire.expires_in.0.map(|Seconds(duration)| duration),
             refresh_token: wire.refresh_token.0.filter(|token| !token.is_empty()).map(Secret::from),
             scope: wire.scope.0,
+            server_time: None,
         })
     }
 }
@@ -112,9 +128,16 @@ impl ErrorResponse {
                 ErrorKind::InvalidGrant,
                 "the token endpoint refused the grant (invalid_grant); log in again",
             ),
-            "temporarily_unavailable" | "server_error" => Error::new(
+            // "Unable to handle the request" is a whole answer: nothing was done.
+            "temporarily_unavailable" => Error::new(
                 ErrorKind::ServerFailed,
-                format!("the token endpoint failed ({}); it may recover", self.code),
+                "the token endpoint is overloaded (temporarily_unavailable); it may recover",
+            )
+            .without_effect(),
+            // "An unexpected condition" may have come up after a refresh token was spent.
+            "server_error" => Error::new(
+                ErrorKind::ServerFailed,
+                "the token endpoint failed (server_error); it may recover",
             ),
             code => Error::new(
                 ErrorKind::Refused,

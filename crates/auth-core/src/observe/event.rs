@@ -1,64 +1,14 @@
-//! The closed vocabulary of what happens to a credential, and who may listen.
+//! The closed vocabulary of what happens to a credential and to the connections that it authenticates.
 
-use alloc::string::String;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-use core::fmt;
 use core::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::{DelayReason, Label, RenewalReason, ScopeVerdict, StoreStep};
 use crate::ErrorKind;
 use crate::fingerprint::Fingerprint;
 use crate::scope::Scopes;
 use crate::token::Generation;
-
-/// Something that is told about every decision.
-///
-/// `observe` is called in the path of the session: it must not block, and must not panic.
-pub trait Observer: Send + Sync {
-    /// Takes note of one event.
-    fn observe(&self, event: &AuthEvent);
-}
-
-/// The observer that listens to nothing.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Unobserved;
-
-impl Observer for Unobserved {
-    fn observe(&self, _event: &AuthEvent) {}
-}
-
-impl<F: Fn(&AuthEvent) + Send + Sync> Observer for F {
-    fn observe(&self, event: &AuthEvent) {
-        self(event);
-    }
-}
-
-/// Several observers as one, told in order.
-#[derive(Clone, Default)]
-pub struct Observers(Vec<Arc<dyn Observer>>);
-
-impl Observers {
-    /// Adds one more.
-    pub fn push(&mut self, observer: Arc<dyn Observer>) {
-        self.0.push(observer);
-    }
-}
-
-impl Observer for Observers {
-    fn observe(&self, event: &AuthEvent) {
-        for observer in &self.0 {
-            observer.observe(event);
-        }
-    }
-}
-
-impl fmt::Debug for Observers {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Observers({})", self.0.len())
-    }
-}
 
 /// One event in the life of a credential or of a connection that it authenticates.
 ///
@@ -69,6 +19,38 @@ impl fmt::Debug for Observers {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AuthEvent {
+    /// A token is wanted: from the store, from a peer, or from the token endpoint.
+    RenewalStarted {
+        /// Why.
+        reason: RenewalReason,
+        /// How long the token in use still lives.
+        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        valid_for: Option<Duration>,
+    },
+    /// A renewal that has started waits.
+    RenewalDelayed {
+        /// For what.
+        reason: DelayReason,
+        /// How long, at first.
+        #[serde(rename = "retry_in_ms", serialize_with = "millis")]
+        retry_in: Duration,
+        /// How long the token in use still lives.
+        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        valid_for: Option<Duration>,
+    },
+    /// A renewal failed, and nothing is asked of the token endpoint for a while, whoever wants a token.
+    RenewalPaused {
+        /// What happened.
+        kind: ErrorKind,
+        /// Renewals that failed in a row.
+        failures: u32,
+        /// The length of the pause.
+        #[serde(rename = "retry_in_ms", serialize_with = "millis")]
+        retry_in: Duration,
+        /// How long the token in use still lives.
+        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        valid_for: Option<Duration>,
+    },
     /// A request is about to go to the token endpoint.
     TokenRequested {
         /// Which attempt of this flight, from 1.
@@ -112,6 +94,78 @@ pub enum AuthEvent {
         /// When it will be renewed: before it expires, at a moment drawn once.
         #[serde(rename = "renews_in_ms", serialize_with = "millis")]
         renews_in: Duration,
+    },
+    /// A token that another process obtained was taken from the store they share.
+    TokenAdopted {
+        /// Its name in these records.
+        token: Fingerprint,
+        /// Its number at this source.
+        generation: Generation,
+        /// How long it lives.
+        #[serde(rename = "expires_in_ms", serialize_with = "millis")]
+        expires_in: Duration,
+        /// When it will be renewed.
+        #[serde(rename = "renews_in_ms", serialize_with = "millis")]
+        renews_in: Duration,
+    },
+    /// The time to renew a token has come, but nobody uses it: it is left alone until somebody asks.
+    TokenUnused {
+        /// Its name in these records.
+        token: Fingerprint,
+        /// Its number at this source.
+        generation: Generation,
+        /// How long it still lives.
+        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        valid_for: Option<Duration>,
+    },
+    /// A token came to its end before there was another.
+    TokenExpired {
+        /// Its name in these records.
+        token: Fingerprint,
+        /// Its number at this source.
+        generation: Generation,
+    },
+    /// Whether a refresh token was redeemed is unknown: its answer was lost.
+    RefreshInDoubt {
+        /// What happened.
+        kind: ErrorKind,
+        /// The wait before it is sent once more; `None` when it is left alone for now.
+        #[serde(rename = "retry_in_ms", serialize_with = "optional_millis")]
+        retry_in: Option<Duration>,
+        /// How long the access token in use still lives.
+        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        valid_for: Option<Duration>,
+    },
+    /// The token endpoint refused a refresh token, which will not be sent again.
+    RefreshTokenRefused {
+        /// Its name in these records.
+        token: Fingerprint,
+        /// How long the access token in use still lives.
+        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        valid_for: Option<Duration>,
+    },
+    /// A refresh token is safe in the store.
+    RefreshTokenSaved {
+        /// The revision of the store's record.
+        revision: u64,
+    },
+    /// The store of tokens could not be read, locked or written.
+    StoreFailed {
+        /// What was tried.
+        step: StoreStep,
+        /// What happened.
+        kind: ErrorKind,
+        /// The wait before it is tried again; `None` when it is not.
+        #[serde(rename = "retry_in_ms", serialize_with = "optional_millis")]
+        retry_in: Option<Duration>,
+        /// How long the token in use still lives.
+        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        valid_for: Option<Duration>,
+    },
+    /// The server's clock was learned, and differs from what was known by more than a second.
+    ServerClockLearned {
+        /// How far it is ahead of the local wall clock, in milliseconds; negative when behind.
+        offset_ms: i64,
     },
     /// A server refused a token, which will not be presented again.
     TokenRejected {
@@ -209,48 +263,6 @@ pub enum AuthEvent {
     SessionClosed,
 }
 
-/// The outcome of a scope check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ScopeVerdict {
-    /// Nothing is missing.
-    Allowed,
-    /// Something is missing.
-    Denied,
-    /// The token could not be read.
-    Error,
-}
-
-/// Text from a stranger, made safe to record: at most 128 characters, controls replaced.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Label(String);
-
-impl Label {
-    /// The most characters kept.
-    pub const LONGEST: usize = 128;
-
-    /// A label from any text.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        let safe = |character: char| if character.is_control() { '\u{fffd}' } else { character };
-        Self(text.chars().take(Self::LONGEST).map(safe).collect())
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Label {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
 fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
@@ -264,7 +276,6 @@ fn optional_millis<S: Serializer>(duration: &Option<Duration>, serializer: S) ->
 
 #[cfg(test)]
 mod tests {
-    use std::format;
 
     use super::*;
 
@@ -276,12 +287,5 @@ mod tests {
             serde_json::to_string(&event).unwrap(),
             r#"{"event":"rate_limited","attempt":1,"retry_after_ms":1000,"retry_in_ms":null}"#
         );
-    }
-
-    #[test]
-    fn a_label_can_neither_forge_a_line_nor_flood_a_log() {
-        let label = Label::new("a\r\n<85>1 forged\u{0}");
-        assert_eq!(label.as_str(), "a\u{fffd}\u{fffd}<85>1 forged\u{fffd}");
-        assert_eq!(Label::new(&format!("{:1000}", 1)).as_str().chars().count(), Label::LONGEST);
     }
 }

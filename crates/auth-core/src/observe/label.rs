@@ -1,0 +1,49 @@
+//! Text from a stranger, safe to record.
+
+use alloc::string::String;
+use core::fmt;
+
+use serde::Serialize;
+
+/// Text from a stranger, made safe to record: at most 128 characters, controls replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Label(String);
+
+impl Label {
+    /// The most characters kept.
+    pub const LONGEST: usize = 128;
+
+    /// A label from any text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let safe = |character: char| if character.is_control() { '\u{fffd}' } else { character };
+        Self(text.chars().take(Self::LONGEST).map(safe).collect())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use super::*;
+
+    #[test]
+    fn a_label_can_neither_forge_a_line_nor_flood_a_log() {
+        let label = Label::new("a\r\n<85>1 forged\u{0}");
+        assert_eq!(label.as_str(), "a\u{fffd}\u{fffd}<85>1 forged\u{fffd}");
+        assert_eq!(Label::new(&format!("{:1000}", 1)).as_str().chars().count(), Label::LONGEST);
+    }
+}

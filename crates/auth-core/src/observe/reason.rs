@@ -1,0 +1,63 @@
+//! The closed lists of reasons and outcomes that events carry.
+
+use serde::Serialize;
+
+/// Why a token is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RenewalReason {
+    /// There was none yet.
+    First,
+    /// The time to renew it early has come.
+    Due,
+    /// It has come to its end.
+    Expired,
+    /// A server refused it.
+    Rejected,
+    /// A caller asked for a newer one.
+    Asked,
+    /// Each serves once: one more caller waits, or the next one is fetched ahead.
+    SingleUse,
+}
+
+/// What a renewal waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DelayReason {
+    /// The token is so new that the next request would follow too closely.
+    TooSoon,
+    /// Another process holds the store's lock, and is likely renewing.
+    StoreLocked,
+}
+
+/// What was tried at a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StoreStep {
+    /// Reading the record.
+    Load,
+    /// Taking the lock.
+    Lock,
+    /// Noting that a refresh token is about to be sent.
+    SaveIntent,
+    /// Saving what was issued.
+    SaveToken,
+    /// Noting that the refresh token was not used after all.
+    ClearIntent,
+}
+
+/// The outcome of a scope check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ScopeVerdict {
+    /// Nothing is missing.
+    Allowed,
+    /// Something is missing.
+    Denied,
+    /// The token could not be read.
+    Error,
+}
