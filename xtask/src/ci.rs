@@ -71,12 +71,13 @@ fn fmt() -> Done {
 }
 
 /// Sets of features that somebody may pick, beside all and the default: each must build by itself.
-const FEATURE_SETS: [(&str, &str); 13] = [
+const FEATURE_SETS: [(&str, &str); 14] = [
     ("auth-core", ""),
     ("auth-core", "asymmetric"),
     ("auth-core", "tracing"),
     ("auth-http", ""),
     ("auth-http", "client"),
+    ("auth-http", "file-store"),
     ("auth-http", "tokio"),
     ("ws-session", ""),
     ("realtime-auth", ""),

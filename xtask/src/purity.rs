@@ -7,8 +7,9 @@ use crate::shell::{Done, Failed, cargo, read, run as run_command};
 const PURE: [&str; 3] = ["auth-core", "auth-http", "ws-session"];
 
 /// What none of them may depend on, directly or through others.
-const IMPURE: [&str; 12] = [
+const IMPURE: [&str; 13] = [
     "async-std",
+    "blocking",
     "futures-executor",
     "getrandom",
     "hyper",

@@ -3,7 +3,7 @@
 //!
 //! This crate knows no WebSockets. With default features off it performs no I/O: [`wire`] builds requests and
 //! reads replies, [`endpoint`] is the server's half of the same, and [`grant`] works over any
-//! [`HttpExchange`](exchange::HttpExchange).
+//! [`HttpExchange`](exchange::HttpExchange). [`store`] keeps tokens between runs.
 //!
 #![cfg_attr(all(feature = "client", feature = "tokio"), doc = "```no_run")]
 #![cfg_attr(not(all(feature = "client", feature = "tokio")), doc = "```ignore")]
@@ -27,6 +27,7 @@
 //! # Features
 //!
 //! * `client` (default): [`client::HyperClient`] over hyper and rustls, HTTP/1.1 and HTTP/2, the platform's roots.
+//! * `file-store` (default): `store::FileStore`, which keeps tokens in a file, on any runtime.
 //! * `tokio` (default): [`manager::TokenManager`], which drives [`auth_core::renewal`] on tokio.
 
 #[cfg(feature = "client")]
@@ -38,4 +39,5 @@ pub mod exchange;
 pub mod grant;
 #[cfg(feature = "tokio")]
 pub mod manager;
+pub mod store;
 pub mod wire;

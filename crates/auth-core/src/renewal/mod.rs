@@ -19,6 +19,7 @@
 
 mod machine;
 mod policy;
+mod record;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use serde::Serialize;
 
 pub use self::machine::{Credential, Renewal};
 pub use self::policy::Policy;
+pub use self::record::{InvalidRecord, Record, StoredToken};
 use crate::oauth::TokenResponse;
 use crate::time::Deadline;
 use crate::{AuthEvent, Demand, Error, Token};
