@@ -1,6 +1,10 @@
-//! The harness of the cross-crate tests: a token endpoint by script, counterparts that misbehave, and a recorder.
+//! The harness of the cross-crate tests: grants, stores and a token endpoint by script, counterparts that misbehave, time by
+//! hand, and a recorder.
 
+pub mod by_hand;
 pub mod counterparts;
 pub mod raw_socket;
 pub mod recorder;
 pub mod script;
+pub mod scripted_grant;
+pub mod scripted_store;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::observe::ScopeVerdict;
+use auth_core::scope::Scopes;
 use auth_core::{AuthEvent, Demand, ErrorKind, Secret, TokenSource as _};
 use auth_http::client::HyperClient;
+use auth_http::exchange::HttpExchange as _;
 use auth_http::grant::RefreshToken;
 use auth_http::manager::TokenManager;
 use auth_http::wire::TokenEndpoint;
@@ -121,6 +123,26 @@ async fn bad_answers_of_the_token_endpoint_each_end_in_a_clear_kind() {
 }
 
 #[tokio::test]
+async fn only_a_request_that_reached_nobody_is_without_effect() {
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let silent = Script::serve(vec![Answer::Silence]).await.unwrap();
+    let hung_up = Script::serve(vec![Answer::HangUp]).await.unwrap();
+    for (url, kind, in_doubt) in [
+        (nobody.as_str(), ErrorKind::Transport, false),
+        (hung_up.url(), ErrorKind::Transport, true),
+        (silent.url(), ErrorKind::Timeout, true),
+    ] {
+        let endpoint = TokenEndpoint::new(url, "id", Secret::from("secret")).unwrap();
+        let request = endpoint.client_credentials(&Scopes::default());
+        let client = HyperClient::plaintext().with_timeout(Duration::from_millis(500));
+        let error = client.exchange(request).await.unwrap_err();
+        assert_eq!((error.kind(), error.is_in_doubt()), (kind, in_doubt), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_refresh_token_rotates_and_the_old_one_is_never_sent_again() {
     let rotating = |number: u32| {
         Answer::http(
@@ -136,7 +158,7 @@ async fn a_refresh_token_rotates_and_the_old_one_is_never_sent_again() {
     let manager = TokenManager::builder(grant).spawn();
     let mut token = manager.token(Demand::Current).await.unwrap();
     for _ in 0..2 {
-        token = manager.token(Demand::InsteadOf(token.generation())).await.unwrap();
+        token = manager.token(Demand::NewerThan(token.generation())).await.unwrap();
     }
     assert_eq!(token.secret().expose(), "t3");
     let sent: Vec<_> =

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_core::oauth::TokenResponse;
+use auth_core::renewal::Attempt;
 use auth_core::{Demand, Error, ErrorKind, Secret, TokenSource as _};
 use auth_http::grant::Grant;
 use auth_http::manager::TokenManager;
@@ -19,7 +20,7 @@ struct Slow {
 
 #[async_trait]
 impl Grant for Slow {
-    async fn obtain(&self) -> Result<TokenResponse, Error> {
+    async fn obtain(&self, _attempt: &Attempt) -> Result<TokenResponse, Error> {
         let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
         tokio::time::sleep(Duration::from_millis(20)).await;
         if self.works {

@@ -71,13 +71,14 @@ fn fmt() -> Done {
 }
 
 /// Sets of features that somebody may pick, beside all and the default: each must build by itself.
-const FEATURE_SETS: [(&str, &str); 14] = [
+const FEATURE_SETS: [(&str, &str); 15] = [
     ("auth-core", ""),
     ("auth-core", "asymmetric"),
     ("auth-core", "tracing"),
     ("auth-http", ""),
     ("auth-http", "client"),
     ("auth-http", "file-store"),
+    ("auth-http", "manager"),
     ("auth-http", "tokio"),
     ("ws-session", ""),
     ("realtime-auth", ""),

@@ -10,8 +10,10 @@ use serde_json::Value;
 use crate::shell::{Done, Failed, cargo, root, run as run_command};
 
 /// Each example, and what it must print.
-const EXAMPLES: [(&str, &str); 3] = [
+const EXAMPLES: [(&str, &str); 5] = [
     ("genesys", r#"Some(Text("{\"type\":\"subscribe\",\"topic\":\"v2.conversations\"}"))"#),
+    ("renew_blocking", "renewed without an executor: token 2"),
+    ("renew_on_smol", "renewed on smol: token 2"),
     ("renew_without_a_runtime", "a day of tokens that live for an hour took "),
     ("watch_a_session", "authenticated after "),
 ];

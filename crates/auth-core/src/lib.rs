@@ -20,7 +20,7 @@
 //! ```
 //! use auth_core::fingerprint::FingerprintKey;
 //! use auth_core::oauth::TokenResponse;
-//! use auth_core::renewal::{Answer, Input, Output, Policy, Renewal};
+//! use auth_core::renewal::{Caller, Input, Output, Policy, Renewal};
 //! use auth_core::source::Demand;
 //! use auth_core::time::{Moment, Now, Timestamp};
 //!
@@ -28,21 +28,30 @@
 //! let mut renewal = Renewal::new(Policy::default(), FingerprintKey::new([7; 32]), 42);
 //!
 //! // A caller wants a token, and there is none: the machine asks its driver to fetch one.
-//! renewal.handle(now, Input::Demanded(Demand::Current))?;
+//! let caller = Caller::new(1);
+//! renewal.handle(now, Input::Demanded { caller, demand: Demand::Current, patience: None })?;
 //! let mut ticket = None;
 //! loop {
 //!     match renewal.poll() {
 //!         Output::Fetch { ticket: wanted, .. } => ticket = Some(wanted),
 //!         Output::Wait(_) => break,
-//!         Output::Event(_) | Output::Changed => {}
+//!         _ => {} // a driver tells its observer, and has a store perhaps
 //!     }
 //! }
 //!
-//! // The driver has asked the token endpoint, and hands the answer back under its ticket.
+//! // The driver has asked the token endpoint, and hands the answer back under its ticket: the caller is served.
 //! let response = TokenResponse::parse(br#"{"access_token":"t1","token_type":"bearer","expires_in":3600}"#)?;
 //! renewal.handle(now, Input::Issued { ticket: ticket.unwrap(), response })?;
-//! while !matches!(renewal.poll(), Output::Wait(_)) {}
-//! assert!(matches!(renewal.answer(now, Demand::Current), Answer::Serve(_)));
+//! let mut served = None;
+//! loop {
+//!     match renewal.poll() {
+//!         Output::Serve { caller, token } => served = Some((caller, token)),
+//!         Output::Wait(_) => break,
+//!         _ => {}
+//!     }
+//! }
+//! let (served, token) = served.unwrap();
+//! assert_eq!((served, token.secret().expose()), (caller, "t1"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

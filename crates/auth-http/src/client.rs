@@ -100,8 +100,17 @@ impl fmt::Debug for HyperClient {
 }
 
 fn unreachable(error: hyper_util::client::legacy::Error) -> Error {
-    Error::new(ErrorKind::Transport, "the token endpoint can't be reached; check its URL and the network")
+    if error.is_connect() {
+        Error::new(ErrorKind::Transport, "the token endpoint can't be reached; check its URL and the network")
+            .without_effect()
+            .with_source(error)
+    } else {
+        Error::new(
+            ErrorKind::Transport,
+            "the connection broke before the token endpoint's reply; it may recover",
+        )
         .with_source(error)
+    }
 }
 
 fn broken(error: &(dyn std::error::Error + 'static)) -> Error {

@@ -16,6 +16,8 @@ pub trait HttpExchange: Send + Sync {
     /// # Errors
     ///
     /// [`Timeout`](auth_core::ErrorKind::Timeout), [`Transport`](auth_core::ErrorKind::Transport), or
-    /// [`MalformedResponse`](auth_core::ErrorKind::MalformedResponse) when the reply is too large.
+    /// [`MalformedResponse`](auth_core::ErrorKind::MalformedResponse) when the reply is too large. A request that
+    /// certainly was not sent is marked [`without_effect`](Error::without_effect): a refresh token in it may be sent
+    /// again, which is dangerous after any other failure.
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error>;
 }

@@ -1,27 +1,40 @@
 //! OAuth grants: how each obtains a token from its endpoint.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use auth_core::oauth::TokenResponse;
+use auth_core::renewal::{Attempt, Refresh};
 use auth_core::scope::Scopes;
-use auth_core::{Error, Secret};
+use auth_core::{Error, ErrorKind, Secret};
 
 use crate::exchange::HttpExchange;
 use crate::wire::TokenEndpoint;
 
-/// A way to obtain one token: one request, no caching, no retry.
+/// A way to obtain one token: one request, no caching, no retry, no memory.
 ///
-/// [`TokenManager`](crate::manager::TokenManager) calls it for whoever needs a token, one call at a time.
+/// [`TokenManager`](crate::manager::TokenManager) calls it for whoever needs a token, one call at a time, and keeps the
+/// refresh tokens that come back.
 #[async_trait]
 pub trait Grant: Send + Sync {
     /// Obtains a token. An implementation bounds its own time.
     ///
     /// # Errors
     ///
-    /// Any kind; [`Error::retry`] decides whether and when the caller tries again.
-    async fn obtain(&self) -> Result<TokenResponse, Error>;
+    /// Any kind; [`Error::retry`] decides whether and when the caller tries again, and [`Error::is_in_doubt`] whether
+    /// the attempt's refresh token may have been spent.
+    async fn obtain(&self, attempt: &Attempt) -> Result<TokenResponse, Error>;
+
+    /// What it does with refresh tokens: nothing by default.
+    fn refresh(&self) -> Refresh {
+        Refresh::Never
+    }
+
+    /// The refresh token that it was configured with, the first to be redeemed: none by default.
+    fn configured(&self) -> Option<Secret> {
+        None
+    }
 }
 
 /// The client credentials grant (RFC 6749 §4.4): the client speaks for itself.
@@ -47,7 +60,7 @@ impl ClientCredentials {
 
 #[async_trait]
 impl Grant for ClientCredentials {
-    async fn obtain(&self) -> Result<TokenResponse, Error> {
+    async fn obtain(&self, _attempt: &Attempt) -> Result<TokenResponse, Error> {
         let request = self.endpoint.client_credentials(&self.scope);
         TokenEndpoint::read(&self.http.exchange(request).await?)
     }
@@ -69,38 +82,43 @@ impl fmt::Debug for ClientCredentials {
 pub struct RefreshToken {
     endpoint: TokenEndpoint,
     http: Arc<dyn HttpExchange>,
-    refresh_token: Mutex<Secret>,
+    configured: Secret,
 }
 
 impl RefreshToken {
-    /// Redeems `refresh_token`, and its successors, at `endpoint`.
+    /// Redeems `configured`, the refresh token of a login, and its successors at `endpoint`.
     ///
-    /// Successors are kept in memory: a program that ends loses them.
+    /// Successors live in memory, and in the store of the [`TokenManager`](crate::manager::TokenManager) if it has
+    /// one: without a store, a program that ends loses them.
     #[must_use]
-    pub fn new(endpoint: TokenEndpoint, http: Arc<dyn HttpExchange>, refresh_token: Secret) -> Self {
-        Self { endpoint, http, refresh_token: Mutex::new(refresh_token) }
-    }
-
-    fn current(&self) -> std::sync::MutexGuard<'_, Secret> {
-        self.refresh_token.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn new(endpoint: TokenEndpoint, http: Arc<dyn HttpExchange>, configured: Secret) -> Self {
+        Self { endpoint, http, configured }
     }
 }
 
 #[async_trait]
 impl Grant for RefreshToken {
-    async fn obtain(&self) -> Result<TokenResponse, Error> {
-        let request = self.endpoint.refresh_token(&self.current());
-        let response = TokenEndpoint::read(&self.http.exchange(request).await?)?;
-        if let Some(next) = &response.refresh_token {
-            *self.current() = next.clone();
-        }
-        Ok(response)
+    async fn obtain(&self, attempt: &Attempt) -> Result<TokenResponse, Error> {
+        let refresh_token = attempt
+            .refresh_token
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::InvalidGrant, "no refresh token is left; log in again"))?;
+        let request = self.endpoint.refresh_token(refresh_token);
+        TokenEndpoint::read(&self.http.exchange(request).await?)
+    }
+
+    fn refresh(&self) -> Refresh {
+        Refresh::Only
+    }
+
+    fn configured(&self) -> Option<Secret> {
+        Some(self.configured.clone())
     }
 }
 
 impl fmt::Debug for RefreshToken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, http: _, refresh_token: _ } = self;
+        let Self { endpoint, http: _, configured: _ } = self;
         formatter.debug_struct("RefreshToken").field("endpoint", endpoint).finish_non_exhaustive()
     }
 }

@@ -28,16 +28,16 @@
 //!
 //! * `client` (default): [`client::HyperClient`] over hyper and rustls, HTTP/1.1 and HTTP/2, the platform's roots.
 //! * `file-store` (default): `store::FileStore`, which keeps tokens in a file, on any runtime.
-//! * `tokio` (default): [`manager::TokenManager`], which drives [`auth_core::renewal`] on tokio.
+//! * `manager`: [`manager::TokenManager`], which drives [`auth_core::renewal`] on whatever runtime you have, or on a
+//!   thread without any.
+//! * `tokio` (default): `manager` with tokio's timer, and [`spawn`](manager::Builder::spawn).
 
 #[cfg(feature = "client")]
 pub mod client;
-#[cfg(feature = "tokio")]
-mod clock;
 pub mod endpoint;
 pub mod exchange;
 pub mod grant;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "manager")]
 pub mod manager;
 pub mod store;
 pub mod wire;

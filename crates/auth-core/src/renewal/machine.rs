@@ -1,83 +1,107 @@
-//! The machine itself: one credential, at most one flight, and a pause after failure.
+//! The machine itself: one credential, at most one flight, and whoever waits for it.
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use core::time::Duration;
 
-use super::policy::{LONGEST_LIFETIME, PAUSE_AFTER_VERDICT, USUAL_LIFETIME};
-use super::{Answer, Input, Output, Policy, Ticket};
+use super::callers::{Callers, Waiting};
+use super::credential::{Credential, Held, Noted};
+use super::flight::Flight;
+use super::policy::{FRESH, Use};
+use super::rotation::Rotation;
+use super::server_clock::ServerClock;
+use super::{Caller, Input, Output, Policy, Refresh, Ticket};
 use crate::backoff::Jitter;
-use crate::fingerprint::{Fingerprint, FingerprintKey};
-use crate::oauth::TokenResponse;
-use crate::scope::Scopes;
+use crate::fingerprint::FingerprintKey;
+use crate::observe::RenewalReason;
 use crate::time::{Deadline, Now};
 use crate::token::Generation;
-use crate::{ApiMisuse, AuthEvent, Demand, Error, ErrorKind, Retry, Secret, Token};
+use crate::{ApiMisuse, AuthEvent, Demand, Error, ErrorKind, Secret};
 
 /// Decides when to fetch a token and whom to serve. See the [module](super) for the contract.
 #[derive(Debug)]
 pub struct Renewal {
-    policy: Policy,
-    names: FingerprintKey,
-    jitter: Jitter,
-    credential: Option<Credential>,
-    flight: Flight,
+    pub(super) policy: Policy,
+    pub(super) names: FingerprintKey,
+    pub(super) jitter: Jitter,
+    pub(super) stored: bool,
+    pub(super) held: Option<Held>,
+    pub(super) generation: Generation,
+    /// The lifetime of the last token, for the next if nobody states it.
+    pub(super) last_life: Option<Duration>,
+    pub(super) rotation: Rotation,
+    pub(super) server: Option<ServerClock>,
+    pub(super) flight: Flight,
+    callers: Callers,
+    /// Whether more than the deadlines of callers has changed since they were looked at.
+    pub(super) changed: bool,
     /// Failed flights since the last success; decides how long to pause.
-    failed_flights: u32,
-    generation: Generation,
+    pub(super) failed_flights: u32,
+    /// Replacements of refused tokens that were refused at once, in a row.
+    pub(super) fresh_refusals: u32,
+    /// No request before this: the last token has only just arrived.
+    pub(super) spaced: Option<Deadline>,
+    /// Until here the credential counts as used.
+    used_until: Option<Deadline>,
+    /// The token for one use was handed out, and the next is to be fetched ahead.
+    restock: bool,
+    pub(super) life: Life,
     next_ticket: u64,
-    outputs: VecDeque<Output>,
+    pub(super) outputs: VecDeque<Output>,
 }
 
-/// A token as the machine keeps it, with deadlines on its driver's clocks.
-#[derive(Debug, Clone)]
-pub struct Credential {
-    secret: Secret,
-    generation: Generation,
-    fingerprint: Fingerprint,
-    scope: Option<Scopes>,
-    renew_at: Deadline,
-    expires: Deadline,
-    rejected: bool,
-}
-
+/// Whether callers may still come.
 #[derive(Debug)]
-enum Flight {
-    Idle,
-    /// An attempt is under way, or about to be when `due` has not passed.
-    Flying {
-        attempt: u32,
-        phase: Phase,
-        gives_up: Deadline,
-    },
-    /// The last flight failed; nothing is sent before `until`, and callers share its error.
-    Paused {
-        error: Error,
+pub(super) enum Life {
+    Open,
+    /// What would be lost is still saved, until this.
+    ShuttingDown {
         until: Deadline,
     },
-}
-
-#[derive(Debug)]
-enum Phase {
-    Sent { ticket: Ticket, at: Now },
-    Waiting { due: Deadline },
+    Over,
 }
 
 impl Renewal {
     /// A machine without a token. `names` is the key under which events name tokens; `seed` decides all jitter
     /// and should differ between processes.
     #[must_use]
-    pub const fn new(policy: Policy, names: FingerprintKey, seed: u64) -> Self {
+    pub fn new(policy: Policy, names: FingerprintKey, seed: u64) -> Self {
         Self {
             policy,
             names,
             jitter: Jitter::seeded(seed),
-            credential: None,
-            flight: Flight::Idle,
-            failed_flights: 0,
+            stored: false,
+            held: None,
             generation: Generation::NONE,
+            last_life: None,
+            rotation: Rotation::new(Refresh::Never, None, false),
+            server: None,
+            flight: Flight::Idle,
+            callers: Callers::default(),
+            changed: false,
+            failed_flights: 0,
+            fresh_refusals: 0,
+            spaced: None,
+            used_until: None,
+            restock: false,
+            life: Life::Open,
             next_ticket: 0,
             outputs: VecDeque::new(),
         }
+    }
+
+    /// What the grant does with refresh tokens, and the one that is configured, if any.
+    #[must_use]
+    pub fn with_refresh(self, refresh: Refresh, configured: Option<Secret>) -> Self {
+        Self { rotation: Rotation::new(refresh, configured, self.stored), ..self }
+    }
+
+    /// With a store, for tokens to outlive the program and to be shared with others: [`Output::Load`], [`Output::Lock`],
+    /// [`Output::Save`] and [`Output::Unlock`] come only then.
+    #[must_use]
+    pub fn with_store(self) -> Self {
+        let rotation = Rotation::new(self.rotation.refresh(), self.rotation.configured(), true);
+        Self { stored: true, rotation, ..self }
     }
 
     /// Takes an input.
@@ -90,269 +114,258 @@ impl Renewal {
         if !self.outputs.is_empty() {
             return Err(ApiMisuse::OutputsPending);
         }
+        if matches!(self.life, Life::Over) {
+            return Ok(());
+        }
         match input {
             Input::Tick => {}
-            Input::Demanded(demand) => self.demanded(now, demand),
+            Input::Demanded { caller, demand, patience } => self.demanded(now, caller, demand, patience),
+            Input::Withdrawn { caller } => self.callers.remove(caller),
+            Input::Used => self.used(now),
+            Input::Rejected { generation } => self.rejected(now, generation),
             Input::Issued { ticket, response } => self.issued(now, ticket, response),
             Input::Failed { ticket, error } => self.failed(now, ticket, error),
+            Input::Loaded { ticket, result } => self.loaded(now, ticket, result),
+            Input::Locked { ticket, result } => self.locked(now, ticket, result),
+            Input::Saved { ticket, result } => self.saved(now, ticket, result),
+            Input::ShutDown => self.shut_down(now),
         }
         self.advance(now);
         Ok(())
     }
 
-    /// The next output; [`Output::Wait`] when there is nothing left to do.
+    /// The next output; [`Output::Wait`] when there is nothing left to do for now, [`Output::Done`] when there never will be.
     pub fn poll(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.deadline()))
-    }
-
-    /// What a caller gets whose demand was handled: ask with the time of the input that this answers.
-    #[must_use]
-    pub fn answer(&self, now: Now, demand: Demand) -> Answer {
-        let held = self.credential.as_ref().filter(|credential| credential.serves(now));
-        let wanted = held.filter(|credential| demand.accepts(credential.generation));
-        match (wanted, &self.flight) {
-            (Some(credential), _) => Answer::Serve(credential.token(now)),
-            (None, Flight::Flying { .. }) => Answer::Wait,
-            (None, Flight::Idle | Flight::Paused { .. }) => match (demand, held) {
-                // Better the old token, which is still alive, than none.
-                (Demand::NewerThan(_), Some(credential)) => Answer::Serve(credential.token(now)),
-                _ => Answer::Fail(self.shared_error(now)),
-            },
-        }
-    }
-
-    /// What callers are told while nothing is under way. The wait that the server named runs from its answer, not from
-    /// the call.
-    fn shared_error(&self, now: Now) -> Error {
-        match &self.flight {
-            Flight::Paused { error, until } => match error.retry() {
-                Retry::Never | Retry::Reauthorize => error.clone(),
-                Retry::Backoff | Retry::After(_) => {
-                    error.clone().with_retry(Retry::After(until.remaining(now)))
-                }
-            },
-            Flight::Idle | Flight::Flying { .. } => Error::new(
-                ErrorKind::InvalidToken,
-                "the newest token is no newer than the one that was refused; the refusal names another source's token",
-            ),
-        }
-    }
-
-    /// The credential that readers may serve without asking, see [`Credential::fresh`].
-    #[must_use]
-    pub const fn current(&self) -> Option<&Credential> {
-        self.credential.as_ref()
-    }
-
-    fn demanded(&mut self, now: Now, demand: Demand) {
-        if let Demand::InsteadOf(refused) = demand {
-            self.reject(refused);
-        }
-        let satisfied = self
-            .credential
-            .as_ref()
-            .is_some_and(|credential| credential.fresh(now) && demand.accepts(credential.generation));
-        let paused = matches!(&self.flight, Flight::Paused { until, .. } if !until.passed(now));
-        if !satisfied && !paused && !matches!(self.flight, Flight::Flying { .. }) {
-            let gives_up = now.timer(self.policy.flight);
-            self.send(now, 1, gives_up);
-        }
-    }
-
-    fn reject(&mut self, refused: Generation) {
-        let Some(credential) = &mut self.credential else { return };
-        if credential.generation == refused && !credential.rejected {
-            credential.rejected = true;
-            let event =
-                AuthEvent::TokenRejected { token: credential.fingerprint, generation: credential.generation };
-            self.outputs.extend([Output::Event(event), Output::Changed]);
-        }
-    }
-
-    fn issued(&mut self, now: Now, answered: Ticket, response: TokenResponse) {
-        let Some((attempt, anchor)) = self.flying(answered) else { return };
-        let life = lifetime(&response).min(LONGEST_LIFETIME);
-        // Counted from the request: the server counts from its answer, which is later.
-        let expires = anchor.expiry(life);
-        let expires_in = expires.remaining(now);
-        if expires_in.is_zero() {
-            let error = Error::new(
-                ErrorKind::MalformedResponse,
-                "the token endpoint issued a token that had already expired; check its clock and its lifetimes",
-            )
-            .with_retry(Retry::Backoff);
-            return self.attempt_failed(now, attempt, error);
-        }
-        let fingerprint = self.names.fingerprint(&response.access_token);
-        if self.credential.as_ref().is_some_and(|held| held.rejected && held.fingerprint == fingerprint) {
-            let error = Error::new(
-                ErrorKind::InvalidToken,
-                "the token endpoint issued the very token that was refused; check what the server has against it",
-            )
-            .with_retry(Retry::Backoff);
-            return self.attempt_failed(now, attempt, error);
-        }
-        let renew_after = self.policy.renew_after(life, &mut self.jitter);
-        self.generation = self.generation.next();
-        let credential = Credential {
-            fingerprint,
-            secret: response.access_token,
-            generation: self.generation,
-            scope: response.scope,
-            renew_at: anchor.expiry(renew_after),
-            expires,
-            rejected: false,
-        };
-        let event = AuthEvent::TokenIssued {
-            token: credential.fingerprint,
-            generation: credential.generation,
-            expires_in,
-            renews_in: credential.renew_at.remaining(now),
-        };
-        self.credential = Some(credential);
-        self.flight = Flight::Idle;
-        self.failed_flights = 0;
-        self.outputs.extend([Output::Event(event), Output::Changed]);
-    }
-
-    fn failed(&mut self, now: Now, answered: Ticket, error: Error) {
-        if let Some((attempt, _)) = self.flying(answered) {
-            self.attempt_failed(now, attempt, error);
-        }
-    }
-
-    /// The attempt that `answered` belongs to, unless it is an old one.
-    fn flying(&self, answered: Ticket) -> Option<(u32, Now)> {
-        match &self.flight {
-            Flight::Flying { attempt, phase: Phase::Sent { ticket, at }, .. } if *ticket == answered => {
-                Some((*attempt, *at))
-            }
-            Flight::Idle | Flight::Flying { .. } | Flight::Paused { .. } => None,
-        }
-    }
-
-    fn attempt_failed(&mut self, now: Now, attempt: u32, error: Error) {
-        let Flight::Flying { gives_up, .. } = self.flight else { return };
-        let wait = match error.retry() {
-            Retry::Never | Retry::Reauthorize => None,
-            Retry::Backoff => Some(self.policy.backoff.delay(attempt - 1, &mut self.jitter)),
-            Retry::After(advice) => {
-                Some(self.policy.backoff.delay_after(advice, attempt - 1, &mut self.jitter))
-            }
-        };
-        let retry_in = wait.filter(|wait| attempt < self.policy.attempts && *wait <= gives_up.remaining(now));
-        self.outputs.push_back(Output::Event(self.failure_event(now, attempt, &error, retry_in)));
-        self.flight = match retry_in {
-            Some(wait) => {
-                let phase = Phase::Waiting { due: now.timer(wait) };
-                Flight::Flying { attempt: attempt + 1, phase, gives_up }
-            }
+        match self.outputs.pop_front() {
+            Some(output) => output,
+            None if matches!(self.life, Life::Over) => Output::Done,
             None => {
-                let pause = self.pause(now, error.retry());
-                Flight::Paused { error, until: now.timer(pause) }
+                // An idle machine should cost what it holds: there may be a million of them.
+                self.outputs = VecDeque::new();
+                Output::Wait(self.deadline())
             }
-        };
-    }
-
-    /// How long nobody asks after a failed flight. While a token is alive and the failure may pass by itself, never more
-    /// than a quarter of what is left of it, so that several flights still fit.
-    fn pause(&mut self, now: Now, advice: Retry) -> Duration {
-        let failures = self.failed_flights;
-        self.failed_flights = failures.saturating_add(1);
-        let pause = match advice {
-            Retry::Never | Retry::Reauthorize => PAUSE_AFTER_VERDICT,
-            Retry::Backoff => self.policy.pause.delay(failures, &mut self.jitter),
-            Retry::After(advice) => self.policy.pause.delay_after(advice, failures, &mut self.jitter),
-        };
-        match (advice, self.valid_for(now)) {
-            (Retry::Backoff, Some(left)) => pause.min((left / 4).max(Duration::from_millis(100))),
-            _ => pause,
         }
     }
 
-    fn failure_event(&self, now: Now, attempt: u32, error: &Error, retry_in: Option<Duration>) -> AuthEvent {
-        match (error.kind(), error.retry()) {
-            (ErrorKind::RateLimited, advice) => AuthEvent::RateLimited {
-                attempt,
-                retry_after: if let Retry::After(wait) = advice { Some(wait) } else { None },
-                retry_in,
-            },
-            (kind, _) => AuthEvent::TokenRequestFailed {
-                attempt,
-                kind,
-                code: error.code(),
-                retry_in,
-                valid_for: self.valid_for(now),
-            },
+    /// The credential that readers may serve without asking while [`Credential::serves`] says so. There is none where each
+    /// token serves once.
+    #[must_use]
+    pub fn current(&self) -> Option<&Arc<Credential>> {
+        let held = self.held.as_ref().filter(|held| !held.refused && !self.policy.is_single_use())?;
+        Some(&held.shared)
+    }
+
+    fn demanded(&mut self, now: Now, caller: Caller, demand: Demand, patience: Option<Duration>) {
+        // What time has made due comes first: a pause that is over fails nobody.
+        self.fly(now);
+        if let Demand::InsteadOf(refused) = demand {
+            self.rejected(now, refused);
+        }
+        let error = match (&self.life, demand) {
+            (Life::ShuttingDown { .. } | Life::Over, _) => Some(closed()),
+            (Life::Open, Demand::InsteadOf(refused)) if refused > self.generation => Some(Error::new(
+                ErrorKind::InvalidToken,
+                "the refused token is newer than any of this source; the refusal names another source's token",
+            )),
+            // One that is from another source is no reason to ask for more than there is.
+            (Life::Open, _) => None,
+        };
+        if let Some(error) = error {
+            return self.outputs.push_back(Output::Fail { caller, error });
+        }
+        let demand = match demand {
+            Demand::NewerThan(seen) if seen > self.generation => Demand::Current,
+            demand => demand,
+        };
+        let there = self.living(now).filter(|held| demand.accepts(held.shared.generation));
+        let settles = there.map(|held| now.timer(held.shared.expires.remaining(now) / 2));
+        let waiting = Waiting { demand, patience: patience.map(|patience| now.timer(patience)), settles };
+        if !self.answer(now, caller, waiting) {
+            self.callers.add(caller, waiting);
         }
     }
 
-    fn valid_for(&self, now: Now) -> Option<Duration> {
-        self.credential.as_ref().filter(|held| held.serves(now)).map(|held| held.expires.remaining(now))
+    fn used(&mut self, now: Now) {
+        if let Some(held) = &self.held {
+            self.used_until = Some(now.timer(held.life));
+        }
     }
 
-    fn send(&mut self, now: Now, attempt: u32, gives_up: Deadline) {
-        self.next_ticket += 1;
-        let ticket = Ticket(self.next_ticket);
-        self.flight = Flight::Flying { attempt, phase: Phase::Sent { ticket, at: now }, gives_up };
-        self.outputs.extend([Output::Event(AuthEvent::TokenRequested { attempt }), Output::Fetch { ticket }]);
+    fn rejected(&mut self, now: Now, refused: Generation) {
+        let Some(held) = &mut self.held else { return };
+        if held.shared.generation != refused || held.refused {
+            return;
+        }
+        held.refused = true;
+        let at_once =
+            held.replaces_refused && now.mono.elapsed().saturating_sub(held.arrived.mono.elapsed()) < FRESH;
+        let event = AuthEvent::TokenRejected { token: held.shared.fingerprint, generation: refused };
+        self.rotation.forget_access_token();
+        self.used(now);
+        self.changed = true;
+        self.outputs.extend([Output::Event(event), Output::Changed]);
+        if at_once {
+            self.fresh_refusals = self.fresh_refusals.saturating_add(1);
+            self.refused_at_once(now);
+        } else {
+            self.fresh_refusals = 0;
+        }
     }
 
-    /// Does what has become due.
+    /// Does what has become due, answers whoever can be answered, and begins what is wanted.
     fn advance(&mut self, now: Now) {
-        match self.flight {
-            Flight::Flying { attempt, phase: Phase::Waiting { due }, gives_up } if due.passed(now) => {
-                self.send(now, attempt, gives_up);
+        self.fly(now);
+        self.tell_of_deadlines(now);
+        loop {
+            self.answer_callers(now);
+            if !matches!(self.flight, Flight::Idle) || !matches!(self.life, Life::Open) {
+                break;
             }
-            Flight::Paused { until, .. } if until.passed(now) => self.flight = Flight::Idle,
-            Flight::Idle | Flight::Flying { .. } | Flight::Paused { .. } => {}
+            let Some(reason) = self.wanted(now) else { break };
+            self.restock = false;
+            self.begin(now, reason);
+        }
+        self.end_if_settled(now);
+    }
+
+    /// Why a flight is wanted, if one is.
+    fn wanted(&self, now: Now) -> Option<RenewalReason> {
+        let in_use = self.policy.keep_warm || self.used_until.is_some_and(|until| !until.passed(now));
+        if self.policy.is_single_use() {
+            return (!self.callers.is_empty() || self.restock).then_some(RenewalReason::SingleUse);
+        }
+        let asked = self.callers.first().is_some();
+        match &self.held {
+            None if asked || self.policy.keep_warm => Some(RenewalReason::First),
+            Some(held) if held.refused && (asked || in_use) => Some(RenewalReason::Rejected),
+            Some(held) if held.shared.expires.passed(now) && (asked || in_use) => {
+                Some(RenewalReason::Expired)
+            }
+            Some(held) if held.shared.due(now) && (asked || in_use) => Some(RenewalReason::Due),
+            Some(_) if asked => Some(RenewalReason::Asked),
+            Some(_) | None => None,
         }
     }
 
-    const fn deadline(&self) -> Option<Deadline> {
-        match &self.flight {
-            Flight::Flying { phase: Phase::Waiting { due }, .. } => Some(*due),
-            Flight::Paused { until, .. } => Some(*until),
-            Flight::Flying { phase: Phase::Sent { .. }, .. } | Flight::Idle => None,
+    fn answer_callers(&mut self, now: Now) {
+        if !self.changed && !self.callers.has_run_out(now) {
+            return;
+        }
+        self.changed = false;
+        for (caller, waiting) in self.callers.take() {
+            if !self.answer(now, caller, waiting) {
+                // A deadline that has passed for nothing must not wake the driver again and again.
+                let settles = waiting.settles.filter(|settles| !settles.passed(now));
+                self.callers.add(caller, Waiting { settles, ..waiting });
+            }
         }
     }
+
+    /// Answers one caller, if there is an answer yet.
+    fn answer(&mut self, now: Now, caller: Caller, waiting: Waiting) -> bool {
+        let passed = |deadline: Option<Deadline>| deadline.is_some_and(|deadline| deadline.passed(now));
+        let impatient = passed(waiting.patience);
+        let stalled = self.stalled(now);
+        let living = self.living(now).filter(|held| !self.policy.is_single_use() || held.shared.serves(now));
+        let wanted = living.filter(|held| waiting.demand.accepts(held.shared.generation));
+        let waits_no_longer = stalled.is_some() || impatient;
+        let serve = match (wanted, living) {
+            (Some(held), _) => held.shared.serves(now) || waits_no_longer || passed(waiting.settles),
+            // Better the old token, which is still alive, than none.
+            (None, Some(_)) => waits_no_longer && matches!(waiting.demand, Demand::NewerThan(_)),
+            (None, None) => false,
+        };
+        if serve && let Some(held) = &self.held {
+            let token = held.shared.token(now);
+            self.outputs.push_back(Output::Serve { caller, token });
+            self.used(now);
+            if let Use::Once { prefetch } = self.policy.uses {
+                self.held = None;
+                self.restock = prefetch;
+            }
+            return true;
+        }
+        let error = match stalled {
+            Some(error) => error,
+            None if impatient => Error::new(
+                ErrorKind::Timeout,
+                "no token came within the caller's patience; it is still on its way",
+            ),
+            None => return false,
+        };
+        self.outputs.push_back(Output::Fail { caller, error });
+        true
+    }
+
+    /// The credential, if it may be handed out at all.
+    pub(super) fn living(&self, now: Now) -> Option<&Held> {
+        self.held.as_ref().filter(|held| held.lives(now))
+    }
+
+    /// Whether there is a credential that is not even due.
+    pub(super) fn fresh(&self, now: Now) -> bool {
+        self.living(now).is_some_and(|held| !held.shared.due(now))
+    }
+
+    pub(super) fn valid_for(&self, now: Now) -> Option<Duration> {
+        self.living(now).map(|held| held.shared.expires.remaining(now))
+    }
+
+    fn tell_of_deadlines(&mut self, now: Now) {
+        let in_use = self.used_until.is_some_and(|until| !until.passed(now)) || self.policy.keep_warm;
+        let valid_for = self.valid_for(now);
+        let Some(held) = self.held.as_mut().filter(|held| !held.refused) else { return };
+        let (token, generation) = (held.shared.fingerprint, held.shared.generation);
+        let event = if held.shared.expires.passed(now) {
+            (held.noted < Noted::Expired)
+                .then_some((Noted::Expired, AuthEvent::TokenExpired { token, generation }))
+        } else if held.shared.due(now) && !in_use && !self.policy.is_single_use() {
+            let unused = AuthEvent::TokenUnused { token, generation, valid_for };
+            (held.noted < Noted::Unused).then_some((Noted::Unused, unused))
+        } else {
+            None
+        };
+        if let Some((noted, event)) = event {
+            held.noted = noted;
+            self.changed = true;
+            self.outputs.push_back(Output::Event(event));
+        }
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        let of_token = self.held.as_ref().filter(|held| !held.refused).and_then(|held| match held.noted {
+            Noted::Nothing if matches!(self.flight, Flight::Idle) && !self.policy.is_single_use() => {
+                Some(held.shared.renew_at)
+            }
+            Noted::Nothing | Noted::Unused => Some(held.shared.expires),
+            Noted::Expired => None,
+        });
+        let of_life = match self.life {
+            Life::ShuttingDown { until } => Some(until),
+            Life::Open | Life::Over => None,
+        };
+        [of_token, of_life, self.callers.deadline(), self.flight.deadline()]
+            .into_iter()
+            .flatten()
+            .reduce(Deadline::or)
+    }
+
+    pub(super) fn fail_all_callers(&mut self) {
+        for (caller, _) in self.callers.take() {
+            self.outputs.push_back(Output::Fail { caller, error: closed() });
+        }
+    }
+
+    pub(super) fn ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        Ticket(self.next_ticket)
+    }
+
+    pub(super) fn tell(&mut self, event: AuthEvent) {
+        self.outputs.push_back(Output::Event(event));
+    }
 }
 
-impl Credential {
-    /// Whether the token may be served without asking the machine: alive, not refused, and not yet due for
-    /// renewal.
-    #[must_use]
-    pub fn fresh(&self, now: Now) -> bool {
-        self.serves(now) && !self.renew_at.passed(now)
-    }
-
-    /// Which token of its source this is.
-    #[must_use]
-    pub const fn generation(&self) -> Generation {
-        self.generation
-    }
-
-    /// The token as a caller gets it at `now`.
-    #[must_use]
-    pub fn token(&self, now: Now) -> Token {
-        Token::new(self.secret.clone())
-            .with_generation(self.generation)
-            .with_fingerprint(self.fingerprint)
-            .with_scope(self.scope.clone())
-            .with_expires_in(self.expires.remaining(now))
-            .with_renew_in(self.renew_at.remaining(now))
-    }
-
-    fn serves(&self, now: Now) -> bool {
-        !self.rejected && !self.expires.passed(now)
-    }
-}
-
-/// How long a token lives: as the endpoint says, else as the token says, else an hour.
-fn lifetime(response: &TokenResponse) -> Duration {
-    response.expires_in.or_else(|| stated_lifetime(&response.access_token)).unwrap_or(USUAL_LIFETIME)
-}
-
-fn stated_lifetime(token: &Secret) -> Option<Duration> {
-    crate::jwt::read(token.expose()).ok()?.into_inner().lifetime()
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the source of tokens is shutting down; it takes no more callers")
 }

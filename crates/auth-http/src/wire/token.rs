@@ -1,16 +1,18 @@
 //! The token endpoint (RFC 6749 §3.2) as a client sees it: the request of each grant, and what a reply means.
 
 use std::fmt;
+use std::time::Duration;
 
 use auth_core::loopback::is_loopback;
 use auth_core::oauth::{ErrorResponse, TokenResponse};
 use auth_core::scope::Scopes;
+use auth_core::time::Timestamp;
 use auth_core::{Error, ErrorKind, Retry, Secret};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 
 /// A token endpoint and the client that is registered there.
 ///
@@ -93,6 +95,7 @@ impl TokenEndpoint {
         let status = response.status();
         if status.is_success() {
             return TokenResponse::parse(response.body())
+                .map(|issued| issued.with_server_time(server_time(response.headers())))
                 .map_err(|error| error.with_code(status.as_u16().into()));
         }
         let advised = |error: Error| match retry_after(response.headers()) {
@@ -102,12 +105,22 @@ impl TokenEndpoint {
         let error = match status {
             StatusCode::TOO_MANY_REQUESTS => {
                 advised(Error::new(ErrorKind::RateLimited, "the token endpoint asks for fewer requests"))
+                    .without_effect()
             }
-            StatusCode::REQUEST_TIMEOUT => Error::new(ErrorKind::Timeout, "the token endpoint timed out"),
+            // The server waited for the rest of the request (RFC 9110 §15.5.9), so it has not acted on it.
+            StatusCode::REQUEST_TIMEOUT => {
+                Error::new(ErrorKind::Timeout, "the token endpoint timed out").without_effect()
+            }
             StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED => Error::new(
                 ErrorKind::Refused,
                 "the token endpoint does not support the request; check its URL",
             ),
+            // The server is not able to handle the request (RFC 9110 §15.6.4): it was turned away.
+            StatusCode::SERVICE_UNAVAILABLE => advised(Error::new(
+                ErrorKind::ServerFailed,
+                "the token endpoint is overloaded; it may recover",
+            ))
+            .without_effect(),
             _ if status.is_server_error() => {
                 advised(Error::new(ErrorKind::ServerFailed, "the token endpoint failed; it may recover"))
             }
@@ -148,9 +161,16 @@ fn by_status(status: StatusCode) -> Error {
     }
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<std::time::Duration> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    auth_core::retry_after::parse(text(RETRY_AFTER)?, text(DATE))
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    auth_core::retry_after::parse(text(headers, RETRY_AFTER)?, text(headers, DATE))
+}
+
+fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
+    auth_core::retry_after::http_date(text(headers, DATE)?.trim())
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// The credentials of HTTP Basic.
@@ -184,8 +204,6 @@ pub enum ConfigError {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn endpoint(id: &str, secret: &str) -> TokenEndpoint {
@@ -283,5 +301,35 @@ mod tests {
         assert_eq!(read(503, &[("retry-after", "3")], "").unwrap_err().retry(), wait);
         assert_eq!(read(429, &[], "").unwrap_err().retry(), Retry::Backoff);
         assert_eq!(read(400, &[("retry-after", "3")], "").unwrap_err().retry(), Retry::Never);
+    }
+
+    #[test]
+    fn only_an_answer_that_may_hide_a_spent_token_is_in_doubt() {
+        for (status, body, in_doubt) in [
+            (400, r#"{"error":"invalid_grant"}"#, false),
+            (400, r#"{"error":"temporarily_unavailable"}"#, false),
+            (400, r#"{"error":"server_error"}"#, true),
+            (200, r#"{"error":"temporarily_unavailable"}"#, false),
+            (200, "<html>", true),
+            (408, "", false),
+            (429, "", false),
+            (500, "", true),
+            (502, "", true),
+            (503, "", false),
+            (504, "", true),
+        ] {
+            let error = read(status, &[], body).unwrap_err();
+            assert_eq!(error.is_in_doubt(), in_doubt, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn the_date_of_a_reply_is_the_servers_time() {
+        let body = r#"{"access_token":"t"}"#;
+        let server_time = |headers: &[(&str, &str)]| read(200, headers, body).unwrap().server_time;
+        let date = server_time(&[("date", "Fri, 20 Nov 2026 10:00:30 GMT")]).unwrap();
+        assert_eq!(date.to_string(), "2026-11-20T10:00:30.000Z");
+        assert_eq!(server_time(&[("date", "today")]), None);
+        assert_eq!(server_time(&[]), None);
     }
 }

@@ -1,0 +1,291 @@
+//! A flight: from the wish for a token to the token, by way of the store and of the token endpoint.
+
+use core::time::Duration;
+
+use super::machine::Renewal;
+use super::policy::LOCK_WAIT;
+use super::rotation::Next;
+use super::settling::{Purpose, Settling};
+use super::{Attempt, Output, Record, Ticket};
+use crate::observe::{DelayReason, RenewalReason, StoreStep};
+use crate::time::{Deadline, Now};
+use crate::{AuthEvent, Error, ErrorKind, Secret};
+
+/// What is under way.
+#[derive(Debug)]
+pub(super) enum Flight {
+    Idle,
+    Flying(Flying),
+    /// The flight is over, but the store does not yet hold what it should.
+    Settling(Settling),
+    /// The last flight failed; nothing is sent before `until`, and callers share its error.
+    Paused {
+        error: Error,
+        until: Deadline,
+    },
+}
+
+/// A flight under way. It holds the store's lock from `locked` on.
+#[derive(Debug)]
+pub(super) struct Flying {
+    /// Requests sent so far.
+    pub(super) attempt: u32,
+    /// Tries that failed so far, at the store or at the endpoint; replays of a refresh token are counted apart.
+    pub(super) failures: u32,
+    pub(super) gives_up: Deadline,
+    pub(super) stored: bool,
+    /// The record was read without the lock.
+    pub(super) looked: bool,
+    /// Another process was found to hold the lock.
+    pub(super) busy: bool,
+    pub(super) locked: bool,
+    /// The record was read under the lock.
+    pub(super) read: bool,
+    /// The record says that the refresh token to be sent next is about to be sent.
+    pub(super) intended: bool,
+    /// The record says so of any.
+    pub(super) noted: bool,
+    /// Why the last try failed.
+    pub(super) last: Option<Error>,
+    pub(super) step: Step,
+}
+
+#[derive(Debug)]
+pub(super) enum Step {
+    Waiting { due: Deadline },
+    Loading { ticket: Ticket },
+    Locking { ticket: Ticket },
+    Intending { ticket: Ticket },
+    Sent { ticket: Ticket, at: Now, refresh_token: Option<Secret> },
+}
+
+/// How a request was sent.
+pub(super) struct Departure {
+    pub(super) sent: Now,
+    /// Under the store's lock.
+    pub(super) locked: bool,
+    /// With the store's record known.
+    pub(super) read: bool,
+    /// With a refresh token.
+    pub(super) redeems: bool,
+}
+
+impl Step {
+    pub(super) const fn ticket(&self) -> Option<Ticket> {
+        match self {
+            Self::Waiting { .. } => None,
+            Self::Loading { ticket }
+            | Self::Locking { ticket }
+            | Self::Intending { ticket }
+            | Self::Sent { ticket, .. } => Some(*ticket),
+        }
+    }
+}
+
+impl Flight {
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        match self {
+            Self::Idle => None,
+            Self::Flying(Flying { step: Step::Waiting { due }, gives_up, .. }) => Some(due.or(*gives_up)),
+            Self::Flying(Flying { gives_up, .. }) => Some(*gives_up),
+            Self::Settling(settling) => settling.deadline(),
+            Self::Paused { until, .. } => Some(*until),
+        }
+    }
+}
+
+impl Renewal {
+    pub(super) fn begin(&mut self, now: Now, reason: RenewalReason) {
+        let valid_for = self.valid_for(now);
+        self.tell(AuthEvent::RenewalStarted { reason, valid_for });
+        let spaced = self.spaced.take().filter(|_| !self.policy.is_single_use());
+        let wait = spaced.map_or(Duration::ZERO, |spaced| spaced.remaining(now));
+        self.flight = Flight::Flying(Flying {
+            attempt: 0,
+            failures: 0,
+            gives_up: now.timer(wait + self.policy.flight),
+            // A token for one use without a refresh token leaves nothing to store.
+            stored: self.stored && (self.rotation.redeems() || !self.policy.is_single_use()),
+            looked: false,
+            busy: false,
+            locked: false,
+            read: false,
+            intended: false,
+            noted: false,
+            last: None,
+            step: Step::Waiting { due: now.timer(wait) },
+        });
+        if wait.is_zero() {
+            self.proceed(now);
+        } else {
+            self.tell(AuthEvent::RenewalDelayed { reason: DelayReason::TooSoon, retry_in: wait, valid_for });
+        }
+    }
+
+    /// Does what time has made due.
+    pub(super) fn fly(&mut self, now: Now) {
+        match &self.flight {
+            Flight::Flying(flying) if flying.gives_up.passed(now) => self.out_of_time(now),
+            Flight::Flying(Flying { step: Step::Waiting { due }, .. }) if due.passed(now) => {
+                self.proceed(now)
+            }
+            Flight::Paused { until, .. } if until.passed(now) => self.flight = Flight::Idle,
+            Flight::Settling(_) => self.settle(now),
+            Flight::Idle | Flight::Flying(_) | Flight::Paused { .. } => {}
+        }
+    }
+
+    /// Takes the next step: the store first, then its lock, then what others may have written meanwhile, then a note of
+    /// what is about to be sent, and only then the request.
+    pub(super) fn proceed(&mut self, now: Now) {
+        let Flight::Flying(flying) = &self.flight else { return };
+        let Flying { stored, looked, locked, read, intended, .. } = *flying;
+        if stored && (!looked || (locked && !read)) {
+            return self.work(|ticket| (Step::Loading { ticket }, Output::Load { ticket }));
+        }
+        if stored && !locked {
+            return self.work(|ticket| (Step::Locking { ticket }, Output::Lock { ticket }));
+        }
+        let token_lives = self.living(now).is_some();
+        match self.rotation.next(now, &self.policy, token_lives) {
+            Next::Redeem(_) if stored && !intended => {
+                let record = self.rotation.record(Some(now.wall));
+                self.work(|ticket| (Step::Intending { ticket }, Output::Save { ticket, record }));
+            }
+            Next::Redeem(refresh_token) => self.send(now, Some(refresh_token)),
+            Next::Anew => self.send(now, None),
+            Next::Blocked(error) => self.fail(now, error),
+        }
+    }
+
+    fn work(&mut self, step: impl FnOnce(Ticket) -> (Step, Output)) {
+        let (step, output) = step(self.ticket());
+        if let Flight::Flying(flying) = &mut self.flight {
+            flying.step = step;
+            self.outputs.push_back(output);
+        }
+    }
+
+    fn send(&mut self, now: Now, refresh_token: Option<Secret>) {
+        let server_time = self.server.map(|clock| clock.time(now));
+        let ticket = self.ticket();
+        let Flight::Flying(flying) = &mut self.flight else { return };
+        flying.attempt += 1;
+        let attempt = flying.attempt;
+        flying.step = Step::Sent { ticket, at: now, refresh_token: refresh_token.clone() };
+        self.tell(AuthEvent::TokenRequested { attempt });
+        self.outputs.push_back(Output::Fetch { ticket, attempt: Attempt { refresh_token, server_time } });
+    }
+
+    pub(super) fn loaded(&mut self, now: Now, ticket: Ticket, result: Result<Option<Record>, Error>) {
+        let Some(flying) = self.flying(ticket) else { return };
+        let locked = flying.locked;
+        match result {
+            Ok(record) => {
+                flying.looked = true;
+                flying.read = locked;
+                let adopted =
+                    self.rotation.read(now, record, locked).is_some_and(|token| self.adopt(now, token));
+                if adopted && self.fresh(now) { self.land() } else { self.proceed(now) }
+            }
+            // Whether the record can be read is decided under the lock.
+            Err(_) if !locked => {
+                flying.looked = true;
+                self.proceed(now);
+            }
+            Err(error) => self.store_failed(now, StoreStep::Load, error),
+        }
+    }
+
+    pub(super) fn locked(&mut self, now: Now, ticket: Ticket, result: Result<bool, Error>) {
+        let Some(flying) = self.flying(ticket) else { return };
+        match result {
+            Ok(true) => {
+                flying.locked = true;
+                self.proceed(now);
+            }
+            Ok(false) => {
+                let wait = self.jitter.between(LOCK_WAIT.0, LOCK_WAIT.1);
+                let valid_for = self.valid_for(now);
+                let Flight::Flying(flying) = &mut self.flight else { return };
+                flying.step = Step::Waiting { due: now.timer(wait) };
+                // The other one is likely writing what is wanted here.
+                flying.looked = false;
+                if !core::mem::replace(&mut flying.busy, true) {
+                    let reason = DelayReason::StoreLocked;
+                    self.tell(AuthEvent::RenewalDelayed { reason, retry_in: wait, valid_for });
+                }
+            }
+            Err(error) => self.store_failed(now, StoreStep::Lock, error),
+        }
+    }
+
+    pub(super) fn saved(&mut self, now: Now, ticket: Ticket, result: Result<(), Error>) {
+        if let Flight::Settling(_) = self.flight {
+            return self.settled(now, ticket, result);
+        }
+        let Some(flying) = self.flying(ticket) else { return };
+        match result {
+            Ok(()) => {
+                flying.intended = true;
+                flying.noted = true;
+                self.proceed(now);
+            }
+            // Nothing is sent that could not be saved afterwards.
+            Err(error) => self.store_failed(now, StoreStep::SaveIntent, error),
+        }
+    }
+
+    pub(super) fn wait(&mut self, now: Now, wait: Duration) {
+        if let Flight::Flying(flying) = &mut self.flight {
+            flying.step = Step::Waiting { due: now.timer(wait) };
+        }
+    }
+
+    /// The flight has its token without a request: another process had obtained one.
+    fn land(&mut self) {
+        if let Flight::Flying(Flying { locked: true, .. }) = self.flight {
+            self.outputs.push_back(Output::Unlock);
+        }
+        self.flight = Flight::Idle;
+        self.failed_flights = 0;
+        self.changed = true;
+    }
+
+    /// The flight, if its work has this ticket; a late result is nobody's.
+    pub(super) fn flying(&mut self, ticket: Ticket) -> Option<&mut Flying> {
+        match &mut self.flight {
+            Flight::Flying(flying) if flying.step.ticket() == Some(ticket) => Some(flying),
+            Flight::Idle | Flight::Flying(_) | Flight::Settling(_) | Flight::Paused { .. } => None,
+        }
+    }
+
+    /// How the request of this ticket was sent.
+    pub(super) fn departure(&mut self, ticket: Ticket) -> Option<Departure> {
+        match self.flying(ticket)? {
+            Flying { step: Step::Sent { at, refresh_token, .. }, locked, read, .. } => {
+                Some(Departure { sent: *at, locked: *locked, read: *read, redeems: refresh_token.is_some() })
+            }
+            _ => None,
+        }
+    }
+
+    /// Nobody will come for a token any more: what is under way is given up, except where that could lose one.
+    pub(super) fn leave_flight(&mut self, now: Now) {
+        let Flight::Flying(flying) = &self.flight else { return };
+        let redeeming = matches!(flying.step, Step::Sent { refresh_token: Some(_), .. });
+        if redeeming || (self.rotation.is_in_doubt() && flying.attempt > 0) {
+            return;
+        }
+        let (ticket, noted, locked) = (flying.step.ticket(), flying.noted, flying.locked);
+        self.outputs.extend(ticket.map(|ticket| Output::Cancel { ticket }));
+        self.flight = Flight::Idle;
+        if noted && !self.rotation.is_in_doubt() {
+            let record = self.rotation.record(None);
+            let closed = Error::new(ErrorKind::Closed, "the source of tokens is shutting down");
+            self.save(record, Purpose::ClearIntent, Some((closed, now.timer(Duration::ZERO))));
+        } else if locked {
+            self.outputs.push_back(Output::Unlock);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The refresh token: which one to send, whether it may be sent, and what the store should hold of it.
+
+use alloc::string::String;
+use core::time::Duration;
+
+use super::policy::{REPLAY_DELAYS, REPLAY_WINDOW};
+use super::{Policy, Record, Refresh, StoredToken};
+use crate::time::{Deadline, Now, Timestamp};
+use crate::{Error, ErrorKind, Retry, Secret};
+
+/// What is known of the refresh token, and of the store's record.
+#[derive(Debug)]
+pub(super) struct Rotation {
+    refresh: Refresh,
+    /// The one from the configuration; the store may hold a successor of it.
+    configured: Option<Secret>,
+    /// The one to send next.
+    token: Option<Secret>,
+    origin: Option<String>,
+    revision: u64,
+    /// The access token to be saved beside it, so that other processes need not ask for one.
+    access_token: Option<StoredToken>,
+    /// The last one that was refused, and how; it is never sent again.
+    refusal: Option<(Secret, Error)>,
+    doubt: Option<Doubt>,
+    /// Whether the store has been read.
+    read: bool,
+}
+
+/// The refresh token was sent, and what became of that is unknown.
+#[derive(Debug)]
+struct Doubt {
+    /// Until here the server likely takes it once more.
+    window: Deadline,
+    replays: usize,
+    error: Error,
+}
+
+/// What to ask the token endpoint with.
+#[derive(Debug)]
+pub(super) enum Next {
+    Redeem(Secret),
+    Anew,
+    Blocked(Error),
+}
+
+impl Rotation {
+    pub(super) fn new(refresh: Refresh, configured: Option<Secret>, stored: bool) -> Self {
+        let origin = configured.as_ref().map(Record::origin_of);
+        // Where there is a store, only that says whether the configured one has a successor.
+        let token = if stored { None } else { configured.clone() };
+        Self {
+            refresh,
+            configured,
+            token,
+            origin,
+            revision: 0,
+            access_token: None,
+            refusal: None,
+            doubt: None,
+            read: false,
+        }
+    }
+
+    /// Whether the grant redeems refresh tokens at all.
+    pub(super) fn redeems(&self) -> bool {
+        self.refresh != Refresh::Never
+    }
+
+    pub(super) const fn refresh(&self) -> Refresh {
+        self.refresh
+    }
+
+    pub(super) fn configured(&self) -> Option<Secret> {
+        self.configured.clone()
+    }
+
+    /// Takes in what the store holds; the access token, where it is news. A note of an attempt counts under the lock only:
+    /// before, the attempt may be under way.
+    pub(super) fn read(&mut self, now: Now, record: Option<Record>, locked: bool) -> Option<StoredToken> {
+        let first = !self.read;
+        self.read = true;
+        let Some(record) = record else {
+            if first {
+                self.token = self.configured.clone();
+            }
+            return None;
+        };
+        if first && self.configured.is_some() && record.origin != self.origin {
+            // Somebody logged in anew, and put the result into the configuration.
+            self.revision = record.revision;
+            self.token = self.configured.clone();
+            return None;
+        }
+        let news = first || record.revision > self.revision;
+        let replaced = self.token.is_none() && record.refresh_token.is_some();
+        if (news || replaced) && !self.is_refused(record.refresh_token.as_ref()) {
+            self.token = record.refresh_token.clone();
+            self.doubt = None;
+        }
+        if news {
+            self.revision = record.revision;
+            self.origin = record.origin;
+            self.access_token = record.access_token.clone();
+        }
+        if locked
+            && self.doubt.is_none()
+            && self.token == record.refresh_token
+            && let Some(intent) = record.intent
+        {
+            self.doubt = Some(Doubt::interrupted(now, intent));
+        }
+        if news { record.access_token } else { None }
+    }
+
+    fn is_refused(&self, token: Option<&Secret>) -> bool {
+        self.refusal.as_ref().is_some_and(|(refused, _)| Some(refused) == token)
+    }
+
+    /// What to ask with. While a token lives, a doubtful refresh token is not risked once its window has passed.
+    pub(super) fn next(&self, now: Now, policy: &Policy, token_lives: bool) -> Next {
+        let lost = match &self.doubt {
+            Some(doubt) if doubt.window.passed(now) => Some(doubt),
+            Some(_) | None => None,
+        };
+        match (self.refresh, &self.token, lost) {
+            (Refresh::Never, _, _) | (Refresh::Preferred, None, _) | (Refresh::Preferred, Some(_), Some(_)) => {
+                Next::Anew
+            }
+            (_, Some(token), None) => Next::Redeem(token.clone()),
+            (Refresh::Only, Some(_), Some(doubt)) if token_lives => Next::Blocked(doubt.error.clone()),
+            (Refresh::Only, Some(token), Some(_)) if policy.late_replay => Next::Redeem(token.clone()),
+            (Refresh::Only, Some(_), Some(doubt)) => Next::Blocked(
+                login("whether the refresh token was redeemed is unknown, since its answer was lost; log in again")
+                    .with_source(doubt.error.clone()),
+            ),
+            (Refresh::Only, None, _) => Next::Blocked(match &self.refusal {
+                Some((_, error)) => error.clone(),
+                None => login("there is no refresh token; log in, or configure one"),
+            }),
+        }
+    }
+
+    /// The request was answered, whether the access token in the answer is of use or not. Says whether there is another
+    /// refresh token now.
+    pub(super) fn answered(&mut self, redeemed: bool, successor: Option<Secret>) -> bool {
+        self.revision += 1;
+        self.access_token = None;
+        // A token that was obtained without it says nothing about a doubtful one.
+        if redeemed || successor.is_some() {
+            self.doubt = None;
+        }
+        match successor {
+            Some(successor) if self.redeems() => {
+                let rotated = self.token.as_ref() != Some(&successor);
+                self.token = Some(successor);
+                rotated
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    pub(super) fn keep(&mut self, access_token: StoredToken) {
+        self.access_token = Some(access_token);
+    }
+
+    /// The access token was refused, or is for one use: nobody else should have it.
+    pub(super) fn forget_access_token(&mut self) {
+        self.access_token = None;
+    }
+
+    pub(super) fn refused(&mut self, token: Secret, error: Error) {
+        if self.token.as_ref() == Some(&token) {
+            self.token = None;
+        }
+        self.doubt = None;
+        self.refusal = Some((token, error));
+    }
+
+    /// The answer was lost. `Some` wait if the token is to be sent again soon.
+    pub(super) fn lost(&mut self, now: Now, sent: Now, error: &Error) -> Option<Duration> {
+        let doubt = self.doubt.get_or_insert_with(|| Doubt {
+            window: sent.expiry(REPLAY_WINDOW),
+            replays: 0,
+            error: error.clone(),
+        });
+        doubt.error = error.clone();
+        let advice = if let Retry::After(advice) = error.retry() { advice } else { Duration::ZERO };
+        let wait = REPLAY_DELAYS.get(doubt.replays)?.max(&advice);
+        doubt.replays += 1;
+        (*wait < doubt.window.remaining(now)).then_some(*wait)
+    }
+
+    /// Whether there is a refresh token that the store must not lose.
+    pub(super) fn has_token(&self) -> bool {
+        self.redeems() && self.token.is_some()
+    }
+
+    pub(super) const fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
+    }
+
+    /// What the store should hold: with a note, before the refresh token is sent; without, once that is settled.
+    ///
+    /// A refused refresh token stays in the record: the mistake may be in the configuration, and a person mends it.
+    pub(super) fn record(&self, intent: Option<Timestamp>) -> Record {
+        let refused = self.refusal.as_ref().map(|(refused, _)| refused);
+        Record {
+            revision: self.revision,
+            refresh_token: self.token.as_ref().or(refused).cloned(),
+            origin: self.origin.clone(),
+            access_token: self.access_token.clone(),
+            intent,
+        }
+    }
+}
+
+impl Doubt {
+    /// Another process, or this program before it was restarted, was about to send the token.
+    fn interrupted(now: Now, since: Timestamp) -> Self {
+        Self {
+            window: now.expiry(REPLAY_WINDOW.saturating_sub(now.wall.saturating_since(since))),
+            replays: 0,
+            error: Error::new(
+                ErrorKind::Transport,
+                "the last refresh was interrupted, and whether it was answered is unknown; it is tried again when the \
+                 token in use has expired",
+            ),
+        }
+    }
+}
+
+fn login(message: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidGrant, message)
+}

@@ -1,0 +1,214 @@
+//! When tokens are renewed, and until when they serve.
+
+use super::*;
+
+#[test]
+fn a_token_is_cached_until_its_renewal_is_due() {
+    let mut simulation = Simulation::new(Policy::new(), 1);
+    simulation.demand(Demand::Current);
+    simulation.issue(HOUR);
+    for _ in 0..100 {
+        simulation.served();
+        simulation.sleep(34 * SECOND); // 3,400 s in all; due at 3,450 s at the earliest
+    }
+    assert_eq!(simulation.requests, 1);
+}
+
+#[test]
+fn a_token_in_use_is_renewed_in_the_background() {
+    let mut simulation = Simulation::new(Policy::new(), 1);
+    simulation.demand(Demand::Current);
+    simulation.issue(HOUR);
+    simulation.sleep_until_due();
+    assert_eq!(simulation.requests, 2, "nobody had to ask");
+    assert_eq!(simulation.served().secret().expose(), "token-1", "and nobody has to wait");
+    simulation.issue(HOUR);
+    assert_eq!(simulation.served().secret().expose(), "token-2");
+}
+
+#[test]
+fn a_token_that_nobody_used_since_it_was_issued_is_left_alone() {
+    let mut simulation = Simulation::new(Policy::new(), 1);
+    simulation.demand(Demand::Current);
+    simulation.issue(HOUR);
+    simulation.sleep_until_due();
+    simulation.issue(HOUR);
+    simulation.sleep(2 * HOUR);
+    assert_eq!(simulation.requests, 2);
+    assert_eq!(simulation.wait.map(|wait| wait.remaining(simulation.now)), None, "nothing to wake up for");
+    simulation.demand(Demand::Current);
+    assert_eq!(simulation.requests, 3);
+}
+
+#[test]
+fn a_reader_that_does_not_ask_counts_as_use() {
+    let mut simulation = Simulation::new(Policy::new(), 1);
+    simulation.demand(Demand::Current);
+    simulation.issue(HOUR);
+    simulation.sleep_until_due();
+    simulation.issue(HOUR);
+    simulation.sleep(HOUR - 60 * SECOND);
+    assert_eq!(simulation.count(|event| matches!(event, AuthEvent::TokenUnused { .. })), 1);
+    simulation.input(Input::Used);
+    assert_eq!(simulation.requests, 3);
+}
+
+#[test]
+fn a_token_that_is_kept_warm_is_there_before_anybody_asks_and_stays() {
+    let mut simulation = Simulation::new(Policy::new().with_keep_warm(), 1);
+    for requests in 1..5 {
+        assert_eq!(simulation.requests, requests);
+        simulation.issue(HOUR);
+        simulation.sleep_until_due();
+    }
+}
+
+#[test]
+fn a_lead_longer_than_the_lifetime_still_leaves_a_third_of_it_cached() {
+    for seed in 0..200 {
+        for life in [1, 4, 60, 119, 120, 241].map(Duration::from_secs) {
+            let mut simulation = Simulation::new(Policy::new(), seed);
+            simulation.demand(Demand::Current);
+            simulation.issue(life);
+            let renew_in = simulation.served().renew_in().unwrap();
+            assert!(renew_in >= life * 2 / 5 && renew_in < life, "seed {seed}: {renew_in:?} of {life:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fleet_spreads_its_renewals_over_the_jitter_band() {
+    let renewals: Vec<_> = (0..1_000)
+        .map(|seed| {
+            let mut simulation = Simulation::new(Policy::new(), seed);
+            simulation.demand(Demand::Current);
+            simulation.issue(HOUR);
+            simulation.served().renew_in().unwrap()
+        })
+        .collect();
+    let (first, last) = (renewals.iter().min().unwrap(), renewals.iter().max().unwrap());
+    assert!(*last - *first > 27 * SECOND, "of a band of 30 s");
+}
+
+#[test]
+fn the_lifetime_counts_from_the_request() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    let caller = simulation.demand(Demand::Current);
+    simulation.sleep(20 * SECOND);
+    simulation.issue(60 * SECOND);
+    assert_eq!(simulation.answers[&caller].as_ref().unwrap().expires_in(), Some(40 * SECOND));
+}
+
+#[test]
+fn a_lifetime_that_nobody_states_is_that_of_the_token_before() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    simulation.demand(Demand::Current);
+    simulation.answer(TokenResponse::new(Secret::from("a")));
+    assert_eq!(simulation.served().expires_in(), Some(HOUR), "an hour, the first time");
+    for (life, token) in [(Some(600 * SECOND), "b"), (None, "c")] {
+        simulation.sleep(2 * SECOND);
+        simulation.demand(Demand::NewerThan(simulation.machine.generation));
+        let response = TokenResponse { expires_in: life, ..TokenResponse::new(Secret::from(token)) };
+        simulation.answer(response);
+        assert_eq!(simulation.served().expires_in(), Some(600 * SECOND));
+    }
+}
+
+#[test]
+fn a_token_that_arrives_expired_is_a_failure_and_no_loop() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    simulation.demand(Demand::Current);
+    simulation.issue(Duration::ZERO);
+    assert_eq!(simulation.requests, 1);
+    assert!(matches!(simulation.events.last(), Some(AuthEvent::TokenRequestFailed { attempt: 1, .. })));
+}
+
+#[test]
+fn requests_keep_their_distance_however_short_the_tokens_live() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    for _ in 0..10_000 {
+        simulation.demand(Demand::Current);
+        if simulation.fetch.is_some() {
+            simulation.issue(Duration::from_millis(50));
+        }
+        simulation.sleep(Duration::from_millis(10));
+    }
+    assert!((90..=101).contains(&simulation.requests), "{} requests in 100 s", simulation.requests);
+}
+
+#[test]
+fn a_suspended_laptop_never_serves_an_expired_token() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    simulation.demand(Demand::Current);
+    simulation.issue(HOUR);
+    // The wall clock went on for two hours while the monotonic one stood still.
+    simulation.now.wall = simulation.now.wall.saturating_add(2 * HOUR);
+    assert!(simulation.ask(Demand::Current).is_none());
+    simulation.sleep(SECOND);
+    assert_eq!(simulation.requests, 2);
+}
+
+#[test]
+fn callers_wait_for_the_next_token_when_the_old_one_is_about_to_expire_but_not_to_its_end() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    simulation.demand(Demand::Current);
+    simulation.issue(HOUR);
+    simulation.sleep(HOUR - 8 * SECOND);
+    let caller = simulation.demand(Demand::Current);
+    assert!(!simulation.answers.contains_key(&caller), "a request is under way; it may be answered in time");
+    simulation.sleep(4 * SECOND);
+    assert_eq!(simulation.answers[&caller].as_ref().unwrap().secret().expose(), "token-1");
+}
+
+/// Header and claims as they are; nobody checks the signature of a token that is meant for somebody else.
+fn jwt(claims: &str) -> Secret {
+    use base64::Engine as _;
+    let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+    Secret::from(format!("{}.{}.{}", encode(r#"{"alg":"HS256"}"#), encode(claims), encode("signature")))
+}
+
+fn expires_in(response: TokenResponse) -> Option<Duration> {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    simulation.demand(Demand::Current);
+    simulation.answer(response);
+    simulation.ask(Demand::Current)?.ok()?.expires_in()
+}
+
+#[test]
+fn a_json_web_token_lives_no_longer_than_it_says_by_the_servers_clock() {
+    let server_time = |seconds: u64| Some(Timestamp::from_millis(seconds * 1_000));
+    let hour = |token| TokenResponse::new(token).with_expires_in(HOUR);
+    let issued_and_expires = r#"{"iat":5000,"exp":5600}"#;
+    assert_eq!(
+        expires_in(hour(jwt(issued_and_expires))),
+        Some(600 * SECOND),
+        "its own word bounds the answer's"
+    );
+    let late = hour(jwt(issued_and_expires)).with_server_time(server_time(5_500));
+    assert_eq!(expires_in(late), Some(100 * SECOND), "one that the endpoint had kept for a while");
+    let only_expires = hour(jwt(r#"{"exp":5600}"#));
+    assert_eq!(expires_in(only_expires.clone()), Some(HOUR), "our clock has no say");
+    assert_eq!(expires_in(only_expires.with_server_time(server_time(5_000))), Some(600 * SECOND));
+    let expired = hour(jwt(issued_and_expires)).with_server_time(server_time(5_600));
+    assert_eq!(expires_in(expired), None, "whatever `expires_in` says");
+}
+
+#[test]
+fn the_servers_clock_is_told_of_once_and_given_to_the_next_attempt() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    simulation.demand(Demand::Current);
+    let ahead = simulation.now.wall.saturating_add(300 * SECOND);
+    let response = TokenResponse::new(Secret::from("a")).with_expires_in(HOUR);
+    simulation.answer(response.clone().with_server_time(Some(ahead)));
+    let issued = simulation.now.wall;
+    simulation.sleep_until_due();
+    let later = ahead.saturating_add(simulation.now.wall.saturating_since(issued));
+    let (_, attempt) = simulation.fetch.clone().unwrap();
+    assert_eq!(attempt.server_time, Some(later));
+    simulation
+        .answer(TokenResponse { access_token: Secret::from("b"), ..response }.with_server_time(Some(later)));
+    assert_eq!(
+        simulation.count(|event| matches!(event, AuthEvent::ServerClockLearned { offset_ms: 300_000 })),
+        1
+    );
+}
