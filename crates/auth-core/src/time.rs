@@ -23,7 +23,7 @@ impl Timestamp {
 
     /// The instant this long after the Unix epoch, rounded down to the millisecond: what a driver's clock reads.
     #[must_use]
-    pub fn since_epoch(elapsed: Duration) -> Self {
+    pub const fn since_epoch(elapsed: Duration) -> Self {
         Self(millis(elapsed))
     }
 
@@ -130,7 +130,7 @@ impl Deadline {
     /// Whether the deadline has passed.
     #[must_use]
     pub fn passed(&self, now: Now) -> bool {
-        self.remaining(now).is_zero()
+        now.mono >= self.mono || self.wall.is_some_and(|wall| now.wall >= wall)
     }
 
     /// The time left, by the clock that leaves less; zero once passed.
@@ -159,8 +159,9 @@ impl Deadline {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+/// Without the 128 bits of [`Duration::as_millis`]: readers of a cached token come by here.
+const fn millis(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000).saturating_add(duration.subsec_millis() as u64)
 }
 
 /// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar.

@@ -142,9 +142,25 @@ impl Renewal {
             let record = self.rotation.record(None);
             return self.save(record, Purpose::ClearIntent, Some((error, until)));
         }
-        if flying.locked {
-            self.outputs.push_back(Output::Unlock);
-        }
+        self.unlock();
+        self.flight = Flight::Paused { error, until };
+        self.changed = true;
+    }
+
+    /// The refresh token is in doubt, and there is a living token to lose: nothing is tried before the end of that.
+    pub(super) fn rest(&mut self, now: Now, error: Error) {
+        let Some(until) = self.living(now).map(|held| held.shared.expires) else {
+            return self.fail(now, error);
+        };
+        let retry_in = until.remaining(now);
+        let failures = self.failed_flights;
+        self.tell(AuthEvent::RenewalPaused {
+            kind: error.kind(),
+            failures,
+            retry_in,
+            valid_for: Some(retry_in),
+        });
+        self.unlock();
         self.flight = Flight::Paused { error, until };
         self.changed = true;
     }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::machine::Renewal;
 use super::policy::LOCK_WAIT;
-use super::rotation::Next;
+use super::rotation::{Next, is_recent};
 use super::settling::{Purpose, Settling};
 use super::{Attempt, Output, Record, Ticket};
 use crate::observe::{DelayReason, RenewalReason, StoreStep};
@@ -45,6 +45,8 @@ pub(super) struct Flying {
     pub(super) intended: bool,
     /// The record says so of any.
     pub(super) noted: bool,
+    /// The record had a newer token than ours.
+    pub(super) adopted: bool,
     /// Why the last try failed.
     pub(super) last: Option<Error>,
     pub(super) step: Step,
@@ -112,6 +114,7 @@ impl Renewal {
             read: false,
             intended: false,
             noted: false,
+            adopted: false,
             last: None,
             step: Step::Waiting { due: now.timer(wait) },
         });
@@ -154,6 +157,7 @@ impl Renewal {
             }
             Next::Redeem(refresh_token) => self.send(now, Some(refresh_token)),
             Next::Anew => self.send(now, None),
+            Next::Blocked(error) if token_lives && self.rotation.is_in_doubt() => self.rest(now, error),
             Next::Blocked(error) => self.fail(now, error),
         }
     }
@@ -184,9 +188,19 @@ impl Renewal {
             Ok(record) => {
                 flying.looked = true;
                 flying.read = locked;
+                let intent = record.as_ref().and_then(|record| record.intent);
                 let adopted =
                     self.rotation.read(now, record, locked).is_some_and(|token| self.adopt(now, token));
-                if adopted && self.fresh(now) { self.land() } else { self.proceed(now) }
+                // Somebody was about to send the refresh token: if that process has died, nobody else will notice in time.
+                let orphaned = if locked {
+                    self.rotation.is_replayable(now)
+                } else {
+                    self.rotation.redeems() && intent.is_some_and(|intent| is_recent(now, intent))
+                };
+                let Flight::Flying(flying) = &mut self.flight else { return };
+                flying.adopted |= adopted;
+                let satisfied = flying.adopted && !orphaned;
+                if satisfied && self.fresh(now) { self.land() } else { self.proceed(now) }
             }
             // Whether the record can be read is decided under the lock.
             Err(_) if !locked => {
@@ -204,6 +218,8 @@ impl Renewal {
                 flying.locked = true;
                 self.proceed(now);
             }
+            // Whoever was about to send it is alive.
+            Ok(false) if flying.adopted && self.fresh(now) => self.land(),
             Ok(false) => {
                 let wait = self.jitter.between(LOCK_WAIT.0, LOCK_WAIT.1);
                 let valid_for = self.valid_for(now);
@@ -244,12 +260,17 @@ impl Renewal {
 
     /// The flight has its token without a request: another process had obtained one.
     fn land(&mut self) {
-        if let Flight::Flying(Flying { locked: true, .. }) = self.flight {
-            self.outputs.push_back(Output::Unlock);
-        }
+        self.unlock();
         self.flight = Flight::Idle;
         self.failed_flights = 0;
         self.changed = true;
+    }
+
+    /// Lets go of the lock, if this flight has taken it.
+    pub(super) fn unlock(&mut self) {
+        if let Flight::Flying(Flying { locked: true, .. }) = self.flight {
+            self.outputs.push_back(Output::Unlock);
+        }
     }
 
     /// The flight, if its work has this ticket; a late result is nobody's.

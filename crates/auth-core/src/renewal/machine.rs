@@ -204,6 +204,10 @@ impl Renewal {
         self.used(now);
         self.changed = true;
         self.outputs.extend([Output::Event(event), Output::Changed]);
+        if self.rotation.is_in_doubt() && matches!(self.flight, Flight::Paused { .. }) {
+            // It was spared for the sake of this token.
+            self.flight = Flight::Idle;
+        }
         if at_once {
             self.fresh_refusals = self.fresh_refusals.saturating_add(1);
             self.refused_at_once(now);

@@ -1,5 +1,6 @@
 //! The refresh token: which one to send, whether it may be sent, and what the store should hold of it.
 
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use core::time::Duration;
 
@@ -20,8 +21,10 @@ pub(super) struct Rotation {
     revision: u64,
     /// The access token to be saved beside it, so that other processes need not ask for one.
     access_token: Option<StoredToken>,
-    /// The last one that was refused, and how; it is never sent again.
-    refusal: Option<(Secret, Error)>,
+    /// Those that were refused, the last at the end; they are never sent again.
+    refused: VecDeque<Secret>,
+    /// How the last one was refused.
+    refusal: Option<Error>,
     doubt: Option<Doubt>,
     /// Whether the store has been read.
     read: bool,
@@ -56,6 +59,7 @@ impl Rotation {
             origin,
             revision: 0,
             access_token: None,
+            refused: VecDeque::new(),
             refusal: None,
             doubt: None,
             read: false,
@@ -114,7 +118,7 @@ impl Rotation {
     }
 
     fn is_refused(&self, token: Option<&Secret>) -> bool {
-        self.refusal.as_ref().is_some_and(|(refused, _)| Some(refused) == token)
+        token.is_some_and(|token| self.refused.contains(token))
     }
 
     /// What to ask with. While a token lives, a doubtful refresh token is not risked once its window has passed.
@@ -135,7 +139,7 @@ impl Rotation {
                     .with_source(doubt.error.clone()),
             ),
             (Refresh::Only, None, _) => Next::Blocked(match &self.refusal {
-                Some((_, error)) => error.clone(),
+                Some(error) => error.clone(),
                 None => login("there is no refresh token; log in, or configure one"),
             }),
         }
@@ -174,7 +178,11 @@ impl Rotation {
             self.token = None;
         }
         self.doubt = None;
-        self.refusal = Some((token, error));
+        self.refusal = Some(error);
+        if self.refused.len() == MOST_REFUSED {
+            self.refused.pop_front();
+        }
+        self.refused.push_back(token);
     }
 
     /// The answer was lost. `Some` wait if the token is to be sent again soon.
@@ -196,6 +204,11 @@ impl Rotation {
         self.redeems() && self.token.is_some()
     }
 
+    /// Whether the refresh token is in doubt, and the server likely takes it once more.
+    pub(super) fn is_replayable(&self, now: Now) -> bool {
+        self.doubt.as_ref().is_some_and(|doubt| !doubt.window.passed(now))
+    }
+
     pub(super) const fn is_in_doubt(&self) -> bool {
         self.doubt.is_some()
     }
@@ -204,10 +217,9 @@ impl Rotation {
     ///
     /// A refused refresh token stays in the record: the mistake may be in the configuration, and a person mends it.
     pub(super) fn record(&self, intent: Option<Timestamp>) -> Record {
-        let refused = self.refusal.as_ref().map(|(refused, _)| refused);
         Record {
             revision: self.revision,
-            refresh_token: self.token.as_ref().or(refused).cloned(),
+            refresh_token: self.token.as_ref().or(self.refused.back()).cloned(),
             origin: self.origin.clone(),
             access_token: self.access_token.clone(),
             intent,
@@ -229,6 +241,14 @@ impl Doubt {
         }
     }
 }
+
+/// Whether a note of this time is so fresh that an answer that it waits for could still be had.
+pub(super) fn is_recent(now: Now, intent: Timestamp) -> bool {
+    now.wall.saturating_since(intent) < REPLAY_WINDOW
+}
+
+/// How many refused refresh tokens are remembered: more than a store that others write to as well will bring back.
+const MOST_REFUSED: usize = 8;
 
 fn login(message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidGrant, message)

@@ -218,6 +218,35 @@ fn the_note_of_an_uncertain_refresh_stays_and_that_of_a_failed_one_goes() {
 }
 
 #[test]
+fn a_fresh_note_that_a_crash_left_behind_is_followed_up_at_once_although_a_token_lives() {
+    let mut simulation = rotating(1);
+    simulation.demand(Demand::Current);
+    simulation.rotate();
+    let mut record = simulation.stored().clone();
+    record.intent = Some(simulation.now.wall);
+    let mut restarted = rotating(2);
+    restarted.record = Some(record.clone());
+    assert_eq!(restarted.served().secret().expose(), "token-1", "nobody waits for that");
+    assert_eq!(restarted.sent(), Some("refresh-1"));
+
+    let mut beside_a_live_one = rotating(3);
+    beside_a_live_one.record = Some(record.clone());
+    beside_a_live_one.locked_by_another = true;
+    beside_a_live_one.served();
+    beside_a_live_one.sleep(60 * SECOND);
+    assert_eq!(beside_a_live_one.requests, 0);
+
+    let mut too_late = rotating(4);
+    too_late.record = Some(record);
+    too_late.sleep(11 * SECOND);
+    too_late.served();
+    assert_eq!(too_late.requests, 0, "there is a living token to lose");
+    too_late.sleep(6 * SECOND);
+    too_late.demand(Demand::InsteadOf(too_late.machine.generation));
+    assert_eq!(too_late.sent(), Some("refresh-1"), "and now there is none");
+}
+
+#[test]
 fn a_note_that_a_crash_left_behind_is_tried_once_more() {
     let mut simulation = rotating(1);
     simulation.record = Some(Record {
