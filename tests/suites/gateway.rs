@@ -253,6 +253,41 @@ async fn a_refused_scope_does_not_cost_the_refresh_token() {
     assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
 }
 
+/// The refresh token in a reply; "" if it has none.
+fn refresh_token(reply: &str) -> &str {
+    let (_, rest) = reply.split_once(r#""refresh_token":""#).unwrap_or_default();
+    rest.split('"').next().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_client_that_missed_an_answer_may_ask_for_it_again() {
+    let gateway = serve(config()).await;
+    let refresh = |token: &str| form(&format!("grant_type=refresh_token&refresh_token={token}"));
+    let missed = http(&gateway, &refresh("r1")).await;
+    let again = http(&gateway, &refresh("r1")).await;
+    assert_eq!(refresh_token(&missed).len(), 43, "{missed}");
+    assert_eq!(refresh_token(&missed), refresh_token(&again), "one line of descent");
+    let refreshes = gateway.refreshes();
+    assert_eq!((refreshes.redeemed(), refreshes.retried(), refreshes.revoked()), (1, 1, 0));
+
+    // Whoever has redeemed the successor has missed nothing.
+    let next = http(&gateway, &refresh(refresh_token(&again))).await;
+    let reused = http(&gateway, &refresh("r1")).await;
+    assert!(reused.starts_with("HTTP/1.1 400 ") && reused.contains("invalid_grant"), "{reused}");
+    let revoked = http(&gateway, &refresh(refresh_token(&next))).await;
+    assert!(revoked.starts_with("HTTP/1.1 400 "), "{revoked}");
+    assert_eq!((refreshes.redeemed(), refreshes.retried(), refreshes.revoked()), (2, 1, 1));
+}
+
+#[tokio::test]
+async fn a_gateway_without_a_grace_takes_a_retry_for_theft() {
+    let gateway = serve(config().with_refresh_grace(Duration::ZERO)).await;
+    let refresh = form("grant_type=refresh_token&refresh_token=r1");
+    assert!(http(&gateway, &refresh).await.starts_with("HTTP/1.1 200 "));
+    assert!(http(&gateway, &refresh).await.starts_with("HTTP/1.1 400 "));
+    assert_eq!(gateway.refreshes().revoked(), 1);
+}
+
 #[tokio::test]
 async fn a_client_without_a_secret_is_nobody() {
     let gateway = serve(config()).await;

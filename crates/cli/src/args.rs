@@ -59,6 +59,7 @@ A configuration file:
 
     listen = \"127.0.0.1:8080\"
     token_lifetime_seconds = 3600          # the default
+    refresh_grace_seconds = 10             # the default: how long a spent refresh token may be retried, 0 to 60
 
     [[client]]
     id = \"abc123\"

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use gateway::{Client, Config, Gateway, LONGEST_LIFETIME, SHORTEST_LIFETIME};
+use gateway::{Client, Config, Gateway, LONGEST_LIFETIME, LONGEST_REFRESH_GRACE, SHORTEST_LIFETIME};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
@@ -42,6 +42,16 @@ async fn serve(options: &GatewayOptions) -> Result<(), Failure> {
             )));
         }
         config = config.with_token_lifetime(lifetime);
+    }
+    if let Some(seconds) = file.refresh_grace_seconds {
+        let grace = Duration::from_secs(seconds);
+        if grace > LONGEST_REFRESH_GRACE {
+            let longest = LONGEST_REFRESH_GRACE.as_secs();
+            return Err(Failure::Usage(format!(
+                "refresh_grace_seconds is {seconds}; it must be from 0 to {longest}"
+            )));
+        }
+        config = config.with_refresh_grace(grace);
     }
     if file.client.is_empty() {
         complain("gateway", "no client is configured, so nobody can get a token; see rtauth gateway --help");
@@ -85,6 +95,7 @@ async fn serve(options: &GatewayOptions) -> Result<(), Failure> {
 struct File {
     listen: Option<SocketAddr>,
     token_lifetime_seconds: Option<u64>,
+    refresh_grace_seconds: Option<u64>,
     #[serde(default)]
     client: Vec<ClientEntry>,
 }

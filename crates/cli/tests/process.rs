@@ -143,6 +143,8 @@ fn configurations_that_can_not_be_used_are_named() {
         ("[[client]]\nid = \"\"\nsecret_file = \"s.txt\"\nscope = \"a\"".to_owned(), "is empty, or"),
         ("token_lifetime_seconds = 0".to_owned(), "must be from 1 to 2592000"),
         ("token_lifetime_seconds = 9223372036854775807".to_owned(), "must be from 1 to 2592000"),
+        ("refresh_grace_seconds = 61".to_owned(), "must be from 0 to 60"),
+        ("refresh_grace_seconds = -1".to_owned(), "is wrong in line 1"),
         (client("secret = \"canary\""), "wrong in line 3: unknown field `secret`"),
     ] {
         let path = configuration(folder.path(), &text);
@@ -228,9 +230,9 @@ fn ctrl_c_ends_the_demo_and_leaves_nothing_behind() {
 fn the_gateway_says_where_it_listens_and_drains_when_asked_to_end() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("secret.txt"), "s3cret\r\n").unwrap();
-    let text =
-        "listen = \"127.0.0.1:0\"\n[[client]]\nid = \"a\"\nsecret_file = \"secret.txt\"\nscope = \"a b\"";
-    let path = configuration(folder.path(), text);
+    let settings = "listen = \"127.0.0.1:0\"\ntoken_lifetime_seconds = 60\nrefresh_grace_seconds = 0";
+    let text = format!("{settings}\n[[client]]\nid = \"a\"\nsecret_file = \"secret.txt\"\nscope = \"a b\"");
+    let path = configuration(folder.path(), &text);
     for name in ["-TERM", "-INT"] {
         let (mut child, _stdout, line) = started(rtauth().args(["gateway", "--config", &path]));
         let listening: Value = serde_json::from_str(&line).unwrap();

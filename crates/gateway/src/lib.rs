@@ -6,6 +6,9 @@
 //! A connection must present a credential within ten seconds, is closed when its credential expires without
 //! renewal, and may renew it at any time in band. Everything that a stranger controls has a limit.
 //!
+//! Refresh tokens rotate, and the reuse of a spent one revokes all that came of it; a client that lost an answer may
+//! ask for it again within a [grace](Config::with_refresh_grace). [`Refreshes`] counts both.
+//!
 //! ```no_run
 //! use auth_core::Secret;
 //! use gateway::{Client, Config, Gateway};
@@ -31,7 +34,8 @@ mod token_endpoint;
 mod websocket;
 
 pub use self::authority::{Admission, Approved, Authenticator, Issuer, JwtAuthority, Presented};
-pub use self::config::{Client, Config, LONGEST_LIFETIME, SHORTEST_LIFETIME};
+pub use self::config::{Client, Config, LONGEST_LIFETIME, LONGEST_REFRESH_GRACE, SHORTEST_LIFETIME};
+pub use self::refresh::Refreshes;
 pub use self::registry::{LiveSession, Sessions};
 pub use self::serve::{Gateway, Running};
 pub use self::throttle::RateLimit;

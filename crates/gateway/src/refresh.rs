@@ -1,16 +1,61 @@
 //! Refresh tokens that rotate: each is redeemed once, and the reuse of an old one revokes its family.
+//!
+//! An answer can be lost after its token was spent, and the client is then left with the old one. For a short while
+//! it may present that again, and gets the very successor that it missed: one line of descent, however often it asks.
+//! Once the successor was redeemed the answer can't have been lost, and from then on the old token is reuse.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use auth_core::Secret;
 use auth_core::scope::Scopes;
+use auth_core::time::{Deadline, Now};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 use crate::authority::random_text;
 
-/// The refresh tokens of a gateway, in memory. Only their hashes are kept.
+/// What became of the refresh tokens since the gateway began; clones see the same.
+#[derive(Debug, Clone, Default)]
+pub struct Refreshes(Arc<Counts>);
+
 #[derive(Debug, Default)]
+struct Counts {
+    redeemed: AtomicU64,
+    retried: AtomicU64,
+    revoked: AtomicU64,
+}
+
+impl Refreshes {
+    /// How many tokens were redeemed for a successor.
+    #[must_use]
+    pub fn redeemed(&self) -> u64 {
+        self.0.redeemed.load(Ordering::Relaxed)
+    }
+
+    /// How often a spent token was presented again within its [grace](crate::Config::with_refresh_grace), and
+    /// answered with the successor that it has already. Many of them are a network, or a client, that loses answers.
+    #[must_use]
+    pub fn retried(&self) -> u64 {
+        self.0.retried.load(Ordering::Relaxed)
+    }
+
+    /// How many families were revoked because a spent token was presented: each is a theft, or a client that kept a
+    /// token that it had used.
+    #[must_use]
+    pub fn revoked(&self) -> u64 {
+        self.0.revoked.load(Ordering::Relaxed)
+    }
+}
+
+/// The refresh tokens of a gateway, in memory. Only their hashes are kept.
+#[derive(Debug)]
 pub(crate) struct RefreshTokens {
+    grace: Duration,
+    refreshes: Refreshes,
     families: Vec<Family>,
     by_hash: HashMap<TokenHash, usize>,
 }
@@ -24,14 +69,56 @@ struct Family {
     scope: Scopes,
     /// `None` once revoked.
     current: Option<TokenHash>,
-    /// The tokens before it, newest last: whoever presents one of these has stolen it, or was stolen from.
+    /// How the current token came from the newest of the spent ones; `None` for the first token, and once revoked.
+    rotation: Option<Rotation>,
+    /// The tokens before it, newest last: whoever presents one of these has stolen it, was stolen from, or missed an
+    /// answer.
     spent: VecDeque<TokenHash>,
+}
+
+/// One step of a family. The successor is made of this and the token before it, so that an answer can be given again
+/// without the text of a token in memory.
+#[derive(Debug)]
+struct Rotation {
+    salt: Secret,
+    grace: Deadline,
+}
+
+impl Rotation {
+    fn begin(now: Now, grace: Duration) -> Self {
+        // The grace is short, so it ends by either clock: a suspended server must not extend it.
+        Self { salt: Secret::from(random_text() + &random_text()), grace: now.expiry(grace) }
+    }
+
+    /// 256 random bits, hashed with the token that is redeemed: always of the same length, so that no two inputs
+    /// meet.
+    fn successor(&self, token: &Secret) -> Secret {
+        let digest = Sha256::new().chain_update(self.salt.expose()).chain_update(token.expose()).finalize();
+        Secret::from(URL_SAFE_NO_PAD.encode(digest))
+    }
+}
+
+/// How a token that may be presented stands in its family.
+enum Standing {
+    Current,
+    /// Spent a moment ago, and its successor was not redeemed yet.
+    InGrace,
 }
 
 /// How many spent tokens of a family are remembered. An older one is refused too, without the alarm.
 const REMEMBERED: usize = 32;
 
 impl RefreshTokens {
+    /// No tokens yet. A spent one may be presented again for this long.
+    pub(crate) fn new(grace: Duration) -> Self {
+        Self { grace, refreshes: Refreshes::default(), families: Vec::new(), by_hash: HashMap::new() }
+    }
+
+    /// What became of them.
+    pub(crate) fn refreshes(&self) -> Refreshes {
+        self.refreshes.clone()
+    }
+
     /// Adds a token that was handed out elsewhere, with the scopes that it carries.
     pub(crate) fn add(&mut self, token: &Secret, client_id: &str, scope: Scopes) {
         let hash = hash(token);
@@ -40,24 +127,30 @@ impl RefreshTokens {
             client_id: client_id.to_owned(),
             scope,
             current: Some(hash),
+            rotation: None,
             spent: VecDeque::new(),
         });
     }
 
-    /// The scopes that a client's token carries. The token stays as it is: what is asked for may yet be refused. A spent
-    /// one revokes its family, as in [`redeem`](Self::redeem).
-    pub(crate) fn scope(&mut self, token: &Secret, client_id: &str) -> Option<&Scopes> {
-        let presented = hash(token);
-        let index = self.unspent(&presented, client_id)?;
+    /// The scopes that a client's token carries. The token stays as it is: what is asked for may yet be refused. A
+    /// spent one past its grace revokes its family, as in [`redeem`](Self::redeem).
+    pub(crate) fn scope(&mut self, now: Now, token: &Secret, client_id: &str) -> Option<&Scopes> {
+        let (index, _) = self.find(now, &hash(token), client_id)?;
         Some(&self.families[index].scope)
     }
 
-    /// Redeems a token for its successor; `None` when it is unknown, another client's, revoked or spent.
-    pub(crate) fn redeem(&mut self, token: &Secret, client_id: &str) -> Option<Secret> {
+    /// Redeems a token for its successor, within the grace for the same one again; `None` when it is unknown, another
+    /// client's, revoked or spent.
+    pub(crate) fn redeem(&mut self, now: Now, token: &Secret, client_id: &str) -> Option<Secret> {
         let presented = hash(token);
-        let index = self.unspent(&presented, client_id)?;
+        let (index, standing) = self.find(now, &presented, client_id)?;
         let family = &mut self.families[index];
-        let successor = Secret::from(random_text() + &random_text());
+        if let Standing::InGrace = standing {
+            self.refreshes.0.retried.fetch_add(1, Ordering::Relaxed);
+            return family.rotation.as_ref().map(|rotation| rotation.successor(token));
+        }
+        self.refreshes.0.redeemed.fetch_add(1, Ordering::Relaxed);
+        let successor = family.rotation.insert(Rotation::begin(now, self.grace)).successor(token);
         let hash = hash(&successor);
         family.current = Some(hash);
         self.by_hash.insert(hash, index);
@@ -70,16 +163,23 @@ impl RefreshTokens {
         Some(successor)
     }
 
-    /// The family of which this is the current token. A spent one revokes the family: nobody can tell the thief from the
-    /// owner.
-    fn unspent(&mut self, presented: &TokenHash, client_id: &str) -> Option<usize> {
+    /// The family in which this token may be presented. A spent one whose answer can't have been lost revokes the
+    /// family: nobody can tell the thief from the owner.
+    fn find(&mut self, now: Now, presented: &TokenHash, client_id: &str) -> Option<(usize, Standing)> {
         let index = *self.by_hash.get(presented)?;
         let family = self.families.get_mut(index).filter(|family| family.client_id == client_id)?;
-        if family.current != Some(*presented) {
-            family.current = None;
-            return None;
+        if family.current.as_ref() == Some(presented) {
+            return Some((index, Standing::Current));
         }
-        Some(index)
+        let in_grace = family.rotation.as_ref().is_some_and(|rotation| !rotation.grace.passed(now));
+        if in_grace && family.spent.back() == Some(presented) {
+            return Some((index, Standing::InGrace));
+        }
+        family.rotation = None;
+        if family.current.take().is_some() {
+            self.refreshes.0.revoked.fetch_add(1, Ordering::Relaxed);
+        }
+        None
     }
 }
 
@@ -88,56 +188,4 @@ fn hash(token: &Secret) -> TokenHash {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tokens() -> RefreshTokens {
-        let mut tokens = RefreshTokens::default();
-        tokens.add(&Secret::from("r1"), "client", "a b".parse().unwrap());
-        tokens
-    }
-
-    #[test]
-    fn a_token_is_redeemed_once_and_leads_to_its_successor() {
-        let mut tokens = tokens();
-        assert_eq!(tokens.scope(&Secret::from("r1"), "client").unwrap().to_string(), "a b");
-        let second = tokens.redeem(&Secret::from("r1"), "client").unwrap();
-        assert_eq!(tokens.scope(&second, "client").unwrap().to_string(), "a b");
-        let third = tokens.redeem(&second, "client").unwrap();
-        assert_ne!(second, third);
-    }
-
-    #[test]
-    fn the_reuse_of_a_spent_token_revokes_the_family() {
-        let mut tokens = tokens();
-        let second = tokens.redeem(&Secret::from("r1"), "client").unwrap();
-        assert!(tokens.redeem(&Secret::from("r1"), "client").is_none());
-        assert!(tokens.redeem(&second, "client").is_none(), "the successor is dead too");
-    }
-
-    #[test]
-    fn a_look_at_a_spent_token_is_reuse_as_well() {
-        let mut tokens = tokens();
-        let second = tokens.redeem(&Secret::from("r1"), "client").unwrap();
-        assert!(tokens.scope(&Secret::from("r1"), "client").is_none());
-        assert!(tokens.redeem(&second, "client").is_none());
-    }
-
-    #[test]
-    fn another_clients_token_is_refused_and_stays_alive() {
-        let mut tokens = tokens();
-        assert!(tokens.redeem(&Secret::from("r1"), "thief").is_none());
-        assert!(tokens.redeem(&Secret::from("unknown"), "client").is_none());
-        assert!(tokens.redeem(&Secret::from("r1"), "client").is_some());
-    }
-
-    #[test]
-    fn memory_does_not_grow_with_the_number_of_refreshes() {
-        let mut tokens = tokens();
-        let mut token = Secret::from("r1");
-        for _ in 0..1_000 {
-            token = tokens.redeem(&token, "client").unwrap();
-        }
-        assert_eq!(tokens.by_hash.len(), REMEMBERED + 1);
-    }
-}
+mod tests;

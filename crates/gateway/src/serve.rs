@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::http_service::{Upgrade, respond};
 use crate::token_endpoint::TokenEndpoint;
 use crate::websocket::{self, Shared};
-use crate::{Config, Sessions};
+use crate::{Config, Refreshes, Sessions};
 
 /// A gateway that has its port and accepts nobody yet.
 #[must_use = "a gateway accepts nobody until it is served"]
@@ -84,6 +84,12 @@ impl Gateway {
         self.shared.sessions.clone()
     }
 
+    /// What becomes of the refresh tokens.
+    #[must_use]
+    pub fn refreshes(&self) -> Refreshes {
+        self.tokens.refreshes()
+    }
+
     /// Serves until `shutdown` is ready; then accepts nobody, says goodbye with close code 1001, and waits up to 5 s
     /// for the connections to end.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
@@ -116,12 +122,13 @@ impl Gateway {
     #[expect(clippy::disallowed_methods, reason = "the caller asked for it by name")]
     pub fn spawn(self) -> Running {
         let (stop, stopped) = oneshot::channel::<()>();
-        let (http_url, ws_url, sessions) = (self.http_url(), self.ws_url(), self.sessions());
+        let (http_url, ws_url) = (self.http_url(), self.ws_url());
+        let (sessions, refreshes) = (self.sessions(), self.refreshes());
         let serving = tokio::spawn(self.serve(async {
             // A dropped sender is a dropped `Running`: stop as well.
             let _ = stopped.await;
         }));
-        Running { http_url, ws_url, sessions, stop, serving }
+        Running { http_url, ws_url, sessions, refreshes, stop, serving }
     }
 }
 
@@ -137,6 +144,7 @@ pub struct Running {
     http_url: String,
     ws_url: String,
     sessions: Sessions,
+    refreshes: Refreshes,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
 }
@@ -158,6 +166,12 @@ impl Running {
     #[must_use]
     pub const fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    /// What became of the refresh tokens.
+    #[must_use]
+    pub const fn refreshes(&self) -> &Refreshes {
+        &self.refreshes
     }
 
     /// Stops, and waits until nothing is left.

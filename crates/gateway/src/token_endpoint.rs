@@ -11,7 +11,7 @@ use auth_http::endpoint::{Grant, Issued, Refusal, TokenCall};
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::refresh::RefreshTokens;
+use crate::refresh::{RefreshTokens, Refreshes};
 use crate::throttle::Throttle;
 use crate::{Approved, Client, Config, Issuer};
 
@@ -31,7 +31,7 @@ struct State {
 
 impl TokenEndpoint {
     pub(crate) fn new(config: &Config, now: Now) -> Self {
-        let mut refresh_tokens = RefreshTokens::default();
+        let mut refresh_tokens = RefreshTokens::new(config.refresh_grace);
         for client in &config.clients {
             if let Some(token) = &client.refresh_token {
                 refresh_tokens.add(token, &client.id, client.scope.clone());
@@ -47,6 +47,11 @@ impl TokenEndpoint {
             state: Mutex::new(State { throttles, refresh_tokens }),
             nobody: Secret::from(crate::authority::random_text()),
         }
+    }
+
+    /// What became of the refresh tokens.
+    pub(crate) fn refreshes(&self) -> Refreshes {
+        self.state().refresh_tokens.refreshes()
     }
 
     /// Answers a request.
@@ -70,11 +75,12 @@ impl TokenEndpoint {
             Grant::ClientCredentials => (narrowed(&client.scope, call.scope.as_ref())?, None),
             Grant::RefreshToken(token) => {
                 let mut state = self.state();
-                let granted = state.refresh_tokens.scope(token, &client.id).ok_or(Refusal::InvalidGrant)?;
+                let granted =
+                    state.refresh_tokens.scope(now, token, &client.id).ok_or(Refusal::InvalidGrant)?;
                 // Before the token is spent: a refused scope must not cost the client its login.
                 let scope = narrowed(granted, call.scope.as_ref())?;
                 let successor =
-                    state.refresh_tokens.redeem(token, &client.id).ok_or(Refusal::InvalidGrant)?;
+                    state.refresh_tokens.redeem(now, token, &client.id).ok_or(Refusal::InvalidGrant)?;
                 (scope, Some(successor))
             }
             _ => return Err(Refusal::UnsupportedGrantType),
