@@ -1,8 +1,12 @@
 //! Callers of the token manager that come, wait and go, one poll at a time.
 
+use std::thread;
 use std::time::Duration;
 
+use auth_core::renewal::Policy;
+use auth_core::token::Generation;
 use auth_core::{Demand, ErrorKind, TokenSource as _};
+use auth_http::manager::TokenManager;
 use realtime_auth_tests::by_hand::{ByHand, World};
 use realtime_auth_tests::scripted_grant::{ScriptedGrant, Step};
 
@@ -70,6 +74,31 @@ fn callers_share_a_failure_and_those_that_come_during_the_pause_get_it_without_a
 }
 
 #[test]
+fn a_caller_that_has_gone_uses_up_no_token_that_serves_once() {
+    let mut world = World::with(ScriptedGrant::new([Step::Slow(5)]), |builder| {
+        builder.with_policy(Policy::new().single_use())
+    });
+    let manager = world.manager.clone();
+    let mut leaving = ByHand::new(manager.token(Demand::Current));
+    let mut staying = ByHand::new(manager.token(Demand::Current));
+    assert!(leaving.poll().is_none() && staying.poll().is_none());
+    let _ = world.driver.as_mut().unwrap().poll();
+    drop(leaving);
+    world.settle();
+    assert_eq!(staying.settle().unwrap().unwrap().secret().expose(), "token-1");
+    assert!(manager.current().is_none());
+}
+
+#[test]
+fn a_policy_may_want_a_token_before_anybody_asks() {
+    for (policy, requests) in [(Policy::new(), 0), (Policy::new().with_keep_warm(), 1)] {
+        let mut world = World::with(ScriptedGrant::new([Step::Issue]), |builder| builder.with_policy(policy));
+        world.settle();
+        assert_eq!(world.grant.requests().len(), requests);
+    }
+}
+
+#[test]
 fn patience_is_the_callers_own() {
     let mut world = World::new(ScriptedGrant::new([Step::Silence]));
     let manager = world.manager.clone();
@@ -124,4 +153,38 @@ fn an_observer_that_panics_takes_nobody_with_it() {
     });
     let manager = world.manager.clone();
     assert!(world.run_until(manager.token(Demand::Current)).is_ok());
+}
+
+/// Nothing here is by hand: threads race for what the tests above go through one by one.
+#[test]
+fn callers_on_many_threads_come_and_go_and_each_gets_what_it_demands() {
+    let grant = ScriptedGrant::new([Step::Slow(2)]);
+    let policy = Policy::new().with_spacing(Duration::ZERO);
+    let (manager, driver) = TokenManager::builder(grant.clone()).with_policy(policy).build_blocking();
+    let driver = thread::spawn(move || driver.run());
+    let callers: Vec<_> = (0..8)
+        .map(|number| {
+            let manager = manager.clone();
+            thread::spawn(move || {
+                let mut seen = Generation::NONE;
+                for round in 0..200 {
+                    let demand = Demand::NewerThan(seen);
+                    if (number + round) % 3 == 0 {
+                        let _ = ByHand::new(manager.token(demand)).poll();
+                    }
+                    let token = manager.token_blocking(demand).unwrap();
+                    assert!(token.generation() > seen);
+                    seen = token.generation();
+                }
+                seen
+            })
+        })
+        .collect();
+    let last = callers.into_iter().map(|caller| caller.join().unwrap()).max();
+    manager.shut_down_blocking();
+    driver.join().unwrap();
+    let mut generation = Generation::NONE;
+    (0..grant.requests().len()).for_each(|_| generation = generation.next());
+    assert!(last.is_some_and(|last| last <= generation), "no token was made up");
+    assert!(grant.requests().len() <= 2 * 8 * 200, "callers share requests");
 }

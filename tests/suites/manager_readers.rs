@@ -106,13 +106,21 @@ fn a_rejection_without_waiting_replaces_the_token_once() {
     (0..1_000).for_each(|_| world.manager.rejected(refused));
     world.settle();
     assert_eq!(world.manager.current().unwrap().secret().expose(), "token-2");
-    // A late report of the old one changes nothing, and neither does one of nothing.
+    // A late report of the old one changes nothing, and neither does one of nothing or of another source's token.
     world.run_for(Duration::from_secs(10));
-    world.manager.rejected(refused);
-    world.manager.rejected(Generation::NONE);
+    let current = world.manager.current().unwrap().generation();
+    for other in [refused, Generation::NONE, current.next().next()] {
+        world.manager.rejected(other);
+    }
     world.run_for(Duration::from_secs(10));
     assert_eq!(world.grant.requests().len(), 2);
     assert_eq!(world.manager.current().unwrap().secret().expose(), "token-2");
+    // Nor do they hide one that counts.
+    for generation in [current, refused, current.next().next()] {
+        world.manager.rejected(generation);
+    }
+    world.settle();
+    assert_eq!(world.manager.current().unwrap().secret().expose(), "token-3");
 }
 
 #[test]

@@ -19,7 +19,8 @@
 //!
 //! # Features
 //!
-//! On by default, each adding a module: `http`, `ws`, `audit`, `providers`. Off by default: `asymmetric`, which adds
+//! On by default, each adding a module: `http`, `ws`, `audit`, `providers`. `http` drives its token manager on tokio, and
+//! lets you drive it on another runtime or on a thread. Off by default: `asymmetric`, which adds
 //! `core::jwt::Asymmetric` for tokens that are signed with RSA, ECDSA or Ed25519.
 
 #[cfg(feature = "audit")]

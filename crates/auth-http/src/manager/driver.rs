@@ -175,7 +175,7 @@ impl Driver {
             });
         }
         if signals.has(Signal::Rejected) {
-            self.inputs.push_back(Input::Rejected { generation: self.shared.rejected() });
+            self.inputs.push_back(Input::Rejected { generation: self.shared.take_rejected() });
         }
         if signals.has(Signal::Used) {
             self.inputs.push_back(Input::Used);
@@ -254,6 +254,9 @@ impl Drop for Driver {
         self.calls.close();
         while self.calls.try_recv().is_ok() {}
         self.waiting.clear();
+        // Before the end is told of: whoever waits for it may open the store next.
+        self.work = None;
+        self.store.unlock();
         self.shared.end();
     }
 }

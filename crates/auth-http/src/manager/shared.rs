@@ -13,7 +13,7 @@ pub(super) struct Shared {
     published: ArcSwapOption<Published>,
     /// Which signals wait for the driver.
     signals: AtomicU8,
-    /// The newest generation that was reported as refused, for [`Signal::Rejected`].
+    /// The generation of [`Signal::Rejected`].
     rejected: Mutex<Generation>,
     ended: AtomicBool,
     /// Something that [`Changes`](super::Changes) and shutting down wait for has happened.
@@ -90,11 +90,15 @@ impl Shared {
         self.signals.fetch_or(signal as u8, Ordering::AcqRel) & signal as u8 == 0
     }
 
-    /// Leaves the signal that `generation` was refused; like [`signal`](Self::signal).
+    /// Leaves the signal that `generation` was refused; like [`signal`](Self::signal). Only what readers see can be refused
+    /// with effect: a late report, or one of another source's token, must not hide one that counts.
     pub(super) fn reject(&self, generation: Generation) -> bool {
+        if self.generation() != generation {
+            return false;
+        }
         {
-            let mut newest = self.newest_rejected();
-            *newest = generation.max(*newest);
+            let mut last = self.last_rejected();
+            *last = generation.max(*last);
         }
         self.signal(Signal::Rejected)
     }
@@ -107,12 +111,12 @@ impl Shared {
         Signals(self.signals.swap(0, Ordering::AcqRel))
     }
 
-    /// The newest generation that was reported as refused.
-    pub(super) fn rejected(&self) -> Generation {
-        *self.newest_rejected()
+    /// The generation of [`Signal::Rejected`].
+    pub(super) fn take_rejected(&self) -> Generation {
+        std::mem::take(&mut *self.last_rejected())
     }
 
-    fn newest_rejected(&self) -> MutexGuard<'_, Generation> {
+    fn last_rejected(&self) -> MutexGuard<'_, Generation> {
         self.rejected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
