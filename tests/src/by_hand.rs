@@ -15,30 +15,53 @@ use crate::scripted_grant::ScriptedGrant;
 
 /// A clock that stands still until it is turned. Its sleeps wake nobody: poll again after turning it.
 #[derive(Debug, Clone, Default)]
-pub struct HandClock(Arc<AtomicU64>);
+pub struct HandClock(Arc<Hands>);
+
+#[derive(Debug, Default)]
+struct Hands {
+    mono: AtomicU64,
+    suspended: AtomicU64,
+    sleeps: AtomicUsize,
+}
 
 impl HandClock {
     /// Turns both clocks.
     pub fn advance(&self, duration: Duration) {
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        self.0.fetch_add(millis, Ordering::SeqCst);
+        self.0.mono.fetch_add(millis(duration), Ordering::SeqCst);
+    }
+
+    /// Turns the wall clock alone, as if the computer had slept.
+    pub fn suspend(&self, duration: Duration) {
+        self.0.suspended.fetch_add(millis(duration), Ordering::SeqCst);
+    }
+
+    /// How many sleeps were begun so far.
+    #[must_use]
+    pub fn sleeps(&self) -> usize {
+        self.0.sleeps.load(Ordering::SeqCst)
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::SeqCst))
+        Duration::from_millis(self.0.mono.load(Ordering::SeqCst))
     }
 }
 
 impl Timer for HandClock {
     fn now(&self) -> Now {
-        let wall = Timestamp::from_millis(1_700_000_000_000).saturating_add(self.elapsed());
+        let suspended = Duration::from_millis(self.0.suspended.load(Ordering::SeqCst));
+        let wall = Timestamp::from_millis(1_700_000_000_000).saturating_add(self.elapsed() + suspended);
         Now { wall, mono: Moment::since_origin(self.elapsed()) }
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
+        self.0.sleeps.fetch_add(1, Ordering::SeqCst);
         let (clock, end) = (self.clone(), self.elapsed().saturating_add(duration));
         Box::pin(poll_fn(move |_| if clock.elapsed() >= end { Poll::Ready(()) } else { Poll::Pending }))
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A future that is polled when the test says so, and counts how often it was woken.

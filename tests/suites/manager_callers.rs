@@ -39,6 +39,15 @@ fn a_caller_may_be_dropped_at_any_poll() {
 }
 
 #[test]
+fn a_caller_that_left_before_it_was_heard_causes_nothing() {
+    let mut world = World::new(ScriptedGrant::new([Step::Issue]));
+    let manager = world.manager.clone();
+    assert!(ByHand::new(manager.token(Demand::Current)).poll().is_none());
+    world.settle();
+    assert_eq!(world.grant.requests().len(), 0);
+}
+
+#[test]
 fn more_callers_than_the_queue_holds_are_all_answered() {
     let mut world = World::new(ScriptedGrant::new([Step::Slow(3)]));
     let manager = world.manager.clone();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use auth_core::renewal::Policy;
 use auth_core::token::Generation;
 use auth_core::{Demand, ErrorKind, TokenSource as _};
 use realtime_auth_tests::by_hand::{ByHand, World};
@@ -82,6 +83,35 @@ fn a_million_reads_wake_the_driver_once() {
     }
     assert!(wakes(&world) <= before + 1, "once for each tick");
     assert_eq!(world.grant.requests().len(), 2);
+}
+
+#[test]
+fn a_computer_that_slept_is_noticed_within_half_a_minute() {
+    let grant = ScriptedGrant::new([Step::Issue]);
+    let mut world = World::with(grant, |builder| builder.with_policy(Policy::new().with_keep_warm()));
+    world.run_for(Duration::from_secs(2));
+    world.clock.suspend(Duration::from_secs(7_200));
+    assert!(world.manager.current().is_none(), "readers notice at once");
+    world.settle();
+    assert_eq!(world.grant.requests().len(), 1, "the driver's timer stood still");
+    world.run_for(Duration::from_secs(31));
+    assert_eq!(world.grant.requests().len(), 2);
+}
+
+#[test]
+fn a_driver_that_is_woken_often_keeps_its_timer() {
+    let mut world = ready([Step::Issue, Step::Silence]);
+    let sleeps = world.clock.sleeps();
+    for _ in 0..100 {
+        let wants = Demand::InsteadOf(Generation::NONE.next().next());
+        let manager = world.manager.clone();
+        let mut caller = ByHand::new(manager.token(wants));
+        assert!(caller.poll().is_none());
+        world.settle();
+        assert!(caller.poll().is_some(), "there is no such token");
+        world.clock.advance(Duration::from_millis(100));
+    }
+    assert_eq!(world.clock.sleeps(), sleeps);
 }
 
 #[test]

@@ -239,7 +239,7 @@ impl Driver {
         let _ = catch_unwind(AssertUnwindSafe(|| self.observer.observe(event)));
     }
 
-    /// Leaves an alarm for the same deadline as it is: callers that come often would put it off otherwise.
+    /// Leaves an alarm for the same deadline as it is: each caller would cost a new sleep otherwise, and put off the ticks.
     fn set_alarm(&mut self, deadline: Option<Deadline>, now: Now) {
         if self.alarm.map(|alarm| alarm.deadline) != deadline {
             let cap = now.timer(LONGEST_SLEEP);
