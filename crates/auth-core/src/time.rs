@@ -23,6 +23,7 @@ impl Timestamp {
 
     /// The instant this long after the Unix epoch, rounded down to the millisecond: what a driver's clock reads.
     #[must_use]
+    #[inline]
     pub const fn since_epoch(elapsed: Duration) -> Self {
         Self(millis(elapsed))
     }
@@ -79,6 +80,7 @@ impl Moment {
 
     /// The moment `elapsed` after the origin.
     #[must_use]
+    #[inline]
     pub const fn since_origin(elapsed: Duration) -> Self {
         Self(elapsed)
     }
@@ -129,6 +131,7 @@ pub struct Deadline {
 impl Deadline {
     /// Whether the deadline has passed.
     #[must_use]
+    #[inline]
     pub fn passed(&self, now: Now) -> bool {
         now.mono >= self.mono || self.wall.is_some_and(|wall| now.wall >= wall)
     }

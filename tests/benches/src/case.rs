@@ -2,15 +2,22 @@
 
 use std::hint::black_box;
 
-/// Two ways to do the same work, and how they must compare.
+/// Ours and a baseline, and how they must compare.
 pub(crate) struct Case {
     pub(crate) subject: &'static str,
     /// How much work it is; cases of one subject with different sizes make a plot.
     pub(crate) size: Option<u32>,
-    pub(crate) ours: Routine,
+    pub(crate) work: Work,
     pub(crate) baseline_name: &'static str,
-    pub(crate) baseline: Routine,
     pub(crate) bar: Bar,
+}
+
+/// What is compared.
+pub(crate) enum Work {
+    /// The time that two routines take.
+    Timed { ours: Routine, baseline: Routine },
+    /// Two quantities that are the same on any machine.
+    Counted { unit: &'static str, ours: f64, baseline: f64 },
 }
 
 /// Does the work as often as it is told to.
@@ -19,10 +26,14 @@ pub(crate) type Routine = Box<dyn FnMut(u64)>;
 /// What must hold for a case.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Bar {
-    /// Ours takes no more nanoseconds than this.
-    Nanoseconds(f64),
-    /// Ours takes no more than so many times what the baseline takes.
+    /// Ours is no more than this, in its unit: nanoseconds where it is timed.
+    Most(f64),
+    /// Ours is no more than so many times the baseline.
     Ratio(f64),
+    /// The same, and allocates nothing.
+    RatioWithoutAllocation(f64),
+    /// Ours is no less than so many times the baseline.
+    RatioAtLeast(f64),
 }
 
 impl Case {

@@ -8,6 +8,7 @@ mod core;
 mod measure;
 mod plot;
 mod report;
+mod tokens;
 
 use std::process::ExitCode;
 
@@ -35,18 +36,22 @@ struct Arguments {
 enum Suite {
     /// The models without I/O.
     Core,
+    /// Tokens in use: cached reads, and many machines at once.
+    Tokens,
 }
 
 impl Suite {
     fn cases(self) -> Vec<Case> {
         match self {
             Self::Core => core::cases(),
+            Self::Tokens => tokens::cases(),
         }
     }
 
     const fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
+            Self::Tokens => "tokens",
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::case::Routine;
 /// What two routines cost, as medians.
 #[derive(Debug)]
 pub(crate) struct Measured {
-    /// Nanoseconds a time.
+    /// Nanoseconds a time, or what was counted.
     pub(crate) ours: f64,
     pub(crate) baseline: f64,
     /// The median of the ratios within each round, which is steadier than the ratio of the medians.
@@ -18,6 +18,13 @@ pub(crate) struct Measured {
     /// Allocations a time, those that grow one included.
     pub(crate) allocations: f64,
     pub(crate) baseline_allocations: f64,
+}
+
+impl Measured {
+    /// Quantities that were counted, which takes no rounds.
+    pub(crate) fn counted(ours: f64, baseline: f64) -> Self {
+        Self { ours, baseline, ratio: ours / baseline, allocations: 0.0, baseline_allocations: 0.0 }
+    }
 }
 
 /// How long a batch is at least: long beside the clock's grain, short beside the moods of a shared machine.

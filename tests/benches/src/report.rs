@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::case::{Bar, Case};
+use crate::case::{Bar, Case, Work};
 use crate::measure::{Measured, measure};
 
 /// One case, measured.
@@ -18,7 +18,7 @@ pub(crate) struct Line {
     pub(crate) baseline_name: &'static str,
     ratio: f64,
     bar: f64,
-    /// What the bar is for: `ours`, in the unit, or the `ratio`.
+    /// What the bar is for: `ours`, in the unit, or the `ratio`, which is `at least` that where it says so.
     bar_on: &'static str,
     pub(crate) holds: bool,
     allocations: f64,
@@ -33,17 +33,22 @@ impl Line {
     /// Measures a case.
     pub(crate) fn of(bench: &'static str, case: Case) -> Self {
         let name = case.name();
-        let Case { subject, size, mut ours, baseline_name, mut baseline, bar } = case;
-        let measured = measure(&mut ours, &mut baseline);
+        let Case { subject, size, work, baseline_name, bar } = case;
+        let (unit, measured) = match work {
+            Work::Timed { mut ours, mut baseline } => ("ns", measure(&mut ours, &mut baseline)),
+            Work::Counted { unit, ours, baseline } => (unit, Measured::counted(ours, baseline)),
+        };
         let Measured { ours, baseline, ratio, allocations, baseline_allocations } = measured;
         let (bar, bar_on, holds) = match bar {
-            Bar::Nanoseconds(most) => (most, "ours", ours <= most),
+            Bar::Most(most) => (most, "ours", ours <= most),
             Bar::Ratio(most) => (most, "ratio", ratio <= most),
+            Bar::RatioWithoutAllocation(most) => (most, "ratio", ratio <= most && allocations == 0.0),
+            Bar::RatioAtLeast(least) => (least, "ratio at least", ratio >= least),
         };
         Self {
             bench,
             case: name,
-            unit: "ns",
+            unit,
             ours: rounded(ours),
             baseline: rounded(baseline),
             baseline_name,
@@ -77,7 +82,8 @@ pub(crate) fn table(lines: &[Line]) -> String {
         let Line { ours, baseline, ratio, bar, bar_on, unit, allocations, .. } = line;
         let bar = match *bar_on {
             "ours" => format!("{bar} {unit}"),
-            _ => format!("× {bar}"),
+            "ratio" => format!("× {bar}"),
+            _ => format!("≥ {bar}"),
         };
         let (ours, baseline) = (format!("{ours:.1} {unit}"), format!("{baseline:.1} {unit}"));
         let (ratio, allocations) = (format!("{ratio:.3}"), format!("{allocations:.1}"));

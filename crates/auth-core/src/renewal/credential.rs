@@ -25,13 +25,15 @@ pub struct Credential {
 impl Credential {
     /// Whether the token may be served without asking the machine: it lives, and will for a moment yet.
     #[must_use]
+    #[inline]
     pub fn serves(&self, now: Now) -> bool {
         !self.margin_from.passed(now)
     }
 
-    /// Whether the time to renew the token has come. It still serves; the first reader to use it since tells the machine
+    /// Whether the time to renew the token has come. One that is not due serves, and one that is may still; the first reader to use it since tells the machine
     /// by [`Input::Used`](super::Input::Used), in case it was left alone.
     #[must_use]
+    #[inline]
     pub fn due(&self, now: Now) -> bool {
         self.renew_at.passed(now)
     }

@@ -45,8 +45,9 @@ impl Policy {
     }
 
     /// How long before its expiry a token is renewed: 120 s by default, the figure of the Genesys document, and
-    /// never more than half of the token's lifetime, so that a short-lived token is still cached. A longer lead
-    /// survives a longer outage of the token endpoint.
+    /// never more than half of the token's lifetime, so that a short-lived token is still cached, nor less than the last
+    /// tenth or ten seconds of it, in which callers wait for the next token. A longer lead survives a longer outage of the
+    /// token endpoint.
     #[must_use]
     pub fn with_lead(self, lead: Duration) -> Self {
         Self { lead, ..self }
@@ -139,7 +140,7 @@ impl Policy {
     /// Jitter comes off the front, up to a tenth of the lifetime and at most 30 s, and is drawn once for each
     /// token: tokens issued together would otherwise be renewed together.
     pub(super) fn renew_after(&self, life: Duration, jitter: &mut Jitter) -> Duration {
-        let lead = self.lead.min(life / 2);
+        let lead = self.lead.min(life / 2).max(margin(life));
         let spread = (life / 10).min(Duration::from_secs(30));
         life.saturating_sub(lead).saturating_sub(jitter.between(Duration::ZERO, spread))
     }

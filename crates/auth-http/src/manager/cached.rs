@@ -20,10 +20,9 @@ pub struct Cached {
 }
 
 impl Cached {
-    /// The credential that is published, if it may be served at `now`.
-    pub(super) fn new(guard: Guard<Option<Arc<Published>>>, now: Now) -> Option<Self> {
-        let serves = guard.as_ref().is_some_and(|published| published.credential.serves(now));
-        serves.then_some(Self { guard, now })
+    /// What is published and may be served at `now`.
+    pub(super) const fn new(guard: Guard<Option<Arc<Published>>>, now: Now) -> Self {
+        Self { guard, now }
     }
 
     /// The text to present.
@@ -42,11 +41,6 @@ impl Cached {
     #[must_use]
     pub fn token(&self) -> Token {
         self.credential().token(self.now)
-    }
-
-    /// Notes the use, and says whether the driver must hear of it now.
-    pub(super) fn note_use(&self) -> bool {
-        self.published().note_use(self.credential().due(self.now))
     }
 
     fn credential(&self) -> &Credential {

@@ -70,11 +70,12 @@ impl TokenManager {
     #[must_use]
     pub fn current(&self) -> Option<Cached> {
         let now = self.timer.now();
-        let cached = Cached::new(self.shared.published(), now)?;
-        if cached.note_use() && self.shared.signal(Signal::Used) {
+        let published = self.shared.published();
+        let usage = published.as_ref()?.note_use(now)?;
+        if usage.is_news && self.shared.signal(Signal::Used) {
             self.wake();
         }
-        Some(cached)
+        Some(Cached::new(published, now))
     }
 
     /// The same as [`token`](TokenSource::token), within `patience`: then a token that is still alive will do, though a

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwapOption, Guard};
 use auth_core::renewal::Credential;
+use auth_core::time::Now;
 use auth_core::token::Generation;
 use event_listener::{Event, EventListener};
 
@@ -147,12 +148,25 @@ impl Shared {
 }
 
 impl Published {
-    /// Notes a use, and says whether it is the first since the last tick that finds the renewal due.
-    pub(super) fn note_use(&self, due: bool) -> bool {
+    /// Notes a use at `now`; `None` if the credential may not be used any more.
+    #[inline]
+    pub(super) fn note_use(&self, now: Now) -> Option<Usage> {
+        // One that is not due serves: for most of its life there is one deadline to look at.
+        let due = self.credential.due(now);
+        if due && !self.credential.serves(now) {
+            return None;
+        }
         let usage = if due { USED_WHEN_DUE } else { USED };
         // Looking first: a note that stands already is read by all cores without taking the line from each other.
-        self.usage.load(Ordering::Relaxed) < usage
+        let is_news = self.usage.load(Ordering::Relaxed) < usage
             && self.usage.fetch_max(usage, Ordering::Relaxed) < usage
-            && due
+            && due;
+        Some(Usage { is_news })
     }
+}
+
+/// A use that was noted.
+pub(super) struct Usage {
+    /// It is the first since the last tick that finds the renewal due, so the driver must hear of it.
+    pub(super) is_news: bool,
 }
