@@ -219,7 +219,7 @@ impl Rotation {
     pub(super) fn record(&self, intent: Option<Timestamp>) -> Record {
         Record {
             revision: self.revision,
-            refresh_token: self.token.as_ref().or(self.refused.back()).cloned(),
+            refresh_token: self.token.as_ref().or_else(|| self.refused.back()).cloned(),
             origin: self.origin.clone(),
             access_token: self.access_token.clone(),
             intent,
