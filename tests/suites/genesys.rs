@@ -167,6 +167,27 @@ async fn a_refresh_token_rotates_and_the_old_one_is_never_sent_again() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_outlives_the_program_in_its_token_file() {
+    let gateway = gateway(HOUR).await;
+    let folder = tempfile::tempdir().unwrap();
+    let open = || {
+        client(gateway.http_url(), &Recorder::default())
+            .with_refresh_token(REFRESH_TOKEN)
+            .with_token_file(folder.path().join("genesys.json"))
+            .build()
+            .unwrap()
+    };
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        let client = open();
+        tokens.push(client.valid_token().await.unwrap().secret().expose().to_owned());
+        client.shut_down().await;
+    }
+    assert!(tokens.iter().all(|token| *token == tokens[0]), "one request served three runs");
+    assert_eq!((gateway.refreshes().redeemed(), gateway.refreshes().revoked()), (1, 0));
+}
+
+#[tokio::test]
 async fn a_session_lives_on_a_refresh_token() {
     let gateway = gateway(Duration::from_secs(2)).await;
     let recorder = Recorder::default();

@@ -35,6 +35,7 @@ use auth_core::{Demand, Observer, Secret, Token, TokenSource};
 use auth_http::client::HyperClient;
 use auth_http::grant::{ClientCredentials, RefreshToken};
 use auth_http::manager::TokenManager;
+use auth_http::store::FileStore;
 use auth_http::wire::TokenEndpoint;
 use ws_session::dialect::Dialect;
 use ws_session::driver::tokio::{Session, Target};
@@ -44,6 +45,7 @@ use ws_session::machine::Config as SessionConfig;
 #[derive(Clone)]
 pub struct Client {
     tokens: Arc<dyn TokenSource>,
+    manager: TokenManager,
     observer: Arc<dyn Observer>,
     audit: Option<AuditLog>,
     target: Target,
@@ -60,6 +62,7 @@ impl Client {
             client_id: client_id.to_owned(),
             client_secret: client_secret.into(),
             refresh_token: None,
+            token_file: None,
             required_scopes: Scopes::default(),
             observers: Observers::default(),
             audit_file: None,
@@ -100,6 +103,12 @@ impl Client {
         self.tokens.token(Demand::Current).await
     }
 
+    /// Ends the renewal of tokens for all clones, and waits until a rotated refresh token is saved; sessions end when their
+    /// token does. A program that gives a [token file](Builder::with_token_file) ends with this.
+    pub async fn shut_down(&self) {
+        self.manager.shut_down().await;
+    }
+
     /// Writes out the audit file and closes it, if there is one; says what became of the events. Blocks until the
     /// disk has them. Sessions go on without it.
     #[must_use]
@@ -124,6 +133,7 @@ pub struct Builder {
     client_id: String,
     client_secret: Secret,
     refresh_token: Option<Secret>,
+    token_file: Option<PathBuf>,
     required_scopes: Scopes,
     observers: Observers,
     audit_file: Option<PathBuf>,
@@ -135,6 +145,12 @@ impl Builder {
     /// Redeems this refresh token, and its successors, instead of using client credentials.
     pub fn with_refresh_token(self, refresh_token: impl Into<Secret>) -> Self {
         Self { refresh_token: Some(refresh_token.into()), ..self }
+    }
+
+    /// Where tokens are kept between runs, and shared with other processes: a file of its owner's alone. Without one a
+    /// rotated refresh token is lost when the program ends.
+    pub fn with_token_file(self, path: impl Into<PathBuf>) -> Self {
+        Self { token_file: Some(path.into()), ..self }
     }
 
     /// The scopes that each token must have: checked before it reaches a socket.
@@ -191,9 +207,15 @@ impl Builder {
             Some(token) => TokenManager::builder(RefreshToken::new(endpoint, Arc::new(client), token)),
             None => TokenManager::builder(ClientCredentials::new(endpoint, Arc::new(client))),
         };
+        let manager = match self.token_file {
+            Some(path) => {
+                manager.with_store(Arc::new(FileStore::open(path).map_err(ConfigError::TokenFile)?))
+            }
+            None => manager,
+        };
         let manager = manager.with_policy(self.policy).with_observer(Arc::clone(&observer)).spawn();
-        let tokens = Arc::new(RequireScopes::new(manager, self.required_scopes, Arc::clone(&observer)));
-        Ok(Client { tokens, observer, audit, target, session: self.session })
+        let tokens = RequireScopes::new(manager.clone(), self.required_scopes, Arc::clone(&observer));
+        Ok(Client { tokens: Arc::new(tokens), manager, observer, audit, target, session: self.session })
     }
 }
 
@@ -236,6 +258,9 @@ pub enum ConfigError {
     /// TLS can't be set up.
     #[error("TLS can't be set up: {0}; install the system's ca-certificates")]
     Tls(#[source] io::Error),
+    /// The file for tokens can't be used.
+    #[error("the file for tokens can't be used: {0}")]
+    TokenFile(#[source] auth_core::Error),
     /// The token endpoint can't be used as configured.
     #[error(transparent)]
     Token(#[from] auth_http::wire::ConfigError),

@@ -178,7 +178,10 @@ impl Renewal {
         let attempt = flying.attempt;
         flying.step = Step::Sent { ticket, at: now, refresh_token: refresh_token.clone() };
         self.tell(AuthEvent::TokenRequested { attempt });
-        self.outputs.push_back(Output::Fetch { ticket, attempt: Attempt { refresh_token, server_time } });
+        self.outputs.push_back(Output::Fetch {
+            ticket,
+            attempt: Attempt { server_time, ..Attempt::new(refresh_token) },
+        });
     }
 
     pub(super) fn loaded(&mut self, now: Now, ticket: Ticket, result: Result<Option<Record>, Error>) {

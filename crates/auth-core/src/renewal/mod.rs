@@ -201,6 +201,14 @@ pub struct Attempt {
     pub server_time: Option<Timestamp>,
 }
 
+impl Attempt {
+    /// An attempt to redeem this refresh token, or to obtain a token anew; for whoever calls a grant without the machine.
+    #[must_use]
+    pub const fn new(refresh_token: Option<Secret>) -> Self {
+        Self { refresh_token, server_time: None }
+    }
+}
+
 /// What a grant does with refresh tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "the three ways there are: no, must, may")]
