@@ -18,7 +18,7 @@ pub(super) struct Callers {
 pub(super) struct Waiting {
     pub(super) demand: Demand,
     /// When the caller's own patience ends.
-    pub(super) patience: Option<Deadline>,
+    pub(super) patience: Deadline,
     /// When it takes the token there is, although a newer one is on its way.
     pub(super) settles: Option<Deadline>,
 }
@@ -59,5 +59,5 @@ impl Callers {
 }
 
 fn first(next: Option<Deadline>, waiting: Waiting) -> Option<Deadline> {
-    [next, waiting.patience, waiting.settles].into_iter().flatten().reduce(Deadline::or)
+    [next, Some(waiting.patience), waiting.settles].into_iter().flatten().reduce(Deadline::or)
 }

@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::callers::{Callers, Waiting};
 use super::credential::{Credential, Held, Noted};
 use super::flight::Flight;
-use super::policy::{FRESH, Use};
+use super::policy::{FRESH, USUAL_PATIENCE, Use};
 use super::rotation::Rotation;
 use super::server_clock::ServerClock;
 use super::{Caller, Input, Output, Policy, Refresh, Ticket};
@@ -179,7 +179,8 @@ impl Renewal {
         };
         let there = self.living(now).filter(|held| demand.accepts(held.shared.generation));
         let settles = there.map(|held| now.timer(held.shared.expires.remaining(now) / 2));
-        let waiting = Waiting { demand, patience: patience.map(|patience| now.timer(patience)), settles };
+        let patience = now.timer(patience.unwrap_or(USUAL_PATIENCE));
+        let waiting = Waiting { demand, patience, settles };
         if !self.answer(now, caller, waiting) {
             self.callers.add(caller, waiting);
         }
@@ -267,14 +268,14 @@ impl Renewal {
 
     /// Answers one caller, if there is an answer yet.
     fn answer(&mut self, now: Now, caller: Caller, waiting: Waiting) -> bool {
-        let passed = |deadline: Option<Deadline>| deadline.is_some_and(|deadline| deadline.passed(now));
-        let impatient = passed(waiting.patience);
+        let impatient = waiting.patience.passed(now);
+        let settles = waiting.settles.is_some_and(|settles| settles.passed(now));
         let stalled = self.stalled(now);
         let living = self.living(now).filter(|held| !self.policy.is_single_use() || held.shared.serves(now));
         let wanted = living.filter(|held| waiting.demand.accepts(held.shared.generation));
         let waits_no_longer = stalled.is_some() || impatient;
         let serve = match (wanted, living) {
-            (Some(held), _) => held.shared.serves(now) || waits_no_longer || passed(waiting.settles),
+            (Some(held), _) => held.shared.serves(now) || waits_no_longer || settles,
             // Better the old token, which is still alive, than none.
             (None, Some(_)) => waits_no_longer && matches!(waiting.demand, Demand::NewerThan(_)),
             (None, None) => false,

@@ -60,7 +60,7 @@ pub enum Input {
         caller: Caller,
         /// What.
         demand: Demand,
-        /// How long the caller waits; `None` leaves it to the flight, which ends within a minute.
+        /// How long the caller waits; `None` means a minute, which is longer than a flight.
         patience: Option<Duration>,
     },
     /// A caller that waited has gone.

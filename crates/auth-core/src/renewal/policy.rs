@@ -168,6 +168,10 @@ pub(super) const PAUSE_AFTER_VERDICT: Duration = Duration::from_secs(60);
 /// The shortest pause, however little is left of a living token.
 pub(super) const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a caller waits that does not say: a minute, as [`TokenSource`](crate::TokenSource) promises. It is longer than a
+/// flight, but where each token serves one caller, there may be many flights before one's own.
+pub(super) const USUAL_PATIENCE: Duration = Duration::from_secs(60);
+
 /// A token that replaced a refused one, and is itself refused within this time, shows that tokens are not the trouble.
 pub(super) const FRESH: Duration = Duration::from_secs(5);
 

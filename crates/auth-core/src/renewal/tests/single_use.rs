@@ -61,3 +61,20 @@ fn a_caller_that_withdrew_costs_no_token() {
     simulation.issue(HOUR);
     assert_eq!(simulation.answers[&stays].as_ref().unwrap().secret().expose(), "token-1");
 }
+
+#[test]
+fn nobody_waits_longer_than_a_minute_however_many_came_before() {
+    let mut simulation = simulation();
+    for _ in 0..40 {
+        simulation.demand(Demand::Current);
+    }
+    let begin = simulation.now;
+    while simulation.answers.len() < 40 {
+        simulation.sleep(5 * SECOND); // a slow endpoint
+        if simulation.fetch.is_some() {
+            simulation.issue(HOUR);
+        }
+    }
+    assert!(simulation.now.wall.saturating_since(begin.wall) <= 61 * SECOND);
+    assert_eq!(simulation.answers.values().filter(|answer| answer.is_ok()).count(), 11);
+}
