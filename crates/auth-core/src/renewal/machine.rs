@@ -179,10 +179,12 @@ impl Renewal {
         };
         let there = self.living(now).filter(|held| demand.accepts(held.shared.generation));
         let settles = there.map(|held| now.timer(held.shared.expires.remaining(now) / 2));
-        let patience = now.timer(patience.unwrap_or(USUAL_PATIENCE));
-        let waiting = Waiting { demand, patience, settles };
-        if !self.answer(now, caller, waiting) {
-            self.callers.add(caller, waiting);
+        let patient = Waiting { demand, patience: now.timer(USUAL_PATIENCE), settles };
+        if !self.answer(now, caller, patient) {
+            let patience = now.timer(patience.unwrap_or(USUAL_PATIENCE));
+            self.callers.add(caller, Waiting { patience, ..patient });
+            // Even for a caller that has no patience at all: the next one finds a token then.
+            self.begin_if_wanted(now);
         }
     }
 
@@ -223,14 +225,21 @@ impl Renewal {
         self.tell_of_deadlines(now);
         loop {
             self.answer_callers(now);
-            if !matches!(self.flight, Flight::Idle) || !matches!(self.life, Life::Open) {
+            if !self.begin_if_wanted(now) {
                 break;
             }
-            let Some(reason) = self.wanted(now) else { break };
-            self.restock = false;
-            self.begin(now, reason);
         }
         self.end_if_settled(now);
+    }
+
+    fn begin_if_wanted(&mut self, now: Now) -> bool {
+        if !matches!((&self.flight, &self.life), (Flight::Idle, Life::Open)) {
+            return false;
+        }
+        let Some(reason) = self.wanted(now) else { return false };
+        self.restock = false;
+        self.begin(now, reason);
+        true
     }
 
     /// Why a flight is wanted, if one is.

@@ -268,6 +268,17 @@ fn an_impatient_caller_is_told_and_the_request_goes_on() {
 }
 
 #[test]
+fn a_caller_without_any_patience_has_a_token_fetched_for_the_next() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    let caller = Caller::new(77);
+    let patience = Some(Duration::ZERO);
+    simulation.input(Input::Demanded { caller, demand: Demand::Current, patience });
+    assert_eq!(simulation.answers[&caller].as_ref().unwrap_err().kind(), ErrorKind::Timeout);
+    simulation.issue(HOUR);
+    simulation.served();
+}
+
+#[test]
 fn a_caller_that_withdraws_is_not_answered_and_changes_nothing_else() {
     let mut simulation = Simulation::new(Policy::new(), 5);
     let gone = simulation.demand(Demand::Current);
