@@ -175,6 +175,8 @@ impl Line {
         let name = text("event");
         let (mark, detail) = match name.as_str() {
             "gateway_listening" => (Mark::Good, format!("{} and {}", text("http"), text("ws"))),
+            "renewal_started" => (Mark::Underway, format!("the token is wanted: {}", text("reason"))),
+            "renewal_delayed" => (Mark::Underway, format!("waits: {}", text("reason"))),
             "token_requested" => (Mark::Underway, format!("attempt {}", number("attempt"))),
             "rate_limited" => (
                 Mark::Setback,
