@@ -151,6 +151,14 @@ impl Deadline {
 }
 
 impl Deadline {
+    /// The same deadline with no more left by the wall clock than by the monotonic one: for one that was made before the
+    /// wall clock was set back, so that a suspend still shows.
+    #[must_use]
+    pub fn reset(self, now: Now) -> Self {
+        let left = self.mono.0.saturating_sub(now.mono.0);
+        Self { wall: self.wall.map(|wall| wall.min(now.wall.saturating_add(left))), ..self }
+    }
+
     /// The deadline that passes as soon as either of the two does.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
@@ -230,6 +238,17 @@ mod tests {
     fn an_expiry_passes_although_the_wall_clock_was_set_back() {
         let expiry = at(3_600_000, 0).expiry(Duration::from_secs(60));
         assert!(expiry.passed(at(0, 60_000)));
+    }
+
+    #[test]
+    fn a_suspend_shows_although_the_wall_clock_was_set_back_before_it() {
+        let minute = Duration::from_secs(60);
+        let expiry = at(3_600_000, 0).expiry(10 * minute);
+        // After a minute the wall clock is set back by an hour, and then the computer sleeps for an hour.
+        let (noticed, woken) = (at(60_000, 60_000), at(3_660_000, 60_000));
+        assert!(!expiry.passed(woken), "this is why");
+        assert!(expiry.reset(noticed).passed(woken));
+        assert_eq!(expiry.reset(noticed).remaining(noticed), 9 * minute);
     }
 
     #[test]

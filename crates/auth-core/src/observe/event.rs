@@ -167,6 +167,12 @@ pub enum AuthEvent {
         /// How far it is ahead of the local wall clock, in milliseconds; negative when behind.
         offset_ms: i64,
     },
+    /// The local wall clock was set back. Tokens expire when they would have, and sooner if the computer sleeps.
+    ClockSetBack {
+        /// By how much.
+        #[serde(rename = "behind_ms", serialize_with = "millis")]
+        behind: Duration,
+    },
     /// A server refused a token, which will not be presented again.
     TokenRejected {
         /// Its name in these records.

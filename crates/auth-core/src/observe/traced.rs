@@ -61,6 +61,7 @@ impl Observer for Traced {
             | AuthEvent::RateLimited { .. }
             | AuthEvent::TokenRequestFailed { .. }
             | AuthEvent::TokenExpired { .. }
+            | AuthEvent::ClockSetBack { .. }
             | AuthEvent::RefreshInDoubt { .. }
             | AuthEvent::RefreshTokenRefused { .. }
             | AuthEvent::StoreFailed { .. }

@@ -106,7 +106,8 @@ impl Renewal {
             });
         }
         let renew_after = self.policy.renew_after(life, &mut self.jitter);
-        let since = |after: Duration| sent.expiry(after);
+        // The wall clock may have been set back since.
+        let since = |after: Duration| sent.expiry(after).reset(now);
         let held = self.hold(now, life, renew_after, &since, response.access_token, response.scope);
         self.tell(AuthEvent::TokenIssued {
             token: held.fingerprint,

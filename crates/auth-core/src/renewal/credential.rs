@@ -96,6 +96,21 @@ pub(super) enum Noted {
 }
 
 impl Held {
+    /// The wall clock was set back: it must not hide a suspend that comes after.
+    pub(super) fn reset(&mut self, now: Now) {
+        let Credential { secret, generation, fingerprint, scope, renew_at, margin_from, expires } =
+            &*self.shared;
+        self.shared = Arc::new(Credential {
+            secret: secret.clone(),
+            generation: *generation,
+            fingerprint: *fingerprint,
+            scope: scope.clone(),
+            renew_at: renew_at.reset(now),
+            margin_from: margin_from.reset(now),
+            expires: expires.reset(now),
+        });
+    }
+
     /// Whether it may be handed out at all.
     pub(super) fn lives(&self, now: Now) -> bool {
         !self.refused && !self.shared.expires.passed(now)

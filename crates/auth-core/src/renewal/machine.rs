@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::callers::{Callers, Waiting};
 use super::credential::{Credential, Held, Noted};
 use super::flight::Flight;
-use super::policy::{FRESH, USUAL_PATIENCE, Use};
+use super::policy::{FRESH, STEP_BACK, USUAL_PATIENCE, Use};
 use super::rotation::Rotation;
 use super::server_clock::ServerClock;
 use super::{Caller, Input, Output, Policy, Refresh, Ticket};
@@ -46,6 +46,8 @@ pub struct Renewal {
     /// The token for one use was handed out, and the next is to be fetched ahead.
     restock: bool,
     pub(super) life: Life,
+    /// The time of the last input.
+    last: Option<Now>,
     next_ticket: u64,
     pub(super) outputs: VecDeque<Output>,
 }
@@ -85,6 +87,7 @@ impl Renewal {
             used_until: None,
             restock: false,
             life: Life::Open,
+            last: None,
             next_ticket: 0,
             outputs: VecDeque::new(),
         }
@@ -117,6 +120,7 @@ impl Renewal {
         if matches!(self.life, Life::Over) {
             return Ok(());
         }
+        self.look_at_clocks(now);
         match input {
             Input::Tick => {}
             Input::Demanded { caller, demand, patience } => self.demanded(now, caller, demand, patience),
@@ -153,6 +157,27 @@ impl Renewal {
     pub fn current(&self) -> Option<&Arc<Credential>> {
         let held = self.held.as_ref().filter(|held| !held.refused && !self.policy.is_single_use())?;
         Some(&held.shared)
+    }
+
+    /// Notices a wall clock that was set back since the last input. Without that, a suspend as long as the step back would
+    /// hide itself: neither clock would say that time has passed.
+    fn look_at_clocks(&mut self, now: Now) {
+        let last = self.last.replace(now).unwrap_or(now);
+        let passed = now.mono.elapsed().saturating_sub(last.mono.elapsed());
+        let expected = last.wall.saturating_add(passed);
+        let behind = expected.saturating_since(now.wall);
+        if behind <= STEP_BACK {
+            return;
+        }
+        self.tell(AuthEvent::ClockSetBack { behind });
+        self.rotation.reset(now);
+        if let Flight::Paused { until, .. } = &mut self.flight {
+            *until = until.reset(now);
+        }
+        if let Some(held) = &mut self.held {
+            held.reset(now);
+            self.outputs.push_back(Output::Changed);
+        }
     }
 
     fn demanded(&mut self, now: Now, caller: Caller, demand: Demand, patience: Option<Duration>) {

@@ -172,6 +172,10 @@ pub(super) const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 /// flight, but where each token serves one caller, there may be many flights before one's own.
 pub(super) const USUAL_PATIENCE: Duration = Duration::from_secs(60);
 
+/// A wall clock that is further behind the monotonic one than it was at the last input has been set back; less is the slewing
+/// of a clock that is kept in time.
+pub(super) const STEP_BACK: Duration = Duration::from_secs(1);
+
 /// A token that replaced a refused one, and is itself refused within this time, shows that tokens are not the trouble.
 pub(super) const FRESH: Duration = Duration::from_secs(5);
 

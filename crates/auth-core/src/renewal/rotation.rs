@@ -124,7 +124,7 @@ impl Rotation {
     /// What to ask with. While a token lives, a doubtful refresh token is not risked once its window has passed.
     pub(super) fn next(&self, now: Now, policy: &Policy, token_lives: bool) -> Next {
         let lost = match &self.doubt {
-            Some(doubt) if doubt.window.passed(now) => Some(doubt),
+            Some(doubt) if doubt.is_over(now) => Some(doubt),
             Some(_) | None => None,
         };
         match (self.refresh, &self.token, lost) {
@@ -188,14 +188,15 @@ impl Rotation {
     /// The answer was lost. `Some` wait if the token is to be sent again soon.
     pub(super) fn lost(&mut self, now: Now, sent: Now, error: &Error) -> Option<Duration> {
         let doubt = self.doubt.get_or_insert_with(|| Doubt {
-            window: sent.expiry(REPLAY_WINDOW),
+            window: sent.expiry(REPLAY_WINDOW).reset(now),
             replays: 0,
             error: error.clone(),
         });
         doubt.error = error.clone();
         let advice = if let Retry::After(advice) = error.retry() { advice } else { Duration::ZERO };
-        let wait = REPLAY_DELAYS.get(doubt.replays)?.max(&advice);
+        let delay = REPLAY_DELAYS.get(doubt.replays);
         doubt.replays += 1;
+        let wait = delay?.max(&advice);
         (*wait < doubt.window.remaining(now)).then_some(*wait)
     }
 
@@ -206,7 +207,14 @@ impl Rotation {
 
     /// Whether the refresh token is in doubt, and the server likely takes it once more.
     pub(super) fn is_replayable(&self, now: Now) -> bool {
-        self.doubt.as_ref().is_some_and(|doubt| !doubt.window.passed(now))
+        self.doubt.as_ref().is_some_and(|doubt| !doubt.is_over(now))
+    }
+
+    /// The wall clock was set back.
+    pub(super) fn reset(&mut self, now: Now) {
+        if let Some(doubt) = &mut self.doubt {
+            doubt.window = doubt.window.reset(now);
+        }
     }
 
     pub(super) const fn is_in_doubt(&self) -> bool {
@@ -228,6 +236,11 @@ impl Rotation {
 }
 
 impl Doubt {
+    /// Whether the token has been sent again as often as it may, or for as long.
+    fn is_over(&self, now: Now) -> bool {
+        self.replays > REPLAY_DELAYS.len() || self.window.passed(now)
+    }
+
     /// Another process, or this program before it was restarted, was about to send the token.
     fn interrupted(now: Now, since: Timestamp) -> Self {
         Self {

@@ -149,6 +149,20 @@ fn a_suspended_laptop_never_serves_an_expired_token() {
 }
 
 #[test]
+fn a_suspend_shows_although_the_wall_clock_was_set_back_before_it() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    simulation.demand(Demand::Current);
+    simulation.issue(600 * SECOND);
+    simulation.sleep(60 * SECOND);
+    simulation.now.wall = Timestamp::from_millis(simulation.now.wall.as_millis() - 3_600_000);
+    simulation.input(Input::Tick);
+    assert_eq!(simulation.count(|event| matches!(event, AuthEvent::ClockSetBack { .. })), 1);
+    assert_eq!(simulation.served().expires_in(), Some(540 * SECOND), "it lives on as it would have");
+    simulation.now.wall = simulation.now.wall.saturating_add(HOUR);
+    assert!(simulation.ask(Demand::Current).is_none(), "it expired while the computer slept");
+}
+
+#[test]
 fn callers_wait_for_the_next_token_when_the_old_one_is_about_to_expire_but_not_to_its_end() {
     let mut simulation = Simulation::new(Policy::new(), 5);
     simulation.demand(Demand::Current);
