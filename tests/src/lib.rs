@@ -3,8 +3,11 @@
 
 pub mod by_hand;
 pub mod counterparts;
+pub mod faulty_disk;
 pub mod raw_socket;
 pub mod recorder;
+pub mod rotating;
 pub mod script;
 pub mod scripted_grant;
 pub mod scripted_store;
+pub mod turns;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 /// One answer of the script.
@@ -12,6 +13,15 @@ use tokio::task::JoinHandle;
 pub enum Answer {
     /// These bytes, and then the end of the connection.
     Bytes(Vec<u8>),
+    /// The first bytes; the rest once the gate is opened, and then the end of the connection.
+    InParts {
+        /// What is sent at once.
+        first: Vec<u8>,
+        /// Opened by `notify_one`.
+        gate: Arc<Notify>,
+        /// What is sent then.
+        rest: Vec<u8>,
+    },
     /// The end of the connection without a word.
     HangUp,
     /// Nothing, for ever.
@@ -37,47 +47,105 @@ impl Answer {
         let body = format!(r#"{{"access_token":"{token}","token_type":"bearer","expires_in":{expires_in}}}"#);
         Self::http(200, "Content-Type: application/json\r\n", &body)
     }
+
+    /// The same answer, kept back until the gate is opened, from `hold` on.
+    #[must_use]
+    pub fn held(self, hold: Hold, gate: Arc<Notify>) -> Self {
+        let Self::Bytes(mut first) = self else { return self };
+        let rest = first.split_off(match hold {
+            Hold::Unanswered => 0,
+            Hold::Halfway => first.len() / 2,
+        });
+        Self::InParts { first, gate, rest }
+    }
 }
 
-/// A server that gives its answers in order, the last one for ever.
+/// How much of an answer is sent before it is kept back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// None of it: the request was received.
+    Unanswered,
+    /// Half of it.
+    Halfway,
+}
+
+/// How far a server is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Requests received.
+    pub received: usize,
+    /// Answers begun: the first part of what was to be sent is on its way.
+    pub begun: usize,
+    /// Answers sent as a whole.
+    pub answered: usize,
+}
+
+/// A server that takes one request after the other, and answers by script.
 #[derive(Debug)]
 pub struct Script {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,
+    progress: watch::Receiver<Progress>,
     serving: JoinHandle<()>,
 }
 
 impl Script {
-    /// Serves on a free loopback port.
+    /// Serves on a free loopback port: these answers in order, the last one for ever.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub async fn serve(answers: Vec<Answer>) -> io::Result<Self> {
+        let mut answers = answers.into_iter();
+        let mut last = Answer::HangUp;
+        Self::answering(move |_| {
+            if let Some(next) = answers.next() {
+                last = next;
+            }
+            last.clone()
+        })
+        .await
+    }
+
+    /// Serves on a free loopback port: to each request what `answer` makes of its text.
     ///
     /// # Errors
     ///
     /// When there is none.
     #[expect(clippy::disallowed_methods, reason = "a test server runs beside its test")]
-    pub async fn serve(answers: Vec<Answer>) -> io::Result<Self> {
+    pub async fn answering(mut answer: impl FnMut(&str) -> Answer + Send + 'static) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let requests = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&requests);
+        let (told, progress) = watch::channel(Progress::default());
         let serving = tokio::spawn(async move {
-            let mut answers = answers.into_iter();
-            let mut last = Answer::HangUp;
             let mut silent = Vec::new();
             while let Ok((mut stream, _)) = listener.accept().await {
                 let Ok(request) = read(&mut stream).await else { continue };
+                let answer = answer(&request);
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-                last = answers.next().unwrap_or(last);
-                match &last {
+                told.send_modify(|progress| progress.received += 1);
+                // Below, a write that fails is no matter: a client that has gone has what it wants.
+                match &answer {
                     Answer::Bytes(bytes) => {
-                        // A client that has gone has what it wants.
+                        told.send_modify(|progress| progress.begun += 1);
                         let _ = stream.write_all(bytes).await;
+                        told.send_modify(|progress| progress.answered += 1);
+                    }
+                    Answer::InParts { first, gate, rest } => {
+                        let _ = stream.write_all(first).await;
+                        told.send_modify(|progress| progress.begun += 1);
+                        gate.notified().await;
+                        let _ = stream.write_all(rest).await;
+                        told.send_modify(|progress| progress.answered += 1);
                     }
                     Answer::HangUp => {}
                     Answer::Silence => silent.push(stream),
                 }
             }
         });
-        Ok(Self { url, requests, serving })
+        Ok(Self { url, requests, progress, serving })
     }
 
     /// The server's URL.
@@ -90,6 +158,12 @@ impl Script {
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the server is as far as this.
+    pub async fn until(&self, reached: impl FnMut(&Progress) -> bool) {
+        // Fails once the server has ended, which happens when this is dropped.
+        let _ = self.progress.clone().wait_for(reached).await;
     }
 }
 
