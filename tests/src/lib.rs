@@ -4,6 +4,7 @@
 pub mod by_hand;
 pub mod counterparts;
 pub mod faulty_disk;
+pub mod piped_server;
 pub mod raw_socket;
 pub mod recorder;
 pub mod rotating;
@@ -11,3 +12,4 @@ pub mod script;
 pub mod scripted_grant;
 pub mod scripted_store;
 pub mod turns;
+pub mod wrong_clocks;

@@ -1,8 +1,10 @@
 //! The cases of which clients die that renew tokens, each with a count of the requests it may cost.
 
+mod clock_faults;
 mod dropped_callers;
 mod failing_store;
 mod late_rejections;
+mod outage;
 mod shared_failure;
 
 use std::path::PathBuf;
