@@ -60,7 +60,7 @@ async fn live_through<G: Grant + 'static>(
     policy: Policy,
     grant: impl FnOnce(&PipedServer) -> G,
     demand: impl Fn(&Token) -> Demand,
-    mood: impl Fn(u64) -> Mood,
+    mood: MoodOf,
 ) -> Outcome {
     let clocks = WrongClocks::start();
     let server = PipedServer::new(&clocks, 0, LIFE);
@@ -99,25 +99,33 @@ async fn live_through<G: Grant + 'static>(
     }
 }
 
+/// An endpoint that is overloaded, hangs and breaks connections, twenty minutes each, or one of it for an hour; and how often
+/// a flight asks it.
+const MOODS: [(&str, MoodOf, u64); 4] = [
+    ("thirds", thirds, 3),
+    ("unavailable", |_| Mood::Unavailable, 3),
+    ("hanging", |_| Mood::Hangs, 1),
+    ("resetting", |_| Mood::Resets, 3),
+];
+
+/// What the endpoint is like in each second.
+type MoodOf = fn(u64) -> Mood;
+
+fn thirds(second: u64) -> Mood {
+    match (second - OUTAGE.start) / 1_200 {
+        0 => Mood::Unavailable,
+        1 => Mood::Hangs,
+        _ => Mood::Resets,
+    }
+}
+
 fn current(_: &Token) -> Demand {
     Demand::Current
 }
 
 #[tokio::test(start_paused = true)]
 async fn callers_are_served_through_an_hour_of_outage_and_requests_are_bounded_by_the_backoff() {
-    // It is overloaded, hangs and breaks connections, twenty minutes each, and for an hour each.
-    let thirds = |second: u64| match (second - OUTAGE.start) / 1_200 {
-        0 => Mood::Unavailable,
-        1 => Mood::Hangs,
-        _ => Mood::Resets,
-    };
-    let moods: [(&str, fn(u64) -> Mood, u64); 4] = [
-        ("thirds", thirds, 3),
-        ("unavailable", |_| Mood::Unavailable, 3),
-        ("hanging", |_| Mood::Hangs, 1),
-        ("resetting", |_| Mood::Resets, 3),
-    ];
-    for (name, mood, attempts) in moods {
+    for (name, mood, attempts) in MOODS {
         let outcome = live_through(early(), PipedServer::grant, current, mood).await;
         println!("{name}: {outcome:?}, at most {} flights", most_flights());
         assert_eq!((outcome.refused, outcome.longest_wait), (0, Duration::ZERO), "{name}: {outcome:?}");
@@ -142,15 +150,15 @@ async fn callers_who_want_a_newer_token_are_served_the_old_one_and_cause_no_more
 /// A refresh token whose answer may have got lost is sent again at once, or not before the access token's end.
 #[tokio::test(start_paused = true)]
 async fn callers_are_served_while_a_refresh_token_is_in_doubt_and_it_is_spared_after_ten_seconds() {
-    for mood in [Mood::Resets, Mood::Hangs] {
-        let outcome = live_through(early(), PipedServer::login, current, |_| mood).await;
-        println!("{mood:?}: {outcome:?}");
-        assert_eq!((outcome.refused, outcome.longest_wait), (0, Duration::ZERO), "{mood:?}: {outcome:?}");
+    for (name, mood, _) in [MOODS[2], MOODS[3]] {
+        let outcome = live_through(early(), PipedServer::login, current, mood).await;
+        println!("{name}: {outcome:?}");
+        assert_eq!((outcome.refused, outcome.longest_wait), (0, Duration::ZERO), "{name}: {outcome:?}");
         // Three replays in the first flight, and pauses of at least 0.5 s, 1 s and 2 s between the next.
-        assert!((1..=7).contains(&outcome.requests), "{mood:?}: {outcome:?}");
-        assert!(outcome.span <= Duration::from_secs(10), "{mood:?}: {outcome:?}");
+        assert!((1..=7).contains(&outcome.requests), "{name}: {outcome:?}");
+        assert!(outcome.span <= Duration::from_secs(10), "{name}: {outcome:?}");
         let until_end = LIFE.as_secs() - OUTAGE.end;
-        assert!((until_end..until_end + 2).contains(&outcome.renewed_after), "{mood:?}: {outcome:?}");
+        assert!((until_end..until_end + 2).contains(&outcome.renewed_after), "{name}: {outcome:?}");
     }
 }
 
