@@ -39,6 +39,10 @@ impl Renewal {
                     self.flight = Flight::Idle;
                 }
             }
+            // The computer slept while the answer was on its way: once its refresh token is safe, the next one is asked for.
+            Err(_) if rotated && locked && sent.expiry(self.policy.flight).passed(now) => {
+                self.save(self.rotation.record(None), Purpose::RefreshToken, None);
+            }
             Err(error) if rotated && locked => {
                 let failures = self.failed_flights;
                 self.failed_flights = failures.saturating_add(1);

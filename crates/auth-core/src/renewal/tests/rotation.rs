@@ -307,6 +307,18 @@ fn a_rotated_token_that_came_with_an_expired_access_token_is_kept() {
 }
 
 #[test]
+fn an_answer_that_came_after_a_long_sleep_fails_nobody() {
+    let mut simulation = rotating(1);
+    let caller = simulation.demand(Demand::Current);
+    simulation.now.wall = simulation.now.wall.saturating_add(2 * HOUR);
+    simulation.rotate();
+    assert!(!simulation.answers.contains_key(&caller));
+    assert_eq!(simulation.sent(), Some("refresh-1"));
+    simulation.rotate();
+    assert!(simulation.answers[&caller].is_ok());
+}
+
+#[test]
 fn a_shutdown_waits_for_the_answer_to_a_refresh_token_and_saves_it() {
     let mut simulation = rotating(1);
     simulation.demand(Demand::Current);
