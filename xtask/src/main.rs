@@ -9,6 +9,7 @@ mod examples;
 mod fuzz;
 mod purity;
 mod shell;
+mod sim;
 mod test;
 mod tidy;
 mod tool;
@@ -50,6 +51,10 @@ enum Task {
     ///
     /// Each input that fails is kept in target/fuzz/failed, and each that reaches new code in target/fuzz/found.
     Fuzz(fuzz::Options),
+    /// Runs a machine in worlds that seeds determine, hours in a millisecond, and checks what must hold in all of them.
+    ///
+    /// The same seed gives the same run: a violation names the command that replays it.
+    Sim(sim::Options),
     /// Checks what no lint can: module headers, file lengths, layers, and facts that are stated once.
     Tidy,
 }
@@ -61,6 +66,7 @@ fn main() -> ExitCode {
         Task::Bench { name, json } => bench::run(name.as_deref(), json),
         Task::Conformance(options) => conformance::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Sim(options) => sim::run(&options),
         Task::Tidy => tidy::run(),
     };
     match done {

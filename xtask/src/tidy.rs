@@ -12,7 +12,7 @@ use crate::shell::{Done, Failed, cargo, read, root};
 const LONGEST_FILE: usize = 500;
 
 /// Which crates of ours each crate may depend on: the picture in the README, as a table.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("auth-core", &[]),
     ("auth-http", &["auth-core"]),
     ("ws-session", &["auth-core"]),
@@ -27,6 +27,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
         &["auth-core", "auth-http", "ws-session", "audit", "providers", "realtime-auth", "gateway", "rtauth"],
     ),
     ("realtime-auth-benches", &["auth-core", "auth-http"]),
+    ("realtime-auth-sim", &["auth-core"]),
     ("xtask", &[]),
 ];
 

@@ -1,0 +1,225 @@
+//! The simulation: many seeds of `tests/sim`, one of them as a trace, or the planted bugs that it must find.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use crate::shell::{Done, Failed, cargo, root};
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Which machine.
+    name: Machine,
+    /// How many seeds.
+    #[arg(long)]
+    seeds: Option<u64>,
+    /// The first of them; without `--seeds`, the only one.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Prints what happened in the world of `--seed`, line by line.
+    #[arg(long, requires = "seed")]
+    trace: bool,
+    /// Instead, plants each bug of tests/sim/mutants in a copy of the sources, and fails if the simulation misses one.
+    #[arg(long, conflicts_with_all = ["seed", "trace"])]
+    mutants: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Machine {
+    /// The renewal of tokens.
+    Renewal,
+}
+
+impl Options {
+    /// So many seeds.
+    pub(crate) const fn of(seeds: u64) -> Self {
+        Self { name: Machine::Renewal, seeds: Some(seeds), seed: None, trace: false, mutants: false }
+    }
+
+    /// The planted bugs.
+    pub(crate) const fn of_mutants() -> Self {
+        Self { name: Machine::Renewal, seeds: None, seed: None, trace: false, mutants: true }
+    }
+}
+
+impl Machine {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Renewal => "renewal",
+        }
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Done {
+    if options.mutants {
+        return mutants(options.name, options.seeds.unwrap_or(SEEDS_FOR_MUTANTS));
+    }
+    let mut command = cargo(&["run", "--quiet", "--release", "--locked", "-p", PACKAGE, "--"]);
+    command.arg(options.name.name());
+    if let Some(seeds) = options.seeds {
+        command.arg(format!("--seeds={seeds}"));
+    }
+    if let Some(seed) = options.seed {
+        command.arg(format!("--seed={seed}"));
+    }
+    command.args(options.trace.then_some("--trace"));
+    // Not by `shell::run`, which would print the command among the lines of the trace.
+    if command.status()?.success() {
+        Ok(())
+    } else {
+        Err(Failed("the simulation found a violation".to_owned()))
+    }
+}
+
+const PACKAGE: &str = "realtime-auth-sim";
+
+/// What a simulation that is worth its name needs at most to find any of the bugs.
+const SEEDS_FOR_MUTANTS: u64 = 6_000;
+
+/// A file of planted bugs.
+#[derive(Debug, Deserialize)]
+struct Mutants {
+    mutant: Vec<Mutant>,
+}
+
+/// A bug: one replacement of text.
+#[derive(Debug, Deserialize)]
+struct Mutant {
+    name: String,
+    /// From the root of the workspace.
+    file: PathBuf,
+    find: String,
+    replace: String,
+    /// Why it is a bug, and where it was met.
+    why: String,
+}
+
+/// Plants one bug after the other, in a copy that is built in one folder so that each build is a small one.
+fn mutants(machine: Machine, seeds: u64) -> Done {
+    let path = root().join("tests/sim/mutants").join(machine.name()).with_extension("toml");
+    let Mutants { mutant: mutants } = toml::from_str(&fs::read_to_string(path)?)?;
+    let copy = Copy::new()?;
+    println!("the copy without a bug, as the control");
+    if let Some(line) = copy.violation(machine, seeds)? {
+        return Err(Failed(format!("the control fails, so that the bugs would prove nothing: {line}")));
+    }
+    let mut survived = Vec::new();
+    for mutant in &mutants {
+        let found = copy.violation_with(mutant, machine, seeds);
+        match found {
+            Ok(Some(line)) => println!("found     {}: {line}", mutant.name),
+            Ok(None) => {
+                println!("survived  {}: {}", mutant.name, mutant.why);
+                survived.push(mutant.name.as_str());
+            }
+            Err(Failed(reason)) => {
+                println!("broken    {}: {reason}", mutant.name);
+                survived.push(mutant.name.as_str());
+            }
+        }
+    }
+    println!("{} planted bugs, {} found", mutants.len(), mutants.len() - survived.len());
+    if survived.is_empty() {
+        Ok(())
+    } else {
+        Err(Failed(format!("the simulation missed {}", survived.join(", "))))
+    }
+}
+
+/// A copy of what the simulation is built from, apart from the tree.
+struct Copy {
+    folder: PathBuf,
+}
+
+impl Copy {
+    fn new() -> Done<Self> {
+        let folder = root().canonicalize()?.join("target").join("mutants");
+        let copy = Self { folder };
+        for source in ["crates/auth-core", "tests/sim"] {
+            copy_tree(&root().join(source), &copy.folder.join(source))?;
+        }
+        fs::copy(root().join("Cargo.lock"), copy.folder.join("Cargo.lock"))?;
+        let manifest = fs::read_to_string(root().join("Cargo.toml"))?;
+        let members = manifest
+            .split_once("members = [")
+            .and_then(|(before, rest)| rest.split_once("\n]").map(|(_, after)| (before, after)));
+        let Some((before, after)) = members else {
+            return Err(Failed("Cargo.toml has no list of members".to_owned()));
+        };
+        let members = "members = [\"crates/auth-core\", \"tests/sim\"]";
+        write_if_changed(&copy.folder.join("Cargo.toml"), &format!("{before}{members}{after}"))?;
+        Ok(copy)
+    }
+
+    /// Plants a bug, runs the copy, and takes the bug out again.
+    fn violation_with(&self, mutant: &Mutant, machine: Machine, seeds: u64) -> Done<Option<String>> {
+        let original = self.plant(mutant)?;
+        let found = self.violation(machine, seeds);
+        fs::write(self.folder.join(&mutant.file), original)?;
+        found
+    }
+
+    /// Plants a bug: the file as it was.
+    fn plant(&self, mutant: &Mutant) -> Done<String> {
+        let path = self.folder.join(&mutant.file);
+        let original = fs::read_to_string(&path)?;
+        if original.matches(&mutant.find).count() != 1 {
+            let file = mutant.file.display();
+            return Err(Failed(format!("{}: {file} does not hold its text exactly once", mutant.name)));
+        }
+        fs::write(path, original.replace(&mutant.find, &mutant.replace))?;
+        Ok(original)
+    }
+
+    /// Builds the copy and runs it: the first violation, if it finds one.
+    fn violation(&self, machine: Machine, seeds: u64) -> Done<Option<String>> {
+        let mut build = cargo(&["build", "--quiet", "--offline", "-p", PACKAGE]);
+        build.current_dir(&self.folder).env("CARGO_TARGET_DIR", self.folder.join("target"));
+        // Each bug is built anew: less optimization saves more time than the runs take.
+        build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1").env("CARGO_PROFILE_DEV_DEBUG", "0");
+        // A bug leaves things unused.
+        build.env("RUSTFLAGS", "-Awarnings");
+        let built = build.output()?;
+        if !built.status.success() {
+            let printed = String::from_utf8_lossy(&built.stderr).into_owned();
+            return Err(Failed(format!("the copy does not compile:\n{printed}")));
+        }
+        let binary = self.folder.join("target").join("debug").join(PACKAGE);
+        let output =
+            Command::new(binary).args([machine.name(), "--brief", "--seeds", &seeds.to_string()]).output()?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            return Ok(None);
+        }
+        let line = printed.lines().find(|line| line.contains(" violates ")).unwrap_or("it ended by a panic");
+        Ok(Some(line.to_owned()))
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Done {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let (from, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        if from.is_dir() {
+            copy_tree(&from, &to.join(name))?;
+        } else {
+            let text = fs::read(&from)?;
+            let to = to.join(name);
+            // What stays as it was need not be built again.
+            if fs::read(&to).ok().as_ref() != Some(&text) {
+                fs::write(to, text)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_if_changed(path: &Path, text: &str) -> Done {
+    if fs::read_to_string(path).ok().as_deref() != Some(text) {
+        fs::write(path, text)?;
+    }
+    Ok(())
+}
