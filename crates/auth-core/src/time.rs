@@ -151,6 +151,16 @@ impl Deadline {
 }
 
 impl Deadline {
+    /// The deadline at a moment of the monotonic clock alone.
+    pub(crate) const fn at(moment: Moment) -> Self {
+        Self { mono: moment, wall: None }
+    }
+
+    /// When it passes by the monotonic clock.
+    pub(crate) const fn moment(self) -> Moment {
+        self.mono
+    }
+
     /// The same deadline with no more left by the wall clock than by the monotonic one: for one that was made before the
     /// wall clock was set back, so that a suspend still shows.
     #[must_use]

@@ -55,6 +55,11 @@ pub enum AuthEvent {
     TokenRequested {
         /// Which attempt of this flight, from 1.
         attempt: u32,
+        /// Whether it redeems a refresh token, or obtains a token anew.
+        redeems: bool,
+        /// How long the token in use still lives.
+        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        valid_for: Option<Duration>,
     },
     /// The token endpoint asked us to slow down.
     RateLimited {
@@ -66,6 +71,9 @@ pub enum AuthEvent {
         /// The wait that we chose, never shorter; `None` when this flight gives up.
         #[serde(rename = "retry_in_ms", serialize_with = "optional_millis")]
         retry_in: Option<Duration>,
+        /// How long the token in use still lives.
+        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        valid_for: Option<Duration>,
     },
     /// A request to the token endpoint failed.
     TokenRequestFailed {
@@ -179,6 +187,9 @@ pub enum AuthEvent {
         token: Fingerprint,
         /// Its number at this source.
         generation: Generation,
+        /// How long it would have lived yet.
+        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        valid_for: Option<Duration>,
     },
     /// A token's scopes were compared with the required ones.
     ScopesChecked {
@@ -287,11 +298,15 @@ mod tests {
 
     #[test]
     fn events_serialize_flat_under_their_names() {
-        let event =
-            AuthEvent::RateLimited { attempt: 1, retry_after: Some(Duration::from_secs(1)), retry_in: None };
+        let event = AuthEvent::RateLimited {
+            attempt: 1,
+            retry_after: Some(Duration::from_secs(1)),
+            retry_in: None,
+            valid_for: None,
+        };
         assert_eq!(
             serde_json::to_string(&event).unwrap(),
-            r#"{"event":"rate_limited","attempt":1,"retry_after_ms":1000,"retry_in_ms":null}"#
+            r#"{"event":"rate_limited","attempt":1,"retry_after_ms":1000,"retry_in_ms":null,"valid_for_ms":null}"#
         );
     }
 }

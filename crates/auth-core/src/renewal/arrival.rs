@@ -34,20 +34,20 @@ impl Renewal {
                 } else if locked {
                     let purpose =
                         if self.rotation.has_token() { Purpose::RefreshToken } else { Purpose::AccessToken };
-                    self.save(self.rotation.record(None), purpose, None);
+                    self.save(now, self.rotation.record(None), purpose, None);
                 } else {
                     self.flight = Flight::Idle;
                 }
             }
             // The computer slept while the answer was on its way: once its refresh token is safe, the next one is asked for.
             Err(_) if rotated && locked && sent.expiry(self.policy.flight).passed(now) => {
-                self.save(self.rotation.record(None), Purpose::RefreshToken, None);
+                self.save(now, self.rotation.record(None), Purpose::RefreshToken, None);
             }
             Err(error) if rotated && locked => {
                 let failures = self.failed_flights;
                 self.failed_flights = failures.saturating_add(1);
                 let until = self.pause(now, failures, &error);
-                self.save(self.rotation.record(None), Purpose::RefreshToken, Some((error, until)));
+                self.save(now, self.rotation.record(None), Purpose::RefreshToken, Some((error, until)));
             }
             Err(error) => self.attempt_failed(now, error),
         }
@@ -179,9 +179,12 @@ impl Renewal {
 
     pub(super) fn shut_down(&mut self, now: Now) {
         if matches!(self.life, Life::Open) {
-            self.life = Life::ShuttingDown { until: now.timer(LAST_SAVES) };
             self.fail_all_callers();
             self.leave_flight(now);
+            // What is left of a flight, and then time to save what it brought.
+            let flight = self.flight.deadline().map_or(Duration::ZERO, |flight| flight.remaining(now));
+            let flight = if matches!(self.flight, Flight::Flying(_)) { flight } else { Duration::ZERO };
+            self.life = Life::ShuttingDown { until: now.timer(flight.saturating_add(LAST_SAVES)) };
         }
     }
 
@@ -191,7 +194,7 @@ impl Renewal {
         match self.flight {
             Flight::Flying(_) => return,
             Flight::Settling(_) if !until.passed(now) => return,
-            Flight::Settling(_) => self.abandon_settling(),
+            Flight::Settling(_) => self.abandon_settling(now),
             Flight::Idle | Flight::Paused { .. } => {}
         }
         self.life = Life::Over;

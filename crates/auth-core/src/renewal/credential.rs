@@ -109,6 +109,10 @@ impl Held {
             margin_from: margin_from.reset(now),
             expires: expires.reset(now),
         });
+        if !self.shared.expires.passed(now) {
+            // It may have been told of as expired while the clock was ahead.
+            self.noted = Noted::Nothing;
+        }
     }
 
     /// Whether it may be handed out at all.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::flight::{Flight, Flying, Step};
 use super::machine::{Life, Renewal};
 use super::policy::{PAUSE_AFTER_VERDICT, SHORTEST_PAUSE};
-use super::settling::Purpose;
+use super::settling::{Purpose, hung};
 use super::{Output, Ticket};
 use crate::observe::StoreStep;
 use crate::time::{Deadline, Now};
@@ -57,6 +57,12 @@ impl Renewal {
         }
     }
 
+    /// An access to the store that does not end is given up, and counts as failed.
+    pub(super) fn store_hangs(&mut self, now: Now, ticket: Ticket, step: StoreStep) {
+        self.outputs.push_back(Output::Cancel { ticket });
+        self.store_failed(now, step, hung());
+    }
+
     pub(super) fn store_failed(&mut self, now: Now, step: StoreStep, error: Error) {
         let valid_for = self.valid_for(now);
         let kind = error.kind();
@@ -67,6 +73,9 @@ impl Renewal {
             flying.stored = false;
             self.tell(AuthEvent::StoreFailed { step, kind, retry_in: None, valid_for });
             return self.proceed(now);
+        }
+        if step == StoreStep::Load && error.retry() == Retry::Never {
+            self.rotation.unreadable(error.clone());
         }
         let retry_in = self.retry(now, &error);
         self.tell(AuthEvent::StoreFailed { step, kind, retry_in, valid_for });
@@ -115,10 +124,7 @@ impl Renewal {
             Step::Sent { at, refresh_token: Some(_), .. } => self.lost(now, at, late()),
             Step::Sent { refresh_token: None, .. } => self.attempt_failed(now, late()),
             Step::Loading { .. } | Step::Locking { .. } | Step::Intending { .. } => {
-                self.fail(
-                    now,
-                    Error::new(ErrorKind::StoreFailed, "the store of tokens did not answer in time"),
-                );
+                self.fail(now, hung());
             }
             Step::Waiting { .. } => {
                 let error = last.unwrap_or_else(|| {
@@ -140,7 +146,7 @@ impl Renewal {
         let Flight::Flying(flying) = &self.flight else { return };
         if flying.noted && !self.rotation.is_in_doubt() {
             let record = self.rotation.record(None);
-            return self.save(record, Purpose::ClearIntent, Some((error, until)));
+            return self.save(now, record, Purpose::ClearIntent, Some((error, until)));
         }
         self.unlock();
         self.flight = Flight::Paused { error, until };
@@ -218,19 +224,17 @@ impl Renewal {
 
     fn tell_of_failure(&mut self, now: Now, error: &Error, retry_in: Option<Duration>) {
         let Flight::Flying(Flying { attempt, .. }) = self.flight else { return };
+        let valid_for = self.valid_for(now);
         let event = match (error.kind(), error.retry()) {
             (ErrorKind::RateLimited, advice) => AuthEvent::RateLimited {
                 attempt,
                 retry_after: if let Retry::After(wait) = advice { Some(wait) } else { None },
                 retry_in,
+                valid_for,
             },
-            (kind, _) => AuthEvent::TokenRequestFailed {
-                attempt,
-                kind,
-                code: error.code(),
-                retry_in,
-                valid_for: self.valid_for(now),
-            },
+            (kind, _) => {
+                AuthEvent::TokenRequestFailed { attempt, kind, code: error.code(), retry_in, valid_for }
+            }
         };
         self.tell(event);
     }

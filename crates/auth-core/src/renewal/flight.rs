@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::machine::Renewal;
-use super::policy::LOCK_WAIT;
+use super::policy::{LOCK_WAIT, STORE_WAIT};
 use super::rotation::{Next, is_recent};
 use super::settling::{Purpose, Settling};
 use super::{Attempt, Output, Record, Ticket};
@@ -36,8 +36,8 @@ pub(super) struct Flying {
     pub(super) stored: bool,
     /// The record was read without the lock.
     pub(super) looked: bool,
-    /// Another process was found to hold the lock.
-    pub(super) busy: bool,
+    /// Another process was found to hold the lock; until here it is waited for if the store only spares requests.
+    pub(super) busy: Option<Deadline>,
     pub(super) locked: bool,
     /// The record was read under the lock.
     pub(super) read: bool,
@@ -55,9 +55,9 @@ pub(super) struct Flying {
 #[derive(Debug)]
 pub(super) enum Step {
     Waiting { due: Deadline },
-    Loading { ticket: Ticket },
-    Locking { ticket: Ticket },
-    Intending { ticket: Ticket },
+    Loading { ticket: Ticket, due: Deadline },
+    Locking { ticket: Ticket, due: Deadline },
+    Intending { ticket: Ticket, due: Deadline },
     Sent { ticket: Ticket, at: Now, refresh_token: Option<Secret> },
 }
 
@@ -76,10 +76,23 @@ impl Step {
     pub(super) const fn ticket(&self) -> Option<Ticket> {
         match self {
             Self::Waiting { .. } => None,
-            Self::Loading { ticket }
-            | Self::Locking { ticket }
-            | Self::Intending { ticket }
+            Self::Loading { ticket, .. }
+            | Self::Locking { ticket, .. }
+            | Self::Intending { ticket, .. }
             | Self::Sent { ticket, .. } => Some(*ticket),
+        }
+    }
+}
+
+impl Step {
+    /// When it is over unless something happens; a request has the whole flight.
+    pub(super) const fn due(&self) -> Option<Deadline> {
+        match self {
+            Self::Waiting { due }
+            | Self::Loading { due, .. }
+            | Self::Locking { due, .. }
+            | Self::Intending { due, .. } => Some(*due),
+            Self::Sent { .. } => None,
         }
     }
 }
@@ -88,8 +101,9 @@ impl Flight {
     pub(super) fn deadline(&self) -> Option<Deadline> {
         match self {
             Self::Idle => None,
-            Self::Flying(Flying { step: Step::Waiting { due }, gives_up, .. }) => Some(due.or(*gives_up)),
-            Self::Flying(Flying { gives_up, .. }) => Some(*gives_up),
+            Self::Flying(Flying { step, gives_up, .. }) => {
+                Some(step.due().map_or(*gives_up, |due| due.or(*gives_up)))
+            }
             Self::Settling(settling) => settling.deadline(),
             Self::Paused { until, .. } => Some(*until),
         }
@@ -105,11 +119,11 @@ impl Renewal {
         self.flight = Flight::Flying(Flying {
             attempt: 0,
             failures: 0,
-            gives_up: now.timer(wait + self.policy.flight),
+            gives_up: now.timer(wait.saturating_add(self.policy.flight)),
             // A token for one use without a refresh token leaves nothing to store.
             stored: self.stored && (self.rotation.redeems() || !self.policy.is_single_use()),
             looked: false,
-            busy: false,
+            busy: None,
             locked: false,
             read: false,
             intended: false,
@@ -129,8 +143,13 @@ impl Renewal {
     pub(super) fn fly(&mut self, now: Now) {
         match &self.flight {
             Flight::Flying(flying) if flying.gives_up.passed(now) => self.out_of_time(now),
-            Flight::Flying(Flying { step: Step::Waiting { due }, .. }) if due.passed(now) => {
-                self.proceed(now)
+            Flight::Flying(Flying { step, .. }) if step.due().is_some_and(|due| due.passed(now)) => {
+                match *step {
+                    Step::Waiting { .. } | Step::Sent { .. } => self.proceed(now),
+                    Step::Loading { ticket, .. } => self.store_hangs(now, ticket, StoreStep::Load),
+                    Step::Locking { ticket, .. } => self.store_hangs(now, ticket, StoreStep::Lock),
+                    Step::Intending { ticket, .. } => self.store_hangs(now, ticket, StoreStep::SaveIntent),
+                }
             }
             Flight::Paused { until, .. } if until.passed(now) => self.flight = Flight::Idle,
             Flight::Settling(_) => self.settle(now),
@@ -143,17 +162,18 @@ impl Renewal {
     pub(super) fn proceed(&mut self, now: Now) {
         let Flight::Flying(flying) = &self.flight else { return };
         let Flying { stored, looked, locked, read, intended, .. } = *flying;
+        let due = now.timer(STORE_WAIT);
         if stored && (!looked || (locked && !read)) {
-            return self.work(|ticket| (Step::Loading { ticket }, Output::Load { ticket }));
+            return self.work(|ticket| (Step::Loading { ticket, due }, Output::Load { ticket }));
         }
         if stored && !locked {
-            return self.work(|ticket| (Step::Locking { ticket }, Output::Lock { ticket }));
+            return self.work(|ticket| (Step::Locking { ticket, due }, Output::Lock { ticket }));
         }
         let token_lives = self.living(now).is_some();
         match self.rotation.next(now, &self.policy, token_lives) {
             Next::Redeem(_) if stored && !intended => {
                 let record = self.rotation.record(Some(now.wall));
-                self.work(|ticket| (Step::Intending { ticket }, Output::Save { ticket, record }));
+                self.work(|ticket| (Step::Intending { ticket, due }, Output::Save { ticket, record }));
             }
             Next::Redeem(refresh_token) => self.send(now, Some(refresh_token)),
             Next::Anew => self.send(now, None),
@@ -173,11 +193,12 @@ impl Renewal {
     fn send(&mut self, now: Now, refresh_token: Option<Secret>) {
         let server_time = self.server.map(|clock| clock.time(now));
         let ticket = self.ticket();
+        let (redeems, valid_for) = (refresh_token.is_some(), self.valid_for(now));
         let Flight::Flying(flying) = &mut self.flight else { return };
         flying.attempt += 1;
         let attempt = flying.attempt;
         flying.step = Step::Sent { ticket, at: now, refresh_token: refresh_token.clone() };
-        self.tell(AuthEvent::TokenRequested { attempt });
+        self.tell(AuthEvent::TokenRequested { attempt, redeems, valid_for });
         self.outputs.push_back(Output::Fetch {
             ticket,
             attempt: Attempt { server_time, ..Attempt::new(refresh_token) },
@@ -230,7 +251,12 @@ impl Renewal {
                 flying.step = Step::Waiting { due: now.timer(wait) };
                 // The other one is likely writing what is wanted here.
                 flying.looked = false;
-                if !core::mem::replace(&mut flying.busy, true) {
+                let first = flying.busy.is_none();
+                let patience = *flying.busy.get_or_insert_with(|| now.timer(STORE_WAIT));
+                if patience.passed(now) && !self.rotation.redeems() {
+                    flying.stored = false;
+                }
+                if first {
                     let reason = DelayReason::StoreLocked;
                     self.tell(AuthEvent::RenewalDelayed { reason, retry_in: wait, valid_for });
                 }
@@ -307,7 +333,7 @@ impl Renewal {
         if noted && !self.rotation.is_in_doubt() {
             let record = self.rotation.record(None);
             let closed = Error::new(ErrorKind::Closed, "the source of tokens is shutting down");
-            self.save(record, Purpose::ClearIntent, Some((closed, now.timer(Duration::ZERO))));
+            self.save(now, record, Purpose::ClearIntent, Some((closed, now.timer(Duration::ZERO))));
         } else if locked {
             self.outputs.push_back(Output::Unlock);
         }

@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::callers::{Callers, Waiting};
 use super::credential::{Credential, Held, Noted};
 use super::flight::Flight;
-use super::policy::{FRESH, STEP_BACK, USUAL_PATIENCE, Use};
+use super::policy::{FRESH, STEP, USUAL_PATIENCE, Use};
 use super::rotation::Rotation;
 use super::server_clock::ServerClock;
 use super::{Caller, Input, Output, Policy, Refresh, Ticket};
@@ -124,7 +124,7 @@ impl Renewal {
         match input {
             Input::Tick => {}
             Input::Demanded { caller, demand, patience } => self.demanded(now, caller, demand, patience),
-            Input::Withdrawn { caller } => self.callers.remove(caller),
+            Input::Withdrawn { caller } => drop(self.callers.remove(caller)),
             Input::Used => self.used(now),
             Input::Rejected { generation } => self.rejected(now, generation),
             Input::Issued { ticket, response } => self.issued(now, ticket, response),
@@ -165,8 +165,12 @@ impl Renewal {
         let last = self.last.replace(now).unwrap_or(now);
         let passed = now.mono.elapsed().saturating_sub(last.mono.elapsed());
         let expected = last.wall.saturating_add(passed);
-        let behind = expected.saturating_since(now.wall);
-        if behind <= STEP_BACK {
+        let (behind, ahead) = (expected.saturating_since(now.wall), now.wall.saturating_since(expected));
+        if behind.max(ahead) > STEP {
+            // Which of the two is right now is anybody's guess; the next answer tells the server's time again.
+            self.server = None;
+        }
+        if behind <= STEP {
             return;
         }
         self.tell(AuthEvent::ClockSetBack { behind });
@@ -227,7 +231,9 @@ impl Renewal {
         held.refused = true;
         let at_once =
             held.replaces_refused && now.mono.elapsed().saturating_sub(held.arrived.mono.elapsed()) < FRESH;
-        let event = AuthEvent::TokenRejected { token: held.shared.fingerprint, generation: refused };
+        let valid_for = Some(held.shared.expires.remaining(now)).filter(|left| !left.is_zero());
+        let event =
+            AuthEvent::TokenRejected { token: held.shared.fingerprint, generation: refused, valid_for };
         self.rotation.forget_access_token();
         self.used(now);
         self.changed = true;
@@ -273,7 +279,7 @@ impl Renewal {
         if self.policy.is_single_use() {
             return (!self.callers.is_empty() || self.restock).then_some(RenewalReason::SingleUse);
         }
-        let asked = self.callers.first().is_some();
+        let asked = !self.callers.is_empty();
         match &self.held {
             None if asked || self.policy.keep_warm => Some(RenewalReason::First),
             Some(held) if held.refused && (asked || in_use) => Some(RenewalReason::Rejected),
@@ -287,11 +293,12 @@ impl Renewal {
     }
 
     fn answer_callers(&mut self, now: Now) {
-        if !self.changed && !self.callers.has_run_out(now) {
-            return;
-        }
-        self.changed = false;
-        for (caller, waiting) in self.callers.take() {
+        let waiting = if core::mem::take(&mut self.changed) {
+            self.callers.take()
+        } else {
+            self.callers.take_impatient(now)
+        };
+        for (caller, waiting) in waiting {
             if !self.answer(now, caller, waiting) {
                 // A deadline that has passed for nothing must not wake the driver again and again.
                 let settles = waiting.settles.filter(|settles| !settles.passed(now));
@@ -379,9 +386,9 @@ impl Renewal {
             Noted::Nothing | Noted::Unused => Some(held.shared.expires),
             Noted::Expired => None,
         });
-        let of_life = match self.life {
-            Life::ShuttingDown { until } => Some(until),
-            Life::Open | Life::Over => None,
+        let of_life = match (&self.life, &self.flight) {
+            (Life::ShuttingDown { until }, Flight::Settling(_)) => Some(*until),
+            _ => None,
         };
         [of_token, of_life, self.callers.deadline(), self.flight.deadline()]
             .into_iter()

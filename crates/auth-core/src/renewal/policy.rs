@@ -53,11 +53,11 @@ impl Policy {
         Self { lead, ..self }
     }
 
-    /// The longest lifetime believed: a day by default. A token that says more is renewed daily all the same, so that a
+    /// The longest lifetime believed: a day by default, a second at least. A token that says more is renewed daily all the same, so that a
     /// mistake of the server's, or a revocation that nobody reports, is noticed within a day.
     #[must_use]
     pub fn with_longest_lifetime(self, longest_lifetime: Duration) -> Self {
-        Self { longest_lifetime, ..self }
+        Self { longest_lifetime: longest_lifetime.max(Duration::from_secs(1)), ..self }
     }
 
     /// How often one flight asks before it fails whoever waits for it: 3 by default, at least 1. Three ride out a broken
@@ -67,12 +67,13 @@ impl Policy {
         Self { attempts: attempts.max(1), ..self }
     }
 
-    /// The time that one flight may take in all, retries, the store and its lock included: 30 s by default, at least 1 s.
+    /// The time that one flight may take in all, retries, the store and its lock included: 30 s by default, from 1 s to ten
+    /// minutes.
     /// It is what a caller without a token waits at most, and longer than a slow but working endpoint takes, since the
     /// answer to a refresh token must not be given up lightly.
     #[must_use]
     pub fn with_flight(self, flight: Duration) -> Self {
-        Self { flight: flight.max(Duration::from_secs(1)), ..self }
+        Self { flight: flight.clamp(Duration::from_secs(1), Duration::from_secs(600)), ..self }
     }
 
     /// The wait between the attempts of a flight: up to 0.5 s at first, at most 30 s, with full jitter, so that clients
@@ -90,12 +91,12 @@ impl Policy {
         Self { pause, ..self }
     }
 
-    /// The least time from a token's arrival to the next request: 1 s by default. It bounds what callers can cause who keep
+    /// The least time from a token's arrival to the next request: 1 s by default, a minute at most. It bounds what callers can cause who keep
     /// asking for a newer token, and what an endpoint can cause that issues tokens which are as good as expired. A policy
     /// of [single use](Self::single_use) has no such time.
     #[must_use]
     pub fn with_spacing(self, spacing: Duration) -> Self {
-        Self { spacing, ..self }
+        Self { spacing: spacing.min(Duration::from_secs(60)), ..self }
     }
 
     /// Keeps a token at hand although nobody asks, from the start. By default a token that nobody has used since it was
@@ -172,9 +173,9 @@ pub(super) const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 /// flight, but where each token serves one caller, there may be many flights before one's own.
 pub(super) const USUAL_PATIENCE: Duration = Duration::from_secs(60);
 
-/// A wall clock that is further behind the monotonic one than it was at the last input has been set back; less is the slewing
-/// of a clock that is kept in time.
-pub(super) const STEP_BACK: Duration = Duration::from_secs(1);
+/// A wall clock that is further from the monotonic one than it was at the last input has been set, or the computer slept; less
+/// is the slewing of a clock that is kept in time.
+pub(super) const STEP: Duration = Duration::from_secs(1);
 
 /// A token that replaced a refused one, and is itself refused within this time, shows that tokens are not the trouble.
 pub(super) const FRESH: Duration = Duration::from_secs(5);
@@ -186,6 +187,9 @@ pub(super) const REPLAY_WINDOW: Duration = Duration::from_secs(10);
 /// The waits before each replay: soon, because what was lost is likely a connection; then rarer.
 pub(super) const REPLAY_DELAYS: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(3)];
+
+/// How long one access to the store may take: 5 s. It is a file or a service nearby; a token must not wait for one that hangs.
+pub(super) const STORE_WAIT: Duration = Duration::from_secs(5);
 
 /// How often the store's lock is tried for while another process holds it: that long apart, drawn anew each time.
 pub(super) const LOCK_WAIT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));

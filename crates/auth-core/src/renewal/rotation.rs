@@ -28,11 +28,15 @@ pub(super) struct Rotation {
     doubt: Option<Doubt>,
     /// Whether the store has been read.
     read: bool,
+    /// There was a record that nobody can read: what is configured is likely older than that.
+    unreadable: Option<Error>,
 }
 
 /// The refresh token was sent, and what became of that is unknown.
 #[derive(Debug)]
 struct Doubt {
+    /// When it was first sent, for the note on disk.
+    since: Timestamp,
     /// Until here the server likely takes it once more.
     window: Deadline,
     replays: usize,
@@ -63,6 +67,7 @@ impl Rotation {
             refusal: None,
             doubt: None,
             read: false,
+            unreadable: None,
         }
     }
 
@@ -79,26 +84,32 @@ impl Rotation {
         self.configured.clone()
     }
 
+    /// The store's record can't be read, and a person must look at it.
+    pub(super) fn unreadable(&mut self, error: Error) {
+        self.unreadable = Some(error);
+    }
+
     /// Takes in what the store holds; the access token, where it is news. A note of an attempt counts under the lock only:
     /// before, the attempt may be under way.
     pub(super) fn read(&mut self, now: Now, record: Option<Record>, locked: bool) -> Option<StoredToken> {
         let first = !self.read;
         self.read = true;
         let Some(record) = record else {
-            if first {
+            if first && self.unreadable.is_none() {
                 self.token = self.configured.clone();
             }
             return None;
         };
         if first && self.configured.is_some() && record.origin != self.origin {
-            // Somebody logged in anew, and put the result into the configuration.
-            self.revision = record.revision;
+            // Somebody logged in anew, and put the result into the configuration: the record is older than that.
+            self.revision = record.revision.saturating_add(1);
             self.token = self.configured.clone();
             return None;
         }
         let news = first || record.revision > self.revision;
-        let replaced = self.token.is_none() && record.refresh_token.is_some();
-        if (news || replaced) && !self.is_refused(record.refresh_token.as_ref()) {
+        // The same revision with another refresh token, or with none, is the work of a person who logged in or out.
+        let edited = record.revision == self.revision && record.refresh_token != self.token;
+        if (news || edited) && !self.is_refused(record.refresh_token.as_ref()) {
             self.token = record.refresh_token.clone();
             self.doubt = None;
         }
@@ -140,7 +151,7 @@ impl Rotation {
             ),
             (Refresh::Only, None, _) => Next::Blocked(match &self.refusal {
                 Some(error) => error.clone(),
-                None => login("there is no refresh token; log in, or configure one"),
+                None => self.unreadable.clone().unwrap_or_else(|| login("there is no refresh token; log in, or configure one")),
             }),
         }
     }
@@ -148,7 +159,7 @@ impl Rotation {
     /// The request was answered, whether the access token in the answer is of use or not. Says whether there is another
     /// refresh token now.
     pub(super) fn answered(&mut self, redeemed: bool, successor: Option<Secret>) -> bool {
-        self.revision += 1;
+        self.revision = self.revision.saturating_add(1);
         self.access_token = None;
         // A token that was obtained without it says nothing about a doubtful one.
         if redeemed || successor.is_some() {
@@ -188,6 +199,7 @@ impl Rotation {
     /// The answer was lost. `Some` wait if the token is to be sent again soon.
     pub(super) fn lost(&mut self, now: Now, sent: Now, error: &Error) -> Option<Duration> {
         let doubt = self.doubt.get_or_insert_with(|| Doubt {
+            since: sent.wall,
             window: sent.expiry(REPLAY_WINDOW).reset(now),
             replays: 0,
             error: error.clone(),
@@ -221,7 +233,8 @@ impl Rotation {
         self.doubt.is_some()
     }
 
-    /// What the store should hold: with a note, before the refresh token is sent; without, once that is settled.
+    /// What the store should hold: with a note, before the refresh token is sent; without, once that is settled. A doubt
+    /// that is not settled keeps its note, so that nobody sends the token after a restart.
     ///
     /// A refused refresh token stays in the record: the mistake may be in the configuration, and a person mends it.
     pub(super) fn record(&self, intent: Option<Timestamp>) -> Record {
@@ -230,7 +243,7 @@ impl Rotation {
             refresh_token: self.token.as_ref().or_else(|| self.refused.back()).cloned(),
             origin: self.origin.clone(),
             access_token: self.access_token.clone(),
-            intent,
+            intent: intent.or(self.doubt.as_ref().map(|doubt| doubt.since)),
         }
     }
 }
@@ -244,6 +257,7 @@ impl Doubt {
     /// Another process, or this program before it was restarted, was about to send the token.
     fn interrupted(now: Now, since: Timestamp) -> Self {
         Self {
+            since,
             window: now.expiry(REPLAY_WINDOW.saturating_sub(now.wall.saturating_since(since))),
             replays: 0,
             error: Error::new(

@@ -2,10 +2,11 @@
 
 use super::flight::Flight;
 use super::machine::Renewal;
+use super::policy::STORE_WAIT;
 use super::{Output, Record, Ticket};
 use crate::observe::StoreStep;
 use crate::time::{Deadline, Now};
-use crate::{AuthEvent, Error};
+use crate::{AuthEvent, Error, ErrorKind};
 
 /// What the store must hold before the lock is let go.
 #[derive(Debug)]
@@ -33,15 +34,14 @@ pub(super) enum Purpose {
 
 #[derive(Debug)]
 enum Step {
-    Saving { ticket: Ticket },
+    Saving { ticket: Ticket, due: Deadline },
     Waiting { due: Deadline },
 }
 
 impl Settling {
     pub(super) const fn deadline(&self) -> Option<Deadline> {
         match &self.step {
-            Step::Saving { .. } => None,
-            Step::Waiting { due } => Some(*due),
+            Step::Saving { due, .. } | Step::Waiting { due } => Some(*due),
         }
     }
 
@@ -57,28 +57,41 @@ impl Settling {
 
 impl Renewal {
     /// Ends the flight by writing `record`, under the lock that the flight took.
-    pub(super) fn save(&mut self, record: Record, purpose: Purpose, then: Option<(Error, Deadline)>) {
+    pub(super) fn save(
+        &mut self,
+        now: Now,
+        record: Record,
+        purpose: Purpose,
+        then: Option<(Error, Deadline)>,
+    ) {
         let ticket = self.ticket();
         self.outputs.push_back(Output::Save { ticket, record: record.clone() });
-        let step = Step::Saving { ticket };
+        let step = Step::Saving { ticket, due: now.timer(STORE_WAIT) };
         self.flight = Flight::Settling(Settling { record, purpose, step, failures: 0, error: None, then });
         self.changed = true;
     }
 
-    /// Tries again when it is time.
+    /// Tries again when it is time, or gives up on a write that does not end.
     pub(super) fn settle(&mut self, now: Now) {
         let ticket = self.ticket();
         let Flight::Settling(settling) = &mut self.flight else { return };
-        if matches!(&settling.step, Step::Waiting { due } if due.passed(now)) {
-            settling.step = Step::Saving { ticket };
-            self.outputs.push_back(Output::Save { ticket, record: settling.record.clone() });
+        match settling.step {
+            Step::Waiting { due } if due.passed(now) => {
+                settling.step = Step::Saving { ticket, due: now.timer(STORE_WAIT) };
+                self.outputs.push_back(Output::Save { ticket, record: settling.record.clone() });
+            }
+            Step::Saving { ticket, due } if due.passed(now) => {
+                self.outputs.push_back(Output::Cancel { ticket });
+                self.settled(now, ticket, Err(hung()));
+            }
+            Step::Saving { .. } | Step::Waiting { .. } => {}
         }
     }
 
     pub(super) fn settled(&mut self, now: Now, saved: Ticket, result: Result<(), Error>) {
         let valid_for = self.valid_for(now);
         let Flight::Settling(settling) = &mut self.flight else { return };
-        if !matches!(settling.step, Step::Saving { ticket } if ticket == saved) {
+        if !matches!(settling.step, Step::Saving { ticket, .. } if ticket == saved) {
             return;
         }
         let purpose = settling.purpose;
@@ -91,10 +104,7 @@ impl Renewal {
                 self.leave_settling();
             }
             Err(error) => {
-                let step = match purpose {
-                    Purpose::RefreshToken | Purpose::AccessToken => StoreStep::SaveToken,
-                    Purpose::ClearIntent => StoreStep::ClearIntent,
-                };
+                let step = purpose.step();
                 let kind = error.kind();
                 if purpose == Purpose::RefreshToken {
                     let wait = self.policy.backoff.delay(settling.failures, &mut self.jitter);
@@ -122,10 +132,32 @@ impl Renewal {
     }
 
     /// Gives up on saving: the time after the last caller's leave is over.
-    pub(super) fn abandon_settling(&mut self) {
-        if let Flight::Settling(Settling { step: Step::Saving { ticket }, .. }) = self.flight {
+    pub(super) fn abandon_settling(&mut self, now: Now) {
+        let valid_for = self.valid_for(now);
+        let Flight::Settling(settling) = &self.flight else { return };
+        let step = settling.purpose.step();
+        let kind = settling.error.as_ref().map_or(ErrorKind::StoreFailed, Error::kind);
+        if let Step::Saving { ticket, .. } = settling.step {
             self.outputs.push_back(Output::Cancel { ticket });
         }
+        self.tell(AuthEvent::StoreFailed { step, kind, retry_in: None, valid_for });
         self.leave_settling();
     }
+}
+
+impl Purpose {
+    const fn step(self) -> StoreStep {
+        match self {
+            Self::RefreshToken | Self::AccessToken => StoreStep::SaveToken,
+            Self::ClearIntent => StoreStep::ClearIntent,
+        }
+    }
+}
+
+/// The store does not end what was asked of it.
+pub(super) fn hung() -> Error {
+    Error::new(
+        ErrorKind::StoreFailed,
+        "the store of tokens did not answer in time; see whether its disk hangs",
+    )
 }

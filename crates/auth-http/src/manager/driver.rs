@@ -133,7 +133,7 @@ impl Driver {
             if let Some(work) = &mut self.work
                 && let Poll::Ready(input) = work.poll(context)
             {
-                self.work = None;
+                Work::give_up(self.work.take());
                 return Poll::Ready(input);
             }
             if self.alarm.is_some_and(|alarm| alarm.wakes.passed(self.timer.now())) {
@@ -212,7 +212,7 @@ impl Driver {
                 Output::Save { ticket, record } => {
                     self.work = Some(Work::save(ticket, self.store.clone(), record));
                 }
-                Output::Cancel { ticket } => drop(self.work.take_if(|work| work.ticket() == ticket)),
+                Output::Cancel { ticket } => Work::give_up(self.work.take_if(|work| work.ticket() == ticket)),
                 Output::Unlock => self.store.unlock(),
                 Output::Serve { caller, token } => self.answer(caller, Ok(token)),
                 Output::Fail { caller, error } => self.answer(caller, Err(error)),
@@ -255,7 +255,7 @@ impl Drop for Driver {
         while self.calls.try_recv().is_ok() {}
         self.waiting.clear();
         // Before the end is told of: whoever waits for it may open the store next.
-        self.work = None;
+        Work::give_up(self.work.take());
         self.store.unlock();
         self.shared.end();
     }

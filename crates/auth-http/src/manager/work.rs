@@ -60,6 +60,11 @@ impl Work {
         Self { ticket, future: Box::pin(future), panicked }
     }
 
+    /// Drops it. A future that panics at that takes nobody with it either.
+    pub(super) fn give_up(work: Option<Self>) {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+    }
+
     pub(super) const fn ticket(&self) -> Ticket {
         self.ticket
     }

@@ -55,7 +55,8 @@ pub trait LockedStore: Send {
     ///
     /// # Errors
     ///
-    /// As for [`TokenStore::load`].
+    /// As for [`TokenStore::load`]. One that is [never to be retried](auth_core::Retry::Never) says that there is, or was, a
+    /// record for a person to look at: a configured refresh token, which is likely older, is not sent in its place.
     async fn load(&mut self) -> Result<Option<Record>, Error>;
 
     /// Replaces the record; once this has returned `Ok`, it survives a crash of the process and of the machine, as far as

@@ -75,7 +75,8 @@ fn a_servers_retry_after_is_obeyed_and_observed() {
     let mut simulation = Simulation::new(Policy::new(), 5);
     simulation.demand(Demand::Current);
     simulation.fail(Error::new(ErrorKind::RateLimited, "slow down").with_retry(Retry::After(7 * SECOND)));
-    let Some(AuthEvent::RateLimited { retry_after, retry_in, attempt: 1 }) = simulation.events.last() else {
+    let Some(AuthEvent::RateLimited { retry_after, retry_in, attempt: 1, .. }) = simulation.events.last()
+    else {
         panic!("{:?}", simulation.events)
     };
     assert_eq!(*retry_after, Some(7 * SECOND));

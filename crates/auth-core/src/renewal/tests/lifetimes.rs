@@ -226,3 +226,43 @@ fn the_servers_clock_is_told_of_once_and_given_to_the_next_attempt() {
         1
     );
 }
+
+#[test]
+fn the_servers_clock_is_forgotten_when_ours_was_set() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    simulation.demand(Demand::Current);
+    let ahead = Some(simulation.now.wall.saturating_add(HOUR));
+    simulation.answer(TokenResponse::new(Secret::from("a")).with_expires_in(HOUR).with_server_time(ahead));
+    simulation.now.wall = simulation.now.wall.saturating_add(HOUR); // set right, by the hour that it was slow
+    simulation.input(Input::Tick);
+    simulation.demand(Demand::Current);
+    simulation.sleep(2 * SECOND);
+    let (_, attempt) = simulation.fetch.clone().expect("the token counts as expired");
+    assert_eq!(attempt.server_time, None, "not an hour in the future");
+}
+
+#[test]
+fn a_token_that_is_kept_warm_stays_so_when_the_clock_goes_forward_and_back() {
+    let mut simulation = Simulation::new(Policy::new().with_keep_warm(), 1);
+    simulation.issue(HOUR);
+    let begin = simulation.now.wall;
+    simulation.now.wall = begin.saturating_add(2 * HOUR);
+    simulation.input(Input::Tick);
+    simulation.fail_flight();
+    simulation.now.wall = begin;
+    simulation.input(Input::Tick);
+    simulation.sleep_until_due();
+    assert!(simulation.wait.is_some() || simulation.fetch.is_some(), "it sleeps for ever");
+}
+
+#[test]
+fn no_setting_is_too_large_for_a_clock() {
+    let policy =
+        Policy::new().with_flight(Duration::MAX).with_spacing(Duration::MAX).with_lead(Duration::MAX);
+    let mut simulation = Simulation::new(policy.with_longest_lifetime(Duration::MAX), 1);
+    simulation.demand(Demand::Current);
+    simulation.issue(Duration::MAX);
+    simulation.demand(Demand::NewerThan(simulation.machine.generation));
+    simulation.sleep(60 * SECOND);
+    assert_eq!(simulation.requests, 2, "a minute apart at most");
+}

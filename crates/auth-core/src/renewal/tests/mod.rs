@@ -32,6 +32,10 @@ struct Simulation {
     saves_fail: bool,
     locked: bool,
     locked_by_another: bool,
+    /// Whether the store ends what is asked of it.
+    store_hangs: bool,
+    /// How reads fail, until one under the lock has.
+    unreadable: Option<Error>,
     store_work: Vec<Output>,
 }
 
@@ -56,6 +60,8 @@ impl Simulation {
             saves_fail: false,
             locked: false,
             locked_by_another: false,
+            store_hangs: false,
+            unreadable: None,
             store_work: Vec::new(),
         };
         simulation.input(Input::Tick);
@@ -105,6 +111,9 @@ impl Simulation {
             }
         }
         // The store answers at once.
+        if self.store_hangs {
+            return;
+        }
         if let Some(work) = self.store_work.pop() {
             assert!(self.store_work.is_empty(), "two pieces of work at once");
             let input = self.store(work);
@@ -114,7 +123,10 @@ impl Simulation {
 
     fn store(&mut self, work: Output) -> Input {
         match work {
-            Output::Load { ticket } => Input::Loaded { ticket, result: Ok(self.record.clone()) },
+            Output::Load { ticket } => {
+                let unreadable = if self.locked { self.unreadable.take() } else { self.unreadable.clone() };
+                Input::Loaded { ticket, result: unreadable.map_or(Ok(self.record.clone()), Err) }
+            }
             Output::Lock { ticket } => {
                 assert!(!self.locked, "locked twice");
                 self.locked = !self.locked_by_another;

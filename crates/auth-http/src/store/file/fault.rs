@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use auth_core::renewal::InvalidRecord;
-use auth_core::{Error, ErrorKind};
+use auth_core::{Error, ErrorKind, Retry};
 
 /// An error of the operating system, at one step.
 pub(super) fn failed(step: &str, path: &Path, error: io::Error) -> Error {
@@ -40,7 +40,8 @@ pub(super) fn moved_aside(path: &Path, aside: &Path, invalid: InvalidRecord) -> 
         path.display(),
         aside.display()
     );
-    Error::new(ErrorKind::StoreFailed, message).with_source(invalid)
+    // Another try finds nothing, and must not pass for a store that never held anything.
+    Error::new(ErrorKind::StoreFailed, message).with_retry(Retry::Never).with_source(invalid)
 }
 
 /// Refuses a file that others than its owner may open. Where there are no modes, the directory's rights decide.
