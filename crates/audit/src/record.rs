@@ -93,8 +93,12 @@ mod tests {
         let mut head = Head::EMPTY;
         let mut lines = String::new();
         for attempt in 1..=count {
-            head.append(&mut lines, Timestamp::from_millis(0), &AuthEvent::TokenRequested { attempt })
-                .unwrap();
+            head.append(
+                &mut lines,
+                Timestamp::from_millis(0),
+                &AuthEvent::TokenRequested { attempt, redeems: false, valid_for: None },
+            )
+            .unwrap();
         }
         lines.lines().map(str::to_owned).collect()
     }
@@ -112,13 +116,13 @@ mod tests {
         let zeros = "0".repeat(64);
         let line = lines(1).remove(0);
         let (record, hash) = line.rsplit_once(HASH_MEMBER).unwrap();
-        let event = r#""event":"token_requested","attempt":1"#;
+        let event = r#""event":"token_requested","attempt":1,"redeems":false,"valid_for_ms":null"#;
         assert_eq!(
             record,
             format!(r#"{{"seq":1,"time":"1970-01-01T00:00:00.000Z",{event},"prev":"{zeros}""#)
         );
         // The SHA-256 of the text before it, computed with `sha256sum`.
-        assert_eq!(hash, "318e31e14cbbe981d72050147193eab1d5da0ec99dbbf4abc2491685c48afb9d\"}");
+        assert_eq!(hash, "009bd4935ad79d5320ee292faca65e562c4b51088c5540c825623e2473883965\"}");
     }
 
     #[test]

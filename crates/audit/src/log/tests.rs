@@ -13,7 +13,7 @@ fn written(records: u32) -> (TempDir, PathBuf, Vec<String>) {
     let path = directory.path().join("audit.jsonl");
     let log = AuditLog::open(&path).unwrap();
     for attempt in 1..=records {
-        log.observe(&AuthEvent::TokenRequested { attempt });
+        log.observe(&AuthEvent::TokenRequested { attempt, redeems: false, valid_for: None });
     }
     assert_eq!(log.close(), Summary { written: u64::from(records), dropped: 0, failed: 0 });
     let lines = fs::read_to_string(&path).unwrap().lines().map(|line| format!("{line}\n")).collect();
