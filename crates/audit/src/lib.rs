@@ -10,7 +10,7 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("audit.jsonl");
 //! let log = audit::AuditLog::open(&path)?;
-//! log.observe(&AuthEvent::TokenRequested { attempt: 1 });
+//! log.observe(&AuthEvent::SessionClosed);
 //! let summary = log.close();
 //! assert_eq!((summary.written, summary.dropped), (1, 0));
 //! assert_eq!(audit::verify(&path)?.records, 1);
