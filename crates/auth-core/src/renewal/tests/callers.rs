@@ -323,3 +323,48 @@ fn a_machine_that_shuts_down_answers_everybody_and_says_so() {
     assert_eq!(simulation.answers[&caller].as_ref().unwrap_err().kind(), ErrorKind::Closed);
     assert!(simulation.done && simulation.fetch.is_none(), "the request was given up");
 }
+
+#[test]
+fn while_a_token_lives_no_pause_takes_more_than_a_quarter_of_what_is_left_of_it() {
+    let mut simulation = Simulation::new(Policy::new(), 7);
+    simulation.demand(Demand::Current);
+    simulation.issue(HOUR);
+    simulation.sleep(HOUR - 120 * SECOND);
+    while simulation.now.wall.saturating_since(Timestamp::from_millis(1_700_000_000_000)) < 2 * HOUR {
+        simulation.demand(Demand::Current);
+        if simulation.fetch.is_some() { simulation.fail(outage()) } else { simulation.sleep_until_due() }
+    }
+    let mut longest = Duration::ZERO;
+    let mut while_it_lived = 0;
+    for event in &simulation.events {
+        match event {
+            AuthEvent::RenewalPaused { valid_for: Some(left), retry_in, .. } => {
+                while_it_lived += 1;
+                assert!(*retry_in <= (*left / 4).max(SECOND / 2), "{retry_in:?} of {left:?}");
+            }
+            AuthEvent::RenewalPaused { retry_in, .. } => longest = longest.max(*retry_in),
+            _ => {}
+        }
+    }
+    assert!(while_it_lived >= 6, "{while_it_lived} pauses in two minutes");
+    assert!(longest > 30 * SECOND, "afterwards they grow to their own bound");
+}
+
+#[test]
+fn a_servers_wait_is_obeyed_by_each_attempt_of_a_flight_whatever_its_status() {
+    for kind in [ErrorKind::RateLimited, ErrorKind::ServerFailed] {
+        let mut simulation = Simulation::new(Policy::new(), 5);
+        let caller = simulation.demand(Demand::Current);
+        for (requests, seconds) in [(1, 3), (2, 9)] {
+            assert_eq!(simulation.requests, requests);
+            let wait = seconds * SECOND;
+            simulation.fail(Error::new(kind, "later").without_effect().with_retry(Retry::After(wait)));
+            simulation.sleep(wait - Duration::from_millis(1));
+            assert_eq!(simulation.requests, requests, "{kind:?}");
+            simulation.sleep(wait / 10 + Duration::from_millis(1));
+        }
+        assert_eq!(simulation.requests, 3);
+        simulation.issue(HOUR);
+        assert!(simulation.answers[&caller].is_ok(), "it was one flight");
+    }
+}

@@ -266,3 +266,87 @@ fn no_setting_is_too_large_for_a_clock() {
     simulation.sleep(60 * SECOND);
     assert_eq!(simulation.requests, 2, "a minute apart at most");
 }
+
+fn the_end_of_a_token_is_told_once_and_in_time_although_nobody_asks() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    simulation.demand(Demand::Current);
+    simulation.issue(HOUR);
+    let mut begin = simulation.now.wall;
+    let expired = |event: &AuthEvent| matches!(event, AuthEvent::TokenExpired { .. });
+    simulation.sleep_until_due();
+    simulation.issue(HOUR);
+    assert_eq!(simulation.count(expired), 0, "one that was replaced in time did not expire in use");
+    begin = begin.max(simulation.now.wall);
+    while simulation.wait.is_some() {
+        simulation.sleep_until_due();
+        let ended = simulation.now.wall.saturating_since(begin) >= HOUR;
+        assert_eq!(simulation.count(expired), usize::from(ended));
+    }
+    assert_eq!(simulation.now.wall.saturating_since(begin), HOUR, "the driver was woken for it");
+    for _ in 0..3 {
+        simulation.sleep(HOUR);
+    }
+    assert_eq!(simulation.count(expired), 1);
+    let Some(AuthEvent::TokenExpired { generation, .. }) = simulation.events.last() else {
+        panic!("{:?}", simulation.events)
+    };
+    assert_eq!(*generation, simulation.machine.generation);
+}
+
+#[test]
+fn no_lifetime_beyond_the_longest_is_believed() {
+    for (policy, longest) in [
+        (Policy::new(), 24 * HOUR),
+        (Policy::new().with_longest_lifetime(HOUR), HOUR),
+        (Policy::new().with_longest_lifetime(HOUR / 60), HOUR / 60),
+    ] {
+        let mut simulation = Simulation::new(policy, 5);
+        simulation.demand(Demand::Current);
+        simulation.issue(7 * 24 * HOUR);
+        assert_eq!(simulation.served().expires_in(), Some(longest));
+        simulation.sleep_until_due();
+        assert_eq!(simulation.requests, 2, "renewed before that");
+        simulation.issue(longest / 2);
+        assert_eq!(simulation.served().expires_in(), Some(longest / 2), "a shorter one is");
+    }
+}
+
+/// A machine over a store in which a peer left a token that it says was issued at `issued` and lives for an hour.
+fn beside_a_peer(policy: Policy, issued: impl FnOnce(Timestamp) -> Timestamp) -> Simulation {
+    let machine = Renewal::new(policy, FingerprintKey::new([1; 32]), 5).with_store();
+    let mut simulation = Simulation::of(machine);
+    let issued = issued(simulation.now.wall);
+    let token = StoredToken {
+        secret: Secret::from("token-of-peer"),
+        issued,
+        expires: issued.saturating_add(HOUR),
+        scope: None,
+    };
+    simulation.record = Some(Record { revision: 1, access_token: Some(token), ..Record::default() });
+    simulation
+}
+
+#[test]
+fn a_peers_token_that_was_issued_in_the_future_is_not_adopted() {
+    let later = |seconds: u32| move |now: Timestamp| now.saturating_add(seconds * SECOND);
+    let mut usual = beside_a_peer(Policy::new(), later(0));
+    assert_eq!(usual.served().secret().expose(), "token-of-peer");
+    let mut rounded = beside_a_peer(Policy::new(), later(1));
+    assert_eq!(
+        rounded.served().secret().expose(),
+        "token-of-peer",
+        "two processes need not agree to the second"
+    );
+    let mut set_back = beside_a_peer(Policy::new(), later(1_800));
+    let caller = set_back.demand(Demand::Current);
+    assert!(!set_back.answers.contains_key(&caller), "how long it still lives is unknown");
+    set_back.issue(HOUR);
+    assert_eq!(set_back.served().secret().expose(), "token-1");
+}
+
+#[test]
+fn a_peers_token_is_believed_no_longer_than_ones_own() {
+    let mut simulation =
+        beside_a_peer(Policy::new().with_longest_lifetime(HOUR / 2), |now| now.saturating_add(SECOND));
+    assert!(simulation.served().expires_in() <= Some(HOUR / 2));
+}
