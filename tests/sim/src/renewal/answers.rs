@@ -19,7 +19,11 @@ impl World {
             return self.violate(Property::P4, format!("{whom} was served what nobody issued"));
         };
         let known = &self.processes[process].known;
-        let honest = self.clocks.honest_since(issued.first_sent);
+        // What happened to the clocks before the token was here can't be undone; what came after, an input could show.
+        let here = known.published.as_ref().is_some_and(|published| published.secret().expose() == text);
+        let arrived = known.arrived_at.filter(|_| here).unwrap_or(at);
+        let honest = !self.clocks.set_back_between(issued.first_sent, arrived)
+            && known.blind_at.is_none_or(|blind| blind < issued.first_sent);
         let by_server = issued.end.is_some_and(|end| at >= end) && honest;
         // A `Date` has whole seconds.
         let by_itself = issued.own_end.is_some_and(|end| at >= end + SECOND)
@@ -101,7 +105,7 @@ impl World {
         let Some(waits) = number.and_then(|number| self.processes[process].waiting.remove(&number)) else {
             return self.violate(Property::P5, format!("{who:?} is answered, and does not wait"));
         };
-        self.processes[process].known.attend(now);
+        self.processes[process].known.attend(now, self.plan.explains());
         let waited = since(now, waits.since);
         // Where each caller has a flight of its own, one that wants to wait for longer may have to.
         let most = if self.plan.single_use() { Duration::MAX } else { FLIGHT };

@@ -110,11 +110,12 @@ impl World {
     /// One caller demands a token: its number.
     fn demand(&mut self, process: usize, demand: Demand, patience: Option<Duration>) -> u64 {
         let (since, since_at) = (self.clocks.now(process), self.clocks.at);
+        let explains = self.plan.explains();
         let state = &mut self.processes[process];
         let number = state.next_caller;
         state.next_caller += 1;
         state.waiting.insert(number, Waits { demand, since, patience, since_at });
-        state.known.attend(since);
+        state.known.attend(since, explains);
         if self.plan.single_use() {
             state.known.demands.push_back(since_at);
         }
@@ -139,7 +140,7 @@ impl World {
         if state.incarnation == incarnation && state.waiting.remove(&number).is_some() {
             self.coverage.saw("caller: withdrew");
             let now = self.clocks.now(process);
-            self.processes[process].known.attend(now);
+            self.processes[process].known.attend(now, self.plan.explains());
             self.apply(process, Input::Withdrawn { caller: caller(number) });
         }
     }

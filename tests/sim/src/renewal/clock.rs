@@ -29,15 +29,15 @@ pub(crate) struct Clocks {
     pub(crate) asleep_until: At,
     /// When the wall clock was last set, in either direction.
     pub(crate) stepped: Option<At>,
-    /// When it was last set back.
-    pub(crate) stepped_back: Option<At>,
+    /// When it was set back.
+    backs: Vec<At>,
     /// When the host last went to sleep.
     pub(crate) suspended: Option<At>,
 }
 
 impl Clocks {
-    pub(crate) const fn new(wrong: i64) -> Self {
-        Self { at: 0, wrong, slept: 0, asleep_until: 0, stepped: None, stepped_back: None, suspended: None }
+    pub(crate) fn new(wrong: i64) -> Self {
+        Self { at: 0, wrong, slept: 0, asleep_until: 0, stepped: None, backs: Vec::new(), suspended: None }
     }
 
     /// What a process reads; each has an origin of its own.
@@ -57,7 +57,7 @@ impl Clocks {
         self.wrong += millis;
         self.stepped = Some(self.at);
         if millis < 0 {
-            self.stepped_back = Some(self.at);
+            self.backs.push(self.at);
         }
     }
 
@@ -68,9 +68,9 @@ impl Clocks {
         self.suspended = Some(self.at);
     }
 
-    /// Whether the wall clock told the truth about all that passed since `since`, or more.
-    pub(crate) fn honest_since(&self, since: At) -> bool {
-        self.stepped_back.is_none_or(|at| at < since)
+    /// Whether the wall clock was set back from `since` to `until`.
+    pub(crate) fn set_back_between(&self, since: At, until: At) -> bool {
+        self.backs.iter().any(|at| (since..=until).contains(at))
     }
 
     /// Whether nothing happened to either clock since `since`.

@@ -113,7 +113,7 @@ impl World {
             self.violate(Property::P5, "a machine is done while callers wait".to_owned());
         } else if state.work.is_some() || self.store.lock == Some(owner) {
             self.violate(Property::P1, "a machine is done with work under way, or with the lock".to_owned());
-        } else if took.as_secs() > 65 {
+        } else if took > self.plan.flight + std::time::Duration::from_secs(35) {
             self.violate(Property::Progress, format!("a machine took {took:?} to end"));
         }
         let state = &self.processes[process];
@@ -138,7 +138,9 @@ impl World {
 
     /// Once nothing goes wrong any more, callers are served after the longest pause and a flight.
     pub(crate) fn check_recovered(&mut self, waits: &Waits, error: &Error) {
-        let settled = self.plan.calm.max(self.clocks.asleep_until) + 400 * SECOND;
+        let settled = self.plan.calm.max(self.clocks.asleep_until)
+            + 370 * SECOND
+            + super::clock::length(self.plan.flight);
         if waits.since_at < settled {
             return;
         }

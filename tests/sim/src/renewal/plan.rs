@@ -1,5 +1,7 @@
 //! What kind of world a seed makes: who fetches, from what endpoint, over what store, and what goes wrong.
 
+use std::time::Duration;
+
 use auth_core::renewal::{Policy, Refresh};
 
 use super::chance::Chance;
@@ -115,6 +117,13 @@ pub(crate) struct Plan {
     pub(crate) rejections: u64,
     pub(crate) newer: u64,
     pub(crate) keep_warm: bool,
+    /// Settings of the machines.
+    lead: Duration,
+    longest: Duration,
+    pub(crate) flight: Duration,
+    pub(crate) spacing: Duration,
+    attempts: u32,
+    on_demand: bool,
     pub(crate) late_replay: bool,
     /// The driver's heartbeat, which most worlds skip where nothing can have happened.
     pub(crate) heartbeat: bool,
@@ -158,6 +167,12 @@ impl Plan {
             late_replay: chance.per_mille(800),
             heartbeat: chance.per_mille(10),
             crash_step: None,
+            lead: Duration::from_secs(chance.pick([120, 120, 0, 20, 900])),
+            longest: Duration::from_secs(chance.pick([86_400, 86_400, 86_400, 3_600, 600])),
+            flight: Duration::from_secs(chance.pick([30, 30, 30, 10, 120])),
+            spacing: Duration::from_secs(chance.pick([1, 1, 1, 5])),
+            attempts: chance.pick([3, 3, 3, 1, 5]),
+            on_demand: chance.per_mille(300),
         };
         plan.specialise(&mut chance);
         if plan.heartbeat || plan.keep_warm {
@@ -261,6 +276,7 @@ impl Plan {
         self.grace = Some(30 * SECOND);
         self.faults = Faults::default();
         self.late_replay = true;
+        (self.flight, self.attempts) = (Duration::from_secs(30), 3);
         self.timeout = Some(2 * SECOND);
         // Each life ends, so that somebody has to refresh within the run.
         self.life = self.life.min(HOUR);
@@ -276,14 +292,33 @@ impl Plan {
 
     /// The settings of the machines.
     pub(crate) fn policy(&self) -> Policy {
-        let mut policy = Policy::new();
+        let mut policy = Policy::new()
+            .with_lead(self.lead)
+            .with_longest_lifetime(self.longest)
+            .with_flight(self.flight)
+            .with_spacing(self.spacing)
+            .with_attempts(self.attempts);
         if self.keep_warm {
             policy = policy.with_keep_warm();
         }
         if !self.late_replay {
             policy = policy.without_late_replay();
         }
-        if self.single_use() { policy.single_use() } else { policy }
+        match (self.single_use(), self.on_demand) {
+            (true, true) => policy.single_use_on_demand(),
+            (true, false) => policy.single_use(),
+            (false, _) => policy,
+        }
+    }
+
+    /// The longest lifetime that a machine may believe.
+    pub(crate) const fn longest(&self) -> Duration {
+        self.longest
+    }
+
+    /// How long after a wish a request may still be explained by it: a flight, and the wait before it.
+    pub(crate) fn explains(&self) -> Duration {
+        self.flight + self.spacing + Duration::from_secs(1)
     }
 
     pub(crate) fn single_use(&self) -> bool {

@@ -77,14 +77,19 @@ pub(crate) struct Known {
     pub(crate) most_in_an_outage: usize,
     /// The input at hand published another token.
     pub(crate) published_now: bool,
+    /// The wall clock was set back, and no input came since that could show it.
+    pub(crate) unseen_step_back: bool,
+    /// When the host last hid time from both clocks: by sleeping after a step back that no input could show, or by one that
+    /// is too small to be told from slewing.
+    pub(crate) blind_at: Option<At>,
     /// When a caller was last answered, and with what.
     pub(crate) last_answer: Option<(At, Option<ErrorKind>)>,
 }
 
 impl Known {
     /// Somebody wants something: the flight may go on when they have left.
-    pub(crate) fn attend(&mut self, now: Now) {
-        self.explained_until = self.explained_until.max(now.mono.elapsed() + Duration::from_secs(32));
+    pub(crate) fn attend(&mut self, now: Now, flight: Duration) {
+        self.explained_until = self.explained_until.max(now.mono.elapsed() + flight);
     }
 
     /// Another process redeemed what this one was in doubt about, and the server replaced nothing.
@@ -235,6 +240,7 @@ impl World {
         let now = self.clocks.now(process);
         self.inputs += 1;
         self.note(format_args!("{process} < {input:?}"));
+        self.processes[process].known.unseen_step_back = false;
         let stale = self.before(process, now, &input);
         if let Err(misuse) = machine.handle(now, input) {
             self.violate(Property::Contract, format!("{misuse}"));
@@ -317,6 +323,7 @@ impl World {
                     // To the end of the token in use is no pause of so many seconds, but a deadline on both clocks.
                     let pause = (valid_for != Some(retry_in)).then_some(retry_in);
                     self.paused(process, now, kind, failures, pause);
+                    self.check_pause(kind, failures, retry_in, valid_for);
                 }
                 let text = serde_json::to_string(&event).unwrap_or_default();
                 self.note(format_args!("{process} = {text}"));

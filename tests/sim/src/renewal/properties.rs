@@ -59,10 +59,7 @@ pub(crate) struct Violation {
 
 /// The clocks are read in nanoseconds and milliseconds; a deadline may be missed by no more than this.
 pub(crate) const ROUNDING: Duration = Duration::from_millis(2);
-/// The least time from a token to the next request.
-const SPACING: Duration = Duration::from_secs(1);
 const REPLAY_WINDOW: Duration = Duration::from_secs(10);
-const LONGEST_LIFE: Duration = Duration::from_secs(86_400);
 /// What a caller without patience of its own waits at most.
 pub(crate) const FLIGHT: Duration = Duration::from_secs(60);
 
@@ -112,9 +109,9 @@ impl World {
             .map_or(Duration::ZERO, |issued| issued.life);
         // Where a token was told twice, a peer may hold it by the longer terms.
         let life = told.max(duration(self.plan.life));
-        let slack = Duration::from_secs(32);
+        let slack = self.plan.explains();
         known.explained_until =
-            known.explained_until.max(now.mono.elapsed() + life.min(LONGEST_LIFE) + slack);
+            known.explained_until.max(now.mono.elapsed() + life.min(self.plan.longest()) + slack);
     }
 
     /// After all outputs of an input.
@@ -145,8 +142,8 @@ impl World {
             return;
         }
         if !single_use {
-            if known.arrived.is_some_and(|arrived| since(now, arrived) + ROUNDING < SPACING) {
-                self.violate(Property::P6, "a request within a second of the last token".to_owned());
+            if known.arrived.is_some_and(|arrived| since(now, arrived) + ROUNDING < self.plan.spacing) {
+                self.violate(Property::P6, "a request too soon after the last token".to_owned());
                 return;
             }
             if !self.plan.keep_warm && state.waiting.is_empty() && now.mono.elapsed() > known.explained_until
@@ -169,7 +166,7 @@ impl World {
             return;
         };
         let Some(issued) = self.endpoint.issued(published.secret().expose()) else { return };
-        let mut life = issued.life.min(LONGEST_LIFE);
+        let mut life = issued.life.min(self.plan.longest());
         if issued.end.is_none() || issued.told.len() > 1 {
             // What is assumed where it told none is the machine's affair; and of a token told twice the rest was short.
             return;
@@ -326,6 +323,37 @@ impl World {
             self.violate(
                 Property::Recovery,
                 format!("failure {failures} in a row, and a token came in between"),
+            );
+        }
+    }
+
+    /// How long a pause must be, by the numbers of the defaults; only the wait that a server named stands above them.
+    pub(crate) fn check_pause(
+        &mut self,
+        kind: ErrorKind,
+        failures: u32,
+        pause: Duration,
+        left: Option<Duration>,
+    ) {
+        if left == Some(pause) {
+            return;
+        }
+        let grown = Duration::from_secs(1 << failures.saturating_sub(1).min(6)).min(Duration::from_secs(60));
+        let good = match (kind, left) {
+            (ErrorKind::InvalidClient | ErrorKind::InvalidGrant, _) => pause >= Duration::from_secs(60),
+            (ErrorKind::RateLimited, None) => pause + ROUNDING >= grown / 2,
+            (ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::ServerFailed, None) => {
+                pause + ROUNDING >= grown / 2 && pause <= grown + ROUNDING
+            }
+            (ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::ServerFailed, Some(left)) => {
+                pause <= (left / 4).max(Duration::from_millis(500)) + ROUNDING
+            }
+            _ => true,
+        };
+        if !good {
+            self.violate(
+                Property::P6,
+                format!("a pause of {pause:?} after failure {failures}, {kind:?}, with {left:?} left"),
             );
         }
     }

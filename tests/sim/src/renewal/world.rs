@@ -243,6 +243,11 @@ impl World {
         self.coverage.saw("clock: suspend");
         self.note(format_args!("the host sleeps for {} s", length / SECOND));
         self.clocks.suspend(length);
+        for process in &mut self.processes {
+            if process.known.unseen_step_back {
+                process.known.blind_at = Some(self.clocks.at);
+            }
+        }
         let resumed = self.clocks.asleep_until;
         for process in 0..self.processes.len() {
             // The timer goes on where it stood, but for the heartbeat: 30 s at most.
@@ -261,6 +266,20 @@ impl World {
         self.coverage.saw(if millis < 0 { "clock: wall set back" } else { "clock: wall set forward" });
         self.note(format_args!("the wall clock is set by {millis} ms"));
         self.clocks.step(millis);
+        if millis < 0 && self.fate.per_mille(300) {
+            // What would hide a suspend, were it not noticed in time.
+            let asleep = self.clocks.at + self.fate.between(31 * SECOND, 10 * MINUTE);
+            self.schedule(asleep.min(self.plan.calm), Event::Suspend);
+        }
+        let hidden = self.clocks.suspended.filter(|_| millis < 0);
+        for process in &mut self.processes {
+            process.known.unseen_step_back |= millis < 0;
+            // Only the wall clock knew of it.
+            process.known.blind_at = process.known.blind_at.max(hidden);
+            if (-1_100..0).contains(&millis) {
+                process.known.blind_at = Some(self.clocks.at);
+            }
+        }
         for process in 0..self.processes.len() {
             if self.processes[process].runs() {
                 // Timers don't see it; the heartbeat does.

@@ -267,6 +267,7 @@ fn no_setting_is_too_large_for_a_clock() {
     assert_eq!(simulation.requests, 2, "a minute apart at most");
 }
 
+#[test]
 fn the_end_of_a_token_is_told_once_and_in_time_although_nobody_asks() {
     let mut simulation = Simulation::new(Policy::new(), 5);
     simulation.demand(Demand::Current);
