@@ -169,6 +169,13 @@ impl Deadline {
         Self { wall: self.wall.map(|wall| wall.min(now.wall.saturating_add(left))), ..self }
     }
 
+    /// The same deadline after the wall clock was set: with as much left at `now` as there would have been at `expected`,
+    /// which is `now` by a wall clock that had gone on. A timer, which looks at no wall clock, stays as it is.
+    #[must_use]
+    pub fn moved(self, expected: Now, now: Now) -> Self {
+        if self.wall.is_some() { now.expiry(self.remaining(expected)) } else { self }
+    }
+
     /// The deadline that passes as soon as either of the two does.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
@@ -259,6 +266,16 @@ mod tests {
         assert!(!expiry.passed(woken), "this is why");
         assert!(expiry.reset(noticed).passed(woken));
         assert_eq!(expiry.reset(noticed).remaining(noticed), 9 * minute);
+    }
+
+    #[test]
+    fn a_suspend_that_was_seen_still_counts_after_the_wall_clock_was_set_back() {
+        // Ten minutes to go, and nine of them asleep; then the wall clock is set back by an hour.
+        let expiry = at(7_200_000, 0).expiry(Duration::from_secs(600));
+        let (expected, now) = (at(7_740_000, 0), at(4_140_000, 0));
+        assert_eq!(expiry.moved(expected, now).remaining(now), Duration::from_secs(60));
+        let timer = at(0, 0).timer(Duration::from_secs(600));
+        assert_eq!(timer.moved(expected, now), timer);
     }
 
     #[test]

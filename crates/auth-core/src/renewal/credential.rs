@@ -97,7 +97,7 @@ pub(super) enum Noted {
 
 impl Held {
     /// The wall clock was set back: it must not hide a suspend that comes after.
-    pub(super) fn reset(&mut self, now: Now) {
+    pub(super) fn clock_set(&mut self, expected: Now, now: Now) {
         let Credential { secret, generation, fingerprint, scope, renew_at, margin_from, expires } =
             &*self.shared;
         self.shared = Arc::new(Credential {
@@ -105,9 +105,9 @@ impl Held {
             generation: *generation,
             fingerprint: *fingerprint,
             scope: scope.clone(),
-            renew_at: renew_at.reset(now),
-            margin_from: margin_from.reset(now),
-            expires: expires.reset(now),
+            renew_at: renew_at.moved(expected, now),
+            margin_from: margin_from.moved(expected, now),
+            expires: expires.moved(expected, now),
         });
         if !self.shared.expires.passed(now) {
             // It may have been told of as expired while the clock was ahead.

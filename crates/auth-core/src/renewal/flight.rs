@@ -8,7 +8,7 @@ use super::rotation::{Next, is_recent};
 use super::settling::{Purpose, Settling};
 use super::{Attempt, Output, Record, Ticket};
 use crate::observe::{DelayReason, RenewalReason, StoreStep};
-use crate::time::{Deadline, Now};
+use crate::time::{Deadline, Now, Timestamp};
 use crate::{AuthEvent, Error, ErrorKind, Secret};
 
 /// What is under way.
@@ -98,6 +98,19 @@ impl Step {
 }
 
 impl Flight {
+    /// The wall clock was set back by so much.
+    pub(super) fn clock_set(&mut self, behind: Duration, expected: Now, now: Now) {
+        match self {
+            Self::Paused { until, .. } => *until = until.moved(expected, now),
+            // The token that is on its way will be counted from here.
+            Self::Flying(Flying { step: Step::Sent { at, .. }, .. }) => {
+                at.wall =
+                    Timestamp::since_epoch(Duration::from_millis(at.wall.as_millis()).saturating_sub(behind));
+            }
+            Self::Idle | Self::Flying(_) | Self::Settling(_) => {}
+        }
+    }
+
     pub(super) fn deadline(&self) -> Option<Deadline> {
         match self {
             Self::Idle => None,

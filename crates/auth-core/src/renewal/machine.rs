@@ -174,12 +174,11 @@ impl Renewal {
             return;
         }
         self.tell(AuthEvent::ClockSetBack { behind });
-        self.rotation.reset(now);
-        if let Flight::Paused { until, .. } = &mut self.flight {
-            *until = until.reset(now);
-        }
+        let expected = Now { wall: expected, ..now };
+        self.rotation.clock_set(expected, now);
+        self.flight.clock_set(behind, expected, now);
         if let Some(held) = &mut self.held {
-            held.reset(now);
+            held.clock_set(expected, now);
             self.outputs.push_back(Output::Changed);
         }
     }

@@ -223,9 +223,9 @@ impl Rotation {
     }
 
     /// The wall clock was set back.
-    pub(super) fn reset(&mut self, now: Now) {
+    pub(super) fn clock_set(&mut self, expected: Now, now: Now) {
         if let Some(doubt) = &mut self.doubt {
-            doubt.window = doubt.window.reset(now);
+            doubt.window = doubt.window.moved(expected, now);
         }
     }
 
@@ -243,7 +243,7 @@ impl Rotation {
             refresh_token: self.token.as_ref().or_else(|| self.refused.back()).cloned(),
             origin: self.origin.clone(),
             access_token: self.access_token.clone(),
-            intent: intent.or(self.doubt.as_ref().map(|doubt| doubt.since)),
+            intent: intent.or_else(|| self.doubt.as_ref().map(|doubt| doubt.since)),
         }
     }
 }
