@@ -1,0 +1,124 @@
+//! What comes back: a reply that is whole, small and plain, or an error that says why there is none.
+
+use std::error::Error as StdError;
+use std::io;
+
+use auth_core::{Error, ErrorKind};
+use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
+use http::{Response, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use rustls::AlertDescription;
+
+use super::dialer::Fault;
+
+/// Reads the rest of a reply, at most `limit` bytes, whatever its head promises.
+pub(super) async fn whole(response: Response<Incoming>, limit: usize) -> Result<Response<Bytes>, Error> {
+    let (head, mut body) = response.into_parts();
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(malformed("the server switches protocols unasked; check the URL"));
+    }
+    let plain = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !head.headers.get_all(CONTENT_ENCODING).iter().all(plain) {
+        return Err(malformed(
+            "the server compressed its reply although it was not asked to; turn that off for this URL, \
+             there or in a proxy before it",
+        ));
+    }
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(broken)?;
+        // Trailers mean nothing here.
+        let Ok(data) = frame.into_data() else { continue };
+        if data.len() > limit - whole.len() {
+            return Err(malformed(format!("the server's reply is larger than {limit} bytes; check the URL")));
+        }
+        // A copy, since a small frame may hold on to a large buffer.
+        whole.extend_from_slice(&data);
+    }
+    Ok(Response::from_parts(head, whole.into()))
+}
+
+/// What an error of the pool means. `connected` says whether the request got a connection: if not, none of it was sent.
+pub(super) fn failed(error: hyper_util::client::legacy::Error, connected: bool) -> Error {
+    if let Some(fault) = cause::<Fault>(&error) {
+        return fault.to_error().with_source(error);
+    }
+    let unsent = !connected || cause::<hyper::Error>(&error).is_some_and(hyper::Error::is_canceled);
+    let failure = refused_certificate(&error).unwrap_or_else(|| {
+        if cause::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse) {
+            malformed("the server's answer is not HTTP as this client accepts it; check the URL and its port")
+        } else {
+            Error::new(ErrorKind::Transport, "the connection broke before the server's reply; it may recover")
+        }
+    });
+    let failure = if unsent { failure.without_effect() } else { failure };
+    failure.with_source(error)
+}
+
+/// The total timeout passed.
+pub(super) fn late(connected: bool) -> Error {
+    if connected {
+        Error::new(ErrorKind::Timeout, "the server did not answer in time; it may recover")
+    } else {
+        Error::new(ErrorKind::Timeout, "no connection to the server was made in time; check the network")
+            .without_effect()
+    }
+}
+
+/// A reply broke off in its body.
+fn broken(error: hyper::Error) -> Error {
+    let nonsense = cause::<io::Error>(&error).is_some_and(|error| {
+        matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+    });
+    let failure = if nonsense {
+        malformed("the server's reply is garbled; check the URL and the proxies on the way")
+    } else {
+        Error::new(ErrorKind::Transport, "the connection broke during the server's reply; it may recover")
+    };
+    failure.with_source(error)
+}
+
+/// The server ended TLS 1.3 over the client's certificate. It can only say so after the client has begun to send, and it has
+/// read none of that.
+fn refused_certificate(error: &(dyn StdError + 'static)) -> Option<Error> {
+    use AlertDescription as Alert;
+    let Some(rustls::Error::AlertReceived(alert)) = cause::<rustls::Error>(error) else { return None };
+    let certificate = matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    );
+    certificate.then(|| {
+        Error::new(
+            ErrorKind::InvalidClient,
+            "the server wants a client certificate, or another one; configure one that it trusts",
+        )
+    })
+}
+
+fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::MalformedResponse, message)
+}
+
+/// The first `E` among an error and its causes. What an [`io::Error`] wraps counts: its own `source` leaves that out.
+fn cause<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    None
+}
