@@ -1,10 +1,14 @@
-//! The harness of the cross-crate tests: grants, stores and a token endpoint by script, counterparts that misbehave, time by
-//! hand, and a recorder.
+//! The harness of the cross-crate tests: grants, stores and a token endpoint by script, counterparts that misbehave, a
+//! certificate authority, a proxy, time by hand, and a recorder.
 
+pub mod authority;
 pub mod by_hand;
 pub mod counterparts;
 pub mod faulty_disk;
 pub mod piped_server;
+pub mod http2;
+pub mod proxy;
+pub mod raw_server;
 pub mod raw_socket;
 pub mod recorder;
 pub mod rotating;

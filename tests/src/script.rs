@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -173,8 +173,12 @@ impl Drop for Script {
     }
 }
 
-/// Reads one request with its body.
-async fn read(stream: &mut TcpStream) -> io::Result<String> {
+/// Reads one request with its body, or as much of it as comes; nothing at the end of the connection.
+///
+/// # Errors
+///
+/// When the connection breaks.
+pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
     let mut request = Vec::new();
     loop {
         let mut buffer = [0; 4_096];

@@ -95,6 +95,8 @@ fn refused_certificate(error: &(dyn StdError + 'static)) -> Option<Error> {
             | Alert::CertificateUnknown
             | Alert::UnknownCA
             | Alert::AccessDenied
+            // A signature in the handshake that does not hold: a certificate of another authority by the same name.
+            | Alert::DecryptError
     );
     certificate.then(|| {
         Error::new(

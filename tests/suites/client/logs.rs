@@ -1,0 +1,164 @@
+//! What our dependencies log at level TRACE: no secret is in it, whatever the way of the request.
+
+use std::cell::RefCell;
+use std::fmt::{Debug, Write as _};
+
+use auth_core::{Secret, scope::Scopes};
+use auth_http::client::{HyperClient, Proxy, Roots};
+use auth_http::exchange::HttpExchange as _;
+use auth_http::wire::TokenEndpoint;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use realtime_auth_tests::authority::{self, Authority};
+use realtime_auth_tests::http2::Connection;
+use realtime_auth_tests::proxy::Proxy as Server;
+use realtime_auth_tests::raw_server::RawServer;
+use realtime_auth_tests::script::{Answer, Script};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use super::{PATIENCE, ask, at_loopback};
+
+thread_local! {
+    /// What this thread has logged, while it wants to know.
+    static HEARD: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+fn hear(text: &str) {
+    // A thread that ends may still log.
+    let _ = HEARD.try_with(|heard| {
+        if let Some(heard) = &mut *heard.borrow_mut() {
+            heard.push_str(text);
+            heard.push('\n');
+        }
+    });
+}
+
+/// Hears everything that goes through `tracing`.
+struct Ear;
+
+struct Fields(String);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let _ = write!(self.0, " {field}={value:#?}");
+    }
+}
+
+impl Subscriber for Ear {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut fields = Fields(format!("span {}", span.metadata().target()));
+        span.record(&mut fields);
+        hear(&fields.0);
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        let mut fields = Fields(String::new());
+        values.record(&mut fields);
+        hear(&fields.0);
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields(event.metadata().target().to_owned());
+        event.record(&mut fields);
+        hear(&fields.0);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// Hears everything that goes through `log`, as rustls does where a program asks it to.
+impl log::Log for Ear {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        hear(&format!("{} {}", record.target(), record.args()));
+    }
+
+    fn flush(&self) {}
+}
+
+/// Every secret of an exchange is some form of this.
+const CANARY: &str = "canary4f1e";
+
+/// All on one thread: the test, the server, and the tasks of the client.
+#[tokio::test]
+async fn dependencies_at_trace_log_no_secret() {
+    // Another test of this process may not have one.
+    log::set_logger(&Ear).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    let _guard = tracing::subscriber::set_default(Ear);
+    HEARD.set(Some(String::new()));
+    tracing::trace!("the control: {CANARY}");
+
+    let answer = format!(r#"{{"access_token":"{CANARY}","token_type":"bearer","refresh_token":"{CANARY}"}}"#);
+    let authority = Authority::new().unwrap();
+    let acceptor = authority.acceptor("login.example", &["h2"], None).unwrap();
+    let body = answer.clone();
+    let endpoint = RawServer::serve(move |stream, _| {
+        let (acceptor, body) = (acceptor.clone(), body.clone());
+        async move {
+            let mut http2 = Connection::greet(authority::accept(&acceptor, stream).await?).await?;
+            loop {
+                let stream = http2.request().await?;
+                http2.reply(stream, &body).await?;
+            }
+        }
+    });
+    let endpoint = endpoint.await.unwrap();
+    let pair = format!("user:{CANARY}");
+    let authorization = format!("Basic {}", STANDARD.encode(&pair));
+    let tls = authority.acceptor("proxy.example", &[], None).unwrap();
+    let proxy = Server::serve(endpoint.address(), Some(authorization), Some(tls)).await.unwrap();
+    let url = format!("https://{pair}@proxy.example:{}", proxy.address().port());
+    let http2 = HyperClient::builder()
+        .with_roots(Roots::none().with_pem(authority.pem().as_bytes()).unwrap())
+        .with_resolver(at_loopback())
+        .with_proxy(Proxy::new(&url).unwrap())
+        .with_timeout(PATIENCE)
+        .build()
+        .unwrap();
+    let http1 = HyperClient::plaintext().with_timeout(PATIENCE);
+    let plain = Script::serve(vec![Answer::http(200, "", &answer)]).await.unwrap();
+    for (client, url) in [(&http2, "https://login.example"), (&http1, plain.url())] {
+        let endpoint = TokenEndpoint::new(&format!("{url}/token"), CANARY, Secret::from(CANARY)).unwrap();
+        for request in
+            [endpoint.client_credentials(&Scopes::default()), endpoint.refresh_token(&Secret::from(CANARY))]
+        {
+            let response = client.exchange(request).await.unwrap();
+            assert!(String::from_utf8_lossy(response.body()).contains(CANARY));
+        }
+    }
+    // Failures are logged as well.
+    let gone = RawServer::serve(|_, _| async { Ok(()) }).await.unwrap().address();
+    ask(&http1, &format!("http://{gone}")).await.unwrap_err();
+
+    let heard = HEARD.take().unwrap();
+    let (control, heard) = heard.split_once('\n').unwrap();
+    assert!(control.contains(CANARY), "the ear hears");
+    for target in ["h2", "hyper_util", "rustls"] {
+        assert!(heard.contains(&format!("\n{target}::")), "{target} has logged nothing");
+    }
+    let encoded = STANDARD.encode(format!("{CANARY}:{CANARY}"));
+    let bytes = format!("{:?}", CANARY.as_bytes());
+    let forms = [CANARY, &STANDARD.encode(&pair), &encoded, &bytes[1..bytes.len() - 1]];
+    for line in heard.lines() {
+        assert!(!forms.iter().any(|form| line.contains(form)), "{line}");
+    }
+    // Numbers in `{:#?}` stand on lines of their own.
+    let joined: String = heard.split_whitespace().collect();
+    let numbers: String = bytes[1..bytes.len() - 1].split_whitespace().collect();
+    assert!(!joined.contains(&numbers), "the bytes of a secret are logged as numbers");
+}
