@@ -33,6 +33,8 @@ impl RawServer {
         let counted = Arc::clone(&connections);
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                // A packet that the kernel holds back is late on a clock that a test moves.
+                let _ = stream.set_nodelay(true);
                 let connection = handle(stream, counted.fetch_add(1, Ordering::Relaxed) + 1);
                 // A client that has gone is what many tests are about.
                 tokio::spawn(async { drop(connection.await) });

@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::shell::{Done, Failed, cargo, root, run as run_command};
 
 /// Each example, and what it must print.
-const EXAMPLES: [(&str, &str); 5] = [
+const EXAMPLES: [(&str, &str); 6] = [
+    ("bring_your_own_http_client", "a token over ureq, good for "),
     ("genesys", r#"Some(Text("{\"type\":\"subscribe\",\"topic\":\"v2.conversations\"}"))"#),
     ("renew_blocking", "renewed without an executor: token 2"),
     ("renew_on_smol", "renewed on smol: token 2"),

@@ -16,7 +16,7 @@ use realtime_auth_tests::raw_server::RawServer;
 use realtime_auth_tests::script;
 use tokio::io::AsyncWriteExt as _;
 
-use super::{IMPATIENCE, PATIENCE, TOKEN, ask, token};
+use super::{PATIENCE, TOKEN, ask, token};
 
 fn reply(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
@@ -49,16 +49,16 @@ async fn a_connection_is_used_again() {
     assert_eq!(server.connections(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_given_up_before_servers_do() {
     let server = obliging().await;
     let url = format!("http://{}", server.address());
-    let client = HyperClient::builder().with_plaintext().with_idle_timeout(Duration::from_millis(50)).build();
-    let client = client.unwrap();
-    ask(&client, &url).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    ask(&client, &url).await.unwrap();
-    assert_eq!(server.connections(), 2);
+    let client = HyperClient::plaintext();
+    for (idle, connections) in [(0, 1), (3, 1), (5, 2)] {
+        tokio::time::advance(Duration::from_secs(idle)).await;
+        ask(&client, &url).await.unwrap();
+        assert_eq!(server.connections(), connections, "after {idle} s");
+    }
 }
 
 /// The second request arrives whole and is left without an answer: whether it had an effect is anybody's guess, so it must not be
@@ -162,15 +162,18 @@ async fn what_follows_an_answer_is_nobodys_answer() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_a_connection_a_request_had_no_effect() {
     // A port that was free a moment ago.
     let gone = RawServer::serve(|_, _| async { Ok(()) }).await.unwrap().address();
     let error = ask(&keeping(), &format!("http://{gone}")).await.unwrap_err();
     assert_eq!((error.kind(), error.is_in_doubt()), (ErrorKind::Transport, false), "{error:?}");
 
-    let slow =
-        HyperClient::builder().with_resolver(Arc::new(Flaky::default())).with_timeout(IMPATIENCE).build();
+    let slow = HyperClient::builder()
+        .with_resolver(Arc::new(Flaky::default()))
+        .with_resolution_timeout(PATIENCE)
+        .with_timeout(PATIENCE / 2)
+        .build();
     let error = ask(&slow.unwrap(), "https://slow.example").await.unwrap_err();
     assert_eq!((error.kind(), error.is_in_doubt()), (ErrorKind::Timeout, false), "{error:?}");
     assert!(error.to_string().starts_with("no connection to the server was made in time"), "{error}");

@@ -133,7 +133,8 @@ async fn dependencies_at_trace_log_no_secret() {
     let http1 = HyperClient::plaintext().with_timeout(PATIENCE);
     let plain = Script::serve(vec![Answer::http(200, "", &answer)]).await.unwrap();
     for (client, url) in [(&http2, "https://login.example"), (&http1, plain.url())] {
-        let endpoint = TokenEndpoint::new(&format!("{url}/token"), CANARY, Secret::from(CANARY)).unwrap();
+        let endpoint =
+            TokenEndpoint::new(&format!("{url}/token?key={CANARY}"), CANARY, Secret::from(CANARY)).unwrap();
         for request in
             [endpoint.client_credentials(&Scopes::default()), endpoint.refresh_token(&Secret::from(CANARY))]
         {

@@ -25,9 +25,6 @@ const TOKEN: &str = r#"{"access_token":"t1","token_type":"bearer","expires_in":6
 /// Longer than anything here takes that is not meant to be cut off.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a test waits for when it is meant to be cut off.
-const IMPATIENCE: Duration = Duration::from_millis(300);
-
 /// Asks the token endpoint at `url` for a token; panics if the client does not bound its time.
 async fn ask(client: &HyperClient, url: &str) -> Result<TokenResponse, Error> {
     let endpoint = TokenEndpoint::new(&format!("{url}/token"), "id", Secret::from("secret")).unwrap();
