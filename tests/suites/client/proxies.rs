@@ -15,10 +15,10 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::{PATIENCE, TOKEN, ask, at_loopback, token};
 
-/// A token endpoint over TLS under the name `login.example`, and its authority.
-async fn endpoint() -> (RawServer, Authority) {
+/// A token endpoint over TLS under a name, and its authority.
+async fn endpoint(name: &str) -> (RawServer, Authority) {
     let authority = Authority::new().unwrap();
-    let acceptor = authority.acceptor("login.example", &["http/1.1"], None).unwrap();
+    let acceptor = authority.acceptor(name, &["http/1.1"], None).unwrap();
     let serving = RawServer::serve(move |stream, _| {
         let acceptor = acceptor.clone();
         async move {
@@ -43,7 +43,7 @@ fn basic(pair: &str) -> Option<String> {
 
 #[tokio::test]
 async fn a_tunnel_needs_no_resolution_and_shows_the_proxy_only_where_to() {
-    let (endpoint, authority) = endpoint().await;
+    let (endpoint, authority) = endpoint("login.example").await;
     let proxy = Server::serve(endpoint.address(), None, None).await.unwrap();
     let client = trusting(&authority).with_proxy(Proxy::new(&proxy.address().to_string()).unwrap());
     // Nobody could resolve this name to what listens there; the proxy knows it.
@@ -53,8 +53,17 @@ async fn a_tunnel_needs_no_resolution_and_shows_the_proxy_only_where_to() {
 }
 
 #[tokio::test]
+async fn an_address_is_asked_for_as_it_stands_in_a_url() {
+    let (endpoint, authority) = endpoint("2001:db8::1").await;
+    let proxy = Server::serve(endpoint.address(), None, None).await.unwrap();
+    let client = trusting(&authority).with_proxy(Proxy::new(&proxy.address().to_string()).unwrap());
+    assert_eq!(token(ask(&client.build().unwrap(), "https://[2001:db8::1]:8443").await), "t1");
+    assert!(proxy.heads()[0].starts_with("CONNECT [2001:db8::1]:8443 HTTP/1.1\r\n"), "{:?}", proxy.heads());
+}
+
+#[tokio::test]
 async fn credentials_open_the_tunnel_and_without_them_the_error_says_so() {
-    let (endpoint, authority) = endpoint().await;
+    let (endpoint, authority) = endpoint("login.example").await;
     let proxy = Server::serve(endpoint.address(), basic("user:p@ss"), None).await.unwrap();
     let through = |userinfo: &str| {
         let proxy = Proxy::new(&format!("http://{userinfo}{}", proxy.address())).unwrap();
@@ -71,7 +80,7 @@ async fn credentials_open_the_tunnel_and_without_them_the_error_says_so() {
 
 #[tokio::test]
 async fn a_proxy_that_speaks_tls_is_checked_like_a_server() {
-    let (endpoint, authority) = endpoint().await;
+    let (endpoint, authority) = endpoint("login.example").await;
     let acceptor = |name: &str| authority.acceptor(name, &["h2", "http/1.1"], None).unwrap();
     let sound =
         Server::serve(endpoint.address(), basic("u:p"), Some(acceptor("proxy.example"))).await.unwrap();
@@ -92,7 +101,7 @@ async fn a_proxy_that_speaks_tls_is_checked_like_a_server() {
 
 #[tokio::test]
 async fn exceptions_and_this_machine_are_reached_directly() {
-    let (endpoint, authority) = endpoint().await;
+    let (endpoint, authority) = endpoint("login.example").await;
     let proxy = Server::serve(endpoint.address(), None, None).await.unwrap();
     let environment = |no_proxy: &'static str| {
         let address = format!("http://{}", proxy.address());

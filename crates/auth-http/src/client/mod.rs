@@ -132,3 +132,20 @@ impl fmt::Debug for HyperClient {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secret_headers_are_marked_before_anybody_sees_them() {
+        let request = Request::post("https://login.example/");
+        let request =
+            request.header("authorization", "canary").header("dpop", "canary").header("accept", "shown");
+        let mut request = request.body(Bytes::new()).unwrap();
+        assert!(format!("{request:?}").contains("canary"), "the control");
+        conceal(&mut request);
+        let text = format!("{request:?}");
+        assert!(!text.contains("canary") && text.contains("shown"), "{text}");
+    }
+}
