@@ -26,7 +26,8 @@
 //!
 //! # Features
 //!
-//! * `client` (default): [`client::HyperClient`] over hyper and rustls, HTTP/1.1 and HTTP/2, the platform's roots.
+//! * `client` (default): [`client::HyperClient`] over hyper and rustls, HTTP/1.1 and HTTP/2, with proxies, client
+//!   certificates, and a deadline for each step.
 //! * `file-store` (default): `store::FileStore`, which keeps tokens in a file, on any runtime.
 //! * `manager`: [`manager::TokenManager`], which drives [`auth_core::renewal`] on whatever runtime you have, or on a
 //!   thread without any.
