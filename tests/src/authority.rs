@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -89,10 +89,25 @@ impl Authority {
         protocols: &[&str],
         clients: Option<&Self>,
     ) -> io::Result<TlsAcceptor> {
+        self.acceptor_of(rustls::ALL_VERSIONS, name, protocols, clients)
+    }
+
+    /// The same, for these versions of TLS only.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be made.
+    pub fn acceptor_of(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        name: &str,
+        protocols: &[&str],
+        clients: Option<&Self>,
+    ) -> io::Result<TlsAcceptor> {
         let certificate = self.certify(name)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .map_err(io::Error::other)?;
         let builder = match clients {
             None => builder.with_no_client_auth(),

@@ -90,30 +90,27 @@ async fn a_server_without_protocol_negotiation_is_spoken_to_in_http_1() {
 async fn a_client_certificate_is_shown_to_who_asks_and_a_wrong_one_is_named_as_the_reason() {
     let (ours, namesake) = (Authority::new().unwrap(), Authority::new().unwrap());
     let stranger = Authority::named("Stranger").unwrap();
-    let server = server(ours.acceptor("login.example", &["http/1.1"], Some(&ours)).unwrap()).await;
     let identity = |authority: &Authority| {
         let certificate = authority.certify("client").unwrap();
         Identity::from_pem(certificate.pem.as_bytes(), &Secret::from(certificate.key_pem)).unwrap()
     };
-    let known = trusting(&ours).with_identity(identity(&ours)).build().unwrap();
-    assert_eq!(token(ask(&known, &url(&server)).await), "t1");
-
-    for (who, identity) in
-        [("stranger", Some(identity(&stranger))), ("namesake", Some(identity(&namesake))), ("nobody", None)]
-    {
-        let builder = trusting(&ours);
-        let builder = match identity {
-            Some(identity) => builder.with_identity(identity),
-            None => builder,
-        };
-        let client = builder.build().unwrap();
-        let error = ask(&client, &url(&server)).await.unwrap_err();
-        assert_eq!(
-            (error.kind(), error.is_in_doubt()),
-            (ErrorKind::InvalidClient, false),
-            "{who}: {error:?}"
-        );
-        assert!(error.to_string().contains("client certificate"), "{who}: {error}");
+    // In 1.2 the server refuses within the handshake, in 1.3 after the client has begun to send.
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let acceptor = ours.acceptor_of(&[version], "login.example", &["http/1.1"], Some(&ours));
+        let server = server(acceptor.unwrap()).await;
+        let known = trusting(&ours).with_identity(identity(&ours)).build().unwrap();
+        assert_eq!(token(ask(&known, &url(&server)).await), "t1");
+        let unknown = [
+            ("stranger", trusting(&ours).with_identity(identity(&stranger))),
+            ("namesake", trusting(&ours).with_identity(identity(&namesake))),
+            ("nobody", trusting(&ours)),
+        ];
+        for (who, client) in unknown {
+            let error = ask(&client.build().unwrap(), &url(&server)).await.unwrap_err();
+            let expected = (ErrorKind::InvalidClient, false);
+            assert_eq!((error.kind(), error.is_in_doubt()), expected, "{who}, {version:?}: {error:?}");
+            assert!(error.to_string().contains("client certificate"), "{who}: {error}");
+        }
     }
 }
 

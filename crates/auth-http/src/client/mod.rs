@@ -84,11 +84,14 @@ impl HyperClient {
 #[async_trait]
 impl HttpExchange for HyperClient {
     async fn exchange(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
-        if request.uri().authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err(Error::new(
-                ErrorKind::Misconfigured,
-                "the URL holds credentials, which end up in logs; send them in a header",
-            ));
+        let authority = request.uri().authority().map_or("", |authority| authority.as_str());
+        if authority.is_empty() || request.uri().scheme().is_none() {
+            let message = "the URL must be absolute, such as https://api.example.com/oauth/token";
+            return Err(Error::new(ErrorKind::Misconfigured, message));
+        }
+        if authority.contains('@') {
+            let message = "the URL holds credentials, which end up in logs; send them in a header";
+            return Err(Error::new(ErrorKind::Misconfigured, message));
         }
         conceal(&mut request);
         let mut request = request.map(Full::new);

@@ -42,17 +42,24 @@ pub(super) async fn whole(response: Response<Incoming>, limit: usize) -> Result<
 
 /// What an error of the pool means. `connected` says whether the request got a connection: if not, none of it was sent.
 pub(super) fn failed(error: hyper_util::client::legacy::Error, connected: bool) -> Error {
-    if let Some(fault) = cause::<Fault>(&error) {
+    let fault = cause::<Fault>(&error);
+    if fault.is_none_or(Fault::is_the_servers) && refuses_certificate(&error) {
+        return Error::new(
+            ErrorKind::InvalidClient,
+            "the server wants a client certificate, or another one; configure one that it trusts",
+        )
+        .with_source(error);
+    }
+    if let Some(fault) = fault {
         return fault.to_error().with_source(error);
     }
-    let unsent = !connected || cause::<hyper::Error>(&error).is_some_and(hyper::Error::is_canceled);
-    let failure = refused_certificate(&error).unwrap_or_else(|| {
-        if cause::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse) {
-            malformed("the server's answer is not HTTP as this client accepts it; check the URL and its port")
-        } else {
-            Error::new(ErrorKind::Transport, "the connection broke before the server's reply; it may recover")
-        }
-    });
+    let hyper = cause::<hyper::Error>(&error);
+    let unsent = !connected || hyper.is_some_and(hyper::Error::is_canceled);
+    let failure = if hyper.is_some_and(hyper::Error::is_parse) {
+        malformed("the server's answer is not HTTP as this client accepts it; check the URL and its port")
+    } else {
+        Error::new(ErrorKind::Transport, "the connection broke before the server's reply; it may recover")
+    };
     let failure = if unsent { failure.without_effect() } else { failure };
     failure.with_source(error)
 }
@@ -80,12 +87,12 @@ fn broken(error: hyper::Error) -> Error {
     failure.with_source(error)
 }
 
-/// The server ended TLS 1.3 over the client's certificate. It can only say so after the client has begun to send, and it has
-/// read none of that.
-fn refused_certificate(error: &(dyn StdError + 'static)) -> Option<Error> {
+/// Whether the server ended TLS over the client's certificate. In TLS 1.3 it can only say so after the client has begun to
+/// send, but it has read none of that.
+fn refuses_certificate(error: &(dyn StdError + 'static)) -> bool {
     use AlertDescription as Alert;
-    let Some(rustls::Error::AlertReceived(alert)) = cause::<rustls::Error>(error) else { return None };
-    let certificate = matches!(
+    let Some(rustls::Error::AlertReceived(alert)) = cause::<rustls::Error>(error) else { return false };
+    matches!(
         alert,
         Alert::CertificateRequired
             | Alert::BadCertificate
@@ -97,13 +104,7 @@ fn refused_certificate(error: &(dyn StdError + 'static)) -> Option<Error> {
             | Alert::AccessDenied
             // A signature in the handshake that does not hold: a certificate of another authority by the same name.
             | Alert::DecryptError
-    );
-    certificate.then(|| {
-        Error::new(
-            ErrorKind::InvalidClient,
-            "the server wants a client certificate, or another one; configure one that it trusts",
-        )
-    })
+    )
 }
 
 fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {

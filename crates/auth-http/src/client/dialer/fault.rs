@@ -59,6 +59,11 @@ impl Fault {
         Self::new(Phase::Resolution, Peer::Server, Cause::Unsupported(why))
     }
 
+    /// Whether it is about the server, not about a proxy.
+    pub(crate) fn is_the_servers(&self) -> bool {
+        self.peer == Peer::Server
+    }
+
     /// The error as the caller meets it, without its source.
     pub(crate) fn to_error(&self) -> Error {
         Error::new(self.kind(), self.to_string()).without_effect()
