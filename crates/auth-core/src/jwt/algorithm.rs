@@ -75,6 +75,10 @@ impl Algorithm {
     /// Those of a shared secret.
     pub(super) const HMAC: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
 
+    /// Those of an RSA key, the one that every server takes first.
+    pub(super) const RSA: [Self; 6] =
+        [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512];
+
     /// The length of a signature in bytes, where the algorithm decides it; with RSA the key does.
     pub(super) const fn signature_length(self) -> Option<usize> {
         match self {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use super::Algorithm;
+use super::{Algorithm, PublicKey};
 use crate::scope::Scopes;
 use crate::time::Timestamp;
 
@@ -29,6 +29,8 @@ use crate::time::Timestamp;
 #[derive(Clone, Default)]
 pub struct Draft {
     token_type: Option<String>,
+    /// The public key that stands in the header, as JSON.
+    header_key: Option<String>,
     /// Names, and values as JSON.
     claims: Vec<(Cow<'static, str>, String)>,
 }
@@ -37,13 +39,20 @@ impl Draft {
     /// A token without claims.
     #[must_use]
     pub const fn new() -> Self {
-        Self { token_type: None, claims: Vec::new() }
+        Self { token_type: None, header_key: None, claims: Vec::new() }
     }
 
     /// Sets `typ` in the header, `JWT` by default; `at+jwt` for an access token of RFC 9068.
     #[must_use]
     pub fn with_type(self, token_type: impl Into<String>) -> Self {
         Self { token_type: Some(token_type.into()), ..self }
+    }
+
+    /// Puts the public key of the signer into the header (`jwk`), as a DPoP proof has it (RFC 9449 §4.2). A verifier of any
+    /// other token must ignore it. The key needs no name then, so `kid` is left out.
+    #[must_use]
+    pub fn with_header_key(self, key: &PublicKey) -> Self {
+        Self { header_key: Some(key.to_jwk()), ..self }
     }
 
     /// Sets who issues the token (`iss`).
@@ -130,7 +139,10 @@ impl Draft {
     pub(super) fn header(&self, algorithm: Algorithm, key_id: Option<&str>) -> String {
         let token_type = self.token_type.as_deref().unwrap_or("JWT");
         let mut members = alloc::vec![("typ", quoted(token_type)), ("alg", quoted(algorithm.name()))];
-        members.extend(key_id.map(|key_id| ("kid", quoted(key_id))));
+        match &self.header_key {
+            Some(key) => members.push(("jwk", key.clone())),
+            None => members.extend(key_id.map(|key_id| ("kid", quoted(key_id)))),
+        }
         object(members.iter().map(|(name, json)| (*name, json.as_str())))
     }
 

@@ -1,15 +1,13 @@
 //! HMAC keys for HS256, HS384 and HS512 (RFC 7518 §3.2): they verify, and they mint.
 
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
 use sha2::{Sha256, Sha384, Sha512};
 
+use super::signing::append_signature;
 use super::{Algorithm, Draft, VerifySignature};
 use crate::Secret;
 use crate::mac::keyed;
@@ -88,13 +86,9 @@ impl HmacKey {
     /// Mints a token: signs the claims of `draft`.
     #[must_use]
     pub fn mint(&self, draft: &Draft) -> Secret {
-        let mut token = String::with_capacity(512);
-        URL_SAFE_NO_PAD.encode_string(draft.header(self.algorithm(), self.key_id()), &mut token);
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(draft.payload(), &mut token);
+        let mut token = draft.signing_input(self.algorithm(), self.key_id());
         let signature = self.sign(token.as_bytes());
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        append_signature(&mut token, &signature);
         Secret::from(token)
     }
 
@@ -106,7 +100,7 @@ impl HmacKey {
         Self { keyed: Arc::new(keyed), key_id: None }
     }
 
-    fn sign(&self, message: &[u8]) -> Vec<u8> {
+    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
         match &*self.keyed {
             Keyed::Hs256(mac) => mac.clone().chain_update(message).finalize().into_bytes().to_vec(),
             Keyed::Hs384(mac) => mac.clone().chain_update(message).finalize().into_bytes().to_vec(),

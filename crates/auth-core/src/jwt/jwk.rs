@@ -16,7 +16,7 @@ use crate::json::strict::{Document, Value, names};
 /// Reads a key. Without `alg`, the algorithms are those of its type: an RSA key does for RS and PS, a curve for the one that
 /// belongs to it, a secret for the HMAC of the hashes that it is long enough for.
 pub(super) fn read(jwk: &Document, backend: &dyn SignatureBackend) -> Result<Key, InvalidKey> {
-    check_use(jwk)?;
+    check_use(jwk, "verify")?;
     let key_id = key_id(jwk)?;
     match text(jwk, "kty")? {
         "oct" => secret(jwk, key_id),
@@ -27,7 +27,7 @@ pub(super) fn read(jwk: &Document, backend: &dyn SignatureBackend) -> Result<Key
 }
 
 /// `use` and `key_ops` (RFC 7517 §4.2 and §4.3). Both may be there; then both must allow it.
-fn check_use(jwk: &Document) -> Result<(), InvalidKey> {
+pub(super) fn check_use(jwk: &Document, operation: &str) -> Result<(), InvalidKey> {
     match jwk.get("use") {
         None | Some(Value::Text("sig")) => {}
         Some(_) => return Err(InvalidKey::Use),
@@ -37,7 +37,7 @@ fn check_use(jwk: &Document) -> Result<(), InvalidKey> {
         Some(Value::Array(array)) => names(array).ok_or(InvalidKey::Operations)?,
         Some(_) => return Err(InvalidKey::Operations),
     };
-    if operations.iter().any(|name| name == "verify") { Ok(()) } else { Err(InvalidKey::Operations) }
+    if operations.iter().any(|name| name == operation) { Ok(()) } else { Err(InvalidKey::Operations) }
 }
 
 /// The name of a key.
@@ -50,7 +50,7 @@ pub(super) fn key_id(jwk: &Document) -> Result<Option<Arc<str>>, InvalidKey> {
 }
 
 /// The algorithms of a key: the one that it names if its type has that, else all that its type has.
-fn algorithms(jwk: &Document, of_type: &[Algorithm]) -> Result<Vec<Algorithm>, InvalidKey> {
+pub(super) fn algorithms(jwk: &Document, of_type: &[Algorithm]) -> Result<Vec<Algorithm>, InvalidKey> {
     match jwk.get("alg") {
         None => Ok(of_type.to_vec()),
         Some(Value::Text(name)) => match Algorithm::named(name) {
@@ -79,10 +79,8 @@ pub(super) fn check_public(jwk: &Document) -> Result<(), InvalidKey> {
 }
 
 fn rsa(jwk: &Document, key_id: Option<Arc<str>>, backend: &dyn SignatureBackend) -> Result<Key, InvalidKey> {
-    use Algorithm::{Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
-    let algorithms = algorithms(jwk, &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512])?;
-    let number = |name| bytes(jwk, name, 1_025).map(without_leading_zeros);
-    let (modulus, exponent) = (number("n")?, number("e")?);
+    let algorithms = algorithms(jwk, &Algorithm::RSA)?;
+    let (modulus, exponent) = (number(jwk, "n")?, number(jwk, "e")?);
     weak::check_rsa(&modulus, &exponent)?;
     let signature_length = Some(modulus.len());
     let primitive = backend.load(&PublicKey::Rsa { modulus, exponent })?;
@@ -94,11 +92,16 @@ fn curve(
     key_id: Option<Arc<str>>,
     backend: &dyn SignatureBackend,
 ) -> Result<Key, InvalidKey> {
-    let coordinate = |name, length| {
-        let bytes = bytes(jwk, name, length)?;
-        if bytes.len() == length { Ok(bytes) } else { Err(InvalidKey::Member) }
-    };
-    let (algorithm, public) = match (text(jwk, "kty")?, text(jwk, "crv")?) {
+    let (algorithm, public) = point(jwk)?;
+    let algorithms = algorithms(jwk, &[algorithm])?;
+    let primitive = backend.load(&public)?;
+    Ok(Key { key_id, algorithms, signature_length: None, symmetric: false, primitive })
+}
+
+/// The point that a key of a curve states, and the one algorithm of the curve.
+pub(super) fn point(jwk: &Document) -> Result<(Algorithm, PublicKey), InvalidKey> {
+    let coordinate = |name, length| exactly(jwk, name, length);
+    Ok(match (text(jwk, "kty")?, text(jwk, "crv")?) {
         ("EC", "P-256") => {
             (Algorithm::Es256, PublicKey::P256 { x: coordinate("x", 32)?, y: coordinate("y", 32)? })
         }
@@ -111,13 +114,21 @@ fn curve(
             (Algorithm::EdDsa, PublicKey::Ed25519 { x })
         }
         _ => return Err(InvalidKey::Unsupported),
-    };
-    let algorithms = algorithms(jwk, &[algorithm])?;
-    let primitive = backend.load(&public)?;
-    Ok(Key { key_id, algorithms, signature_length: None, symmetric: false, primitive })
+    })
 }
 
-fn text<'a>(jwk: &'a Document, name: &str) -> Result<&'a str, InvalidKey> {
+/// A member of exactly this many bytes.
+pub(super) fn exactly(jwk: &Document, name: &str, length: usize) -> Result<Vec<u8>, InvalidKey> {
+    let bytes = bytes(jwk, name, length)?;
+    if bytes.len() == length { Ok(bytes) } else { Err(InvalidKey::Member) }
+}
+
+/// A big integer of an RSA key.
+pub(super) fn number(jwk: &Document, name: &str) -> Result<Vec<u8>, InvalidKey> {
+    bytes(jwk, name, 1_025).map(without_leading_zeros)
+}
+
+pub(super) fn text<'a>(jwk: &'a Document, name: &str) -> Result<&'a str, InvalidKey> {
     jwk.text(name).ok_or(InvalidKey::Member)
 }
 

@@ -148,8 +148,8 @@ pub enum InvalidKey {
     /// `use` says that the key is not for signatures.
     #[error("the key is not for signatures (use)")]
     Use,
-    /// `key_ops` does not have `verify`, or names an operation twice.
-    #[error("the key is not for verifying (key_ops)")]
+    /// `key_ops` does not have `verify`, or `sign` for a private key, or names an operation twice.
+    #[error("the key is not for this use (key_ops)")]
     Operations,
     /// `alg` is not an algorithm for this kind of key.
     #[error("the alg of the key is not one for its kty and crv")]
@@ -170,6 +170,9 @@ pub enum InvalidKey {
     /// used: one that is not verifies nothing.)
     #[error("the key is no usable point of its curve")]
     Point,
+    /// The private half does not belong to the public half, or a part of it to another.
+    #[error("the parts of the private key do not belong together; export it again")]
+    Mismatch,
     /// Two keys of a set have one `kid`: which is meant, nobody can tell.
     #[error("two keys of the set have one kid")]
     DuplicateKeyId,
@@ -208,6 +211,7 @@ impl InvalidKey {
             Self::Weak => "weak",
             Self::TooLong => "too_long",
             Self::Point => "point",
+            Self::Mismatch => "mismatch",
             Self::DuplicateKeyId => "duplicate_key_id",
             Self::MixedSet => "mixed_set",
             Self::PublicSecret => "public_secret",

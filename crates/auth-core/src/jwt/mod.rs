@@ -5,7 +5,8 @@
 //! two members of one name, unused bits, padding, deep nesting and numbers out of range are refused, each with its own
 //! [`Rejection`]. The algorithm comes from the key: a token that says another is refused.
 //!
-//! HMAC is built in. RSA, ECDSA and Ed25519 come with the feature `asymmetric`, or from a [`SignatureBackend`] of your own.
+//! HMAC is built in. RSA, ECDSA and Ed25519 come with the feature `asymmetric`, or from a [`SignatureBackend`] and a [`SignJws`]
+//! of your own.
 
 mod algorithm;
 #[cfg(feature = "asymmetric")]
@@ -19,6 +20,10 @@ mod jwk;
 mod key;
 mod key_set;
 mod rejection;
+mod signing;
+#[cfg(feature = "asymmetric")]
+mod signing_key;
+mod thumbprint;
 mod verifier;
 mod weak;
 
@@ -34,6 +39,9 @@ pub use self::hmac::{HmacKey, WeakKey};
 pub use self::key::{InvalidKey, PublicKey, SignatureBackend, SymmetricOnly, VerifySignature};
 pub use self::key_set::KeySet;
 pub use self::rejection::Rejection;
+pub use self::signing::SignJws;
+#[cfg(feature = "asymmetric")]
+pub use self::signing_key::SigningKey;
 pub use self::verifier::{DangerousVerifier, Verifier};
 
 /// What nobody vouched for: good for local decisions such as a scope check, never for access.
