@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::observe::ScopeVerdict;
-use auth_core::scope::Scopes;
 use auth_core::{AuthEvent, Demand, ErrorKind, Secret, TokenSource as _};
 use auth_http::client::HyperClient;
 use auth_http::exchange::HttpExchange as _;
 use auth_http::grant::RefreshToken;
 use auth_http::manager::TokenManager;
-use auth_http::wire::TokenEndpoint;
+use auth_http::wire::{TokenEndpoint, TokenForm};
 use gateway::{Client, Config, Gateway, Running};
 use providers::genesys;
 use realtime_auth_tests::recorder::Recorder;
@@ -135,7 +134,7 @@ async fn only_a_request_that_reached_nobody_is_without_effect() {
         (silent.url(), ErrorKind::Timeout, true),
     ] {
         let endpoint = TokenEndpoint::new(url, "id", Secret::from("secret")).unwrap();
-        let request = endpoint.client_credentials(&Scopes::default());
+        let request = endpoint.request(&TokenForm::client_credentials(), None).unwrap();
         let client = HyperClient::plaintext().with_timeout(Duration::from_millis(500));
         let error = client.exchange(request).await.unwrap_err();
         assert_eq!((error.kind(), error.is_in_doubt()), (kind, in_doubt), "{error:?}");

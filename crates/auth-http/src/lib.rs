@@ -37,8 +37,11 @@
 pub mod client;
 pub mod endpoint;
 pub mod exchange;
+pub mod freshness;
 pub mod grant;
 #[cfg(feature = "manager")]
 pub mod manager;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod wire;

@@ -14,7 +14,7 @@ use auth_http::exchange::HttpExchange as _;
 use auth_http::grant::RefreshToken;
 use auth_http::manager::TokenManager;
 use auth_http::store::FileStore;
-use auth_http::wire::TokenEndpoint;
+use auth_http::wire::{TokenEndpoint, TokenForm};
 use clap::Parser;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -100,9 +100,10 @@ impl Naive {
         let text = std::fs::read(&self.path).map_err(|_| ErrorKind::StoreFailed)?;
         let mut record = Record::parse(&text).map_err(|_| ErrorKind::StoreFailed)?;
         let refresh_token = record.refresh_token.ok_or(ErrorKind::StoreFailed)?;
-        let request = self.endpoint.refresh_token(&refresh_token);
+        let form = TokenForm::refresh_token(&refresh_token);
+        let request = self.endpoint.request(&form, None).map_err(|error| error.kind())?;
         let reply = HyperClient::plaintext().exchange(request).await.map_err(|error| error.kind())?;
-        record.refresh_token = TokenEndpoint::read(&reply).map_err(|error| error.kind())?.refresh_token;
+        record.refresh_token = self.endpoint.read(&reply).map_err(|error| error.kind())?.refresh_token;
         record.revision += 1;
         std::fs::write(&self.path, record.to_json().expose()).map_err(|_| ErrorKind::StoreFailed)?;
         Ok(json!({ "generation": record.revision }))

@@ -18,7 +18,8 @@ pub struct ErrorResponse {
 
 impl ErrorResponse {
     /// The answer with this code, reduced to what a code may have.
-    pub(super) fn of(code: &str) -> Self {
+    #[must_use]
+    pub fn of(code: &str) -> Self {
         Self { code: clean(code) }
     }
 

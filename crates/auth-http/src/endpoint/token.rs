@@ -227,7 +227,7 @@ mod tests {
     use auth_core::oauth::TokenResponse;
 
     use super::*;
-    use crate::wire::TokenEndpoint;
+    use crate::wire::{TokenEndpoint, TokenForm, Wanted};
 
     fn endpoint() -> TokenEndpoint {
         TokenEndpoint::new("https://gateway/oauth/token", "a:b", Secret::from("c%d é&=+")).unwrap()
@@ -243,12 +243,14 @@ mod tests {
     #[test]
     fn what_our_client_sends_is_read_back() {
         let scopes: Scopes = "conversation:read user:read".parse().unwrap();
-        let call = TokenCall::read(&endpoint().client_credentials(&scopes)).unwrap();
+        let form = TokenForm::client_credentials().with_wanted(&Wanted::new().with_scope(scopes.clone()));
+        let call = TokenCall::read(&endpoint().request(&form, None).unwrap()).unwrap();
         assert_eq!((call.client_id.as_str(), call.client_secret.expose()), ("a:b", "c%d é&=+"));
         assert_eq!(call.scope, Some(scopes));
         assert!(matches!(call.grant, Grant::ClientCredentials));
 
-        let call = TokenCall::read(&endpoint().refresh_token(&Secret::from("r+/="))).unwrap();
+        let refresh = TokenForm::refresh_token(&Secret::from("r+/="));
+        let call = TokenCall::read(&endpoint().request(&refresh, None).unwrap()).unwrap();
         assert!(matches!(call.grant, Grant::RefreshToken(token) if token.expose() == "r+/="));
     }
 
@@ -260,7 +262,7 @@ mod tests {
             refresh_token: Some(Secret::from("r")),
             scope: "a b".parse().unwrap(),
         };
-        let response: TokenResponse = TokenEndpoint::read(&issued.into_response()).unwrap();
+        let response: TokenResponse = endpoint().read(&issued.into_response()).unwrap();
         assert_eq!(response.expires_in, Some(Duration::from_secs(59)));
         assert_eq!(response.refresh_token.unwrap().expose(), "r");
     }

@@ -37,6 +37,7 @@ use self::driver::{Answer, Call};
 use self::shared::{Shared, Signal};
 #[cfg(feature = "tokio")]
 pub use self::timer::TokioTimer;
+pub(crate) use self::timer::wall;
 pub use self::timer::{Sleep, StdClock, Timer};
 use crate::grant::Grant;
 

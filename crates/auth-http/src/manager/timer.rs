@@ -63,7 +63,7 @@ impl StdClock {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
-fn wall() -> Timestamp {
+pub(crate) fn wall() -> Timestamp {
     Timestamp::since_epoch(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
 

@@ -1,0 +1,70 @@
+//! OAuth grants: how each obtains a token from its endpoint.
+//!
+//! | You have | Grant | Refresh tokens |
+//! | --- | --- | --- |
+//! | a client that speaks for itself | [`ClientCredentials`] | none |
+//! | a refresh token of an earlier login | [`RefreshToken`] | redeemed, nothing else |
+//! | a code from a browser | [`AuthorizationCode`] | redeemed once the code is |
+//! | a code that a person types elsewhere | [`DeviceCode`] | redeemed once the code is |
+//! | a key that the server trusts | [`JwtBearer`] | none: the next token needs a new assertion only |
+//! | a token of another server or user | [`TokenExchange`] | none: the next token needs the other one only |
+//! | code of your own | [`Callback`] | as you say |
+//! | two of these | [`FallBack`] | of whichever has them |
+//!
+//! # What may be tried again
+//!
+//! A request that certainly had no effect, whatever the grant. After a lost answer: client credentials, a JWT assertion and a
+//! token exchange, because each attempt is a new one; a device code, more slowly (RFC 8628 §3.5); a refresh token, as
+//! [`auth_core::renewal`] decides. Not an authorization code: a server that sees one twice revokes what it issued for it
+//! (RFC 6749 §4.1.2), so after a lost answer a person must log in.
+
+mod asking;
+mod authorization_code;
+mod callback;
+mod client_credentials;
+mod device_code;
+mod fall_back;
+mod jwt_bearer;
+mod refresh_token;
+mod revocation;
+mod token_exchange;
+
+use async_trait::async_trait;
+use auth_core::oauth::TokenResponse;
+use auth_core::renewal::{Attempt, Refresh};
+use auth_core::{Error, Secret};
+
+pub use self::authorization_code::AuthorizationCode;
+pub use self::callback::Callback;
+pub use self::client_credentials::ClientCredentials;
+pub use self::device_code::{Delay, DeviceCode};
+pub use self::fall_back::FallBack;
+pub use self::jwt_bearer::JwtBearer;
+pub use self::refresh_token::RefreshToken;
+pub use self::revocation::Revocation;
+pub use self::token_exchange::TokenExchange;
+
+/// A way to obtain one token: no caching, no retry, and no memory beyond a grant that serves once.
+///
+/// [`TokenManager`](crate::manager::TokenManager) calls it for whoever needs a token, one call at a time, and keeps the
+/// refresh tokens that come back.
+#[async_trait]
+pub trait Grant: Send + Sync {
+    /// Obtains a token. An implementation bounds its own time.
+    ///
+    /// # Errors
+    ///
+    /// Any kind; [`Error::retry`] decides whether and when the caller tries again, and [`Error::is_in_doubt`] whether
+    /// the attempt's refresh token may have been spent.
+    async fn obtain(&self, attempt: &Attempt) -> Result<TokenResponse, Error>;
+
+    /// What it does with refresh tokens: nothing by default.
+    fn refresh(&self) -> Refresh {
+        Refresh::Never
+    }
+
+    /// The refresh token that it was configured with, the first to be redeemed: none by default.
+    fn configured(&self) -> Option<Secret> {
+        None
+    }
+}
