@@ -37,6 +37,7 @@
 pub mod client;
 pub mod endpoint;
 pub mod exchange;
+pub mod fetched;
 pub mod freshness;
 pub mod grant;
 #[cfg(feature = "manager")]
