@@ -134,4 +134,46 @@ mod tests {
         let assertion = crate::testing::value(&asked[0], "client_assertion").unwrap();
         assert_eq!(claims(&assertion)["iat"], 1_800_000_000);
     }
+
+    /// A machine whose clock is five minutes behind, and a server that forgives one.
+    #[tokio::test]
+    async fn a_refusal_tells_the_time_and_the_next_assertion_is_not_too_old() {
+        let late = [("date", "Tue, 14 Nov 2023 22:18:20 GMT")];
+        let http = Scripted::new([
+            Ok(reply(401, &late, r#"{"error":"invalid_client"}"#)),
+            Ok(reply(200, &[], &TOKEN.replace("Bearer", "DPoP"))),
+        ]);
+        let asking = asking(&http);
+        asking.ask(&TokenForm::client_credentials(), &Attempt::new(None)).await.unwrap_err();
+        asking.ask(&TokenForm::client_credentials(), &Attempt::new(None)).await.unwrap();
+        let issued = |index: usize| {
+            let asked = &http.asked()[index];
+            let assertion = claims(&crate::testing::value(asked, "client_assertion").unwrap());
+            let proof = claims(asked.headers()["dpop"].to_str().unwrap());
+            (assertion["iat"].as_u64().unwrap(), proof["iat"].as_u64().unwrap())
+        };
+        assert_eq!((issued(0), issued(1)), ((1_700_000_000, 1_700_000_000), (1_700_000_300, 1_700_000_300)));
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_quoted_in_an_error() {
+        let secret = "canary";
+        for status in [200, 201, 302, 400, 401, 403, 404, 408, 429, 500, 503] {
+            for body in [
+                secret.to_owned(),
+                format!("<html>{secret}"),
+                format!(
+                    r#"{{"error":"invalid_request","error_description":"{secret}","error_uri":"{secret}"}}"#
+                ),
+                format!(r#"{{"access_token":"{secret}","token_type":"{secret}"}}"#),
+                format!(r#"{{"access_token":["{secret}"]}}"#),
+            ] {
+                let http = Scripted::new([Ok(reply(status, &[], &body))]);
+                let form = TokenForm::refresh_token(&Secret::from(secret));
+                let error = asking(&http).ask(&form, &Attempt::new(None)).await.unwrap_err();
+                let text = format!("{error} {error:?} {:?}", asking(&http));
+                assert!(!text.contains(secret), "{status} {body}: {text}");
+            }
+        }
+    }
 }

@@ -168,4 +168,43 @@ mod tests {
         assert_eq!(http.count(), 1);
         assert!(!format!("{grant:?}").contains("canary"));
     }
+
+    /// The whole life of a login, with the renewal machine in between: the code, a rotation, and the end.
+    #[cfg(feature = "tokio")]
+    #[tokio::test(start_paused = true)]
+    async fn a_token_manager_redeems_the_code_then_the_refresh_tokens_and_then_wants_a_person() {
+        use std::time::Duration;
+
+        use auth_core::{Demand, TokenSource as _};
+
+        use crate::manager::TokenManager;
+
+        let issued = |access: &str, refresh: &str| {
+            Ok(reply(
+                200,
+                &[],
+                &format!(r#"{{"access_token":"{access}","refresh_token":"{refresh}","expires_in":600}}"#),
+            ))
+        };
+        let http = Scripted::new([
+            issued("t1", "r1"),
+            issued("t2", "r2"),
+            Ok(reply(400, &[], r#"{"error":"invalid_grant"}"#)),
+        ]);
+        let manager = TokenManager::builder(grant(&http)).spawn();
+        let first = manager.token(Demand::Current).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let second = manager.token(Demand::InsteadOf(first.generation())).await.unwrap();
+        assert_eq!((first.secret().expose(), second.secret().expose()), ("t1", "t2"));
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let error = manager.token(Demand::InsteadOf(second.generation())).await.unwrap_err();
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::InvalidGrant, Retry::Reauthorize));
+        let sent: Vec<_> = (0..http.count()).map(|index| sent(&http, index)).collect();
+        assert_eq!(sent.len(), 3);
+        assert!(
+            sent[0].contains("code=canary")
+                && sent[1].contains("refresh_token=r1")
+                && sent[2].contains("refresh_token=r2")
+        );
+    }
 }

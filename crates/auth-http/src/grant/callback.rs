@@ -26,7 +26,11 @@ pub struct Callback<F> {
     refresh: Refresh,
 }
 
-impl<F> Callback<F> {
+impl<F, Obtaining> Callback<F>
+where
+    F: Fn(Attempt) -> Obtaining + Send + Sync,
+    Obtaining: Future<Output = Result<TokenResponse, Error>> + Send,
+{
     /// Obtains tokens by `obtain`, which bounds its own time. It is not called again before it has ended.
     #[must_use]
     pub const fn new(obtain: F) -> Self {

@@ -175,4 +175,22 @@ mod tests {
         let one = FallBack::new(of("first", Refresh::Never), of("second", Refresh::Preferred));
         assert_eq!(name(one.obtain(&redeem).await), Secret::from("second"));
     }
+
+    /// The same with the renewal machine itself in between.
+    #[cfg(feature = "tokio")]
+    #[tokio::test]
+    async fn a_token_manager_falls_back_by_itself_and_comes_back() {
+        use auth_core::{Demand, TokenSource as _};
+
+        use crate::manager::TokenManager;
+
+        let http = Scripted::of([(400, r#"{"error":"invalid_grant"}"#), (200, TOKEN)]);
+        let grant =
+            FallBack::new(refresh_token(&http), client_credentials(&http)).on(ErrorKind::InvalidGrant);
+        let manager = TokenManager::builder(grant).spawn();
+        let token = manager.token(Demand::Current).await.unwrap();
+        assert_eq!(token.secret().expose(), "t1");
+        assert_eq!(grants(&http), ["refresh_token", "client_credentials"]);
+        manager.shut_down().await;
+    }
 }

@@ -14,7 +14,7 @@ use auth_core::{Error, Secret};
 use super::Grant;
 use super::asking::Asking;
 use crate::exchange::HttpExchange;
-use crate::freshness::{Freshness, token_id};
+use crate::freshness::{Corrected, Freshness};
 use crate::wire::{TokenEndpoint, TokenForm, Wanted};
 
 /// The JWT bearer grant (RFC 7523 §2.1). Each attempt has a new assertion: a server may refuse one that it has seen.
@@ -53,10 +53,11 @@ impl JwtBearer {
         key: Arc<dyn SignJws>,
         freshness: Arc<dyn Freshness>,
     ) -> Self {
+        let freshness = Corrected::new(freshness);
         Self::with_assertions(endpoint, http, move |server_time| {
-            let now = server_time.unwrap_or_else(|| freshness.now());
+            let now = freshness.now(server_time);
             let claims = claims.clone().with_issued_at(now).with_expiry(now.saturating_add(LIFETIME));
-            claims.with_token_id(&token_id(&*freshness)).signed_by(&*key)
+            claims.with_token_id(&freshness.token_id()).signed_by(&*key)
         })
     }
 

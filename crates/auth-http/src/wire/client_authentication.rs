@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 
 use super::{ConfigError, TokenForm};
-use crate::freshness::{Freshness, token_id};
+use crate::freshness::{Corrected, Freshness};
 
 /// A client, and the one way in which it authenticates. The way is configured, never tried out: a wrong guess would spend a
 /// grant that serves once.
@@ -34,7 +34,7 @@ enum Method {
 #[derive(Clone)]
 struct Assertion {
     key: Arc<dyn SignJws>,
-    freshness: Arc<dyn Freshness>,
+    freshness: Corrected,
     audience: Option<Arc<str>>,
     token_type: Arc<str>,
 }
@@ -188,7 +188,15 @@ impl ClientAuthentication {
         freshness: Arc<dyn Freshness>,
     ) -> Result<Self, ConfigError> {
         let token_type = Arc::from("client-authentication+jwt");
+        let freshness = Corrected::new(freshness);
         Self::new(client_id, Method::Assertion(Assertion { key, freshness, audience: None, token_type }))
+    }
+
+    /// Takes in what a reply says of the server's time.
+    pub(super) fn heard(&self, server_time: Option<Timestamp>) {
+        if let Method::Assertion(assertion) = &self.method {
+            assertion.freshness.heard(server_time);
+        }
     }
 
     /// What to add to a request to the endpoint at `url`.
@@ -218,7 +226,7 @@ impl ClientAuthentication {
 
 impl Assertion {
     fn mint(&self, client_id: &str, url: &str, server_time: Option<Timestamp>) -> Result<Secret, Error> {
-        let now = server_time.unwrap_or_else(|| self.freshness.now());
+        let now = self.freshness.now(server_time);
         Draft::new()
             .with_type(&*self.token_type)
             .with_issuer(client_id)
@@ -226,7 +234,7 @@ impl Assertion {
             .with_audience(self.audience.as_deref().unwrap_or(url))
             .with_issued_at(now)
             .with_expiry(now.saturating_add(LIFETIME))
-            .with_token_id(&token_id(&*self.freshness))
+            .with_token_id(&self.freshness.token_id())
             .signed_by(&*self.key)
     }
 }

@@ -14,7 +14,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use sha2::{Digest as _, Sha256};
 
 use super::ConfigError;
-use crate::freshness::{Freshness, token_id};
+use super::reply::server_time as told;
+use crate::freshness::{Corrected, Freshness};
 
 /// The key that tokens are bound to, and the nonces that servers asked for. Clones share the nonces: a program has one of
 /// these for each key, for its token endpoint and its resources alike.
@@ -25,7 +26,7 @@ use crate::freshness::{Freshness, token_id};
 pub struct Dpop {
     key: Arc<dyn SignJws>,
     public: PublicKey,
-    freshness: Arc<dyn Freshness>,
+    freshness: Corrected,
     nonces: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
@@ -42,7 +43,7 @@ impl Dpop {
     /// [`ConfigError::NoPublicKey`] when the key is a shared secret, or does not show its public half.
     pub fn new(key: Arc<dyn SignJws>, freshness: Arc<dyn Freshness>) -> Result<Self, ConfigError> {
         let public = key.public_key().ok_or(ConfigError::NoPublicKey)?;
-        Ok(Self { key, public, freshness, nonces: Arc::default() })
+        Ok(Self { key, public, freshness: Corrected::new(freshness), nonces: Arc::default() })
     }
 
     /// The thumbprint of the key (RFC 7638): the `jkt` that its tokens are bound to.
@@ -68,10 +69,10 @@ impl Dpop {
         let draft = Draft::new()
             .with_type("dpop+jwt")
             .with_header_key(&self.public)
-            .with_token_id(&token_id(&*self.freshness))
+            .with_token_id(&self.freshness.token_id())
             .with_text("htm", method.as_str())
             .with_text("htu", &format!("{origin}{}", uri.path()))
-            .with_issued_at(server_time.unwrap_or_else(|| self.freshness.now()));
+            .with_issued_at(self.freshness.now(server_time));
         let draft = match token {
             Some(token) => draft.with_text("ath", &URL_SAFE_NO_PAD.encode(Sha256::digest(token.expose()))),
             None => draft,
@@ -101,9 +102,10 @@ impl Dpop {
         Ok(())
     }
 
-    /// Takes in the nonce of a reply from `uri`, if it has one: every reply counts, be it a success or not. Returns whether
-    /// it had one.
+    /// Takes in the nonce and the time of a reply from `uri`: every reply counts, be it a success or not. Returns whether it
+    /// had a nonce.
     pub fn heard(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        self.freshness.heard(told(headers));
         let mut stated = headers.get_all("dpop-nonce").into_iter();
         let (Some(nonce), None) = (stated.next().and_then(|nonce| nonce.to_str().ok()), stated.next()) else {
             return false;

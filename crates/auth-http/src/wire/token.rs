@@ -98,6 +98,7 @@ impl TokenEndpoint {
     /// (RFC 9449 §8). It does so once: a second request that is answered so has failed. Nothing was done at the server.
     #[must_use]
     pub fn wants_nonce(&self, response: &Response<Bytes>) -> bool {
+        self.client.heard(server_time(response.headers()));
         let Some(dpop) = &self.dpop else { return false };
         let told = dpop.heard(self.url.uri(), response.headers());
         told && verdict(response).is_some_and(|verdict| verdict.code == "use_dpop_nonce")
@@ -112,6 +113,7 @@ impl TokenEndpoint {
     /// The kind says what to do: [`RateLimited`](auth_core::ErrorKind::RateLimited) and
     /// [`ServerFailed`](auth_core::ErrorKind::ServerFailed) pass with time, the others need a change.
     pub fn read(&self, response: &Response<Bytes>) -> Result<TokenResponse, Error> {
+        self.client.heard(server_time(response.headers()));
         let expected = match &self.dpop {
             Some(dpop) => {
                 dpop.heard(self.url.uri(), response.headers());
