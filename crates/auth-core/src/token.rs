@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::Secret;
 use crate::fingerprint::Fingerprint;
+use crate::oauth::TokenType;
 use crate::scope::Scopes;
 
 /// Which token of a source this is; each new one has a higher number.
@@ -33,6 +34,7 @@ impl Generation {
 #[derive(Debug, Clone)]
 pub struct Token {
     secret: Secret,
+    token_type: TokenType,
     generation: Generation,
     fingerprint: Option<Fingerprint>,
     scope: Option<Arc<Scopes>>,
@@ -46,12 +48,19 @@ impl Token {
     pub const fn new(secret: Secret) -> Self {
         Self {
             secret,
+            token_type: TokenType::Bearer,
             generation: Generation::NONE,
             fingerprint: None,
             scope: None,
             expires_in: None,
             renew_in: None,
         }
+    }
+
+    /// The same token, presented in this way; a bearer token by default.
+    #[must_use]
+    pub fn with_type(self, token_type: TokenType) -> Self {
+        Self { token_type, ..self }
     }
 
     /// The same token with the time it still lives.
@@ -92,6 +101,13 @@ impl Token {
     #[must_use]
     pub const fn secret(&self) -> &Secret {
         &self.secret
+    }
+
+    /// How it is presented. One that is bound to a key is refused as a bearer token, and must not be sent as one: it would
+    /// show the token to whoever must not have it.
+    #[must_use]
+    pub const fn token_type(&self) -> TokenType {
+        self.token_type
     }
 
     /// Which token of its source this is.

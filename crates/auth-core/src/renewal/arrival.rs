@@ -159,6 +159,7 @@ impl Renewal {
             secret,
             generation: self.generation,
             scope: scope.map(Arc::new),
+            token_type: self.token_type,
             renew_at: since(renew_after),
             margin_from: since(life.saturating_sub(margin(life))),
             expires: since(life),

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::fingerprint::Fingerprint;
+use crate::oauth::TokenType;
 use crate::scope::Scopes;
 use crate::time::{Deadline, Now};
 use crate::token::Generation;
@@ -16,6 +17,7 @@ pub struct Credential {
     pub(super) generation: Generation,
     pub(super) fingerprint: Fingerprint,
     pub(super) scope: Option<Arc<Scopes>>,
+    pub(super) token_type: TokenType,
     pub(super) renew_at: Deadline,
     /// From here on a caller waits for the next token, if one is on its way.
     pub(super) margin_from: Deadline,
@@ -69,6 +71,7 @@ impl Credential {
             .with_generation(self.generation)
             .with_fingerprint(self.fingerprint)
             .with_shared_scope(self.scope.clone())
+            .with_type(self.token_type)
             .with_expires_in(self.expires.remaining(now))
             .with_renew_in(self.renew_at.remaining(now))
     }

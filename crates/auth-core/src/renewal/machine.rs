@@ -13,6 +13,7 @@ use super::server_clock::ServerClock;
 use super::{Caller, Input, Output, Policy, Refresh, Ticket};
 use crate::backoff::Jitter;
 use crate::fingerprint::FingerprintKey;
+use crate::oauth::TokenType;
 use crate::observe::RenewalReason;
 use crate::time::{Deadline, Now};
 use crate::token::Generation;
@@ -24,6 +25,7 @@ pub struct Renewal {
     pub(super) policy: Policy,
     pub(super) names: FingerprintKey,
     pub(super) jitter: Jitter,
+    pub(super) token_type: TokenType,
     pub(super) stored: bool,
     pub(super) held: Option<Held>,
     pub(super) generation: Generation,
@@ -72,6 +74,7 @@ impl Renewal {
             policy,
             names,
             jitter: Jitter::seeded(seed),
+            token_type: TokenType::Bearer,
             stored: false,
             held: None,
             generation: Generation::NONE,
@@ -97,6 +100,12 @@ impl Renewal {
     #[must_use]
     pub fn with_refresh(self, refresh: Refresh, configured: Option<Secret>) -> Self {
         Self { rotation: Rotation::new(refresh, configured, self.stored), ..self }
+    }
+
+    /// Says how its tokens are presented: as bearer tokens by default. A grant gives tokens of one type only.
+    #[must_use]
+    pub fn with_token_type(self, token_type: TokenType) -> Self {
+        Self { token_type, ..self }
     }
 
     /// With a store, for tokens to outlive the program and to be shared with others: [`Output::Load`], [`Output::Lock`],

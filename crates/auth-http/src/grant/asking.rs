@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use auth_core::oauth::TokenResponse;
+use auth_core::oauth::{TokenResponse, TokenType};
 use auth_core::renewal::Attempt;
 use auth_core::{Error, Secret};
 use bytes::Bytes;
@@ -26,6 +26,10 @@ impl Asking {
 
     pub(super) async fn ask(&self, form: &TokenForm, attempt: &Attempt) -> Result<TokenResponse, Error> {
         self.read(&self.exchange(form, attempt).await?)
+    }
+
+    pub(super) fn token_type(&self) -> TokenType {
+        self.endpoint.dpop().map_or(TokenType::Bearer, |_| TokenType::Dpop)
     }
 
     pub(super) async fn redeem(
@@ -175,5 +179,29 @@ mod tests {
                 assert!(!text.contains(secret), "{status} {body}: {text}");
             }
         }
+    }
+
+    /// Whoever presents a token can tell that it must not go as a bearer token.
+    #[cfg(feature = "tokio")]
+    #[tokio::test]
+    async fn a_token_manager_hands_out_bound_tokens_as_such_and_no_others() {
+        use auth_core::{Demand, TokenSource as _};
+
+        use crate::grant::{Callback, ClientCredentials};
+        use crate::manager::TokenManager;
+
+        let bound = TOKEN.replace("Bearer", "DPoP");
+        let http = Scripted::new([Ok(reply(200, &[], &bound))]);
+        let Asking { endpoint, http } = asking(&http);
+        let manager = TokenManager::builder(ClientCredentials::new(endpoint, http)).spawn();
+        let token = manager.token(Demand::Current).await.unwrap();
+        assert_eq!(token.token_type(), TokenType::Dpop);
+
+        let says_bearer = Callback::new(move |_| {
+            let response = TokenResponse::parse_as(bound.as_bytes(), TokenType::Dpop);
+            async move { response }
+        });
+        let error = TokenManager::builder(says_bearer).spawn().token(Demand::Current).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured);
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use auth_core::oauth::TokenResponse;
+use auth_core::oauth::{TokenResponse, TokenType};
 use auth_core::renewal::{Attempt, Refresh};
 use auth_core::scope::Scopes;
 use auth_core::{Error, ErrorKind};
@@ -76,6 +76,10 @@ impl Grant for AuthorizationCode {
 
     fn refresh(&self) -> Refresh {
         Refresh::Preferred
+    }
+
+    fn token_type(&self) -> TokenType {
+        self.asking.token_type()
     }
 }
 

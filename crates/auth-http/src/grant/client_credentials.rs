@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use auth_core::Error;
-use auth_core::oauth::TokenResponse;
+use auth_core::oauth::{TokenResponse, TokenType};
 use auth_core::renewal::Attempt;
 use auth_core::scope::Scopes;
 
@@ -45,5 +45,9 @@ impl ClientCredentials {
 impl Grant for ClientCredentials {
     async fn obtain(&self, attempt: &Attempt) -> Result<TokenResponse, Error> {
         self.asking.ask(&TokenForm::client_credentials().with_wanted(&self.wanted), attempt).await
+    }
+
+    fn token_type(&self) -> TokenType {
+        self.asking.token_type()
     }
 }

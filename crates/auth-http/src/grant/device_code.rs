@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use auth_core::oauth::TokenResponse;
+use auth_core::oauth::{TokenResponse, TokenType};
 use auth_core::renewal::{Attempt, Refresh};
 use auth_core::{Error, ErrorKind, Retry, Secret};
 
@@ -168,6 +168,10 @@ impl Grant for DeviceCode {
 
     fn refresh(&self) -> Refresh {
         Refresh::Preferred
+    }
+
+    fn token_type(&self) -> TokenType {
+        self.asking.token_type()
     }
 }
 

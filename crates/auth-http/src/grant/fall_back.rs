@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use auth_core::oauth::TokenResponse;
+use auth_core::oauth::{TokenResponse, TokenType};
 use auth_core::renewal::{Attempt, Refresh};
 use auth_core::{Error, ErrorKind, Secret};
 
@@ -85,6 +85,11 @@ impl<A: Grant, B: Grant> Grant for FallBack<A, B> {
             (Refresh::Only, Refresh::Only) => Refresh::Only,
             _ => Refresh::Preferred,
         }
+    }
+
+    /// The first's: both must give tokens of one type.
+    fn token_type(&self) -> TokenType {
+        self.first.token_type()
     }
 
     fn configured(&self) -> Option<Secret> {

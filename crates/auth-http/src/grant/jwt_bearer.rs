@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_core::jwt::{Draft, SignJws};
-use auth_core::oauth::TokenResponse;
+use auth_core::oauth::{TokenResponse, TokenType};
 use auth_core::renewal::Attempt;
 use auth_core::time::Timestamp;
 use auth_core::{Error, Secret};
@@ -84,6 +84,10 @@ impl Grant for JwtBearer {
     async fn obtain(&self, attempt: &Attempt) -> Result<TokenResponse, Error> {
         let assertion = (self.assert)(attempt.server_time)?;
         self.asking.ask(&TokenForm::jwt_bearer(&assertion).with_wanted(&self.wanted), attempt).await
+    }
+
+    fn token_type(&self) -> TokenType {
+        self.asking.token_type()
     }
 }
 

@@ -30,7 +30,7 @@ mod revocation;
 mod token_exchange;
 
 use async_trait::async_trait;
-use auth_core::oauth::TokenResponse;
+use auth_core::oauth::{TokenResponse, TokenType};
 use auth_core::renewal::{Attempt, Refresh};
 use auth_core::{Error, Secret};
 
@@ -61,6 +61,11 @@ pub trait Grant: Send + Sync {
     /// What it does with refresh tokens: nothing by default.
     fn refresh(&self) -> Refresh {
         Refresh::Never
+    }
+
+    /// How its tokens are presented: as bearer tokens by default.
+    fn token_type(&self) -> TokenType {
+        TokenType::Bearer
     }
 
     /// The refresh token that it was configured with, the first to be redeemed: none by default.

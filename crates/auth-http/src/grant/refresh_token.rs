@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use auth_core::oauth::TokenResponse;
+use auth_core::oauth::{TokenResponse, TokenType};
 use auth_core::renewal::{Attempt, Refresh};
 use auth_core::{Error, ErrorKind, Secret};
 
@@ -54,6 +54,10 @@ impl Grant for RefreshToken {
 
     fn configured(&self) -> Option<Secret> {
         Some(self.configured.clone())
+    }
+
+    fn token_type(&self) -> TokenType {
+        self.asking.token_type()
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use auth_core::oauth::TokenResponse;
+use auth_core::oauth::{TokenResponse, TokenType};
 use auth_core::renewal::Attempt;
 use auth_core::{Demand, Error, TokenSource};
 
@@ -74,6 +74,10 @@ impl Grant for TokenExchange {
             None => TokenForm::token_exchange(subject, None),
         };
         self.asking.ask(&form.with_wanted(&self.wanted), attempt).await
+    }
+
+    fn token_type(&self) -> TokenType {
+        self.asking.token_type()
     }
 }
 

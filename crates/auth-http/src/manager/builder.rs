@@ -73,7 +73,8 @@ impl Builder {
         let shared = Arc::new(Shared::new());
         let store = Store::new(self.store);
         let machine = Renewal::new(self.policy, self.names, self.seed)
-            .with_refresh(self.grant.refresh(), self.grant.configured());
+            .with_refresh(self.grant.refresh(), self.grant.configured())
+            .with_token_type(self.grant.token_type());
         let machine = if store.exists() { machine.with_store() } else { machine };
         let (clock, handed) = (Arc::clone(&timer), Arc::clone(&shared));
         let driver = Driver::new(machine, self.grant, store, self.observer, clock, handed, received);
