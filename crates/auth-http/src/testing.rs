@@ -38,10 +38,10 @@ impl Freshness for Fixed {
     }
 }
 
-/// The key of RFC 7515 Appendix A.3.
+/// The key of RFC 7515 Appendix A.3, under a name.
 pub(crate) fn es256() -> Arc<dyn SignJws> {
     let jwk = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#;
-    Arc::new(SigningKey::from_jwk(&Secret::from(jwk)).unwrap())
+    Arc::new(SigningKey::from_jwk(&Secret::from(jwk)).unwrap().with_key_id("k1"))
 }
 
 /// A segment of a token, decoded.

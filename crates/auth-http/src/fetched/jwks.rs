@@ -111,7 +111,7 @@ fn request(url: &EndpointUrl) -> Request<Bytes> {
 
 fn read(response: &Response<Bytes>, backend: &dyn SignatureBackend) -> Result<KeySet, Error> {
     if !response.status().is_success() {
-        return Err(failure(response));
+        return Err(failure("the jwks_uri of the issuer", response));
     }
     let malformed = |error: &dyn fmt::Display| {
         let text = format!("the issuer's answer is no set of public keys ({error}); check its jwks_uri");

@@ -51,3 +51,32 @@ impl Grant for ClientCredentials {
         self.asking.token_type()
     }
 }
+
+#[cfg(all(test, feature = "tokio"))]
+mod tests {
+    use std::time::Duration;
+
+    use auth_core::{Demand, Secret, TokenSource as _};
+
+    use super::*;
+    use crate::manager::TokenManager;
+    use crate::testing::{Scripted, value};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refresh_token_that_nobody_asked_for_is_not_used() {
+        let http = Scripted::of([
+            (200, r#"{"access_token":"t1","refresh_token":"canary","expires_in":600}"#),
+            (200, r#"{"access_token":"t2","refresh_token":"canary","expires_in":600}"#),
+        ]);
+        let endpoint = TokenEndpoint::new("https://a/t", "c", Secret::from("s")).unwrap();
+        let manager = TokenManager::builder(ClientCredentials::new(endpoint, Arc::clone(&http) as _)).spawn();
+        let first = manager.token(Demand::Current).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        manager.token(Demand::InsteadOf(first.generation())).await.unwrap();
+        assert_eq!(http.count(), 2);
+        for asked in http.asked() {
+            assert_eq!(value(&asked, "grant_type").as_deref(), Some("client_credentials"));
+            assert_eq!(value(&asked, "refresh_token"), None);
+        }
+    }
+}

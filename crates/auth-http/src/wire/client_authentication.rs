@@ -261,3 +261,6 @@ fn basic(pair: &Secret) -> HeaderValue {
     header.set_sensitive(true);
     header
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,7 @@ impl DeviceEndpoint {
     /// person to something that is no web page.
     pub fn read(&self, response: &Response<Bytes>) -> Result<DeviceLogin, Error> {
         if !response.status().is_success() {
-            return Err(failure(response));
+            return Err(failure("the device authorization endpoint", response));
         }
         serde_json::from_slice(response.body()).ok().and_then(DeviceLogin::of).ok_or_else(|| {
             let text =

@@ -102,7 +102,7 @@ impl IntrospectionEndpoint {
     /// As for a token endpoint; [`MalformedResponse`](ErrorKind::MalformedResponse) when `active` is no boolean.
     pub fn read(&self, response: &Response<Bytes>) -> Result<Introspection, Error> {
         if !response.status().is_success() {
-            return Err(failure(response));
+            return Err(failure("the introspection endpoint", response));
         }
         let malformed = || {
             let text =

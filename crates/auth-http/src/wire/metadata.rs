@@ -74,7 +74,7 @@ impl Issuer {
     /// [`Refused`](ErrorKind::Refused) when it is of another issuer (RFC 8414 §3.3), or an endpoint is not encrypted.
     pub fn read(&self, response: &Response<Bytes>) -> Result<ServerMetadata, Error> {
         if !response.status().is_success() {
-            return Err(failure(response));
+            return Err(failure("the issuer", response));
         }
         let body = response.body();
         let wire = match body.first() {

@@ -69,7 +69,11 @@ impl RevocationEndpoint {
     ///
     /// As for a token endpoint; [`Refused`](auth_core::ErrorKind::Refused) for `unsupported_token_type`.
     pub fn read(&self, response: &Response<Bytes>) -> Result<(), Error> {
-        if response.status().is_success() { Ok(()) } else { Err(failure(response)) }
+        if response.status().is_success() {
+            Ok(())
+        } else {
+            Err(failure("the revocation endpoint", response))
+        }
     }
 }
 

@@ -123,7 +123,7 @@ impl TokenEndpoint {
         };
         let status = response.status();
         if !status.is_success() {
-            return Err(failure(response));
+            return Err(failure("the token endpoint", response));
         }
         TokenResponse::parse_as(response.body(), expected)
             .map(|issued| issued.with_server_time(server_time(response.headers())))
