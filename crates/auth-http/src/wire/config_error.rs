@@ -22,10 +22,12 @@ pub enum ConfigError {
     #[error("the key has no public half, which the server needs; use an RSA, ECDSA or Ed25519 key")]
     NoPublicKey,
     /// The URL is not an absolute http or https URL without user name, password and fragment.
-    #[error("the token URL must be absolute, such as https://api.example.com/oauth/token")]
+    #[error(
+        "the URL must be absolute and without credentials and fragment, such as https://api.example.com/oauth/token"
+    )]
     NotAUrl,
     /// The URL would send credentials unencrypted to another machine.
-    #[error("the token URL must use https: plain http is for this machine only")]
+    #[error("the URL must use https: plain http is for this machine only")]
     Plaintext,
     /// The issuer has a query, which no issuer has (RFC 8414 §2).
     #[error("the issuer must be an https URL without a query, as the server states it")]
