@@ -4,7 +4,7 @@ use std::fmt;
 
 use auth_core::oauth::{TokenResponse, TokenType};
 use auth_core::time::Timestamp;
-use auth_core::{Error, Secret};
+use auth_core::{Error, ErrorKind, Secret};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, Uri};
@@ -110,8 +110,8 @@ impl TokenEndpoint {
     ///
     /// # Errors
     ///
-    /// The kind says what to do: [`RateLimited`](auth_core::ErrorKind::RateLimited) and
-    /// [`ServerFailed`](auth_core::ErrorKind::ServerFailed) pass with time, the others need a change.
+    /// The kind says what to do: [`RateLimited`](ErrorKind::RateLimited) and
+    /// [`ServerFailed`](ErrorKind::ServerFailed) pass with time, the others need a change.
     pub fn read(&self, response: &Response<Bytes>) -> Result<TokenResponse, Error> {
         self.client.heard(server_time(response.headers()));
         let expected = match &self.dpop {
@@ -141,7 +141,7 @@ pub(super) fn post(
     let added = client.added(&url.to_string(), server_time)?;
     let mut request = Request::new(Bytes::from(ClientAuthentication::complete(form, &added)));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = target(url, &added.query);
+    *request.uri_mut() = target(url, &added.query)?;
     let headers = request.headers_mut();
     if let Some(authorization) = added.authorization {
         headers.insert(AUTHORIZATION, authorization);
@@ -151,13 +151,14 @@ pub(super) fn post(
     Ok(request)
 }
 
-#[expect(clippy::expect_used, reason = "a form-encoded query behind a URL is one")]
-fn target(url: &EndpointUrl, query: &[(&'static str, Secret)]) -> Uri {
+fn target(url: &EndpointUrl, query: &[(&'static str, Secret)]) -> Result<Uri, Error> {
     if query.is_empty() {
-        return url.uri().clone();
+        return Ok(url.uri().clone());
     }
     let target = with_query(url.uri(), query.iter().map(|(name, value)| (*name, value.expose())));
-    target.parse().expect("form-encoding leaves nothing that a query may not have")
+    target.parse().map_err(|_| {
+        Error::new(ErrorKind::Misconfigured, "the client's secret is too long for a URL; send it another way")
+    })
 }
 
 impl fmt::Debug for TokenEndpoint {

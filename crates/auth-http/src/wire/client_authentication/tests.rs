@@ -96,6 +96,13 @@ fn a_server_that_refuses_an_unknown_type_gets_a_plain_one() {
 }
 
 #[test]
+fn a_secret_that_no_url_has_room_for_is_a_mistake_and_no_panic() {
+    let endpoint = by(ClientAuthentication::query("c", &Secret::from("s".repeat(70_000))));
+    let error = endpoint.request(&TokenForm::client_credentials(), None).unwrap_err();
+    assert_eq!(error.kind(), auth_core::ErrorKind::Misconfigured);
+}
+
+#[test]
 fn clients_without_what_their_way_needs_are_refused() {
     let (id, secret, none) = ("c", &Secret::from("s"), &Secret::from(""));
     assert_eq!(ClientAuthentication::none("").unwrap_err(), ConfigError::NoClientId);

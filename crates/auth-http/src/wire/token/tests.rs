@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use auth_core::Retry;
 use auth_core::oauth::CodeVerifier;
-use auth_core::{ErrorKind, Retry};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
