@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use realtime_auth::core::scope::Scopes;
 use realtime_auth::core::{Error, ErrorKind, Secret};
 use realtime_auth::http::exchange::HttpExchange;
-use realtime_auth::http::wire::TokenEndpoint;
+use realtime_auth::http::wire::{TokenEndpoint, TokenForm};
 use ureq::Agent;
 
 /// The largest reply that is read, in bytes.
@@ -79,14 +78,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let endpoint = TokenEndpoint::new(&url, &env::var("GENESYS_CLIENT_ID")?, secret)?;
 
     // By hand, to show both ends of the trait; `ClientCredentials::new(endpoint, Arc::new(Ureq::new()))` does the same.
-    let request = endpoint.client_credentials(&Scopes::default());
+    let request = endpoint.request(&TokenForm::client_credentials(), None)?;
     let reply = smol::block_on(Ureq::new().exchange(request))?;
-    let token = TokenEndpoint::read(&reply)?;
+    let token = endpoint.read(&reply)?;
     println!("a token over ureq, good for {:?}", token.expires_in.unwrap_or_default());
 
     // A server that is not there: nothing was sent, so a refresh token would still be good.
     let gone = TokenEndpoint::new("http://127.0.0.1:1/token", "id", Secret::from("secret"))?;
-    let request = gone.refresh_token(&Secret::from("refresh"));
+    let request = gone.request(&TokenForm::refresh_token(&Secret::from("refresh")), None)?;
     match smol::block_on(Ureq::new().exchange(request)) {
         Err(error) if !error.is_in_doubt() => println!("not sent: {error}"),
         outcome => return Err(format!("a server that is not there answered {outcome:?}").into()),

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::fmt::{Debug, Write as _};
 
-use auth_core::{Secret, scope::Scopes};
+use auth_core::Secret;
 use auth_http::client::{HyperClient, Proxy, Roots};
 use auth_http::exchange::HttpExchange as _;
-use auth_http::wire::TokenEndpoint;
+use auth_http::wire::{TokenEndpoint, TokenForm};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use realtime_auth_tests::authority::{self, Authority};
@@ -138,9 +138,8 @@ async fn dependencies_at_trace_log_no_secret() {
     for (client, url) in [(&http2, "https://login.example"), (&http1, plain.url())] {
         let endpoint =
             TokenEndpoint::new(&format!("{url}/token?key={CANARY}"), CANARY, Secret::from(CANARY)).unwrap();
-        for request in
-            [endpoint.client_credentials(&Scopes::default()), endpoint.refresh_token(&Secret::from(CANARY))]
-        {
+        for form in [TokenForm::client_credentials(), TokenForm::refresh_token(&Secret::from(CANARY))] {
+            let request = endpoint.request(&form, None).unwrap();
             let response = client.exchange(request).await.unwrap();
             assert!(String::from_utf8_lossy(response.body()).contains(CANARY));
         }

@@ -13,11 +13,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_core::oauth::TokenResponse;
-use auth_core::scope::Scopes;
 use auth_core::{Error, Secret};
 use auth_http::client::{HyperClient, Resolve};
 use auth_http::exchange::HttpExchange;
-use auth_http::wire::TokenEndpoint;
+use auth_http::wire::{TokenEndpoint, TokenForm};
 
 /// A token response of one token.
 const TOKEN: &str = r#"{"access_token":"t1","token_type":"bearer","expires_in":60}"#;
@@ -28,9 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Asks the token endpoint at `url` for a token; panics if the client does not bound its time.
 async fn ask(client: &HyperClient, url: &str) -> Result<TokenResponse, Error> {
     let endpoint = TokenEndpoint::new(&format!("{url}/token"), "id", Secret::from("secret")).unwrap();
-    let exchange = client.exchange(endpoint.client_credentials(&Scopes::default()));
+    let exchange = client.exchange(endpoint.request(&TokenForm::client_credentials(), None)?);
     let response = tokio::time::timeout(2 * PATIENCE, exchange).await.expect("the client hangs");
-    TokenEndpoint::read(&response?)
+    endpoint.read(&response?)
 }
 
 /// The token that was got.

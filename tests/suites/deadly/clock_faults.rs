@@ -9,7 +9,7 @@ use auth_core::{AuthEvent, Demand, Secret, TokenSource as _};
 use auth_http::exchange::HttpExchange as _;
 use auth_http::manager::{Timer as _, TokenManager};
 use auth_http::store::MemoryStore;
-use auth_http::wire::TokenEndpoint;
+use auth_http::wire::{TokenEndpoint, TokenForm};
 use realtime_auth_tests::piped_server::{Mood, PipedServer};
 use realtime_auth_tests::recorder::Recorder;
 use realtime_auth_tests::wrong_clocks::WrongClocks;
@@ -337,8 +337,8 @@ async fn live_with(trust: Trust, ahead_s: i64, lifetime_s: u64, fault: Fault) ->
             Trust::Monotonic => now.mono.elapsed() >= *received + Duration::from_secs(lifetime_s),
         });
         if expired {
-            let request = endpoint.client_credentials(&auth_core::scope::Scopes::default());
-            let issued = TokenEndpoint::read(&server.exchange(request).await.unwrap()).unwrap();
+            let request = endpoint.request(&TokenForm::client_credentials(), None).unwrap();
+            let issued = endpoint.read(&server.exchange(request).await.unwrap()).unwrap();
             cached = Some((issued.access_token, now.mono.elapsed()));
         }
         if let Some((token, _)) = &cached {

@@ -8,7 +8,7 @@ use auth_core::{Demand, Secret, TokenSource as _};
 use auth_http::client::HyperClient;
 use auth_http::exchange::HttpExchange as _;
 use auth_http::grant::RefreshToken;
-use auth_http::wire::TokenEndpoint;
+use auth_http::wire::{TokenEndpoint, TokenForm};
 use gateway::{Client, Config, Gateway, RateLimit};
 use realtime_auth_tests::rotating::{Rotating, chain};
 use realtime_auth_tests::script::{Hold, Progress};
@@ -142,7 +142,8 @@ async fn a_request_that_ends_with_its_caller_loses_the_login() {
         let endpoint = Rotating::serve().await.unwrap();
         let gate = endpoint.hold_next(hold);
         let http = HyperClient::plaintext();
-        let request = || endpoint.endpoint().refresh_token(&Secret::from("refresh-0"));
+        let form = TokenForm::refresh_token(&Secret::from("refresh-0"));
+        let request = || endpoint.endpoint().request(&form, None).unwrap();
         tokio::select! {
             _ = http.exchange(request()) => panic!("the answer is held back"),
             () = endpoint.until(|progress| progress.begun == 1) => {}
@@ -150,7 +151,7 @@ async fn a_request_that_ends_with_its_caller_loses_the_login() {
         gate.notify_one();
         // The next caller knows of no other refresh token.
         let answer = http.exchange(request()).await.unwrap();
-        assert!(TokenEndpoint::read(&answer).is_err() && endpoint.is_revoked());
+        assert!(endpoint.endpoint().read(&answer).is_err() && endpoint.is_revoked());
         assert_ne!(endpoint.presented(), chain(2));
     }
 }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use auth_core::scope::Scopes;
 use auth_core::{Demand, Secret, TokenSource as _};
 use auth_http::client::HyperClient;
 use auth_http::exchange::HttpExchange as _;
-use auth_http::wire::TokenEndpoint;
+use auth_http::wire::{TokenEndpoint, TokenForm};
 use realtime_auth_tests::by_hand::ByHand;
 use realtime_auth_tests::rotating::chain;
 use realtime_auth_tests::script::{Answer, Hold, Script};
@@ -78,7 +77,8 @@ async fn twenty_refusals_without_generations_cause_twenty_requests() {
     let endpoint = TokenEndpoint::new(server.url(), "id", Secret::from("secret")).unwrap();
     let mut callers = JoinSet::new();
     for _ in 0..20 {
-        let (http, request) = (Arc::clone(&http), endpoint.client_credentials(&Scopes::default()));
+        let (http, request) =
+            (Arc::clone(&http), endpoint.request(&TokenForm::client_credentials(), None).unwrap());
         callers.spawn(async move { http.exchange(request).await.unwrap() });
     }
     callers.join_all().await;

@@ -101,13 +101,14 @@ pub(super) enum Noted {
 impl Held {
     /// The wall clock was set back: it must not hide a suspend that comes after.
     pub(super) fn clock_set(&mut self, expected: Now, now: Now) {
-        let Credential { secret, generation, fingerprint, scope, renew_at, margin_from, expires } =
+        let Credential { secret, generation, fingerprint, scope, token_type, renew_at, margin_from, expires } =
             &*self.shared;
         self.shared = Arc::new(Credential {
             secret: secret.clone(),
             generation: *generation,
             fingerprint: *fingerprint,
             scope: scope.clone(),
+            token_type: *token_type,
             renew_at: renew_at.moved(expected, now),
             margin_from: margin_from.moved(expected, now),
             expires: expires.moved(expected, now),
