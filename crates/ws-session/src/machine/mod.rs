@@ -25,9 +25,10 @@ mod tests;
 use std::time::Duration;
 
 use auth_core::fingerprint::Fingerprint;
+use auth_core::oauth::TokenType;
 use auth_core::time::Deadline;
 use auth_core::token::Generation;
-use auth_core::{AuthEvent, Demand, Token};
+use auth_core::{AuthEvent, Demand, ErrorKind, Token};
 
 pub use self::config::Config;
 pub use self::session::Session;
@@ -105,6 +106,7 @@ pub enum Input {
 /// A token without its secret.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenFacts {
+    token_type: TokenType,
     generation: Generation,
     fingerprint: Option<Fingerprint>,
     expires_in: Option<Duration>,
@@ -114,10 +116,24 @@ pub struct TokenFacts {
 impl From<&Token> for TokenFacts {
     fn from(token: &Token) -> Self {
         Self {
+            token_type: token.token_type(),
             generation: token.generation(),
             fingerprint: token.fingerprint(),
             expires_in: token.expires_in(),
             renew_in: token.renew_in(),
+        }
+    }
+}
+
+impl TokenFacts {
+    /// These facts, unless a login message can't present their token: no proof of a key goes with it.
+    fn presentable(self) -> Result<Self, auth_core::Error> {
+        match self.token_type {
+            TokenType::Bearer => Ok(self),
+            _ => Err(auth_core::Error::new(
+                ErrorKind::Misconfigured,
+                "the token is bound to a key (DPoP), which a session can't prove; give it a source of bearer tokens",
+            )),
         }
     }
 }

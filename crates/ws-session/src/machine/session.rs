@@ -171,6 +171,8 @@ impl Session {
     }
 
     fn token(&mut self, now: Now, answered: Ticket, result: Result<TokenFacts, auth_core::Error>) {
+        // Before anything is opened: a bound token must not be shown to whoever would take it for a bearer token.
+        let result = result.and_then(TokenFacts::presentable);
         match (&mut self.phase, result) {
             (Phase::Fetching { ticket, since, .. }, Ok(facts)) if *ticket == answered => {
                 let since = *since;

@@ -99,6 +99,33 @@ fn a_token_that_lacks_scopes_never_opens_a_connection() {
 }
 
 #[test]
+fn a_token_that_is_bound_to_a_key_is_shown_to_no_server() {
+    let mut world = World::new();
+    world.token_type = TokenType::Dpop;
+    world.input(Input::Start);
+    world.sleep(Duration::from_secs(600));
+    assert_eq!((world.opened, world.demands.len(), &world.presented[..]), (0, 1, &[][..]));
+    let error = world.client.error().unwrap();
+    assert_eq!(
+        (error.kind(), error.token_error().unwrap().kind()),
+        (ErrorKind::Token, TokenErrorKind::Misconfigured)
+    );
+    assert!(error.to_string().contains("bound to a key (DPoP)"), "{error}");
+}
+
+#[test]
+fn a_renewal_that_brings_a_token_bound_to_a_key_is_not_presented() {
+    let mut world = World::started();
+    world.token_type = TokenType::Dpop;
+    world.sleep(LIFE - Duration::from_secs(1));
+    assert_eq!((world.client.state(), &world.presented[..]), (State::Connected, &[1][..]));
+    world.server = None; // the client's own clock decides, not the server's close
+    world.sleep(Duration::from_secs(600));
+    assert_eq!((world.client.state(), &world.presented[..]), (State::Failed, &[1][..]));
+    assert_eq!(world.client.error().unwrap().token_error().unwrap().kind(), TokenErrorKind::Misconfigured);
+}
+
+#[test]
 fn a_failed_renewal_keeps_the_connection_until_the_token_expires() {
     let mut world = World::started();
     world.source = Box::new(|_, _| Err(outage()));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use auth_core::oauth::TokenType;
 use auth_core::time::{Moment, Now, Timestamp};
 use auth_core::token::Generation;
 use auth_core::{AuthEvent, Demand, ErrorKind as TokenErrorKind, Secret, Token};
@@ -25,6 +26,7 @@ pub(super) struct World {
     pub(super) mute: bool,
     pub(super) renew_in: Option<Duration>,
     pub(super) life: Duration,
+    pub(super) token_type: TokenType,
     pub(super) issued: u64,
     pub(super) ticket: Option<(Ticket, u64)>,
     pub(super) epoch: Epoch,
@@ -59,6 +61,7 @@ impl World {
             mute: false,
             renew_in: None,
             life: LIFE,
+            token_type: TokenType::Bearer,
             issued: 0,
             ticket: None,
             epoch: Epoch::default(),
@@ -143,7 +146,7 @@ impl World {
             self.issued = self.issued.max(generation);
             self.ticket = Some((ticket, generation));
             let token = Token::new(Secret::from("x")).with_generation(self::generation(generation));
-            let mut token = token.with_expires_in(self.life);
+            let mut token = token.with_expires_in(self.life).with_type(self.token_type);
             if let Some(renew_in) = self.renew_in {
                 token = token.with_renew_in(renew_in);
             }
