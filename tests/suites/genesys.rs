@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use auth_core::observe::ScopeVerdict;
 use auth_core::{AuthEvent, Demand, ErrorKind, Secret, TokenSource as _};
-use auth_http::client::HyperClient;
+use auth_http::client::{HyperClient, Proxy};
 use auth_http::exchange::HttpExchange as _;
 use auth_http::grant::RefreshToken;
 use auth_http::manager::TokenManager;
 use auth_http::wire::{TokenEndpoint, TokenForm};
 use gateway::{Client, Config, Gateway, Running};
 use providers::genesys;
+use realtime_auth_tests::proxy::Proxy as Server;
 use realtime_auth_tests::recorder::Recorder;
 use realtime_auth_tests::script::{Answer, Script};
 use tokio::time::timeout;
@@ -47,6 +48,19 @@ async fn the_token_request_is_a_form_post_with_basic_credentials() {
     // base64("abc123:canary-client-secret")
     assert!(request.contains("Basic YWJjMTIzOmNhbmFyeS1jbGllbnQtc2VjcmV0\r\n"), "{request}");
     assert!(request.ends_with("\r\n\r\ngrant_type=client_credentials"), "{request}");
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_for_the_way_to_the_token_endpoint() {
+    // It lets nobody through, so that no name is resolved and no server asked.
+    let nobody = "127.0.0.1:1".parse().unwrap();
+    let proxy = Server::serve(nobody, Some("Basic none".to_owned()), None).await.unwrap();
+    let through = Proxy::new(&proxy.address().to_string()).unwrap();
+    let client = genesys::Client::builder("genesys.invalid", "abc123", SECRET).with_proxy(through);
+    let error = client.build().unwrap().valid_token().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
+    let head = "CONNECT api.genesys.invalid:443 HTTP/1.1\r\nHost: api.genesys.invalid:443\r\n\r\n";
+    assert_eq!(proxy.heads(), [head]);
 }
 
 #[tokio::test]

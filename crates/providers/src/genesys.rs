@@ -32,7 +32,7 @@ use auth_core::renewal::Policy;
 use auth_core::scope::Scopes;
 use auth_core::source::RequireScopes;
 use auth_core::{Demand, Observer, Secret, Token, TokenSource};
-use auth_http::client::HyperClient;
+use auth_http::client::{HyperClient, Proxy};
 use auth_http::grant::{ClientCredentials, RefreshToken};
 use auth_http::manager::TokenManager;
 use auth_http::store::FileStore;
@@ -63,6 +63,7 @@ impl Client {
             client_secret: client_secret.into(),
             refresh_token: None,
             token_file: None,
+            proxy: Proxy::none(),
             required_scopes: Scopes::default(),
             observers: Observers::default(),
             audit_file: None,
@@ -134,6 +135,7 @@ pub struct Builder {
     client_secret: Secret,
     refresh_token: Option<Secret>,
     token_file: Option<PathBuf>,
+    proxy: Proxy,
     required_scopes: Scopes,
     observers: Observers,
     audit_file: Option<PathBuf>,
@@ -151,6 +153,12 @@ impl Builder {
     /// rotated refresh token is lost when the program ends.
     pub fn with_token_file(self, path: impl Into<PathBuf>) -> Self {
         Self { token_file: Some(path.into()), ..self }
+    }
+
+    /// The proxies on the way to the token endpoint: none by default. [`Proxy::from_environment`] takes what the
+    /// environment says. The WebSocket is opened directly.
+    pub fn with_proxy(self, proxy: Proxy) -> Self {
+        Self { proxy, ..self }
     }
 
     /// The scopes that each token must have: checked before it reaches a socket.
@@ -193,9 +201,11 @@ impl Builder {
         let endpoint = TokenEndpoint::new(&http, &self.client_id, self.client_secret)?;
         let target = Target::new(&ws)?;
         let client = if endpoint.is_plaintext() {
+            // This machine only, which no proxy stands in front of.
             HyperClient::plaintext()
         } else {
-            HyperClient::with_platform_roots().map_err(ConfigError::Tls)?
+            let builder = HyperClient::builder().with_proxy(self.proxy);
+            builder.build().map_err(|error| ConfigError::Tls(io::Error::other(error)))?
         };
         let audit = self.audit_file.map(|path| AuditLog::open(&path)).transpose()?;
         let mut observers = self.observers;
