@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let endpoint = TokenEndpoint::new(&endpoint, "shared", secret("client-secret.txt")?)?;
     let path = folder.join("store.json");
     let client = if naive {
-        Client::Naive(Naive { endpoint, path })
+        Client::Naive(Box::new(Naive { endpoint, path }))
     } else {
         let login = secret("refresh-token.txt")?;
         let grant = RefreshToken::new(endpoint, Arc::new(HyperClient::plaintext()), login);
@@ -64,7 +64,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 enum Client {
     Managed(TokenManager),
-    Naive(Naive),
+    Naive(Box<Naive>),
 }
 
 impl Client {
