@@ -258,7 +258,7 @@ impl Doubt {
     fn interrupted(now: Now, since: Timestamp) -> Self {
         Self {
             since,
-            window: now.expiry(REPLAY_WINDOW.saturating_sub(now.wall.saturating_since(since))),
+            window: now.expiry(window_left(now, since)),
             replays: 0,
             error: Error::new(
                 ErrorKind::Transport,
@@ -271,7 +271,16 @@ impl Doubt {
 
 /// Whether a note of this time is so fresh that an answer that it waits for could still be had.
 pub(super) fn is_recent(now: Now, intent: Timestamp) -> bool {
-    now.wall.saturating_since(intent) < REPLAY_WINDOW
+    !window_left(now, intent).is_zero()
+}
+
+/// What is left of the window after a note of this time. One of the future was written before the clock was set back: nobody
+/// knows how old it is, so there is nothing left.
+fn window_left(now: Now, intent: Timestamp) -> Duration {
+    if intent.saturating_since(now.wall) > Duration::from_secs(1) {
+        return Duration::ZERO;
+    }
+    REPLAY_WINDOW.saturating_sub(now.wall.saturating_since(intent))
 }
 
 /// How many refused refresh tokens are remembered: more than a store that others write to as well will bring back.

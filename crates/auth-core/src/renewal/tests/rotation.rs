@@ -236,6 +236,14 @@ fn a_fresh_note_that_a_crash_left_behind_is_followed_up_at_once_although_a_token
     beside_a_live_one.sleep(60 * SECOND);
     assert_eq!(beside_a_live_one.requests, 0);
 
+    let mut before_the_clock_was_set_back = rotating(5);
+    before_the_clock_was_set_back.record = Some(Record {
+        intent: Some(beside_a_live_one.now.wall.saturating_add(HOUR)),
+        ..beside_a_live_one.stored().clone()
+    });
+    before_the_clock_was_set_back.served();
+    assert_eq!(before_the_clock_was_set_back.requests, 0, "nobody knows how old it is");
+
     let mut too_late = rotating(4);
     too_late.record = Some(record);
     too_late.sleep(11 * SECOND);
