@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options) -> Done {
     if command.status()?.success() {
         Ok(())
     } else {
-        Err(Failed("the simulation found a violation".to_owned()))
+        Err(Failed("the simulation failed; see above".to_owned()))
     }
 }
 

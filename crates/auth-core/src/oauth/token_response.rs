@@ -11,7 +11,7 @@ use super::ErrorResponse;
 use crate::json::from_object;
 use crate::scope::Scopes;
 use crate::time::Timestamp;
-use crate::{Error, ErrorKind, Secret};
+use crate::{Error, ErrorKind, Retry, Secret};
 
 /// A successful answer of a token endpoint (RFC 6749 §5.1).
 #[derive(Debug, Clone)]
@@ -137,10 +137,11 @@ impl TokenType {
         match self {
             _ if stated.eq_ignore_ascii_case(self.name()) => Ok(()),
             Self::Bearer => Err(malformed("the token endpoint issued a token that is not a bearer token")),
-            Self::Dpop if stated.eq_ignore_ascii_case("bearer") => Err(Error::new(
-                ErrorKind::Refused,
+            // No verdict: what was redeemed for this token is spent.
+            Self::Dpop if stated.eq_ignore_ascii_case("bearer") => Err(malformed(
                 "the token endpoint issued a bearer token where one bound to a key was asked for; switch DPoP on there",
-            )),
+            )
+            .with_retry(Retry::Never)),
             Self::Dpop => Err(malformed("the token endpoint issued a token of a type that is not known")),
         }
     }
@@ -324,8 +325,8 @@ mod tests {
             TokenResponse::parse_as(body.as_bytes(), expected).unwrap_err().kind()
         };
         assert_eq!(read(r#","token_type":"DPoP""#, TokenType::Bearer), ErrorKind::MalformedResponse);
-        assert_eq!(read(r#","token_type":"Bearer""#, TokenType::Dpop), ErrorKind::Refused);
-        assert_eq!(read("", TokenType::Dpop), ErrorKind::Refused);
+        assert_eq!(read(r#","token_type":"Bearer""#, TokenType::Dpop), ErrorKind::MalformedResponse);
+        assert_eq!(read("", TokenType::Dpop), ErrorKind::MalformedResponse);
         assert_eq!(read(r#","token_type":"mac""#, TokenType::Dpop), ErrorKind::MalformedResponse);
     }
 

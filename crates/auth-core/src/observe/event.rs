@@ -38,11 +38,12 @@ pub enum AuthEvent {
         #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
         valid_for: Option<Duration>,
     },
-    /// A renewal failed, and nothing is asked of the token endpoint for a while, whoever wants a token.
+    /// Nothing is asked of the token endpoint for a while, whoever wants a token: a renewal failed, fresh tokens are refused, or a
+    /// refresh token in doubt is spared.
     RenewalPaused {
         /// What happened.
         kind: ErrorKind,
-        /// Renewals that failed in a row.
+        /// Renewals that failed, or replacements that were refused, in a row; unchanged where a refresh token is spared.
         failures: u32,
         /// The length of the pause.
         #[serde(rename = "retry_in_ms", serialize_with = "millis")]
@@ -144,7 +145,7 @@ pub enum AuthEvent {
         #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
         valid_for: Option<Duration>,
     },
-    /// The token endpoint refused a refresh token, which will not be sent again.
+    /// The token endpoint refused a refresh token, which this process will not send again.
     RefreshTokenRefused {
         /// Its name in these records.
         token: Fingerprint,
@@ -170,7 +171,7 @@ pub enum AuthEvent {
         #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
         valid_for: Option<Duration>,
     },
-    /// The server's clock was learned, and differs from what was known by more than a second.
+    /// The server's clock was learned, and differs from what was known by more than 1.5 s.
     ServerClockLearned {
         /// How far it is ahead of the local wall clock, in milliseconds; negative when behind.
         offset_ms: i64,

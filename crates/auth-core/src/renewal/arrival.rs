@@ -55,6 +55,12 @@ impl Renewal {
 
     /// The lifetime of an issued token, counted from the request: the server counts from its answer, which is later.
     fn weigh(&self, now: Now, sent: Now, response: &TokenResponse) -> Result<Duration, Error> {
+        if response.token_type != self.token_type {
+            return Err(Error::new(
+                ErrorKind::Misconfigured,
+                "the grant gave a token of another type than it says; mend what it says, or the server",
+            ));
+        }
         let bound = self.stated(now, &response.access_token);
         let life = match (response.expires_in, bound) {
             (Some(said), Some(bound)) => said.min(bound),
@@ -182,9 +188,11 @@ impl Renewal {
         if matches!(self.life, Life::Open) {
             self.fail_all_callers();
             self.leave_flight(now);
-            // What is left of a flight, and then time to save what it brought.
-            let flight = self.flight.deadline().map_or(Duration::ZERO, |flight| flight.remaining(now));
-            let flight = if matches!(self.flight, Flight::Flying(_)) { flight } else { Duration::ZERO };
+            // What is left of a flight, however its next step ends, and then time to save what it brought.
+            let flight = match &self.flight {
+                Flight::Flying(flying) => flying.gives_up.remaining(now),
+                Flight::Idle | Flight::Settling(_) | Flight::Paused { .. } => Duration::ZERO,
+            };
             self.life = Life::ShuttingDown { until: now.timer(flight.saturating_add(LAST_SAVES)) };
         }
     }

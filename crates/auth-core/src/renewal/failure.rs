@@ -22,6 +22,10 @@ impl Renewal {
             Some(refresh_token) if error.kind() == ErrorKind::InvalidGrant => {
                 self.refused(now, refresh_token, error);
             }
+            None if error.retry() == Retry::Reauthorize => {
+                self.rotation.anew_refused();
+                self.attempt_failed(now, error);
+            }
             Some(_) | None => self.attempt_failed(now, error),
         }
     }
@@ -173,14 +177,19 @@ impl Renewal {
 
     /// A token that had replaced a refused one was refused at once: another would be, too.
     pub(super) fn refused_at_once(&mut self, now: Now) {
-        if matches!(self.flight, Flight::Idle) {
-            let error = Error::new(
-                ErrorKind::InvalidToken,
-                "a fresh token was refused at once; check what the server has against it: audience, permissions, clock",
-            )
-            .with_retry(Retry::Backoff);
-            let until = self.pause(now, self.fresh_refusals, &error);
-            self.flight = Flight::Paused { error, until };
+        if !matches!(self.flight, Flight::Idle | Flight::Settling(_)) {
+            return;
+        }
+        let error = Error::new(
+            ErrorKind::InvalidToken,
+            "a fresh token was refused at once; check what the server has against it: audience, permissions, clock",
+        )
+        .with_retry(Retry::Backoff);
+        let until = self.pause(now, self.fresh_refusals, &error);
+        match &mut self.flight {
+            // It is still being saved; the pause follows.
+            Flight::Settling(settling) => settling.pause_after(error, until),
+            _ => self.flight = Flight::Paused { error, until },
         }
     }
 

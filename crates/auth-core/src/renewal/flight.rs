@@ -158,7 +158,9 @@ impl Renewal {
             Flight::Flying(flying) if flying.gives_up.passed(now) => self.out_of_time(now),
             Flight::Flying(Flying { step, .. }) if step.due().is_some_and(|due| due.passed(now)) => {
                 match *step {
-                    Step::Waiting { .. } | Step::Sent { .. } => self.proceed(now),
+                    Step::Waiting { .. } => self.proceed(now),
+                    // It has the whole flight.
+                    Step::Sent { .. } => {}
                     Step::Loading { ticket, .. } => self.store_hangs(now, ticket, StoreStep::Load),
                     Step::Locking { ticket, .. } => self.store_hangs(now, ticket, StoreStep::Lock),
                     Step::Intending { ticket, .. } => self.store_hangs(now, ticket, StoreStep::SaveIntent),

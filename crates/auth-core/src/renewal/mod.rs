@@ -17,8 +17,10 @@
 //! * A failed early renewal never hides a token that is still valid, and no token is served past its end by either clock.
 //! * A late answer to an old ticket is ignored; a rejection names the generation it is about.
 //! * After a failure the machine pauses: the rate of requests is bounded whatever the number of callers.
-//! * A refresh token is sent only while the store holds it, under the store's lock, behind a note that it is about to be
-//!   sent; never again after a definite answer; and, where the answer was lost, within a short window only.
+//! * With a store, a refresh token is sent only under the store's lock, behind a note on disk that it is about to be sent. One
+//!   that was redeemed is never sent again, nor, by this machine, one that was refused. One whose answer was lost is sent
+//!   again for ten seconds, and after that only when no living token is left to lose
+//!   ([`Policy::without_late_replay`] forbids that).
 
 mod arrival;
 mod callers;
@@ -60,7 +62,7 @@ pub enum Input {
         caller: Caller,
         /// What.
         demand: Demand,
-        /// How long the caller waits; `None` means a minute, which is longer than a flight.
+        /// How long the caller waits; `None` means a minute, which is longer than a flight by default.
         patience: Option<Duration>,
     },
     /// A caller that waited has gone.

@@ -60,7 +60,8 @@ impl Policy {
         Self { longest_lifetime: longest_lifetime.max(Duration::from_secs(1)), ..self }
     }
 
-    /// How often one flight asks before it fails whoever waits for it: 3 by default, at least 1. Three ride out a broken
+    /// How many tries, at the store or at the endpoint, may fail before the flight does, and whoever waits for it: 3 by default, at
+    /// least 1. Replays of a refresh token whose answer was lost are counted apart. Three ride out a broken
     /// connection and one bad answer, and still tell the caller within seconds.
     #[must_use]
     pub fn with_attempts(self, attempts: u32) -> Self {
@@ -69,7 +70,7 @@ impl Policy {
 
     /// The time that one flight may take in all, retries, the store and its lock included: 30 s by default, from 1 s to ten
     /// minutes.
-    /// It is what a caller without a token waits at most, and longer than a slow but working endpoint takes, since the
+    /// A caller waits no longer than that, nor than its patience of a minute; it is longer than a slow but working endpoint takes, since the
     /// answer to a refresh token must not be given up lightly.
     #[must_use]
     pub fn with_flight(self, flight: Duration) -> Self {
@@ -84,7 +85,8 @@ impl Policy {
     }
 
     /// The pause after a failed flight, in which nothing is asked: up to 1 s at first, at most 60 s, never less than half
-    /// of that, so that it bounds the rate of requests whatever the number of callers. While a token is alive a pause takes
+    /// of that, so that it bounds the rate of requests whatever the number of callers. A `Retry-After` (up to 300 s) is waited for in
+    /// full, and after a verdict the pause is 60 s whatever is set here. While a token is alive a pause takes
     /// no more than a quarter of what is left of it, so that several flights still fit.
     #[must_use]
     pub fn with_pause(self, pause: Backoff) -> Self {
@@ -99,8 +101,8 @@ impl Policy {
         Self { spacing: spacing.min(Duration::from_secs(60)), ..self }
     }
 
-    /// Keeps a token at hand although nobody asks, from the start. By default a token that nobody has used since it was
-    /// issued is not renewed: a program that idles should not keep an endpoint busy.
+    /// Keeps a token at hand although nobody asks, from the start. By default a token that nobody has used for as long
+    /// as it lives is not renewed; a policy of single use keeps none warm: a program that idles should not keep an endpoint busy.
     #[must_use]
     pub fn with_keep_warm(self) -> Self {
         Self { keep_warm: true, ..self }
@@ -170,7 +172,7 @@ pub(super) const PAUSE_AFTER_VERDICT: Duration = Duration::from_secs(60);
 pub(super) const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long a caller waits that does not say: a minute, as [`TokenSource`](crate::TokenSource) promises. It is longer than a
-/// flight, but where each token serves one caller, there may be many flights before one's own.
+/// flight by default, but where each token serves one caller, there may be many flights before one's own.
 pub(super) const USUAL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A wall clock that is further from the monotonic one than it was at the last input has been set, or the computer slept; less

@@ -28,6 +28,8 @@ pub(super) struct Rotation {
     doubt: Option<Doubt>,
     /// Whether the store has been read.
     read: bool,
+    /// Asking anew was refused: a person must log in, unless the refresh token still serves.
+    anew_refused: bool,
     /// There was a record that nobody can read: what is configured is likely older than that.
     unreadable: Option<Error>,
 }
@@ -68,6 +70,7 @@ impl Rotation {
             doubt: None,
             read: false,
             unreadable: None,
+            anew_refused: false,
         }
     }
 
@@ -82,6 +85,11 @@ impl Rotation {
 
     pub(super) fn configured(&self) -> Option<Secret> {
         self.configured.clone()
+    }
+
+    /// A token can't be had without a person, or without the refresh token.
+    pub(super) const fn anew_refused(&mut self) {
+        self.anew_refused = true;
     }
 
     /// The store's record can't be read, and a person must look at it.
@@ -100,6 +108,7 @@ impl Rotation {
             }
             return None;
         };
+        self.unreadable = None;
         if first && self.configured.is_some() && record.origin != self.origin {
             // Somebody logged in anew, and put the result into the configuration: the record is older than that.
             self.revision = record.revision.saturating_add(1);
@@ -138,7 +147,11 @@ impl Rotation {
             Some(doubt) if doubt.is_over(now) => Some(doubt),
             Some(_) | None => None,
         };
-        match (self.refresh, &self.token, lost) {
+        let refresh = match self.refresh {
+            Refresh::Preferred if self.anew_refused && self.token.is_some() => Refresh::Only,
+            refresh => refresh,
+        };
+        match (refresh, &self.token, lost) {
             (Refresh::Never, _, _) | (Refresh::Preferred, None, _) | (Refresh::Preferred, Some(_), Some(_)) => {
                 Next::Anew
             }
@@ -161,6 +174,7 @@ impl Rotation {
     pub(super) fn answered(&mut self, redeemed: bool, successor: Option<Secret>) -> bool {
         self.revision = self.revision.saturating_add(1);
         self.access_token = None;
+        self.anew_refused = false;
         // A token that was obtained without it says nothing about a doubtful one.
         if redeemed || successor.is_some() {
             self.doubt = None;

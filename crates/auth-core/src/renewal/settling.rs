@@ -45,6 +45,11 @@ impl Settling {
         }
     }
 
+    /// Nothing is asked after this for a while, although the flight succeeded.
+    pub(super) fn pause_after(&mut self, error: Error, until: Deadline) {
+        self.then.get_or_insert((error, until));
+    }
+
     /// What callers without a token are told meanwhile, and until when that holds.
     pub(super) fn failure(&self) -> Option<(&Error, Option<&Deadline>)> {
         match (&self.then, &self.error) {

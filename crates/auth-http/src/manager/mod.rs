@@ -136,8 +136,8 @@ impl TokenManager {
     }
 
     /// Ends the driver for all clones and waits until it has ended: callers that wait fail with
-    /// [`Closed`](ErrorKind::Closed), and a refresh token that was sent or is not yet saved is seen through, which takes a
-    /// minute at most. Dropping the future does not stop that; a driver that isn't running never ends.
+    /// [`Closed`](ErrorKind::Closed), and a refresh token that was sent or is not yet saved is seen through, which takes what is
+    /// left of a flight and half a minute for saving, a minute at most by default. Dropping the future does not stop that; a driver that isn't running never ends.
     pub async fn shut_down(&self) {
         self.calls.close();
         while let Some(listener) = self.shared.until_ended() {

@@ -25,10 +25,6 @@ impl Work {
     pub(super) fn fetch(ticket: Ticket, grant: Arc<dyn Grant>, attempt: Attempt) -> Self {
         let future = async move {
             match grant.obtain(&attempt).await {
-                Ok(response) if response.token_type != grant.token_type() => {
-                    let text = "the grant gave a token of another type than it says; mend what it says, or the server";
-                    Input::Failed { ticket, error: Error::new(ErrorKind::Misconfigured, text) }
-                }
                 Ok(response) => Input::Issued { ticket, response },
                 Err(error) => Input::Failed { ticket, error },
             }

@@ -29,6 +29,8 @@ pub use self::memory::MemoryStore;
 pub trait TokenStore: Send + Sync {
     /// Reads the record without the lock; `None` if there is none yet.
     ///
+    /// A store has five seconds for each call; then its future is dropped, and the call counts as failed.
+    ///
     /// What it answers is whole, and may be old: a write under way shows entirely or not at all.
     ///
     /// # Errors

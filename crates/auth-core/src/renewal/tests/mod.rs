@@ -4,6 +4,7 @@ mod callers;
 mod lifetimes;
 mod rotation;
 mod single_use;
+mod stores;
 
 use alloc::collections::BTreeMap;
 use std::format;

@@ -2,11 +2,11 @@
 
 use super::*;
 
-fn rotating(seed: u64) -> Simulation {
+pub(super) fn rotating(seed: u64) -> Simulation {
     rotating_by(Policy::new(), seed)
 }
 
-fn rotating_by(policy: Policy, seed: u64) -> Simulation {
+pub(super) fn rotating_by(policy: Policy, seed: u64) -> Simulation {
     let machine = Renewal::new(policy, FingerprintKey::new([1; 32]), seed)
         .with_refresh(Refresh::Only, Some(Secret::from("refresh-0")))
         .with_store();
@@ -14,7 +14,7 @@ fn rotating_by(policy: Policy, seed: u64) -> Simulation {
 }
 
 impl Simulation {
-    fn rotate(&mut self) {
+    pub(super) fn rotate(&mut self) {
         self.issued += 1;
         let response = TokenResponse::new(Secret::from(format!("token-{}", self.issued)))
             .with_expires_in(HOUR)
@@ -22,22 +22,22 @@ impl Simulation {
         self.answer(response);
     }
 
-    fn sent(&self) -> Option<&str> {
+    pub(super) fn sent(&self) -> Option<&str> {
         let (_, attempt) = self.fetch.as_ref()?;
         Some(attempt.refresh_token.as_ref()?.expose())
     }
 
-    fn force(&mut self) -> Caller {
+    pub(super) fn force(&mut self) -> Caller {
         self.sleep(6 * SECOND);
         self.demand(Demand::InsteadOf(self.machine.generation))
     }
 
-    fn stored(&self) -> &Record {
+    pub(super) fn stored(&self) -> &Record {
         self.record.as_ref().expect("a record")
     }
 }
 
-fn lost() -> Error {
+pub(super) fn lost() -> Error {
     Error::new(ErrorKind::Timeout, "no answer")
 }
 
@@ -200,6 +200,31 @@ fn a_token_obtained_anew_says_nothing_about_a_refresh_token_in_doubt() {
         simulation.issue(HOUR);
         simulation.sleep(2 * HOUR);
     }
+}
+
+#[test]
+fn a_refresh_token_in_doubt_is_the_last_resort_of_a_login_that_can_not_be_repeated() {
+    let machine = Renewal::new(Policy::new(), FingerprintKey::new([1; 32]), 1)
+        .with_refresh(Refresh::Preferred, Some(Secret::from("refresh-0")));
+    let mut simulation = Simulation::of(machine);
+    simulation.demand(Demand::Current);
+    for _ in 0..4 {
+        simulation.fail(lost());
+        simulation.sleep_until_due();
+    }
+    for _ in 0..150 {
+        simulation.demand(Demand::Current);
+        match simulation.sent() {
+            Some(_) => break,
+            None if simulation.fetch.is_some() => {
+                simulation.fail(Error::new(ErrorKind::InvalidGrant, "the code is used up; log in again"));
+            }
+            None => simulation.sleep(SECOND),
+        }
+    }
+    assert_eq!(simulation.sent(), Some("refresh-0"));
+    simulation.rotate();
+    simulation.served();
 }
 
 #[test]
@@ -388,104 +413,4 @@ fn a_doubt_is_still_on_disk_after_a_token_was_obtained_anew() {
     restarted.sleep(2 * HOUR);
     restarted.demand(Demand::Current);
     assert!(restarted.fetch.is_some() && restarted.sent().is_none(), "the token is not sent minutes later");
-}
-
-#[test]
-fn a_record_that_nobody_can_read_is_no_reason_to_send_what_is_configured() {
-    let mut simulation = rotating(1);
-    let aside =
-        Error::new(ErrorKind::StoreFailed, "it is now tokens.json.unreadable-1").with_retry(Retry::Never);
-    simulation.unreadable = Some(aside);
-    let caller = simulation.demand(Demand::Current);
-    let told = format!("{}", simulation.answers[&caller].as_ref().unwrap_err());
-    assert_eq!(told, "it is now tokens.json.unreadable-1", "whoever waits is told what to do");
-    for _ in 0..5 {
-        simulation.sleep(61 * SECOND);
-        simulation.demand(Demand::Current);
-    }
-    assert_eq!(simulation.requests, 0, "a successor of it is likely in that file");
-    simulation.record = Some(Record { refresh_token: Some(Secret::from("refresh-7")), ..Record::default() });
-    simulation.sleep(61 * SECOND);
-    simulation.demand(Demand::Current);
-    assert_eq!(simulation.sent(), Some("refresh-7"), "repaired, and moved back");
-}
-
-#[test]
-fn a_person_who_logs_out_is_not_logged_in_again_by_a_program_that_runs() {
-    let mut simulation = rotating(1);
-    simulation.demand(Demand::Current);
-    simulation.rotate();
-    simulation.record = Some(Record { refresh_token: None, ..simulation.stored().clone() });
-    let caller = simulation.force();
-    assert_eq!(simulation.answers[&caller].as_ref().unwrap_err().kind(), ErrorKind::InvalidGrant);
-    assert_eq!((simulation.requests, &simulation.stored().refresh_token), (1, &None));
-}
-
-#[test]
-fn a_write_that_hangs_is_told_of_and_tried_again() {
-    let mut simulation = rotating(1);
-    simulation.demand(Demand::Current);
-    simulation.store_hangs = true;
-    simulation.rotate();
-    simulation.sleep(5 * SECOND);
-    assert_eq!(
-        simulation.count(|event| matches!(event, AuthEvent::StoreFailed { retry_in: Some(_), .. })),
-        1
-    );
-    let caller = simulation.force();
-    assert_eq!(simulation.answers[&caller].as_ref().unwrap_err().kind(), ErrorKind::StoreFailed, "at once");
-    simulation.store_hangs = false;
-    for _ in 0..20 {
-        simulation.sleep(SECOND);
-    }
-    assert_eq!(simulation.stored().refresh_token, Some(Secret::from("refresh-1")));
-}
-
-#[test]
-fn a_store_that_hangs_costs_a_grant_without_refresh_tokens_seconds_and_no_token() {
-    let machine = Renewal::new(Policy::new(), FingerprintKey::new([1; 32]), 1).with_store();
-    let mut simulation = Simulation::of(machine);
-    simulation.store_hangs = true;
-    simulation.demand(Demand::Current);
-    simulation.sleep(5 * SECOND);
-    simulation.issue(HOUR);
-    simulation.served();
-}
-
-#[test]
-fn a_lock_that_is_never_let_go_costs_a_grant_without_refresh_tokens_seconds_and_no_token() {
-    let machine = Renewal::new(Policy::new(), FingerprintKey::new([1; 32]), 1).with_store();
-    let mut simulation = Simulation::of(machine);
-    simulation.locked_by_another = true;
-    simulation.demand(Demand::Current);
-    for _ in 0..60 {
-        simulation.sleep(Duration::from_millis(100));
-    }
-    simulation.issue(HOUR);
-    simulation.served();
-}
-
-#[test]
-fn a_shutdown_in_a_long_flight_waits_without_waking_for_nothing() {
-    let mut simulation = rotating_by(Policy::new().with_flight(120 * SECOND), 1);
-    simulation.demand(Demand::Current);
-    simulation.input(Input::ShutDown);
-    for _ in 0..5 {
-        simulation.sleep(20 * SECOND);
-        assert!(simulation.wait.is_some_and(|wait| !wait.passed(simulation.now)), "woken for nothing");
-    }
-    simulation.rotate();
-    assert!(simulation.done);
-    assert_eq!(simulation.stored().refresh_token, Some(Secret::from("refresh-1")));
-}
-
-#[test]
-fn giving_up_on_the_last_save_is_told() {
-    let mut simulation = rotating(1);
-    simulation.demand(Demand::Current);
-    simulation.saves_fail = true;
-    simulation.rotate();
-    simulation.input(Input::ShutDown);
-    simulation.sleep(31 * SECOND);
-    assert!(matches!(simulation.events.last(), Some(AuthEvent::StoreFailed { retry_in: None, .. })));
 }

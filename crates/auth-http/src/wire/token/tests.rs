@@ -258,7 +258,7 @@ fn a_bound_token_is_asked_for_with_a_proof_for_this_very_endpoint() {
     assert!(proof.get("ath").is_none() && proof.get("nonce").is_none());
 
     let refused = endpoint.read(&reply(200, &[], TOKEN)).unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Refused, "a bearer token is not what was asked for");
+    assert_eq!(refused.kind(), ErrorKind::MalformedResponse, "a bearer token is not what was asked for");
     let bound = TOKEN.replace("Bearer", "DPoP");
     assert_eq!(endpoint.read(&reply(200, &[], &bound)).unwrap().token_type, TokenType::Dpop);
     let bearer = by(ClientAuthentication::none("c"));
