@@ -148,7 +148,9 @@ impl Rotation {
             Some(_) | None => None,
         };
         let refresh = match self.refresh {
-            Refresh::Preferred if self.anew_refused && self.token.is_some() => Refresh::Only,
+            Refresh::Preferred if self.anew_refused && self.token.is_some() && policy.late_replay => {
+                Refresh::Only
+            }
             refresh => refresh,
         };
         match (refresh, &self.token, lost) {
