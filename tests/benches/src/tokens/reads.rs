@@ -60,7 +60,7 @@ fn threads_beside_one() -> Case {
     let manager = manager();
     let same = manager.clone();
     Case {
-        subject: "hundred_thousand_reads_on_8_threads",
+        subject: "million_reads_on_8_threads",
         size: None,
         work: Work::Timed {
             ours: on_threads((0..THREADS).map(|_| manager.clone()).collect()),
@@ -75,7 +75,7 @@ fn threads_beside_one() -> Case {
 fn threads_beside_unshared() -> Case {
     let shared = manager();
     Case {
-        subject: "hundred_thousand_shared_reads",
+        subject: "million_shared_reads",
         size: None,
         work: Work::Timed {
             ours: on_threads((0..THREADS).map(|_| shared.clone()).collect()),
@@ -88,8 +88,9 @@ fn threads_beside_unshared() -> Case {
 
 const THREADS: u64 = 8;
 
-/// How many reads are one time of the cases with threads: waking the threads must not count beside them.
-const READS: u64 = 100_000;
+/// How many reads are one time of the cases with threads: neither waking them nor the last slice of the one that the scheduler
+/// let finish last must count beside them.
+const READS: u64 = 1_000_000;
 
 /// Reads on a thread for each manager, so often that each core is busy with as many reads as one thread would do.
 fn on_threads(managers: Vec<TokenManager>) -> Routine {
