@@ -166,9 +166,7 @@ impl ErrorKind {
             | Self::Refused => Retry::Never,
         }
     }
-}
 
-impl ErrorKind {
     const fn usually_in_doubt(self) -> bool {
         match self {
             Self::MalformedResponse | Self::ServerFailed | Self::Timeout | Self::Transport => true,

@@ -148,9 +148,7 @@ impl Deadline {
     pub fn earlier(self, other: Self, now: Now) -> Self {
         if other.remaining(now) < self.remaining(now) { other } else { self }
     }
-}
 
-impl Deadline {
     /// The deadline at a moment of the monotonic clock alone.
     pub(crate) const fn at(moment: Moment) -> Self {
         Self { mono: moment, wall: None }

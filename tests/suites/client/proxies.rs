@@ -1,40 +1,24 @@
 //! Through a proxy: tunnels with and without credentials, exceptions, and what the proxy gets to see.
 
 use auth_core::ErrorKind;
-use auth_http::client::{Builder, HyperClient, Proxy, Roots};
+use auth_http::client::{HyperClient, Proxy};
 use auth_http::exchange::HttpExchange as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::Request;
-use realtime_auth_tests::authority::{self, Authority};
+use realtime_auth_tests::authority::Authority;
 use realtime_auth_tests::proxy::Proxy as Server;
 use realtime_auth_tests::raw_server::RawServer;
-use realtime_auth_tests::script::{self, Answer, Script};
-use tokio::io::AsyncWriteExt as _;
+use realtime_auth_tests::script::{Answer, Script};
 
-use super::{PATIENCE, TOKEN, ask, at_loopback, token};
+use super::{ask, tls_server, token, trusting};
 
 /// A token endpoint over TLS under a name, and its authority.
 async fn endpoint(name: &str) -> (RawServer, Authority) {
     let authority = Authority::new().unwrap();
     let acceptor = authority.acceptor(name, &["http/1.1"], None).unwrap();
-    let serving = RawServer::serve(move |stream, _| {
-        let acceptor = acceptor.clone();
-        async move {
-            let mut stream = authority::accept(&acceptor, stream).await?;
-            script::read(&mut stream).await?;
-            let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{TOKEN}", TOKEN.len());
-            stream.write_all(reply.as_bytes()).await?;
-            stream.shutdown().await
-        }
-    });
-    (serving.await.unwrap(), authority)
-}
-
-fn trusting(authority: &Authority) -> Builder {
-    let roots = Roots::none().with_pem(authority.pem().as_bytes()).unwrap();
-    HyperClient::builder().with_roots(roots).with_resolver(at_loopback()).with_timeout(PATIENCE)
+    (tls_server(acceptor).await, authority)
 }
 
 fn basic(pair: &str) -> Option<String> {

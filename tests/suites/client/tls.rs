@@ -1,34 +1,13 @@
 //! TLS with an authority of the test's own: whom the client trusts, and as whom it is known.
 
 use auth_core::{Error, ErrorKind, Secret};
-use auth_http::client::{Builder, ConfigError, HyperClient, Identity, Roots};
-use realtime_auth_tests::authority::{self, Authority};
+use auth_http::client::{ConfigError, HyperClient, Identity, Roots};
+use realtime_auth_tests::authority::Authority;
 use realtime_auth_tests::raw_server::RawServer;
 use realtime_auth_tests::script;
 use tokio::io::AsyncWriteExt as _;
-use tokio_rustls::TlsAcceptor;
 
-use super::{PATIENCE, TOKEN, ask, at_loopback, token};
-
-/// A server that speaks HTTP/1.1 over TLS.
-async fn server(acceptor: TlsAcceptor) -> RawServer {
-    let serving = RawServer::serve(move |stream, _| {
-        let acceptor = acceptor.clone();
-        async move {
-            let mut stream = authority::accept(&acceptor, stream).await?;
-            script::read(&mut stream).await?;
-            let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{TOKEN}", TOKEN.len());
-            stream.write_all(reply.as_bytes()).await?;
-            stream.shutdown().await
-        }
-    });
-    serving.await.unwrap()
-}
-
-fn trusting(authority: &Authority) -> Builder {
-    let roots = Roots::none().with_pem(authority.pem().as_bytes()).unwrap();
-    HyperClient::builder().with_roots(roots).with_resolver(at_loopback()).with_timeout(PATIENCE)
-}
+use super::{ask, at_loopback, tls_server, token, trusting};
 
 fn url(server: &RawServer) -> String {
     format!("https://login.example:{}", server.address().port())
@@ -43,7 +22,7 @@ fn untrusted(outcome: Result<auth_core::oauth::TokenResponse, Error>) {
 #[tokio::test]
 async fn given_roots_are_trusted_and_no_others() {
     let ours = Authority::new().unwrap();
-    let server = server(ours.acceptor("login.example", &["http/1.1"], None).unwrap()).await;
+    let server = tls_server(ours.acceptor("login.example", &["http/1.1"], None).unwrap()).await;
     assert_eq!(token(ask(&trusting(&ours).build().unwrap(), &url(&server)).await), "t1");
     let roots = Roots::none().with_der(ours.der()).unwrap();
     let by_der = HyperClient::builder().with_roots(roots).with_resolver(at_loopback()).build().unwrap();
@@ -64,7 +43,7 @@ async fn given_roots_are_trusted_and_no_others() {
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused() {
     let ours = Authority::new().unwrap();
-    let server = server(ours.acceptor("other.example", &["http/1.1"], None).unwrap()).await;
+    let server = tls_server(ours.acceptor("other.example", &["http/1.1"], None).unwrap()).await;
     untrusted(ask(&trusting(&ours).build().unwrap(), &url(&server)).await);
 }
 
@@ -82,7 +61,7 @@ async fn a_server_without_tls_is_told_apart() {
 #[tokio::test]
 async fn a_server_without_protocol_negotiation_is_spoken_to_in_http_1() {
     let ours = Authority::new().unwrap();
-    let server = server(ours.acceptor("login.example", &[], None).unwrap()).await;
+    let server = tls_server(ours.acceptor("login.example", &[], None).unwrap()).await;
     assert_eq!(token(ask(&trusting(&ours).build().unwrap(), &url(&server)).await), "t1");
 }
 
@@ -97,7 +76,7 @@ async fn a_client_certificate_is_shown_to_who_asks_and_a_wrong_one_is_named_as_t
     // In 1.2 the server refuses within the handshake, in 1.3 after the client has begun to send.
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let acceptor = ours.acceptor_of(&[version], "login.example", &["http/1.1"], Some(&ours));
-        let server = server(acceptor.unwrap()).await;
+        let server = tls_server(acceptor.unwrap()).await;
         let known = trusting(&ours).with_identity(identity(&ours)).build().unwrap();
         assert_eq!(token(ask(&known, &url(&server)).await), "t1");
         let unknown = [

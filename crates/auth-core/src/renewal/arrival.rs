@@ -5,8 +5,9 @@ use core::time::Duration;
 
 use super::credential::{Credential, Held, Noted};
 use super::flight::{Departure, Flight};
-use super::machine::{Life, Renewal};
-use super::policy::{LAST_SAVES, USUAL_LIFETIME, margin};
+use super::machine::Renewal;
+use super::policy::{USUAL_LIFETIME, margin};
+use super::record::age;
 use super::server_clock::ServerClock;
 use super::settling::Purpose;
 use super::{Output, StoredToken, Ticket};
@@ -27,15 +28,13 @@ impl Renewal {
                 self.take(now, sent, life, response);
                 self.failed_flights = 0;
                 self.spaced = Some(now.timer(self.policy.spacing));
-                if !read && locked {
-                    // What is there could not be read, and may be newer than what would be written.
-                    self.outputs.push_back(Output::Unlock);
-                    self.flight = Flight::Idle;
-                } else if locked {
+                // What could not be read may be newer than what would be written.
+                if locked && read {
                     let purpose =
                         if self.rotation.has_token() { Purpose::RefreshToken } else { Purpose::AccessToken };
                     self.save(now, self.rotation.record(None), purpose, None);
                 } else {
+                    self.unlock();
                     self.flight = Flight::Idle;
                 }
             }
@@ -44,9 +43,7 @@ impl Renewal {
                 self.save(now, self.rotation.record(None), Purpose::RefreshToken, None);
             }
             Err(error) if rotated && locked => {
-                let failures = self.failed_flights;
-                self.failed_flights = failures.saturating_add(1);
-                let until = self.pause(now, failures, &error);
+                let until = self.pause_after_failure(now, &error);
                 self.save(now, self.rotation.record(None), Purpose::RefreshToken, Some((error, until)));
             }
             Err(error) => self.attempt_failed(now, error),
@@ -130,12 +127,11 @@ impl Renewal {
     /// Takes over a token that another process obtained, if it is of use.
     pub(super) fn adopt(&mut self, now: Now, stored: StoredToken) -> bool {
         let life = self.policy.believed(stored.expires.saturating_since(stored.issued));
-        let age = now.wall.saturating_since(stored.issued);
-        // A token of the future was obtained before the clock was set back: nobody knows how long it still lives.
-        let from_the_future = stored.issued.saturating_since(now.wall) > Duration::from_secs(1);
+        // Of one from before the clock was set back, nobody knows how long it still lives.
+        let Some(age) = age(now, stored.issued) else { return false };
         let name = self.names.fingerprint(&stored.secret);
         let known = self.held.as_ref().is_some_and(|held| held.shared.fingerprint == name);
-        if from_the_future || known || age >= life || self.policy.is_single_use() {
+        if known || age >= life || self.policy.is_single_use() {
             return false;
         }
         let renew_after = self.policy.renew_after(life, &mut self.jitter);
@@ -182,30 +178,5 @@ impl Renewal {
         self.changed = true;
         self.outputs.push_back(Output::Changed);
         shared
-    }
-
-    pub(super) fn shut_down(&mut self, now: Now) {
-        if matches!(self.life, Life::Open) {
-            self.fail_all_callers();
-            self.leave_flight(now);
-            // What is left of a flight, however its next step ends, and then time to save what it brought.
-            let flight = match &self.flight {
-                Flight::Flying(flying) => flying.gives_up.remaining(now),
-                Flight::Idle | Flight::Settling(_) | Flight::Paused { .. } => Duration::ZERO,
-            };
-            self.life = Life::ShuttingDown { until: now.timer(flight.saturating_add(LAST_SAVES)) };
-        }
-    }
-
-    /// Once nothing is left that could be lost, or no more time for it, the machine is done.
-    pub(super) fn end_if_settled(&mut self, now: Now) {
-        let Life::ShuttingDown { until } = self.life else { return };
-        match self.flight {
-            Flight::Flying(_) => return,
-            Flight::Settling(_) if !until.passed(now) => return,
-            Flight::Settling(_) => self.abandon_settling(now),
-            Flight::Idle | Flight::Paused { .. } => {}
-        }
-        self.life = Life::Over;
     }
 }

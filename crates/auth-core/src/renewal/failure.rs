@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
+use super::ending::Life;
 use super::flight::{Flight, Flying, Step};
-use super::machine::{Life, Renewal};
+use super::machine::Renewal;
 use super::policy::{PAUSE_AFTER_VERDICT, SHORTEST_PAUSE};
 use super::settling::{Purpose, hung};
 use super::{Output, Ticket};
@@ -36,10 +37,7 @@ impl Renewal {
         let valid_for = self.valid_for(now);
         self.tell_of_failure(now, &error, wait);
         self.tell(AuthEvent::RefreshInDoubt { kind: error.kind(), retry_in: wait, valid_for });
-        match wait {
-            Some(wait) => self.wait(now, wait),
-            None => self.fail(now, error),
-        }
+        self.wait_or_fail(now, wait, error);
     }
 
     /// A refresh token was refused. Another process may have a newer one; else it is time to log in.
@@ -83,18 +81,19 @@ impl Renewal {
         }
         let retry_in = self.retry(now, &error);
         self.tell(AuthEvent::StoreFailed { step, kind, retry_in, valid_for });
-        match retry_in {
-            Some(wait) => self.wait(now, wait),
-            None => self.fail(now, error),
-        }
+        self.wait_or_fail(now, retry_in, error);
     }
 
     pub(super) fn attempt_failed(&mut self, now: Now, error: Error) {
         let retry_in = self.retry(now, &error);
         self.tell_of_failure(now, &error, retry_in);
-        match retry_in {
-            Some(wait) => self.wait(now, wait),
-            None => self.fail(now, error),
+        self.wait_or_fail(now, retry_in, error);
+    }
+
+    fn wait_or_fail(&mut self, now: Now, wait: Option<Duration>, error: Error) {
+        let Some(wait) = wait else { return self.fail(now, error) };
+        if let Flight::Flying(flying) = &mut self.flight {
+            flying.step = Step::Waiting { due: now.timer(wait) };
         }
     }
 
@@ -144,9 +143,7 @@ impl Renewal {
 
     /// The flight fails, and everybody who waits for it.
     pub(super) fn fail(&mut self, now: Now, error: Error) {
-        let failures = self.failed_flights;
-        self.failed_flights = failures.saturating_add(1);
-        let until = self.pause(now, failures, &error);
+        let until = self.pause_after_failure(now, &error);
         let Flight::Flying(flying) = &self.flight else { return };
         if flying.noted && !self.rotation.is_in_doubt() {
             let record = self.rotation.record(None);
@@ -191,6 +188,13 @@ impl Renewal {
             Flight::Settling(settling) => settling.pause_after(error, until),
             _ => self.flight = Flight::Paused { error, until },
         }
+    }
+
+    /// Until when nobody asks after one more failed flight.
+    pub(super) fn pause_after_failure(&mut self, now: Now, error: &Error) -> Deadline {
+        let failures = self.failed_flights;
+        self.failed_flights = failures.saturating_add(1);
+        self.pause(now, failures, error)
     }
 
     /// How long nobody asks after a failed flight. While a token is alive and the failure may pass by itself, never more

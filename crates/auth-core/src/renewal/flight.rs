@@ -5,11 +5,11 @@ use core::time::Duration;
 use super::machine::Renewal;
 use super::policy::{LOCK_WAIT, STORE_WAIT};
 use super::rotation::{Next, is_recent};
-use super::settling::{Purpose, Settling};
+use super::settling::Settling;
 use super::{Attempt, Output, Record, Ticket};
 use crate::observe::{DelayReason, RenewalReason, StoreStep};
 use crate::time::{Deadline, Now, Timestamp};
-use crate::{AuthEvent, Error, ErrorKind, Secret};
+use crate::{AuthEvent, Error, Secret};
 
 /// What is under way.
 #[derive(Debug)]
@@ -82,9 +82,7 @@ impl Step {
             | Self::Sent { ticket, .. } => Some(*ticket),
         }
     }
-}
 
-impl Step {
     /// When it is over unless something happens; a request has the whole flight.
     pub(super) const fn due(&self) -> Option<Deadline> {
         match self {
@@ -296,12 +294,6 @@ impl Renewal {
         }
     }
 
-    pub(super) fn wait(&mut self, now: Now, wait: Duration) {
-        if let Flight::Flying(flying) = &mut self.flight {
-            flying.step = Step::Waiting { due: now.timer(wait) };
-        }
-    }
-
     /// The flight has its token without a request: another process had obtained one.
     fn land(&mut self) {
         self.unlock();
@@ -332,25 +324,6 @@ impl Renewal {
                 Some(Departure { sent: *at, locked: *locked, read: *read, redeems: refresh_token.is_some() })
             }
             _ => None,
-        }
-    }
-
-    /// Nobody will come for a token any more: what is under way is given up, except where that could lose one.
-    pub(super) fn leave_flight(&mut self, now: Now) {
-        let Flight::Flying(flying) = &self.flight else { return };
-        let redeeming = matches!(flying.step, Step::Sent { refresh_token: Some(_), .. });
-        if redeeming || (self.rotation.is_in_doubt() && flying.attempt > 0) {
-            return;
-        }
-        let (ticket, noted, locked) = (flying.step.ticket(), flying.noted, flying.locked);
-        self.outputs.extend(ticket.map(|ticket| Output::Cancel { ticket }));
-        self.flight = Flight::Idle;
-        if noted && !self.rotation.is_in_doubt() {
-            let record = self.rotation.record(None);
-            let closed = Error::new(ErrorKind::Closed, "the source of tokens is shutting down");
-            self.save(now, record, Purpose::ClearIntent, Some((closed, now.timer(Duration::ZERO))));
-        } else if locked {
-            self.outputs.push_back(Output::Unlock);
         }
     }
 }

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::callers::{Callers, Waiting};
 use super::credential::{Credential, Held, Noted};
+use super::ending::{Life, closed};
 use super::flight::Flight;
 use super::policy::{FRESH, STEP, USUAL_PATIENCE, Use};
 use super::rotation::Rotation;
@@ -34,7 +35,7 @@ pub struct Renewal {
     pub(super) rotation: Rotation,
     pub(super) server: Option<ServerClock>,
     pub(super) flight: Flight,
-    callers: Callers,
+    pub(super) callers: Callers,
     /// Whether more than the deadlines of callers has changed since they were looked at.
     pub(super) changed: bool,
     /// Failed flights since the last success; decides how long to pause.
@@ -52,17 +53,6 @@ pub struct Renewal {
     last: Option<Now>,
     next_ticket: u64,
     pub(super) outputs: VecDeque<Output>,
-}
-
-/// Whether callers may still come.
-#[derive(Debug)]
-pub(super) enum Life {
-    Open,
-    /// What would be lost is still saved, until this.
-    ShuttingDown {
-        until: Deadline,
-    },
-    Over,
 }
 
 impl Renewal {
@@ -283,11 +273,11 @@ impl Renewal {
 
     /// Why a flight is wanted, if one is.
     fn wanted(&self, now: Now) -> Option<RenewalReason> {
-        let in_use = self.policy.keep_warm || self.used_until.is_some_and(|until| !until.passed(now));
         if self.policy.is_single_use() {
             return (!self.callers.is_empty() || self.restock).then_some(RenewalReason::SingleUse);
         }
         let asked = !self.callers.is_empty();
+        let in_use = self.in_use(now);
         match &self.held {
             None if asked || self.policy.keep_warm => Some(RenewalReason::First),
             Some(held) if held.refused && (asked || in_use) => Some(RenewalReason::Rejected),
@@ -298,6 +288,11 @@ impl Renewal {
             Some(_) if asked => Some(RenewalReason::Asked),
             Some(_) | None => None,
         }
+    }
+
+    /// Whether the credential is to be renewed although nobody waits for it.
+    fn in_use(&self, now: Now) -> bool {
+        self.policy.keep_warm || self.used_until.is_some_and(|until| !until.passed(now))
     }
 
     fn answer_callers(&mut self, now: Now) {
@@ -366,7 +361,7 @@ impl Renewal {
     }
 
     fn tell_of_deadlines(&mut self, now: Now) {
-        let in_use = self.used_until.is_some_and(|until| !until.passed(now)) || self.policy.keep_warm;
+        let in_use = self.in_use(now);
         let valid_for = self.valid_for(now);
         let Some(held) = self.held.as_mut().filter(|held| !held.refused) else { return };
         let (token, generation) = (held.shared.fingerprint, held.shared.generation);
@@ -404,12 +399,6 @@ impl Renewal {
             .reduce(Deadline::or)
     }
 
-    pub(super) fn fail_all_callers(&mut self) {
-        for (caller, _) in self.callers.take() {
-            self.outputs.push_back(Output::Fail { caller, error: closed() });
-        }
-    }
-
     pub(super) fn ticket(&mut self) -> Ticket {
         self.next_ticket += 1;
         Ticket(self.next_ticket)
@@ -418,8 +407,4 @@ impl Renewal {
     pub(super) fn tell(&mut self, event: AuthEvent) {
         self.outputs.push_back(Output::Event(event));
     }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the source of tokens is shutting down; it takes no more callers")
 }

@@ -25,6 +25,7 @@
 mod arrival;
 mod callers;
 mod credential;
+mod ending;
 mod failure;
 mod flight;
 mod machine;

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use core::fmt;
+use core::time::Duration;
 
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -11,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::Secret;
 use crate::json::{Object, from_object};
 use crate::scope::Scopes;
-use crate::time::Timestamp;
+use crate::time::{Now, Timestamp};
 
 /// What a store keeps of one credential.
 ///
@@ -289,6 +290,13 @@ impl Writer {
         }
         self.0.push('"');
     }
+}
+
+/// How long ago something in a record was written; `None` if that lies in the future: the clock was set back since, and nobody
+/// knows. Processes may see one clock a moment apart.
+pub(super) fn age(now: Now, written: Timestamp) -> Option<Duration> {
+    let ahead = written.saturating_since(now.wall);
+    (ahead <= Duration::from_secs(1)).then(|| now.wall.saturating_since(written))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use super::policy::{REPLAY_DELAYS, REPLAY_WINDOW};
+use super::record::age;
 use super::{Policy, Record, Refresh, StoredToken};
 use crate::time::{Deadline, Now, Timestamp};
 use crate::{Error, ErrorKind, Retry, Secret};
@@ -290,13 +291,9 @@ pub(super) fn is_recent(now: Now, intent: Timestamp) -> bool {
     !window_left(now, intent).is_zero()
 }
 
-/// What is left of the window after a note of this time. One of the future was written before the clock was set back: nobody
-/// knows how old it is, so there is nothing left.
+/// What is left of the window after a note of this time; nothing if nobody knows how old it is.
 fn window_left(now: Now, intent: Timestamp) -> Duration {
-    if intent.saturating_since(now.wall) > Duration::from_secs(1) {
-        return Duration::ZERO;
-    }
-    REPLAY_WINDOW.saturating_sub(now.wall.saturating_since(intent))
+    age(now, intent).map_or(Duration::ZERO, |age| REPLAY_WINDOW.saturating_sub(age))
 }
 
 /// How many refused refresh tokens are remembered: more than a store that others write to as well will bring back.

@@ -24,12 +24,7 @@ pub struct JwksCache {
     keys: Fetched<KeySet>,
 }
 
-const TERMS: Terms = Terms {
-    fresh_for: Duration::from_secs(10 * 60),
-    usable_for: Duration::from_secs(24 * 60 * 60),
-    spacing: Duration::from_secs(60),
-    pause: Duration::from_secs(30),
-};
+const TERMS: Terms = Terms::fresh_for(Duration::from_secs(10 * 60));
 
 impl JwksCache {
     /// The keys at `uri`, which comes from the issuer's metadata: the `jwks_uri`.

@@ -19,12 +19,7 @@ pub struct MetadataCache {
     metadata: Fetched<ServerMetadata>,
 }
 
-const TERMS: Terms = Terms {
-    fresh_for: Duration::from_secs(60 * 60),
-    usable_for: Duration::from_secs(24 * 60 * 60),
-    spacing: Duration::from_secs(60),
-    pause: Duration::from_secs(30),
-};
+const TERMS: Terms = Terms::fresh_for(Duration::from_secs(60 * 60));
 
 impl MetadataCache {
     /// The metadata of `issuer`.

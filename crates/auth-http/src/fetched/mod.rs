@@ -41,6 +41,18 @@ struct Fetched<T> {
     flight: Flight<T>,
 }
 
+impl Terms {
+    /// Fresh for so long, used for a day while the server fails, asked for anew once a minute and, after a failure, twice.
+    const fn fresh_for(fresh_for: Duration) -> Self {
+        Self {
+            fresh_for,
+            usable_for: Duration::from_secs(24 * 60 * 60),
+            spacing: Duration::from_secs(60),
+            pause: Duration::from_secs(30),
+        }
+    }
+}
+
 impl<T: Send + Sync + 'static> Fetched<T> {
     fn new(
         clock: Clock,

@@ -253,10 +253,14 @@ impl fmt::Debug for ClientAuthentication {
     }
 }
 
-/// The credentials of HTTP Basic.
+/// The credentials of HTTP Basic (RFC 7617) for a name and a password with a colon between them.
+pub(crate) fn basic_credentials(pair: &Secret) -> Secret {
+    Secret::from(format!("Basic {}", STANDARD.encode(pair.expose())))
+}
+
 #[expect(clippy::expect_used, reason = "base64 has only characters that a header may have")]
 fn basic(pair: &Secret) -> HeaderValue {
-    let header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair.expose())));
+    let header = HeaderValue::try_from(basic_credentials(pair).expose());
     let mut header = header.expect("base64 fits a header");
     header.set_sensitive(true);
     header

@@ -29,6 +29,8 @@ mod url;
 
 pub use self::authorization::{AuthorizationCode, AuthorizationEndpoint, PendingLogin};
 pub use self::client_authentication::ClientAuthentication;
+#[cfg(feature = "client")]
+pub(crate) use self::client_authentication::basic_credentials;
 pub use self::config_error::ConfigError;
 pub use self::device::{DeviceEndpoint, DeviceLogin};
 pub use self::dpop::Dpop;

@@ -13,6 +13,12 @@ pub(super) fn rotating_by(policy: Policy, seed: u64) -> Simulation {
     Simulation::of(machine)
 }
 
+/// A machine that can obtain tokens without its refresh token, too.
+fn preferring(seed: u64) -> Renewal {
+    Renewal::new(Policy::new(), FingerprintKey::new([1; 32]), seed)
+        .with_refresh(Refresh::Preferred, Some(Secret::from("refresh-0")))
+}
+
 impl Simulation {
     pub(super) fn rotate(&mut self) {
         self.issued += 1;
@@ -20,6 +26,14 @@ impl Simulation {
             .with_expires_in(HOUR)
             .with_refresh_token(Secret::from(format!("refresh-{}", self.issued)));
         self.answer(response);
+    }
+
+    /// The first answer, and those to all replays.
+    pub(super) fn lose_all_answers(&mut self) {
+        for _ in 0..4 {
+            self.fail(lost());
+            self.sleep_until_due();
+        }
     }
 
     pub(super) fn sent(&self) -> Option<&str> {
@@ -173,10 +187,7 @@ fn an_uncertain_refresh_is_replayed_three_times_within_ten_seconds_and_then_left
 fn without_late_replay_an_uncertain_refresh_ends_in_a_login() {
     let mut simulation = rotating_by(Policy::new().without_late_replay(), 1);
     simulation.demand(Demand::Current);
-    for _ in 0..4 {
-        simulation.fail(lost());
-        simulation.sleep_until_due();
-    }
+    simulation.lose_all_answers();
     simulation.sleep(600 * SECOND);
     let caller = simulation.demand(Demand::Current);
     assert_eq!(simulation.answers[&caller].as_ref().unwrap_err().kind(), ErrorKind::InvalidGrant);
@@ -185,14 +196,9 @@ fn without_late_replay_an_uncertain_refresh_ends_in_a_login() {
 
 #[test]
 fn a_token_obtained_anew_says_nothing_about_a_refresh_token_in_doubt() {
-    let machine = Renewal::new(Policy::new(), FingerprintKey::new([1; 32]), 1)
-        .with_refresh(Refresh::Preferred, Some(Secret::from("refresh-0")));
-    let mut simulation = Simulation::of(machine);
+    let mut simulation = Simulation::of(preferring(1));
     simulation.demand(Demand::Current);
-    for _ in 0..4 {
-        simulation.fail(lost());
-        simulation.sleep_until_due();
-    }
+    simulation.lose_all_answers();
     simulation.sleep(61 * SECOND);
     for _ in 0..3 {
         simulation.demand(Demand::Current);
@@ -204,14 +210,9 @@ fn a_token_obtained_anew_says_nothing_about_a_refresh_token_in_doubt() {
 
 #[test]
 fn a_refresh_token_in_doubt_is_the_last_resort_of_a_login_that_can_not_be_repeated() {
-    let machine = Renewal::new(Policy::new(), FingerprintKey::new([1; 32]), 1)
-        .with_refresh(Refresh::Preferred, Some(Secret::from("refresh-0")));
-    let mut simulation = Simulation::of(machine);
+    let mut simulation = Simulation::of(preferring(1));
     simulation.demand(Demand::Current);
-    for _ in 0..4 {
-        simulation.fail(lost());
-        simulation.sleep_until_due();
-    }
+    simulation.lose_all_answers();
     for _ in 0..150 {
         simulation.demand(Demand::Current);
         match simulation.sent() {
@@ -235,10 +236,7 @@ fn the_note_of_an_uncertain_refresh_stays_and_that_of_a_failed_one_goes() {
     assert!(simulation.stored().intent.is_none() && !simulation.locked, "each attempt was turned away");
     simulation.sleep(61 * SECOND);
     simulation.demand(Demand::Current);
-    for _ in 0..4 {
-        simulation.fail(lost());
-        simulation.sleep_until_due();
-    }
+    simulation.lose_all_answers();
     assert!(simulation.stored().intent.is_some() && !simulation.locked);
 }
 
@@ -393,17 +391,10 @@ fn a_grant_without_refresh_tokens_shares_its_access_token_and_needs_no_store_to_
 
 #[test]
 fn a_doubt_is_still_on_disk_after_a_token_was_obtained_anew() {
-    let machine = |seed| {
-        Renewal::new(Policy::new(), FingerprintKey::new([1; 32]), seed)
-            .with_refresh(Refresh::Preferred, Some(Secret::from("refresh-0")))
-            .with_store()
-    };
+    let machine = |seed| preferring(seed).with_store();
     let mut simulation = Simulation::of(machine(1));
     simulation.demand(Demand::Current);
-    for _ in 0..4 {
-        simulation.fail(lost());
-        simulation.sleep_until_due();
-    }
+    simulation.lose_all_answers();
     simulation.sleep(61 * SECOND);
     simulation.demand(Demand::Current);
     simulation.issue(HOUR);

@@ -8,13 +8,12 @@ use std::sync::Arc;
 
 use auth_core::Secret;
 use auth_core::loopback::is_loopback;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 use percent_encoding::percent_decode_str;
 
 use self::bypass::Bypass;
 use super::builder::ConfigError;
+use crate::wire::basic_credentials;
 
 /// The proxies of a client: none by default.
 ///
@@ -163,11 +162,14 @@ fn basic(userinfo: &str) -> Result<Secret, ConfigError> {
         return Err(ConfigError::Proxy);
     }
     let pair = Secret::from(format!("{}:{}", user.expose(), password.expose()));
-    Ok(Secret::from(format!("Basic {}", STANDARD.encode(pair.expose()))))
+    Ok(basic_credentials(&pair))
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     #[test]
