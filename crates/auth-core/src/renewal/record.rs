@@ -39,6 +39,11 @@ pub struct Record {
     pub access_token: Option<StoredToken>,
     /// When somebody was about to send the refresh token; what became of that is unknown while this is here.
     pub intent: Option<Timestamp>,
+    /// Whose tokens these are: a name for the server and the client, so that they are never sent to another. The machine
+    /// neither reads nor writes it: whoever keeps the store does.
+    pub credential: Option<String>,
+    /// What the access token is for: a name for the grant, the scopes and the like. As above.
+    pub wanted: Option<String>,
 }
 
 /// An access token in a [`Record`].
@@ -62,13 +67,15 @@ impl Record {
     /// The text to store: one JSON object. It holds the tokens as they are, so only their owner may read it.
     #[must_use]
     pub fn to_json(&self) -> Secret {
-        let Self { revision, refresh_token, origin, access_token, intent } = self;
+        let Self { revision, refresh_token, origin, access_token, intent, credential, wanted } = self;
         let scope = access_token.as_ref().and_then(|token| token.scope.as_ref()).map(Scopes::to_string);
         let mut object = Writer::with_room_for([
             refresh_token.as_ref().map(Secret::expose),
             origin.as_deref(),
             access_token.as_ref().map(|token| token.secret.expose()),
             scope.as_deref(),
+            credential.as_deref(),
+            wanted.as_deref(),
         ]);
         let room = object.0.capacity();
         object.open();
@@ -93,6 +100,11 @@ impl Record {
         }
         if let Some(intent) = intent {
             object.number("intent_ms", intent.as_millis());
+        }
+        for (name, text) in [("credential", credential), ("wanted", wanted)] {
+            if let Some(text) = text {
+                object.text(name, text);
+            }
         }
         object.close();
         debug_assert_eq!(
@@ -133,6 +145,8 @@ impl Record {
                 scope: token.scope,
             }),
             intent: wire.intent_ms.map(Timestamp::from_millis),
+            credential: wire.credential,
+            wanted: wire.wanted,
         })
     }
 
@@ -203,6 +217,8 @@ struct WireRecord {
     origin: Option<String>,
     access_token: Option<Object<WireToken>>,
     intent_ms: Option<u64>,
+    credential: Option<String>,
+    wanted: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -248,7 +264,7 @@ struct Writer(String);
 
 impl Writer {
     /// Room for these texts with every character escaped, and for the names and numbers around them.
-    fn with_room_for(texts: [Option<&str>; 4]) -> Self {
+    fn with_room_for(texts: [Option<&str>; 6]) -> Self {
         let escaped: usize = texts.iter().flatten().map(|text| 6 * text.len()).sum();
         Self(String::with_capacity(512 + escaped))
     }

@@ -178,17 +178,19 @@ impl Rotation {
         self.revision = self.revision.saturating_add(1);
         self.access_token = None;
         self.anew_refused = false;
+        // Who redeems none has no use for one, and must not put it in the place of a login's.
+        let successor = successor.filter(|_| self.redeems());
         // A token that was obtained without it says nothing about a doubtful one.
         if redeemed || successor.is_some() {
             self.doubt = None;
         }
         match successor {
-            Some(successor) if self.redeems() => {
+            Some(successor) => {
                 let rotated = self.token.as_ref() != Some(&successor);
                 self.token = Some(successor);
                 rotated
             }
-            Some(_) | None => false,
+            None => false,
         }
     }
 
@@ -261,6 +263,7 @@ impl Rotation {
             origin: self.origin.clone(),
             access_token: self.access_token.clone(),
             intent: intent.or_else(|| self.doubt.as_ref().map(|doubt| doubt.since)),
+            ..Record::default()
         }
     }
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::Response;
 
 use crate::exchange::HttpExchange;
+use crate::store::CredentialKey;
 use crate::wire::{TokenEndpoint, TokenForm, Wanted, server_time};
 
 /// An endpoint, and the way there.
@@ -30,6 +31,16 @@ impl Asking {
 
     pub(super) fn token_type(&self) -> TokenType {
         self.endpoint.dpop().map_or(TokenType::Bearer, |_| TokenType::Dpop)
+    }
+
+    /// Whose tokens a form asks for.
+    pub(super) fn credential(&self, form: TokenForm, wanted: &Wanted) -> Option<CredentialKey> {
+        Some(self.endpoint.credential_key(&form.with_wanted(wanted)))
+    }
+
+    /// Whose tokens a person's login gives, however it came about: its refresh token is the same for all grants.
+    pub(super) fn login(&self, wanted: &Wanted) -> Option<CredentialKey> {
+        self.credential(TokenForm::refresh_token(&Secret::from("any")), wanted)
     }
 
     pub(super) async fn redeem(

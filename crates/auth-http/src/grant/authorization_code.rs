@@ -12,6 +12,7 @@ use auth_core::{Error, ErrorKind};
 use super::Grant;
 use super::asking::Asking;
 use crate::exchange::HttpExchange;
+use crate::store::CredentialKey;
 use crate::wire::{self, TokenEndpoint, Wanted};
 
 /// The authorization code grant (RFC 6749 §4.1), after the browser has brought the code.
@@ -80,6 +81,10 @@ impl Grant for AuthorizationCode {
 
     fn token_type(&self) -> TokenType {
         self.asking.token_type()
+    }
+
+    fn credential(&self) -> Option<CredentialKey> {
+        self.asking.login(&self.wanted)
     }
 }
 

@@ -11,6 +11,7 @@ use auth_core::scope::Scopes;
 use super::Grant;
 use super::asking::Asking;
 use crate::exchange::HttpExchange;
+use crate::store::CredentialKey;
 use crate::wire::{TokenEndpoint, TokenForm, Wanted};
 
 /// The client credentials grant (RFC 6749 §4.4): the client speaks for itself. A refresh token that a server sends all the
@@ -49,6 +50,10 @@ impl Grant for ClientCredentials {
 
     fn token_type(&self) -> TokenType {
         self.asking.token_type()
+    }
+
+    fn credential(&self) -> Option<CredentialKey> {
+        self.asking.credential(TokenForm::client_credentials(), &self.wanted)
     }
 }
 

@@ -14,6 +14,7 @@ use auth_core::{Error, ErrorKind, Retry, Secret};
 use super::Grant;
 use super::asking::Asking;
 use crate::exchange::HttpExchange;
+use crate::store::CredentialKey;
 use crate::wire::{DeviceLogin, TokenEndpoint, TokenForm, Wanted, verdict};
 
 /// How a grant waits. With the feature `tokio`, `TokioTimer` does.
@@ -185,6 +186,10 @@ impl Grant for DeviceCode {
 
     fn token_type(&self) -> TokenType {
         self.asking.token_type()
+    }
+
+    fn credential(&self) -> Option<CredentialKey> {
+        self.asking.login(&self.wanted)
     }
 }
 

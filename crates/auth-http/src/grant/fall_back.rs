@@ -9,6 +9,7 @@ use auth_core::renewal::{Attempt, Refresh};
 use auth_core::{Error, ErrorKind, Secret};
 
 use super::Grant;
+use crate::store::CredentialKey;
 
 /// Obtains tokens by one grant, and by another where the first fails in a way that was named: a refused refresh token falls
 /// back to a new login, say. Any other failure is the caller's.
@@ -94,6 +95,13 @@ impl<A: Grant, B: Grant> Grant for FallBack<A, B> {
 
     fn configured(&self) -> Option<Secret> {
         self.first.configured().or_else(|| self.second.configured())
+    }
+
+    fn credential(&self) -> Option<CredentialKey> {
+        match (self.first.credential(), self.second.credential()) {
+            (Some(first), Some(second)) => Some(first.and(second)),
+            (first, second) => first.or(second),
+        }
     }
 }
 

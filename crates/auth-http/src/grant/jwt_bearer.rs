@@ -15,12 +15,15 @@ use super::Grant;
 use super::asking::Asking;
 use crate::exchange::HttpExchange;
 use crate::freshness::{Corrected, Freshness};
-use crate::wire::{TokenEndpoint, TokenForm, Wanted};
+use crate::store::CredentialKey;
+use crate::wire::{TokenEndpoint, TokenForm, Wanted, server_time};
 
 /// The JWT bearer grant (RFC 7523 §2.1). Each attempt has a new assertion: a server may refuse one that it has seen.
 pub struct JwtBearer {
     asking: Asking,
     assert: Assert,
+    /// The clock of what is asserted here, which each answer corrects.
+    clock: Option<Corrected>,
     wanted: Wanted,
 }
 
@@ -53,12 +56,14 @@ impl JwtBearer {
         key: Arc<dyn SignJws>,
         freshness: Arc<dyn Freshness>,
     ) -> Self {
-        let freshness = Corrected::new(freshness);
-        Self::with_assertions(endpoint, http, move |server_time| {
-            let now = freshness.now(server_time);
+        let clock = Corrected::new(freshness);
+        let corrected = clock.clone();
+        let grant = Self::with_assertions(endpoint, http, move |server_time| {
+            let now = clock.now(server_time);
             let claims = claims.clone().with_issued_at(now).with_expiry(now.saturating_add(LIFETIME));
-            claims.with_token_id(&freshness.token_id()).signed_by(&*key)
-        })
+            claims.with_token_id(&clock.token_id()).signed_by(&*key)
+        });
+        Self { clock: Some(corrected), ..grant }
     }
 
     /// Sends what `assert` makes, given the server's time where it is known: called for each attempt, it must not give the
@@ -69,7 +74,8 @@ impl JwtBearer {
         http: Arc<dyn HttpExchange>,
         assert: impl Fn(Option<Timestamp>) -> Result<Secret, Error> + Send + Sync + 'static,
     ) -> Self {
-        Self { asking: Asking::new(endpoint, http), assert: Box::new(assert), wanted: Wanted::new() }
+        let asking = Asking::new(endpoint, http);
+        Self { asking, assert: Box::new(assert), clock: None, wanted: Wanted::new() }
     }
 
     /// Asks for this: scopes, resources, and what a provider wants besides.
@@ -83,17 +89,26 @@ impl JwtBearer {
 impl Grant for JwtBearer {
     async fn obtain(&self, attempt: &Attempt) -> Result<TokenResponse, Error> {
         let assertion = (self.assert)(attempt.server_time)?;
-        self.asking.ask(&TokenForm::jwt_bearer(&assertion).with_wanted(&self.wanted), attempt).await
+        let form = TokenForm::jwt_bearer(&assertion).with_wanted(&self.wanted);
+        let response = self.asking.exchange(&form, attempt).await?;
+        if let Some(clock) = &self.clock {
+            clock.heard(server_time(response.headers()));
+        }
+        self.asking.read(&response)
     }
 
     fn token_type(&self) -> TokenType {
         self.asking.token_type()
     }
+
+    fn credential(&self) -> Option<CredentialKey> {
+        self.asking.credential(TokenForm::jwt_bearer(&Secret::from("any")), &self.wanted)
+    }
 }
 
 impl fmt::Debug for JwtBearer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { asking, assert: _, wanted } = self;
+        let Self { asking, assert: _, clock: _, wanted } = self;
         formatter
             .debug_struct("JwtBearer")
             .field("endpoint", asking)
@@ -107,7 +122,7 @@ mod tests {
     use auth_core::{ErrorKind, Retry};
 
     use super::*;
-    use crate::testing::{Fixed, Scripted, TOKEN, es256, part, reply, value};
+    use crate::testing::{Fixed, Scripted, TOKEN, claims, es256, part, reply, value};
     use crate::wire::ClientAuthentication;
 
     fn endpoint() -> TokenEndpoint {
@@ -140,6 +155,20 @@ mod tests {
                 format!(r#"{said}"iat":1800000000,"exp":1800000060,"jti":"AgICAgICAgICAgICAgICAg"}}"#),
             ]
         );
+    }
+
+    /// A machine whose clock is five minutes behind.
+    #[tokio::test]
+    async fn a_refusal_tells_the_time_and_the_next_assertion_is_not_too_old() {
+        let late = [("date", "Tue, 14 Nov 2023 22:18:20 GMT")];
+        let refused = reply(400, &late, r#"{"error":"invalid_grant"}"#);
+        let http = Scripted::new([Ok(refused), Ok(reply(200, &[], TOKEN))]);
+        let grant = JwtBearer::new(endpoint(), Arc::clone(&http) as _, Draft::new(), es256(), Fixed::new());
+        grant.obtain(&Attempt::new(None)).await.unwrap_err();
+        grant.obtain(&Attempt::new(None)).await.unwrap();
+        let issued = |asked| claims(&value(asked, "assertion").unwrap())["iat"].as_u64().unwrap();
+        let issued: Vec<_> = http.asked().iter().map(issued).collect();
+        assert_eq!(issued, [1_700_000_000, 1_700_000_300]);
     }
 
     #[tokio::test]

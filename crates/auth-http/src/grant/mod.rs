@@ -43,6 +43,7 @@ pub use self::jwt_bearer::JwtBearer;
 pub use self::refresh_token::RefreshToken;
 pub use self::revocation::Revocation;
 pub use self::token_exchange::TokenExchange;
+use crate::store::CredentialKey;
 
 /// A way to obtain one token: no caching, no retry, and no memory beyond a grant that serves once.
 ///
@@ -70,6 +71,14 @@ pub trait Grant: Send + Sync {
 
     /// The refresh token that it was configured with, the first to be redeemed: none by default.
     fn configured(&self) -> Option<Secret> {
+        None
+    }
+
+    /// Whose tokens it obtains, and for what: with it, a store never hands them to another grant, or a refresh token to
+    /// another server. Not known by default.
+    ///
+    /// What a person, a subject token or an assertion stands for is not in it: give each of those a store of its own.
+    fn credential(&self) -> Option<CredentialKey> {
         None
     }
 }

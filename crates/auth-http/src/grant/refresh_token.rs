@@ -11,6 +11,7 @@ use auth_core::{Error, ErrorKind, Secret};
 use super::Grant;
 use super::asking::Asking;
 use crate::exchange::HttpExchange;
+use crate::store::CredentialKey;
 use crate::wire::{TokenEndpoint, Wanted};
 
 /// The refresh token grant (RFC 6749 §6). A server that rotates refresh tokens sends the next with each token;
@@ -58,6 +59,10 @@ impl Grant for RefreshToken {
 
     fn token_type(&self) -> TokenType {
         self.asking.token_type()
+    }
+
+    fn credential(&self) -> Option<CredentialKey> {
+        self.asking.login(&self.wanted)
     }
 }
 

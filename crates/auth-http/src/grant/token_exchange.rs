@@ -6,11 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use auth_core::oauth::{TokenResponse, TokenType};
 use auth_core::renewal::Attempt;
-use auth_core::{Demand, Error, TokenSource};
+use auth_core::{Demand, Error, Secret, TokenSource};
 
 use super::Grant;
 use super::asking::Asking;
 use crate::exchange::HttpExchange;
+use crate::store::CredentialKey;
 use crate::wire::{TokenEndpoint, TokenForm, Wanted};
 
 /// Token exchange (RFC 8693): what the token at hand is worth to whom is said in another. The source of the token at hand
@@ -79,6 +80,13 @@ impl Grant for TokenExchange {
     fn token_type(&self) -> TokenType {
         self.asking.token_type()
     }
+
+    fn credential(&self) -> Option<CredentialKey> {
+        let any = Secret::from("any");
+        let actor = self.actor.as_ref().map(|actor| (&any, &*actor.token_type));
+        let form = TokenForm::token_exchange((&any, &self.subject.token_type), actor);
+        self.asking.credential(form, &self.wanted)
+    }
 }
 
 impl fmt::Debug for TokenExchange {
@@ -97,7 +105,7 @@ impl fmt::Debug for TokenExchange {
 #[cfg(test)]
 mod tests {
     use auth_core::source::FixedToken;
-    use auth_core::{ErrorKind, Secret, Token};
+    use auth_core::{ErrorKind, Token};
 
     use super::*;
     use crate::testing::{Scripted, value};

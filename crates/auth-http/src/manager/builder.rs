@@ -15,7 +15,7 @@ use super::shared::Shared;
 use super::timer::{StdClock, Timer};
 use super::work::Store;
 use crate::grant::Grant;
-use crate::store::TokenStore;
+use crate::store::{Bound, TokenStore};
 
 /// The settings of a [`TokenManager`].
 #[must_use]
@@ -56,7 +56,7 @@ impl Builder {
     }
 
     /// Where tokens are kept between runs and shared between processes; nowhere by default, so that a rotated refresh
-    /// token is lost when the program ends.
+    /// token is lost when the program ends. It is [`Bound`] to the grant's credential, where the grant says which that is.
     pub fn with_store(self, store: Arc<dyn TokenStore>) -> Self {
         Self { store: Some(store), ..self }
     }
@@ -71,7 +71,11 @@ impl Builder {
     pub fn build_on(self, timer: Arc<dyn Timer>) -> (TokenManager, Driver) {
         let (calls, received) = async_channel::bounded(CALLS);
         let shared = Arc::new(Shared::new());
-        let store = Store::new(self.store);
+        let store = match (self.store, self.grant.credential()) {
+            (Some(store), Some(key)) => Some(Arc::new(Bound::new(store, key)) as Arc<dyn TokenStore>),
+            (store, _) => store,
+        };
+        let store = Store::new(store);
         let machine = Renewal::new(self.policy, self.names, self.seed)
             .with_refresh(self.grant.refresh(), self.grant.configured())
             .with_token_type(self.grant.token_type());

@@ -8,6 +8,8 @@
 //! (feature `file-store`) keeps them in a file, for all processes of one user. For a keychain or a database, implement
 //! [`TokenStore`]: [`Record::to_json`] and [`Record::parse`] are the text to keep.
 
+mod bound;
+mod credential;
 #[cfg(feature = "file-store")]
 mod disk;
 #[cfg(feature = "file-store")]
@@ -18,6 +20,8 @@ use async_trait::async_trait;
 use auth_core::Error;
 use auth_core::renewal::Record;
 
+pub use self::bound::Bound;
+pub use self::credential::CredentialKey;
 #[cfg(feature = "file-store")]
 pub use self::disk::{Disk, StdDisk};
 #[cfg(feature = "file-store")]

@@ -12,6 +12,7 @@ use http::{HeaderValue, Method, Request, Response, Uri};
 use super::reply::{failure, server_time, verdict};
 use super::url::{EndpointUrl, with_query};
 use super::{ClientAuthentication, ConfigError, Dpop, TokenForm};
+use crate::store::CredentialKey;
 
 /// A token endpoint and the client that is registered there.
 #[derive(Clone)]
@@ -67,17 +68,15 @@ impl TokenEndpoint {
         self.dpop.as_ref()
     }
 
-    /// What distinguishes a token that this form asks for from any other: endpoint, client, grant, scopes, resources, and
-    /// the thumbprint of the key that it is bound to. Secrets are not in it. Whoever keeps several tokens keeps each under
-    /// its own key.
+    /// Whose tokens this endpoint's are, and what those are for that this form asks for: a store is told so, and keeps them
+    /// apart from any others. No secret is in it, and nothing of a grant that serves once.
     #[must_use]
-    pub fn cache_key(&self, form: &TokenForm) -> String {
-        let mut facts =
-            vec![("endpoint", self.url.to_string()), ("client_id", self.client.client_id().to_owned())];
-        facts.extend(self.dpop.as_ref().map(|dpop| ("jkt", dpop.thumbprint())));
-        let mut serializer = form_urlencoded::Serializer::new(String::new());
-        serializer.extend_pairs(form.facts()).extend_pairs(facts);
-        serializer.finish()
+    pub fn credential_key(&self, form: &TokenForm) -> CredentialKey {
+        let url = self.url.to_string();
+        let thumbprint = self.dpop.as_ref().map(Dpop::thumbprint);
+        let holder = [("endpoint", &*url), ("client_id", self.client.client_id())];
+        let holder = holder.into_iter().chain(thumbprint.as_deref().map(|thumbprint| ("jkt", thumbprint)));
+        CredentialKey::new(&encoded(holder), &encoded(form.facts()))
     }
 
     /// The request of a grant. What is signed in it carries `server_time`, or the local time where that is not known.
@@ -129,6 +128,10 @@ impl TokenEndpoint {
             .map(|issued| issued.with_server_time(server_time(response.headers())))
             .map_err(|error| error.with_code(status.as_u16().into()))
     }
+}
+
+fn encoded(facts: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(facts).finish()
 }
 
 /// A form POST in the name of a client.

@@ -19,6 +19,8 @@ fn record() -> Record {
             scope: Some("a b".parse().unwrap()),
         }),
         intent: Some(Timestamp::from_millis(1_700_003_480_000)),
+        credential: Some("one client at one server".into()),
+        wanted: Some("one scope".into()),
     }
 }
 
@@ -26,7 +28,7 @@ fn record() -> Record {
 const GOLDEN: &str = concat!(
     r#"{"version":1,"revision":7,"refresh_token":"refresh-canary","origin":"ba7816bf8f01cfea414140de5dae2223","#,
     r#""access_token":{"token":"access-canary","issued_ms":1700000000000,"expires_ms":1700003600000,"scope":"a b"},"#,
-    r#""intent_ms":1700003480000}"#,
+    r#""intent_ms":1700003480000,"credential":"one client at one server","wanted":"one scope"}"#,
 );
 
 #[test]
@@ -41,7 +43,8 @@ fn what_is_absent_may_be_left_out_or_null() {
     assert_eq!(empty.to_json().expose(), r#"{"version":1,"revision":1}"#);
     for text in [
         r#"{"version":1,"revision":1}"#,
-        r#" { "revision": 1, "version": 1, "refresh_token": null, "origin": null, "access_token": null, "intent_ms": null } "#,
+        r#" { "revision": 1, "version": 1, "refresh_token": null, "origin": null, "access_token": null, "intent_ms": null,
+            "credential": null, "wanted": null } "#,
     ] {
         assert_eq!(Record::parse(text.as_bytes()), Ok(empty.clone()), "{text}");
     }
@@ -151,6 +154,7 @@ prop_compose! {
     fn any_record()(
         revision in any::<u64>(), refresh_token in proptest::option::of(text()), origin in proptest::option::of(text()),
         access_token in proptest::option::of(token()), intent in proptest::option::of(any::<u64>()),
+        credential in proptest::option::of(text()), wanted in proptest::option::of(text()),
     ) -> Record {
         Record {
             revision,
@@ -158,6 +162,8 @@ prop_compose! {
             origin,
             access_token,
             intent: intent.map(Timestamp::from_millis),
+            credential,
+            wanted,
         }
     }
 }

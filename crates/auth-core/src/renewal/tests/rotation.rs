@@ -137,7 +137,7 @@ fn a_peers_lock_is_waited_for_and_what_it_wrote_meanwhile_adopted() {
             expires: simulation.now.wall.saturating_add(HOUR),
             scope: None,
         }),
-        intent: None,
+        ..Record::default()
     });
     simulation.sleep(SECOND);
     assert_eq!(simulation.answers[&caller].as_ref().unwrap().secret().expose(), "token-of-peer");
@@ -284,8 +284,8 @@ fn a_note_that_a_crash_left_behind_is_tried_once_more() {
         revision: 4,
         refresh_token: Some(Secret::from("refresh-4")),
         origin: Some(Record::origin_of(&Secret::from("refresh-0"))),
-        access_token: None,
         intent: Some(simulation.now.wall),
+        ..Record::default()
     });
     simulation.demand(Demand::Current);
     assert_eq!(simulation.sent(), Some("refresh-4"));

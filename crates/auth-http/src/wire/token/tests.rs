@@ -283,9 +283,9 @@ fn a_nonce_is_taken_from_every_reply_and_asked_for_by_one_code_alone() {
 }
 
 #[test]
-fn tokens_for_something_else_have_another_cache_key() {
+fn tokens_for_something_else_have_another_credential_key() {
     let endpoint = by(ClientAuthentication::none("c"));
-    let key = |wanted: Wanted| endpoint.cache_key(&TokenForm::client_credentials().with_wanted(&wanted));
+    let key = |wanted: Wanted| endpoint.credential_key(&TokenForm::client_credentials().with_wanted(&wanted));
     let scopes = |text: &str| Wanted::new().with_scope(text.parse().unwrap());
     assert_eq!(key(scopes("a b")), key(scopes("b a")));
     let bound = by(ClientAuthentication::none("c")).with_dpop(Dpop::new(es256(), Fixed::new()).unwrap());
@@ -295,18 +295,20 @@ fn tokens_for_something_else_have_another_cache_key() {
         key(scopes("a").with_resource("https://a/").unwrap()),
         key(scopes("a").with_audience("https://a/")),
         key(Wanted::new().with_parameter("tenant", "canary").unwrap()),
-        by(ClientAuthentication::none("d")).cache_key(&TokenForm::client_credentials()),
-        bound.cache_key(&TokenForm::client_credentials()),
-        endpoint.cache_key(&TokenForm::token_exchange((&Secret::from("canary"), "t"), None)),
-        endpoint.cache_key(&TokenForm::token_exchange((&Secret::from("canary2"), "t"), None)),
-        endpoint.cache_key(&TokenForm::refresh_token(&Secret::from("canary"))),
+        by(ClientAuthentication::none("d")).credential_key(&TokenForm::client_credentials()),
+        bound.credential_key(&TokenForm::client_credentials()),
+        endpoint.credential_key(&TokenForm::token_exchange((&Secret::from("canary"), "t"), None)),
+        endpoint.credential_key(&TokenForm::token_exchange((&Secret::from("canary2"), "t"), None)),
+        endpoint.credential_key(&TokenForm::refresh_token(&Secret::from("canary"))),
     ];
     for (index, key) in keys.iter().enumerate() {
-        assert!(!keys[..index].contains(key), "{key}");
-        assert!(!key.contains("canary"), "{key}");
+        assert!(!keys[..index].contains(key), "{key:?}");
     }
-    let rotated = endpoint.cache_key(&TokenForm::refresh_token(&Secret::from("another")));
+    let rotated = endpoint.credential_key(&TokenForm::refresh_token(&Secret::from("another")));
     assert_eq!(keys.last(), Some(&rotated), "a refresh token changes, and its tokens are of one login");
+    let holders: Vec<_> = keys.iter().map(CredentialKey::holder).collect();
+    assert_eq!(holders[0], holders[4], "whatever is wanted, the login is the same");
+    assert!(holders[0] != holders[5] && holders[0] != holders[6], "another client, another key");
 }
 
 #[test]
