@@ -29,8 +29,9 @@ struct Envelope {
     error: Wire,
 }
 
+/// What stands under `error`, there and in the results of a batch.
 #[derive(Serialize, Deserialize)]
-struct Wire {
+pub(super) struct Wire {
     code: u32,
     #[serde(rename = "statusCode", default)]
     status: Option<u16>,
@@ -48,22 +49,14 @@ impl ErrorInfo {
     /// Reads the body of an error reply; `None` when it is something else.
     #[must_use]
     pub fn parse(body: &[u8]) -> Option<Self> {
-        let Wire { code, status, message } = from_object::<Envelope>(body).ok()?.error;
-        let code = ErrorCode::new(code);
-        let status = status.unwrap_or_else(|| code.status());
-        Some(Self { code, status, message: Label::new(&message.unwrap_or_default()) })
+        from_object::<Envelope>(body).ok().map(|envelope| envelope.error.into())
     }
 
     /// The body of an error reply. The reply should name the number in `X-Ably-Errorcode` too: ably-js reads the body only
     /// if its content type is exactly `application/json`.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let wire = Wire {
-            code: self.code.number(),
-            status: Some(self.status),
-            message: Some(String::from(self.message.as_str())),
-        };
-        serde_json::to_string(&Envelope { error: wire }).unwrap_or_default()
+        serde_json::to_string(&Envelope { error: self.into() }).unwrap_or_default()
     }
 
     /// The error that this means, with the advice of the table.
@@ -81,6 +74,24 @@ impl ErrorInfo {
             }
         };
         self.code.error_with_status(self.status, text)
+    }
+}
+
+impl From<Wire> for ErrorInfo {
+    fn from(Wire { code, status, message }: Wire) -> Self {
+        let code = ErrorCode::new(code);
+        let status = status.unwrap_or_else(|| code.status());
+        Self { code, status, message: Label::new(&message.unwrap_or_default()) }
+    }
+}
+
+impl From<&ErrorInfo> for Wire {
+    fn from(info: &ErrorInfo) -> Self {
+        Self {
+            code: info.code.number(),
+            status: Some(info.status),
+            message: Some(String::from(info.message.as_str())),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod error_table;
 mod jwt;
 mod nonce;
 mod number;
+mod revocation;
 mod token_details;
 mod token_params;
 mod token_reply;
@@ -30,6 +31,9 @@ pub use self::jwt::{
     VerifiedJwt, claimed_capability, claimed_client_id, jwt_key, jwt_rejection_code, mint_jwt, verify_jwt,
 };
 pub use self::nonce::{InvalidNonce, Nonce};
+pub use self::revocation::{
+    RevocationRequest, RevocationResult, RevocationTarget, TargetRefused, TargetRevoked,
+};
 pub use self::token_details::TokenDetails;
 pub use self::token_params::TokenParams;
 pub use self::token_reply::TokenReply;
