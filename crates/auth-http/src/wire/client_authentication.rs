@@ -60,13 +60,16 @@ impl ClientAuthentication {
         Self::new(client_id, Method::None)
     }
 
-    /// HTTP Basic, id and secret form-encoded before base64 (RFC 6749 §2.3.1).
+    /// HTTP Basic, id and secret form-encoded before base64 (RFC 6749 §2.3.1), a space as `%20`.
     ///
     /// # Errors
     ///
     /// [`ConfigError::NoClientId`] and [`ConfigError::NoClientSecret`] when one is empty.
     pub fn basic(client_id: &str, secret: &Secret) -> Result<Self, ConfigError> {
-        let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        // A form may have a space in either way; some servers decode only what begins with a percent sign.
+        let encode = |text: &str| {
+            form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+        };
         let pair = Secret::from(format!("{}:{}", encode(client_id), encode(secret.expose())));
         Self::new(client_id, Method::Basic(basic(&pair)))?.with_checked(secret)
     }

@@ -24,7 +24,7 @@ fn each_way_to_authenticate_has_its_bytes_and_leaves_no_trace_of_another() {
     for (client, uri, authorization, body) in [
         (ClientAuthentication::none(id), "", None, "&client_id=a+b"),
         (ClientAuthentication::mutual_tls(id), "", None, "&client_id=a+b"),
-        (ClientAuthentication::basic(id, secret), "", Some("a+b:s%2B%25"), ""),
+        (ClientAuthentication::basic(id, secret), "", Some("a%20b:s%2B%25"), ""),
         (ClientAuthentication::basic_raw(id, secret), "", Some("a b:s+%"), ""),
         (ClientAuthentication::post(id, secret), "", None, "&client_id=a+b&client_secret=s%2B%25"),
         (ClientAuthentication::query(id, secret), "?client_id=a+b&client_secret=s%2B%25", None, ""),

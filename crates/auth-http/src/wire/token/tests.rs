@@ -64,7 +64,7 @@ fn id_and_secret_are_form_encoded_before_base64() {
     let request = credentials(&endpoint("a:b", "c%d é"));
     let header = request.headers()[AUTHORIZATION].to_str().unwrap().to_owned();
     let decoded = STANDARD.decode(header.strip_prefix("Basic ").unwrap()).unwrap();
-    assert_eq!(String::from_utf8(decoded).unwrap(), "a%3Ab:c%25d+%C3%A9");
+    assert_eq!(String::from_utf8(decoded).unwrap(), "a%3Ab:c%25d%20%C3%A9");
 }
 
 #[test]
