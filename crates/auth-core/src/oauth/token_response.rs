@@ -81,7 +81,7 @@ impl TokenResponse {
     ///
     /// # Errors
     ///
-    /// As for [`parse`](Self::parse); [`ErrorKind::Refused`] when a bearer token was issued in place of a bound one.
+    /// As for [`parse`](Self::parse); when a bearer token was issued in place of a bound one, never to be retried.
     pub fn parse_as(body: &[u8], expected: TokenType) -> Result<Self, Error> {
         let wire: WireResponse = from_object(body).map_err(|error| {
             // Position only: the text of a serde error may quote the body, and the body may hold a token.
