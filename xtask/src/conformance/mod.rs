@@ -1,7 +1,9 @@
 //! Conformance: what others wrote, run against what we wrote. Ends with one line a peer.
 
 mod backends;
+mod oauth;
 mod peers;
+mod served;
 mod token_request;
 mod wasm;
 
@@ -38,6 +40,9 @@ impl Options {
 pub(crate) enum Job {
     /// auth-core verifies in a program that enables both back ends of jsonwebtoken, where that itself panics.
     Backends,
+    /// auth-http obtains, renews, revokes and verifies tokens of other people's authorization servers.
+    #[value(name = "oauth")]
+    OAuth,
     /// Ably's libraries for JavaScript and Python sign token requests; ours signs the same ones, and verifies theirs.
     TokenRequest,
     /// auth-core signs inside a WebAssembly module that imports nothing from its host.
@@ -77,6 +82,7 @@ pub(crate) fn run(options: &Options) -> Done {
     for job in jobs {
         let outcomes = match job {
             Job::Backends => backends::run(),
+            Job::OAuth => oauth::run(),
             Job::TokenRequest => token_request::run(options.seed),
             Job::Wasm => wasm::run(),
         };

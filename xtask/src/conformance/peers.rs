@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Absent, Present};
-use crate::shell::{Done, quietly, root, version};
+use serde_json::Value;
+
+use crate::shell::{Done, quietly, read, root, version};
 
 /// What the peers are given, and where their lock files are.
 pub(super) fn sources() -> PathBuf {
@@ -35,6 +37,18 @@ pub(super) fn npm() -> Done<Present<PathBuf>> {
         quietly(Command::new("npm").current_dir(&folder).args(arguments))
     })?;
     Ok(Ok(folder))
+}
+
+/// The version that a package of npm's states.
+pub(super) fn npm_version(folder: &Path, package: &str) -> Done<String> {
+    let stated = fs::read_to_string(folder.join("node_modules").join(package).join("package.json"))?;
+    Ok(serde_json::from_str::<Value>(&stated)?["version"].as_str().unwrap_or_default().to_owned())
+}
+
+/// The version of a package that this Python has.
+pub(super) fn python_version(binary: &Path, package: &str) -> Done<String> {
+    let program = format!("from importlib.metadata import version; print(version('{package}'))");
+    Ok(read(Command::new(binary).args(["-c", &program]))?.trim().to_owned())
 }
 
 /// The Python that has the packages of `requirements.txt`.

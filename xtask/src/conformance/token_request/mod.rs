@@ -78,8 +78,7 @@ fn javascript() -> Done<Present<Library>> {
         Ok(folder) => folder,
         Err(absent) => return Ok(Err(absent)),
     };
-    let package = fs::read_to_string(folder.join("node_modules/ably/package.json"))?;
-    let version = serde_json::from_str::<Value>(&package)?["version"].as_str().unwrap_or_default().to_owned();
+    let version = peers::npm_version(&folder, "ably")?;
     let mut command = Command::new("node");
     command.arg(sources().join("token_request.mjs")).arg(folder);
     Ok(Ok(Library { peer: "ably-js", version, text: texts::javascript, command }))
@@ -90,8 +89,7 @@ fn python() -> Done<Present<Library>> {
         Ok(binary) => binary,
         Err(absent) => return Ok(Err(absent)),
     };
-    let version = ["-c", "from importlib.metadata import version; print(version('ably'))"];
-    let version = read(Command::new(&binary).args(version))?.trim().to_owned();
+    let version = peers::python_version(&binary, "ably")?;
     let mut command = Command::new(binary);
     command.arg(sources().join("token_request.py"));
     Ok(Ok(Library { peer: "ably-python", version, text: texts::python, command }))

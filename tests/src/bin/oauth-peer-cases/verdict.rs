@@ -1,0 +1,83 @@
+//! What a case says in the end: that it held, or what was expected and what happened.
+
+use std::error::Error as StdError;
+use std::fmt::Debug;
+use std::future::Future;
+use std::time::Duration;
+
+use auth_core::{Error, ErrorKind, Retry};
+use serde_json::json;
+
+pub(crate) type Verdict = Result<(), Wrong>;
+
+/// A case that did not hold. Neither text may have a secret.
+pub(crate) struct Wrong {
+    expected: String,
+    happened: String,
+}
+
+impl Wrong {
+    pub(crate) fn new(expected: impl Into<String>, happened: impl Into<String>) -> Self {
+        Self { expected: expected.into(), happened: happened.into() }
+    }
+}
+
+/// Our errors hold no secrets, and neither do those of what we stand on.
+impl<E: StdError> From<E> for Wrong {
+    fn from(error: E) -> Self {
+        Self::new("no failure", error.to_string())
+    }
+}
+
+/// That something is as it should be.
+pub(crate) fn same<T: PartialEq + Debug>(what: &str, happened: T, expected: T) -> Verdict {
+    if happened == expected {
+        return Ok(());
+    }
+    Err(Wrong::new(format!("{what}: {expected:?}"), format!("{happened:?}")))
+}
+
+/// That something is so, of which neither side may be shown.
+pub(crate) fn holds(what: &str, is_so: bool) -> Verdict {
+    if is_so { Ok(()) } else { Err(Wrong::new(what, "it is not so")) }
+}
+
+/// That it failed in this way. What it gave instead of a failure is not shown.
+pub(crate) fn failed<T>(outcome: Result<T, Error>, kind: ErrorKind, retry: Retry) -> Result<Error, Wrong> {
+    let expected = format!("{kind:?}, to be retried: {retry:?}");
+    match outcome {
+        Ok(_) => Err(Wrong::new(expected, "it succeeded")),
+        Err(error) if (error.kind(), error.retry()) == (kind, retry) => Ok(error),
+        Err(error) => Err(Wrong::new(expected, format!("{:?}, {:?}: {error}", error.kind(), error.retry()))),
+    }
+}
+
+/// Runs cases, and prints a line for each.
+pub(crate) struct Cases;
+
+/// Beyond this a case hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Cases {
+    pub(crate) async fn run(&self, case: &str, held: impl Future<Output = Verdict>) {
+        let verdict = tokio::time::timeout(PATIENCE, held).await;
+        let verdict = verdict.unwrap_or_else(|_| Err(Wrong::new("an end within a minute", "it hangs")));
+        let case = case.replace(' ', "");
+        println!(
+            "{}",
+            match verdict {
+                Ok(()) => json!({ "case": case, "passed": true }),
+                Err(Wrong { expected, happened }) =>
+                    json!({ "case": case, "passed": false, "expected": expected, "happened": happened }),
+            }
+        );
+    }
+}
+
+/// Runs functions as cases of their names, one after the other.
+macro_rules! run {
+    ($cases:expr, $world:expr, [$($case:path),* $(,)?]) => {
+        $( $cases.run(stringify!($case), $case($world)).await; )*
+    };
+}
+pub(crate) use run;
