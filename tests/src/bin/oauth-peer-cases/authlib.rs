@@ -1,6 +1,7 @@
 //! The cases at Authlib: assertions as grants, JWTs as access tokens, and a second opinion on the rest.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 
 use auth_core::jwt::{Asymmetric, Draft, SigningKey, Verifier};
@@ -34,7 +35,7 @@ struct World {
 }
 
 /// Runs them all.
-pub(crate) async fn run(cases: &Cases, told: Value) -> Result<(), serde_json::Error> {
+pub(crate) async fn run(cases: &Cases, told: Value) -> io::Result<()> {
     let world = &serde_json::from_value::<World>(told)?;
     run!(
         cases,

@@ -1,5 +1,6 @@
 //! The cases at django-oauth-toolkit: refresh tokens that protect their family, with a time of grace and without.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ const GRACE: &str = "/grace";
 const NO_GRACE: &str = "";
 
 /// Runs them all.
-pub(crate) async fn run(cases: &Cases, told: Value) {
+pub(crate) async fn run(cases: &Cases, told: Value) -> io::Result<()> {
     let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
     let world = &World { issuer: text("issuer"), secret: Secret::from(text("secret")) };
     run!(
@@ -48,6 +49,7 @@ pub(crate) async fn run(cases: &Cases, told: Value) {
             metadata_are_found_where_rfc_8414_has_them,
         ]
     );
+    Ok(())
 }
 
 async fn basic_and_the_form_carry_a_secret_of_every_kind_of_character(world: &World) -> Verdict {

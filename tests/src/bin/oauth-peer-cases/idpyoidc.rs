@@ -1,5 +1,6 @@
 //! The cases at idpyoidc: it exchanges tokens, and it does not decode what comes by HTTP Basic.
 
+use std::io;
 use std::sync::Arc;
 
 use auth_core::oauth::CodeVerifier;
@@ -24,7 +25,7 @@ struct World {
 }
 
 /// Runs them all.
-pub(crate) async fn run(cases: &Cases, told: Value) {
+pub(crate) async fn run(cases: &Cases, told: Value) -> io::Result<()> {
     let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
     let (issuer, redirect_uri) = (text("issuer"), text("redirect_uri"));
     let world = &World { issuer, redirect_uri, secret: Secret::from(text("secret")) };
@@ -44,6 +45,7 @@ pub(crate) async fn run(cases: &Cases, told: Value) {
             a_token_type_that_is_none_is_not_taken_for_bearer,
         ]
     );
+    Ok(())
 }
 
 async fn a_secret_as_it_is_is_all_that_this_server_understands(world: &World) -> Verdict {

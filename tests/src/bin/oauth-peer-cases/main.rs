@@ -51,10 +51,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let (material, told) = input()?;
             oidc_provider::run(&cases, material, told).await?;
         }
-        Part::MockServer => mock_server::run(&cases, input()?.1).await,
-        Part::Django => django::run(&cases, input()?.1).await,
+        Part::MockServer => mock_server::run(&cases, input()?.1).await?,
+        Part::Django => django::run(&cases, input()?.1).await?,
         Part::Authlib => authlib::run(&cases, input()?.1).await?,
-        Part::Idpyoidc => idpyoidc::run(&cases, input()?.1).await,
+        Part::Idpyoidc => idpyoidc::run(&cases, input()?.1).await?,
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt::Debug;
 use std::future::Future;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use auth_core::{Error, ErrorKind, Retry};
@@ -59,25 +60,29 @@ pub(crate) struct Cases;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Cases {
-    pub(crate) async fn run(&self, case: &str, held: impl Future<Output = Verdict>) {
+    /// Waits for what came of a case, and says so.
+    ///
+    /// # Errors
+    ///
+    /// When nobody reads on: then there is no point in going on.
+    pub(crate) async fn run(&self, case: &str, held: impl Future<Output = Verdict>) -> io::Result<()> {
         let verdict = tokio::time::timeout(PATIENCE, held).await;
         let verdict = verdict.unwrap_or_else(|_| Err(Wrong::new("an end within a minute", "it hangs")));
         let case = case.replace(' ', "");
-        println!(
-            "{}",
-            match verdict {
-                Ok(()) => json!({ "case": case, "passed": true }),
-                Err(Wrong { expected, happened }) =>
-                    json!({ "case": case, "passed": false, "expected": expected, "happened": happened }),
+        let line = match verdict {
+            Ok(()) => json!({ "case": case, "passed": true }),
+            Err(Wrong { expected, happened }) => {
+                json!({ "case": case, "passed": false, "expected": expected, "happened": happened })
             }
-        );
+        };
+        writeln!(io::stdout().lock(), "{line}")
     }
 }
 
 /// Runs functions as cases of their names, one after the other.
 macro_rules! run {
     ($cases:expr, $world:expr, [$($case:path),* $(,)?]) => {
-        $( $cases.run(stringify!($case), $case($world)).await; )*
+        $( $cases.run(stringify!($case), $case($world)).await?; )*
     };
 }
 pub(crate) use run;

@@ -3,6 +3,7 @@
 mod answers;
 mod renewals;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,7 +24,7 @@ struct World {
 }
 
 /// Runs them all.
-pub(crate) async fn run(cases: &Cases, told: Value) {
+pub(crate) async fn run(cases: &Cases, told: Value) -> io::Result<()> {
     let issuer = told["issuer"].as_str().unwrap_or_default().to_owned();
     let world = &World { issuer, runs: AtomicU64::default() };
     run!(
@@ -54,6 +55,7 @@ pub(crate) async fn run(cases: &Cases, told: Value) {
             renewals::an_absurd_lifetime_is_believed_for_a_day,
         ]
     );
+    Ok(())
 }
 
 async fn a_token_is_obtained_and_verified_under_the_published_keys(world: &World) -> Verdict {

@@ -79,9 +79,9 @@ pub(super) async fn an_absurd_lifetime_is_believed_for_a_day(world: &World) -> V
     Ok(())
 }
 
-/// A token that is renewed after three seconds, and dies after six.
+/// A token that is renewed after four seconds, and dies after eight.
 fn short_lived() -> Value {
-    json!({ "body": { "expires_in": 6 } })
+    json!({ "body": { "expires_in": 8 } })
 }
 
 /// Uses the token all the time, through failures, until there is another.

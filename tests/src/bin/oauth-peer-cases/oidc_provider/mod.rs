@@ -8,6 +8,7 @@ mod observations;
 mod proofs;
 mod tokens;
 
+use std::io;
 use std::sync::Arc;
 
 use auth_core::Secret;
@@ -47,7 +48,7 @@ struct World {
 }
 
 /// Runs them all.
-pub(crate) async fn run(cases: &Cases, material: Material, told: Value) -> Result<(), serde_json::Error> {
+pub(crate) async fn run(cases: &Cases, material: Material, told: Value) -> io::Result<()> {
     let world = &World { material: Some(material), ..serde_json::from_value(told)? };
     run!(
         cases,
