@@ -1,7 +1,8 @@
 //! Authorization servers that others wrote, and our client at each: every grant, every way to authenticate, and faults.
 //!
 //! The servers are configured by the scripts in `tests/peers`, and the program `oauth-peer-cases` of `tests/` asks them over
-//! real sockets. Each peer has its own server and its own run of the program, and all of them go at once.
+//! real sockets. Each peer has its own server and its own run of the program, and all of them go at once. What a server says
+//! beside its address is in `target/peers/oauth`.
 
 use std::fs;
 use std::io::Write as _;
@@ -86,10 +87,13 @@ impl Peer {
             }
         };
         let log = folder.join(format!("{}.log", self.package));
-        let failed = |Failed(reason)| Failed(format!("{}: {reason}", self.package));
-        let served = Served::start(&mut command, material, &log).map_err(failed)?;
-        let answers = asked(self.package, &format!("{material}\n{}", served.told)).map_err(failed)?;
-        drop(served);
+        let answers = Served::start(&mut command, material, &log)
+            .and_then(|served| asked(self.package, &format!("{material}\n{}", served.told)));
+        // The other peers are told of all the same: no case at all is a complaint of its own.
+        let answers = answers.unwrap_or_else(|Failed(reason)| {
+            eprintln!("{}: {reason}", self.package);
+            Vec::new()
+        });
 
         let mut passed = 0;
         for answer in &answers {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use auth_core::jwt::{Asymmetric, Verifier};
 use auth_core::{ErrorKind, Retry, Secret};
 use auth_http::fetched::{JwksCache, MetadataCache};
-use auth_http::grant::{ClientCredentials, Grant as _};
+use auth_http::grant::{ClientCredentials, Grant as _, RefreshToken};
 use auth_http::wire::{ClientAuthentication, Issuer, TokenEndpoint, Wanted};
 use serde_json::{Value, json};
 
@@ -22,6 +22,9 @@ struct World {
     issuer: String,
     runs: AtomicU64,
 }
+
+/// The refresh token of a login; this server takes any.
+const FIRST: &str = "first";
 
 /// Runs them all.
 pub(crate) async fn run(cases: &Cases, told: Value) -> io::Result<()> {
@@ -50,6 +53,9 @@ pub(crate) async fn run(cases: &Cases, told: Value) -> io::Result<()> {
             renewals::a_wait_that_is_too_long_is_told_to_the_caller,
             renewals::an_overload_passes_unnoticed,
             renewals::a_refused_client_is_asked_about_once,
+            renewals::a_refresh_token_outlives_a_server_that_turns_it_away,
+            renewals::a_page_in_answer_to_a_refresh_token_is_asked_past,
+            renewals::a_refused_refresh_token_is_not_sent_again,
             renewals::a_failed_early_renewal_never_hides_the_living_token,
             renewals::a_limit_on_an_early_renewal_never_hides_the_living_token,
             renewals::an_absurd_lifetime_is_believed_for_a_day,
@@ -107,6 +113,12 @@ impl World {
     fn planned(&self, http: &Arc<Watched>, plan: &Value) -> Result<ClientCredentials, Wrong> {
         let endpoint = self.endpoint()?;
         Ok(ClientCredentials::new(endpoint, Arc::clone(http) as _).with_wanted(self.wanted(plan)?))
+    }
+
+    /// The same, of a login.
+    fn logged_in(&self, http: &Arc<Watched>, plan: &Value) -> Result<RefreshToken, Wrong> {
+        let (endpoint, first) = (self.endpoint()?, Secret::from(FIRST));
+        Ok(RefreshToken::new(endpoint, Arc::clone(http) as _, first).with_wanted(self.wanted(plan)?))
     }
 
     fn endpoint(&self) -> Result<TokenEndpoint, Wrong> {

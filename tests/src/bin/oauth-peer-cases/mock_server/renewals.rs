@@ -7,7 +7,7 @@ use auth_core::{Demand, ErrorKind, Retry, Token, TokenSource as _};
 use auth_http::manager::TokenManager;
 use serde_json::{Value, json};
 
-use super::World;
+use super::{FIRST, World};
 use crate::kit::clock;
 use crate::verdict::{Verdict, Wrong, failed, holds, same};
 use crate::watched::Watched;
@@ -60,6 +60,41 @@ pub(super) async fn a_refused_client_is_asked_about_once(world: &World) -> Verdi
     Ok(())
 }
 
+/// That nothing was done is said by both answers, so the same one may be sent at once and late.
+pub(super) async fn a_refresh_token_outlives_a_server_that_turns_it_away(world: &World) -> Verdict {
+    let plan = json!([{ "status": 429, "headers": { "Retry-After": "1" } }, { "status": 503 }, {}]);
+    let (http, manager) = redeeming(world, &plan)?;
+    let held = manager.token(Demand::Current).await?.generation();
+    same("statuses", http.statuses(), vec![429, 503, 200])?;
+    same("refresh tokens sent", http.sent("refresh_token"), vec![FIRST.to_owned(); 3])?;
+    manager.token(Demand::InsteadOf(held)).await?;
+    holds("then its successor", http.sent("refresh_token").last().is_some_and(|last| last != FIRST))?;
+    manager.shut_down().await;
+    Ok(())
+}
+
+/// As a proxy answers that has lost the server: whether the refresh token is spent, nobody knows, and soon it may be asked.
+pub(super) async fn a_page_in_answer_to_a_refresh_token_is_asked_past(world: &World) -> Verdict {
+    let (http, manager) = redeeming(world, &json!([{ "text": "<html></html>" }, {}]))?;
+    manager.token(Demand::Current).await?;
+    same("statuses", http.statuses(), vec![200, 200])?;
+    same("refresh tokens sent", http.sent("refresh_token"), vec![FIRST.to_owned(); 2])?;
+    manager.shut_down().await;
+    Ok(())
+}
+
+/// With status 200, as some servers have it.
+pub(super) async fn a_refused_refresh_token_is_not_sent_again(world: &World) -> Verdict {
+    let (http, manager) = redeeming(world, &json!([{ "body": { "error": "invalid_grant" } }]))?;
+    for _ in 0..3 {
+        let outcome = manager.token(Demand::Current).await;
+        failed(outcome, ErrorKind::InvalidGrant, Retry::Reauthorize)?;
+    }
+    same("requests", http.count(), 1)?;
+    manager.shut_down().await;
+    Ok(())
+}
+
 pub(super) async fn a_failed_early_renewal_never_hides_the_living_token(world: &World) -> Verdict {
     let failures = json!([short_lived(), { "status": 503 }, { "status": 500 }, { "status": 503 }, {}]);
     renewed_in_the_end(world, &failures, &[200, 503, 500, 503, 200]).await
@@ -105,5 +140,11 @@ async fn renewed_in_the_end(world: &World, plan: &Value, statuses: &[u16]) -> Ve
 fn managed(world: &World, plan: &Value) -> Result<(Arc<Watched>, TokenManager), Wrong> {
     let http = Watched::new();
     let manager = TokenManager::builder(world.planned(&http, plan)?).spawn();
+    Ok((http, manager))
+}
+
+fn redeeming(world: &World, plan: &Value) -> Result<(Arc<Watched>, TokenManager), Wrong> {
+    let http = Watched::new();
+    let manager = TokenManager::builder(world.logged_in(&http, plan)?).spawn();
     Ok((http, manager))
 }

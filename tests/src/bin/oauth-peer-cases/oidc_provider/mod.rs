@@ -79,6 +79,7 @@ pub(crate) async fn run(cases: &Cases, material: Material, told: Value) -> io::R
             proofs::a_refresh_token_outlives_a_missing_nonce,
             proofs::a_bound_token_serves_at_a_resource_with_our_proof_alone,
             proofs::a_replayed_proof_is_refused_by_a_resource,
+            proofs::a_token_manager_renews_a_bound_login_and_hands_out_bound_tokens,
             tokens::a_jwt_of_each_algorithm_is_verified_under_the_published_keys,
             tokens::a_jwt_is_not_verified_under_the_keys_of_another_issuer,
             tokens::an_id_token_is_no_access_token,

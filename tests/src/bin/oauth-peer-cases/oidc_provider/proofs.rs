@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use auth_core::Secret;
 use auth_core::oauth::TokenType;
+use auth_core::{Demand, Secret, TokenSource as _};
 use auth_http::client::HyperClient;
 use auth_http::exchange::HttpExchange as _;
 use auth_http::grant::{ClientCredentials, Grant as _, RefreshToken};
+use auth_http::manager::TokenManager;
 use auth_http::wire::{ClientAuthentication, Dpop, Introspection};
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -111,6 +112,21 @@ pub(super) async fn a_replayed_proof_is_refused_by_a_resource(world: &World) -> 
     same("status of the replay", replayed.status().as_u16(), 401)?;
     same("what it is called", code(&replayed), "invalid_token".to_owned())?;
     same("status of another proof", shown(world, &dpop, &token).await?.status().as_u16(), 200)
+}
+
+pub(super) async fn a_token_manager_renews_a_bound_login_and_hands_out_bound_tokens(
+    world: &World,
+) -> Verdict {
+    let (dpop, http) = (dpop()?, Watched::new());
+    let grant = logged_in(&world.nonce, "person", Some(dpop.clone()), &http).await?;
+    let manager = TokenManager::builder(grant).spawn();
+    let first = manager.token(Demand::Current).await?;
+    let second = manager.token(Demand::InsteadOf(first.generation())).await?;
+    same("types", [first.token_type(), second.token_type()], [TokenType::Dpop; 2])?;
+    same("statuses", http.statuses(), vec![400, 200, 200])?;
+    same("at a resource", shown(world, &dpop, second.secret()).await?.status().as_u16(), 200)?;
+    manager.shut_down().await;
+    Ok(())
 }
 
 fn service(world: &World, http: &Arc<Watched>, dpop: Dpop) -> Result<ClientCredentials, Wrong> {
