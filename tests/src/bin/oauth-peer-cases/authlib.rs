@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::kit::{anew, clock, exchanged, freshness, now, of_jwk, secret, seed, with};
-use crate::verdict::{Cases, Verdict, Wrong, failed, holds, run, same};
+use crate::verdict::{Verdict, Wrong, failed, holds, run, same};
 use crate::watched::Watched;
 
 /// What the server's script says of itself.
@@ -35,10 +35,9 @@ struct World {
 }
 
 /// Runs them all.
-pub(crate) async fn run(cases: &Cases, told: Value) -> io::Result<()> {
+pub(crate) async fn run(told: Value) -> io::Result<()> {
     let world = &serde_json::from_value::<World>(told)?;
     run!(
-        cases,
         world,
         [
             basic_and_the_form_carry_a_secret_of_every_kind_of_character,

@@ -16,7 +16,7 @@ use auth_http::wire::{
 use serde_json::Value;
 
 use crate::kit::{anew, clock, exchanged, header, seed, with};
-use crate::verdict::{Cases, Verdict, Wrong, failed, holds, run, same};
+use crate::verdict::{Verdict, Wrong, failed, holds, run, same};
 use crate::watched::Watched;
 
 struct World {
@@ -30,11 +30,10 @@ const GRACE: &str = "/grace";
 const NO_GRACE: &str = "";
 
 /// Runs them all.
-pub(crate) async fn run(cases: &Cases, told: Value) -> io::Result<()> {
+pub(crate) async fn run(told: Value) -> io::Result<()> {
     let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
     let world = &World { issuer: text("issuer"), secret: Secret::from(text("secret")) };
     run!(
-        cases,
         world,
         [
             basic_and_the_form_carry_a_secret_of_every_kind_of_character,

@@ -15,7 +15,7 @@ use auth_http::wire::{
 use serde_json::Value;
 
 use crate::kit::{anew, exchanged, freshness, seed};
-use crate::verdict::{Cases, Verdict, Wrong, failed, holds, run, same};
+use crate::verdict::{Verdict, Wrong, failed, holds, run, same};
 use crate::watched::Watched;
 
 struct World {
@@ -25,12 +25,11 @@ struct World {
 }
 
 /// Runs them all.
-pub(crate) async fn run(cases: &Cases, told: Value) -> io::Result<()> {
+pub(crate) async fn run(told: Value) -> io::Result<()> {
     let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
     let (issuer, redirect_uri) = (text("issuer"), text("redirect_uri"));
     let world = &World { issuer, redirect_uri, secret: Secret::from(text("secret")) };
     run!(
-        cases,
         world,
         [
             a_secret_as_it_is_is_all_that_this_server_understands,

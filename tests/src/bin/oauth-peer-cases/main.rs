@@ -21,7 +21,6 @@ use clap::{Parser, ValueEnum};
 use serde::de::DeserializeOwned;
 
 use self::material::Material;
-use self::verdict::Cases;
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -44,17 +43,16 @@ enum Part {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let Arguments { part } = Arguments::parse();
-    let cases = Cases;
     match part {
         Part::Material => println!("{}", serde_json::to_string(&Material::draw()?)?),
         Part::OidcProvider => {
             let (material, told) = input()?;
-            oidc_provider::run(&cases, material, told).await?;
+            oidc_provider::run(material, told).await?;
         }
-        Part::MockServer => mock_server::run(&cases, input()?.1).await?,
-        Part::Django => django::run(&cases, input()?.1).await?,
-        Part::Authlib => authlib::run(&cases, input()?.1).await?,
-        Part::Idpyoidc => idpyoidc::run(&cases, input()?.1).await?,
+        Part::MockServer => mock_server::run(input()?.1).await?,
+        Part::Django => django::run(input()?.1).await?,
+        Part::Authlib => authlib::run(input()?.1).await?,
+        Part::Idpyoidc => idpyoidc::run(input()?.1).await?,
     }
     Ok(())
 }

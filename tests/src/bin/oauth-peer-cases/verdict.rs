@@ -53,36 +53,31 @@ pub(crate) fn failed<T>(outcome: Result<T, Error>, kind: ErrorKind, retry: Retry
     }
 }
 
-/// Runs cases, and prints a line for each.
-pub(crate) struct Cases;
-
 /// Beyond this a case hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-impl Cases {
-    /// Waits for what came of a case, and says so.
-    ///
-    /// # Errors
-    ///
-    /// When nobody reads on: then there is no point in going on.
-    pub(crate) async fn run(&self, case: &str, held: impl Future<Output = Verdict>) -> io::Result<()> {
-        let verdict = tokio::time::timeout(PATIENCE, held).await;
-        let verdict = verdict.unwrap_or_else(|_| Err(Wrong::new("an end within a minute", "it hangs")));
-        let case = case.replace(' ', "");
-        let line = match verdict {
-            Ok(()) => json!({ "case": case, "passed": true }),
-            Err(Wrong { expected, happened }) => {
-                json!({ "case": case, "passed": false, "expected": expected, "happened": happened })
-            }
-        };
-        writeln!(io::stdout().lock(), "{line}")
-    }
+/// Waits for what came of a case, and prints a line about it.
+///
+/// # Errors
+///
+/// When nobody reads on: then there is no point in going on.
+pub(crate) async fn tell(case: &str, held: impl Future<Output = Verdict>) -> io::Result<()> {
+    let verdict = tokio::time::timeout(PATIENCE, held).await;
+    let verdict = verdict.unwrap_or_else(|_| Err(Wrong::new("an end within a minute", "it hangs")));
+    let case = case.replace(' ', "");
+    let line = match verdict {
+        Ok(()) => json!({ "case": case, "passed": true }),
+        Err(Wrong { expected, happened }) => {
+            json!({ "case": case, "passed": false, "expected": expected, "happened": happened })
+        }
+    };
+    writeln!(io::stdout().lock(), "{line}")
 }
 
 /// Runs functions as cases of their names, one after the other.
 macro_rules! run {
-    ($cases:expr, $world:expr, [$($case:path),* $(,)?]) => {
-        $( $cases.run(stringify!($case), $case($world)).await?; )*
+    ($world:expr, [$($case:path),* $(,)?]) => {
+        $( $crate::verdict::tell(stringify!($case), $case($world)).await?; )*
     };
 }
 pub(crate) use run;

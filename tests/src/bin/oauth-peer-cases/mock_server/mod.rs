@@ -15,7 +15,7 @@ use auth_http::wire::{ClientAuthentication, Issuer, TokenEndpoint, Wanted};
 use serde_json::{Value, json};
 
 use crate::kit::{anew, clock, now};
-use crate::verdict::{Cases, Verdict, Wrong, failed, run, same};
+use crate::verdict::{Verdict, Wrong, failed, run, same};
 use crate::watched::Watched;
 
 struct World {
@@ -27,11 +27,10 @@ struct World {
 const FIRST: &str = "first";
 
 /// Runs them all.
-pub(crate) async fn run(cases: &Cases, told: Value) -> io::Result<()> {
+pub(crate) async fn run(told: Value) -> io::Result<()> {
     let issuer = told["issuer"].as_str().unwrap_or_default().to_owned();
     let world = &World { issuer, runs: AtomicU64::default() };
     run!(
-        cases,
         world,
         [
             a_token_is_obtained_and_verified_under_the_published_keys,

@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::browser::{Browser, REDIRECT_URI};
 use crate::kit::{endpoint, freshness, secret, seed};
 use crate::material::Material;
-use crate::verdict::{Cases, Wrong, run};
+use crate::verdict::{Wrong, run};
 use crate::watched::Watched;
 
 /// What the server's script says of itself.
@@ -48,10 +48,9 @@ struct World {
 }
 
 /// Runs them all.
-pub(crate) async fn run(cases: &Cases, material: Material, told: Value) -> io::Result<()> {
+pub(crate) async fn run(material: Material, told: Value) -> io::Result<()> {
     let world = &World { material: Some(material), ..serde_json::from_value(told)? };
     run!(
-        cases,
         world,
         [
             grants::client_credentials_obtain_a_bearer_token,
