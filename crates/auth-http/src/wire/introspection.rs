@@ -25,6 +25,10 @@ pub struct IntrospectionEndpoint {
 /// What the issuer says of a token.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "a token is active or it is not")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an answer is matched where it is read, and nobody keeps a list of them"
+)]
 pub enum Introspection {
     /// It is good for nothing; why is nobody's business, and whatever else the answer says is not read.
     Inactive,
@@ -52,6 +56,9 @@ pub struct ActiveToken {
     pub token_type: Option<String>,
     /// The thumbprint of the key that it is bound to (`cnf.jkt`): without a proof of that key it must be refused.
     pub bound_to: Option<String>,
+    /// The thumbprint of the certificate that it is bound to (`cnf.x5t#S256`, RFC 8705 §3.2): over a connection without
+    /// that certificate it must be refused.
+    pub bound_to_certificate: Option<String>,
 }
 
 impl Introspection {
@@ -132,7 +139,9 @@ impl ActiveToken {
             }
             _ => Vec::new(),
         };
-        let bound_to = members.get("cnf").and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
+        let bound_to = |name: &str| {
+            members.get("cnf").and_then(|cnf| cnf.get(name)).and_then(Value::as_str).map(str::to_owned)
+        };
         let seconds =
             members.get("exp").and_then(Value::as_f64).and_then(|exp| Duration::try_from_secs_f64(exp).ok());
         Self {
@@ -143,7 +152,8 @@ impl ActiveToken {
             audience,
             expires: seconds.map(Timestamp::since_epoch),
             token_type: text("token_type"),
-            bound_to: bound_to.map(str::to_owned),
+            bound_to: bound_to("jkt"),
+            bound_to_certificate: bound_to("x5t#S256"),
         }
     }
 }
@@ -219,6 +229,18 @@ mod tests {
         let Introspection::Active(token) = answer.unwrap() else { panic!("the token is active") };
         assert_eq!(token.bound_to.as_deref(), Some("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"));
         assert_eq!((token.audience.len(), token.token_type.as_deref()), (2, Some("DPoP")));
+        assert_eq!(token.bound_to_certificate, None);
+    }
+
+    /// RFC 8705 §3.2.
+    #[test]
+    fn a_certificate_that_the_token_is_bound_to_is_told() {
+        let answer =
+            read(r#"{"active":true,"cnf":{"x5t#S256":"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}}"#);
+        let Introspection::Active(token) = answer.unwrap() else { panic!("the token is active") };
+        let certificate = token.bound_to_certificate.as_deref();
+        assert_eq!(certificate, Some("bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"));
+        assert_eq!(token.bound_to, None);
     }
 
     #[test]
