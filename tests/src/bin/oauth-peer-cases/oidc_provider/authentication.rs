@@ -5,8 +5,9 @@ use std::sync::Arc;
 use auth_core::jwt::SigningKey;
 use auth_core::oauth::TokenResponse;
 use auth_core::{Error, ErrorKind, Retry, Secret};
+use auth_http::exchange::HttpExchange as _;
 use auth_http::grant::{ClientCredentials, Grant as _};
-use auth_http::wire::{ClientAuthentication, Wanted};
+use auth_http::wire::{ClientAuthentication, Introspection, IntrospectionEndpoint, Wanted};
 
 use super::World;
 use crate::kit::{anew, freshness, key, of_jwk};
@@ -71,6 +72,23 @@ pub(super) async fn a_certified_client_is_known_by_its_name_and_its_tokens_are_b
     let claims: serde_json::Value = serde_json::from_str(claims.as_json())?;
     let bound_to = claims["cnf"]["x5t#S256"].as_str();
     same("the certificate that the token is bound to", bound_to, Some(&*world.client_thumbprint))
+}
+
+/// The token is opaque here: what it is bound to, only its issuer can tell.
+pub(super) async fn an_introspected_token_names_the_certificate_that_it_is_bound_to(
+    world: &World,
+) -> Verdict {
+    let http = Watched::over(material(world)?.client(Some(&material(world)?.client))?);
+    let client = || ClientAuthentication::mutual_tls("certified");
+    let grant = ClientCredentials::new(World::at(&world.tls, client()?)?, Arc::clone(&http) as _);
+    let token = grant.obtain(&anew()).await?.access_token;
+    let endpoint = IntrospectionEndpoint::new(&format!("{}/token/introspection", world.tls), client()?)?;
+    let answer = endpoint.read(&http.exchange(endpoint.request(&token, None, None)?).await?)?;
+    let Introspection::Active(active) = answer else {
+        return Err(Wrong::new("an active token", "it is not"));
+    };
+    same("the certificate", active.bound_to_certificate.as_deref(), Some(&*world.client_thumbprint))?;
+    same("the key", active.bound_to, None)
 }
 
 pub(super) async fn a_pinned_certificate_is_known_by_itself(world: &World) -> Verdict {

@@ -71,6 +71,7 @@ pub(crate) async fn run(material: Material, told: Value) -> io::Result<()> {
             authentication::another_private_key_is_refused,
             authentication::a_public_client_names_itself,
             authentication::a_certified_client_is_known_by_its_name_and_its_tokens_are_bound,
+            authentication::an_introspected_token_names_the_certificate_that_it_is_bound_to,
             authentication::a_pinned_certificate_is_known_by_itself,
             authentication::a_client_without_its_certificate_is_refused,
             proofs::a_nonce_that_is_asked_for_is_sent_without_anybody_noticing,
