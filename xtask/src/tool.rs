@@ -1,4 +1,4 @@
-//! Tools from crates.io: installed into `target/tools`, at a version that is named where they are used.
+//! Tools from the package registry: installed into `target/tools`, at a version that is named where they are used.
 
 use std::path::PathBuf;
 
