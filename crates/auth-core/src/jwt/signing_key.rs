@@ -89,6 +89,21 @@ impl SigningKey {
         Self::of(pair.ok_or(InvalidKey::Unsupported)?)
     }
 
+    /// A new key for ES256, the algorithm that servers know for proofs of possession. It is kept nowhere: what is bound to it
+    /// is lost with it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Misconfigured`] when the operating system has no randomness to give.
+    pub fn generate() -> Result<Self, Error> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).ok();
+        let key = pair.and_then(|pair| Self::of(Pair::Ecdsa(pair)).ok());
+        key.ok_or_else(|| {
+            let text = "no key could be generated; check the operating system's source of randomness";
+            Error::new(ErrorKind::Misconfigured, text)
+        })
+    }
+
     /// The same key under a name, which stands in the header of what it signs.
     #[must_use]
     pub fn with_key_id(self, key_id: impl Into<Arc<str>>) -> Self {

@@ -145,3 +145,12 @@ fn an_hmac_key_signs_as_it_mints() {
     let draft = Draft::new().with_subject("s");
     assert_eq!(draft.signed_by(&key).unwrap(), key.mint(&draft));
 }
+
+#[test]
+fn each_generated_key_is_another_and_its_signatures_verify() {
+    let (one, other) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+    assert!(is_verified(&one) && is_verified(&other));
+    assert_eq!(one.algorithm(), Algorithm::Es256);
+    let thumbprint = |key: &SigningKey| key.public_key().unwrap().thumbprint();
+    assert_ne!(thumbprint(&one), thumbprint(&other));
+}
