@@ -18,7 +18,7 @@ use crate::wire::{TokenEndpoint, Wanted};
 /// from then on the old one is never sent again.
 pub struct RefreshToken {
     asking: Asking,
-    configured: Secret,
+    configured: Option<Secret>,
     wanted: Wanted,
 }
 
@@ -29,7 +29,14 @@ impl RefreshToken {
     /// one: without a store, a program that ends loses them.
     #[must_use]
     pub fn new(endpoint: TokenEndpoint, http: Arc<dyn HttpExchange>, configured: Secret) -> Self {
-        Self { asking: Asking::new(endpoint, http), configured, wanted: Wanted::new() }
+        Self { configured: Some(configured), ..Self::stored(endpoint, http) }
+    }
+
+    /// Redeems at `endpoint` what the store of the [`TokenManager`](crate::manager::TokenManager) holds of an earlier login:
+    /// nothing is configured, and without such a store there is nothing to redeem.
+    #[must_use]
+    pub fn stored(endpoint: TokenEndpoint, http: Arc<dyn HttpExchange>) -> Self {
+        Self { asking: Asking::new(endpoint, http), configured: None, wanted: Wanted::new() }
     }
 
     /// Asks for tokens that are worth less than the login: fewer scopes, one of its resources.
@@ -54,7 +61,7 @@ impl Grant for RefreshToken {
     }
 
     fn configured(&self) -> Option<Secret> {
-        Some(self.configured.clone())
+        self.configured.clone()
     }
 
     fn token_type(&self) -> TokenType {
@@ -94,5 +101,15 @@ mod tests {
         let error = grant.obtain(&Attempt::new(None)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidGrant);
         assert!(!format!("{grant:?}").contains("r0"));
+    }
+
+    #[tokio::test]
+    async fn what_a_store_holds_of_an_earlier_login_needs_no_configuration() {
+        let http = Scripted::of([(200, TOKEN)]);
+        let endpoint = TokenEndpoint::new("https://a/t", "c", Secret::from("s")).unwrap();
+        let grant = RefreshToken::stored(endpoint, Arc::clone(&http) as _);
+        assert_eq!((grant.refresh(), grant.configured()), (Refresh::Only, None));
+        grant.obtain(&Attempt::new(Some(Secret::from("of the store")))).await.unwrap();
+        assert_eq!(http.count(), 1);
     }
 }

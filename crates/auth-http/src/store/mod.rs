@@ -7,6 +7,8 @@
 #![cfg_attr(not(feature = "file-store"), doc = "`FileStore`")]
 //! (feature `file-store`) keeps them in a file, for all processes of one user. For a keychain or a database, implement
 //! [`TokenStore`]: [`Record::to_json`] and [`Record::parse`] are the text to keep.
+//!
+//! A person who logs in or out changes the record, too: [`replace`] does so while managers share the store.
 
 mod bound;
 mod credential;
@@ -15,6 +17,7 @@ mod disk;
 #[cfg(feature = "file-store")]
 mod file;
 mod memory;
+mod taking;
 
 use async_trait::async_trait;
 use auth_core::Error;
@@ -27,6 +30,7 @@ pub use self::disk::{Disk, StdDisk};
 #[cfg(feature = "file-store")]
 pub use self::file::FileStore;
 pub use self::memory::MemoryStore;
+pub use self::taking::{lock, replace};
 
 /// Keeps one [`Record`], and the lock of whoever changes it.
 #[async_trait]
