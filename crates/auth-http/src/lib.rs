@@ -32,7 +32,8 @@
 //! * `file-store` (default): `store::FileStore`, which keeps tokens in a file, on any runtime.
 //! * `manager`: [`manager::TokenManager`], which drives [`auth_core::renewal`] on whatever runtime you have, or on a
 //!   thread without any.
-//! * `tokio` (default): `manager` with tokio's timer, and [`spawn`](manager::Builder::spawn).
+//! * `tokio` (default): `manager` with tokio's timer, and [`spawn`](manager::Builder::spawn); and
+//!   [`redirect::RedirectListener`], which hears from the browser that a person logs in with.
 
 #[cfg(feature = "client")]
 pub mod client;
@@ -43,6 +44,8 @@ pub mod freshness;
 pub mod grant;
 #[cfg(feature = "manager")]
 pub mod manager;
+#[cfg(feature = "tokio")]
+pub mod redirect;
 pub mod store;
 #[cfg(test)]
 mod testing;

@@ -100,6 +100,16 @@ impl PendingLogin {
         with_query(self.endpoint.url.uri(), pairs)
     }
 
+    /// Whether what the browser was redirected to is an answer to this login, be it a code or an error: it has its state, once.
+    /// What is not can be of anybody, and says nothing about this login.
+    #[must_use]
+    pub fn recognizes(&self, redirected: &str) -> bool {
+        let pairs = form_urlencoded::parse(query(redirected).as_bytes());
+        let mut states = pairs.filter(|(name, _)| name == "state").map(|(_, state)| state.into_owned());
+        // The comparison takes constant time.
+        states.next().map(Secret::from).as_ref() == Some(&self.state) && states.next().is_none()
+    }
+
     /// Reads what the browser was redirected to: the whole URL, its path and query, or the query alone.
     ///
     /// # Errors
@@ -107,10 +117,8 @@ impl PendingLogin {
     /// [`Refused`](ErrorKind::Refused) when the state or the issuer is not of this login, or whoever was asked said no;
     /// [`MalformedResponse`](ErrorKind::MalformedResponse) when there is no code in it, or a parameter stands twice.
     pub fn read(&self, redirected: &str) -> Result<AuthorizationCode, Error> {
-        let query = redirected.split_once('?').map_or(redirected, |(_, query)| query);
-        let query = query.split_once('#').map_or(query, |(query, _)| query);
         let mut answer = Answer::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in form_urlencoded::parse(query(redirected).as_bytes()) {
             let member = match &*name {
                 "state" => &mut answer.state,
                 "iss" => &mut answer.issuer,
@@ -202,6 +210,12 @@ impl fmt::Debug for AuthorizationCode {
             .field("redirect_uri", redirect_uri)
             .finish_non_exhaustive()
     }
+}
+
+/// The query of a URL, or of what is left of one.
+fn query(redirected: &str) -> &str {
+    let query = redirected.split_once('?').map_or(redirected, |(_, query)| query);
+    query.split_once('#').map_or(query, |(query, _)| query)
 }
 
 fn refused(message: &'static str) -> Error {

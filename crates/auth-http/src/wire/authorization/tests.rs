@@ -128,3 +128,20 @@ proptest::proptest! {
         proptest::prop_assert!(pending(&endpoint()).read(&query).is_err());
     }
 }
+
+#[test]
+fn an_answer_of_anybody_else_is_not_recognized_whatever_it_says() {
+    let login = pending(&endpoint().with_issuer("https://as.example.com"));
+    for own in [
+        format!("https://client.example.com/cb?state={STATE}&code=1#f"),
+        format!("/cb?error=access_denied&state={STATE}"),
+        format!("state={STATE}&iss=https%3A%2F%2Fevil.example&code=1&code=2"),
+    ] {
+        assert!(login.recognizes(&own), "{own}");
+    }
+    for other in ["", "/cb", "/cb?code=1", "/cb?state=&code=1", "/cb?state=x&code=1", "/cb?State=x"] {
+        assert!(!login.recognizes(other), "{other}");
+    }
+    assert!(!login.recognizes(&format!("state={STATE}&state={STATE}")));
+    assert!(!login.recognizes(&format!("/cb#?state={STATE}x")));
+}
