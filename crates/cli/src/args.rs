@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use auth_core::Secret;
 use clap::{Args, Parser, Subcommand};
 
+use crate::login::LoginOptions;
+use crate::revoke_command::RevokeOptions;
+use crate::token_command::TokenOptions;
+
 /// Realtime connections that stay authenticated.
 #[derive(Debug, Parser)]
 #[command(name = "rtauth", version, propagate_version = true)]
 #[command(after_help = "\
-Exit codes: 0 done, 1 the operation failed, 2 the command line or a configuration file is wrong, 3 refused (a scope,
-capability or signature), 130 interrupted.
+Exit codes: 0 done, 1 the operation failed, 2 the command line or a configuration file is wrong, 3 refused (by a server for
+good, or a scope, capability or signature), 4 timed out, 130 interrupted.
 With --json every line on standard output is one JSON object; diagnostics go to standard error.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -23,6 +27,9 @@ pub(crate) enum Command {
     Demo(DemoOptions),
     Gateway(GatewayOptions),
     Inspect(InspectOptions),
+    Login(Box<LoginOptions>),
+    Revoke(Box<RevokeOptions>),
+    Token(Box<TokenOptions>),
     TokenRequest(TokenRequestOptions),
 }
 

@@ -1,10 +1,13 @@
 //! How a command ends: the exit codes that scripts rely on.
 
+use std::error::Error as _;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+
+use auth_core::{Error, ErrorKind};
 
 /// Why a command failed, and with it its exit code.
 #[derive(Debug)]
@@ -16,6 +19,10 @@ pub enum Failure {
     Usage(String),
     /// What was asked for was refused (exit code 3); the output has said why.
     Refused,
+    /// A server refused for good (exit code 3).
+    Denied(String),
+    /// No answer came in time (exit code 4).
+    TimedOut(String),
     /// Somebody asked the process to end before it was done (exit code 130, as shells have it for Ctrl-C).
     Interrupted,
 }
@@ -25,7 +32,8 @@ impl Failure {
         match self {
             Self::Operation(_) => 1,
             Self::Usage(_) => 2,
-            Self::Refused => 3,
+            Self::Refused | Self::Denied(_) => 3,
+            Self::TimedOut(_) => 4,
             Self::Interrupted => 130,
         }
     }
@@ -41,10 +49,40 @@ impl Failure {
     }
 }
 
+impl From<Error> for Failure {
+    /// Kind, advice, code and cause, with the exit code that the kind has.
+    fn from(error: Error) -> Self {
+        let mut text = error.to_string();
+        // What is between says the same in other words.
+        let mut cause = error.source();
+        while let Some(deeper) = cause.and_then(|cause| cause.source()) {
+            cause = Some(deeper);
+        }
+        if let Some(cause) = cause.map(ToString::to_string).filter(|cause| !text.contains(cause)) {
+            text = format!("{text}: {cause}");
+        }
+        let kind = serde_json::to_value(error.kind());
+        let kind = kind.as_ref().ok().and_then(|kind| kind.as_str()).unwrap_or("failed");
+        let text = format!("{kind}: {text}");
+        match error.kind() {
+            ErrorKind::Misconfigured => Self::Usage(text),
+            ErrorKind::Timeout => Self::TimedOut(text),
+            ErrorKind::InsufficientScope
+            | ErrorKind::InvalidClient
+            | ErrorKind::InvalidGrant
+            | ErrorKind::InvalidToken
+            | ErrorKind::Refused => Self::Denied(text),
+            _ => Self::Operation(text),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Operation(text) | Self::Usage(text) => formatter.write_str(text),
+            Self::Operation(text) | Self::Usage(text) | Self::Denied(text) | Self::TimedOut(text) => {
+                formatter.write_str(text)
+            }
             Self::Refused => formatter.write_str("refused"),
             Self::Interrupted => formatter.write_str("interrupted"),
         }

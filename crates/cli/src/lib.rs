@@ -3,11 +3,17 @@
 mod args;
 mod clock;
 pub mod demo;
+mod environment;
 mod exit;
 mod files;
 mod gateway_command;
 mod inspect;
+mod login;
+mod patience;
+mod revoke_command;
 mod signals;
+mod source;
+mod token_command;
 mod token_request_command;
 
 use std::process::ExitCode;
@@ -25,6 +31,9 @@ pub fn run() -> ExitCode {
         Command::Demo(options) => demo::command(&options, demo::gateway_config(options.listen)),
         Command::Gateway(options) => gateway_command::command(&options),
         Command::Inspect(options) => inspect::command(&options),
+        Command::Login(options) => login::command(&options),
+        Command::Revoke(options) => revoke_command::command(&options),
+        Command::Token(options) => token_command::command(&options),
         Command::TokenRequest(options) => token_request_command::command(&options),
     }
 }

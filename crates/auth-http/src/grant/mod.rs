@@ -82,3 +82,47 @@ pub trait Grant: Send + Sync {
         None
     }
 }
+
+/// A grant that is chosen while the program runs.
+#[async_trait]
+impl Grant for Box<dyn Grant> {
+    async fn obtain(&self, attempt: &Attempt) -> Result<TokenResponse, Error> {
+        (**self).obtain(attempt).await
+    }
+
+    fn refresh(&self) -> Refresh {
+        (**self).refresh()
+    }
+
+    fn token_type(&self) -> TokenType {
+        (**self).token_type()
+    }
+
+    fn configured(&self) -> Option<Secret> {
+        (**self).configured()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::testing::{Fixed, Scripted, es256};
+    use crate::wire::{ClientAuthentication, Dpop, TokenEndpoint};
+
+    #[tokio::test]
+    async fn a_boxed_grant_is_as_the_one_in_the_box() {
+        let bound = crate::testing::TOKEN.replace("Bearer", "DPoP");
+        let http = Scripted::new([Ok(crate::testing::reply(200, &[], &bound))]);
+        let client = ClientAuthentication::none("c").unwrap();
+        let endpoint = TokenEndpoint::for_client("https://a/t", client).unwrap();
+        let endpoint = endpoint.with_dpop(Dpop::new(es256(), Fixed::new()).unwrap());
+        let grant: Box<dyn Grant> =
+            Box::new(RefreshToken::new(endpoint, Arc::clone(&http) as _, Secret::from("r0")));
+        assert_eq!((grant.refresh(), grant.token_type()), (Refresh::Only, TokenType::Dpop));
+        assert_eq!(grant.configured(), Some(Secret::from("r0")));
+        grant.obtain(&Attempt::new(Some(Secret::from("r1")))).await.unwrap();
+        assert_eq!(http.count(), 1);
+    }
+}

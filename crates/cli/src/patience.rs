@@ -1,0 +1,50 @@
+//! How long a command waits for others: until its time is over, or somebody asks it to end.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::Sleep;
+
+use crate::exit::Failure;
+use crate::signals::Signals;
+
+/// One deadline for all that a command waits for.
+pub(crate) struct Patience {
+    limit: Duration,
+    over: Pin<Box<Sleep>>,
+    signals: Signals,
+}
+
+impl Patience {
+    /// Begins to wait. From here on Ctrl-C is heard here: what reads standard input comes before.
+    pub(crate) fn of(limit: Duration) -> Result<Self, Failure> {
+        let signals =
+            Signals::listen().map_err(|error| Failure::Operation(format!("no signal handler: {error}")))?;
+        Ok(Self { limit, over: Box::pin(tokio::time::sleep(limit)), signals })
+    }
+
+    /// Waits for `work`, which is dropped at the end of the patience.
+    pub(crate) async fn within<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = self.signals.next() => Err(Failure::Interrupted),
+            () = &mut self.over => Err(Failure::TimedOut(format!(
+                "timeout: nothing came of it in {} s; try again later, or raise --timeout",
+                self.limit.as_secs()
+            ))),
+        }
+    }
+
+    /// Waits for what bounds its own time and must not be cut off; only a signal ends it.
+    pub(crate) async fn settle(&mut self, work: impl Future<Output = ()>) -> Result<(), Failure> {
+        tokio::select! {
+            biased;
+            () = work => Ok(()),
+            () = self.signals.next() => Err(Failure::Interrupted),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `rtauth token`: one token, from wherever the flags say, through the cache that all processes share.
+
+mod details;
+mod witness;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_core::{Demand, Token, TokenSource as _};
+use auth_http::manager::TokenManager;
+use auth_http::store::{MemoryStore, TokenStore};
+use clap::Args;
+
+use self::details::Details;
+use self::witness::Witness;
+use crate::exit::{self, Failure, complain};
+use crate::patience::Patience;
+use crate::source::{Prepared, Renewed, Source, SourceOptions};
+
+/// Obtains a token and prints it as JSON: `token`, `issued` and `expires` in milliseconds since the epoch, `scope`.
+///
+/// What is not known is left out. A token that is bound to a key has `tokenType`, "DPoP". The token goes to standard output
+/// and nowhere else; what went wrong goes to standard error.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Secrets come from files, standard input (`-`) or the environment (RTAUTH_CLIENT_SECRET, RTAUTH_REFRESH_TOKEN), never from
+the command line, where other users of this machine see them. Plain http is for servers of this machine only. The proxy
+variables of the environment (HTTPS_PROXY, NO_PROXY …) are heeded.
+
+Exit code 0 with a token, 1 if there was none, 2 if the flags or a file are wrong, 3 if the server refused for good, 4 if no
+answer came in time, 130 if interrupted.
+
+Examples:
+
+    rtauth token --token-url https://api.example.com/oauth/token --client-id abc --client-secret-file secret.txt
+    printf %s \"$SECRET\" | rtauth token --issuer https://as.example.com --client-id abc --client-secret-file -
+    rtauth token --issuer https://as.example.com --client-id abc --client-key-file key.pem --store tokens.json
+    rtauth token --issuer https://as.example.com --client-id app --grant refresh_token --store login.json   # after rtauth login
+    rtauth token --issuer https://as.example.com --client-id abc --client-key-file key.pem \\
+        --grant token_exchange --subject-token-file user.jwt --subject-token-type jwt --audience calendar
+    rtauth token --source static --token-file token.txt --json")]
+pub(crate) struct TokenOptions {
+    #[command(flatten)]
+    source: SourceOptions,
+
+    /// How long all of it may take, in seconds, from 1 to 600.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+
+    /// One line instead of an indented object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn command(options: &TokenOptions) -> ExitCode {
+    exit::run("token", token(options))
+}
+
+async fn token(options: &TokenOptions) -> Result<(), Failure> {
+    let timeout = Duration::from_secs(options.timeout);
+    let prepared = Prepared::read("token", &options.source, timeout)?;
+    let mut patience = Patience::of(timeout)?;
+    let print = |details: Details| exit::print(details.render(options.json).expose());
+    match patience.within(prepared.open()).await? {
+        Source::Fixed(token) => print(Details::fixed(token)),
+        Source::Renewed(renewed) => {
+            let (store, witness) = (store_of(&renewed), Arc::new(Witness::default()));
+            let manager = TokenManager::builder(renewed.grant)
+                .with_policy(renewed.policy)
+                .with_store(Arc::clone(&store))
+                .with_observer(Arc::clone(&witness) as _)
+                .spawn();
+            let obtained = patience
+                .within(async {
+                    let token = obtain(&manager, options.source.refresh, &witness).await?;
+                    Ok(Details::of(&token, &*store, &witness).await)
+                })
+                .await;
+            // Whatever came of it: a refresh token that was sent, or is not saved yet, is seen through.
+            let printed = obtained.and_then(print);
+            let settled = patience.settle(manager.shut_down()).await;
+            printed.and(settled).and_then(|()| saved(&witness))
+        }
+    }
+}
+
+/// A store even where nobody asked for one: it says when a token was issued.
+fn store_of(renewed: &Renewed) -> Arc<dyn TokenStore> {
+    renewed.store.clone().unwrap_or_else(|| Arc::new(MemoryStore::new()))
+}
+
+/// A token that lives; with `refresh`, not the one that was in the store.
+async fn obtain(manager: &TokenManager, refresh: bool, witness: &Witness) -> Result<Token, Failure> {
+    let token = manager.token(Demand::Current).await?;
+    if refresh && witness.issued().is_none() {
+        return Ok(manager.token(Demand::InsteadOf(token.generation())).await?);
+    }
+    Ok(token)
+}
+
+/// Whether what must outlive this process is on disk.
+fn saved(witness: &Witness) -> Result<(), Failure> {
+    if witness.has_lost_a_login() {
+        let text = "store_failed: the token is good, but the refresh token that came with it could not be saved, and the old \
+                    one may be spent; mend the disk, and log in again";
+        return Err(Failure::Operation(text.to_owned()));
+    }
+    if let Some(kind) = witness.store_failure() {
+        complain("token", format_args!("the store could not be used ({kind}), so the token is not shared"));
+    }
+    Ok(())
+}
