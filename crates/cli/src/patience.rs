@@ -1,6 +1,6 @@
 //! How long a command waits for others: until its time is over, or somebody asks it to end.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use tokio::time::Sleep;
@@ -13,6 +13,7 @@ pub(crate) struct Patience {
     limit: Duration,
     over: Pin<Box<Sleep>>,
     signals: Signals,
+    interrupted: bool,
 }
 
 impl Patience {
@@ -20,7 +21,7 @@ impl Patience {
     pub(crate) fn of(limit: Duration) -> Result<Self, Failure> {
         let signals =
             Signals::listen().map_err(|error| Failure::Operation(format!("no signal handler: {error}")))?;
-        Ok(Self { limit, over: Box::pin(tokio::time::sleep(limit)), signals })
+        Ok(Self { limit, over: Box::pin(tokio::time::sleep(limit)), signals, interrupted: false })
     }
 
     /// Waits for `work`, which is dropped at the end of the patience.
@@ -31,7 +32,10 @@ impl Patience {
         tokio::select! {
             biased;
             done = work => done,
-            () = self.signals.next() => Err(Failure::Interrupted),
+            () = self.signals.next() => {
+                self.interrupted = true;
+                Err(Failure::Interrupted)
+            }
             () = &mut self.over => Err(Failure::TimedOut(format!(
                 "timeout: nothing came of it in {} s; try again later, or raise --timeout",
                 self.limit.as_secs()
@@ -39,12 +43,21 @@ impl Patience {
         }
     }
 
-    /// Waits for what bounds its own time and must not be cut off; only a signal ends it.
+    /// Waits for what bounds its own time and would lose something if it were cut off: only who asks twice ends it.
     pub(crate) async fn settle(&mut self, work: impl Future<Output = ()>) -> Result<(), Failure> {
-        tokio::select! {
-            biased;
-            () = work => Ok(()),
-            () = self.signals.next() => Err(Failure::Interrupted),
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut work => break,
+                () = self.signals.next() => {
+                    if self.interrupted {
+                        return Err(Failure::Interrupted);
+                    }
+                    self.interrupted = true;
+                }
+            }
         }
+        if self.interrupted { Err(Failure::Interrupted) } else { Ok(()) }
     }
 }

@@ -128,11 +128,6 @@ mod tests {
         use super::*;
         use crate::store::FileStore;
 
-        fn plant(path: &std::path::Path, text: &str) {
-            fs::write(path, text).unwrap();
-            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-        }
-
         #[tokio::test]
         async fn two_stores_on_one_file_wait_for_each_other() {
             let folder = tempfile::tempdir().unwrap();
@@ -155,13 +150,17 @@ mod tests {
             let path = folder.path().join("tokens.json");
             let store = FileStore::open(&path).unwrap();
             let timer = TokioTimer::start();
-            plant(&path, "damaged");
+            let plant = |text: &str| {
+                fs::write(&path, text).unwrap();
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            };
+            plant("damaged");
             replace(&store, &timer, login("new")).await.unwrap();
             assert_eq!(store.load().await.unwrap(), Some(Record { revision: 1, ..login("new") }));
             assert!(folder.path().join("tokens.json.unreadable-1").exists());
 
             let newer = r#"{"version":99}"#;
-            plant(&path, newer);
+            plant(newer);
             let error = replace(&store, &timer, login("new")).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Misconfigured);
             assert_eq!(fs::read_to_string(&path).unwrap(), newer);

@@ -10,7 +10,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Waits for `work`, and shows meanwhile what is left of `left`, if it is to be shown.
 pub(super) async fn during<T>(work: impl Future<Output = T>, mut left: Duration, is_shown: bool) -> T {
     let mut work = pin!(work);
-    let _line = is_shown.then_some(Line);
+    let _line = is_shown.then(|| Line);
     let mut seconds = tokio::time::interval(SECOND);
     loop {
         tokio::select! {

@@ -60,7 +60,7 @@ pub(crate) struct LoginOptions {
     device: bool,
 
     /// With --device: where such logins begin; by default, where --issuer says that it is.
-    #[arg(long, value_name = "URL", requires = "device")]
+    #[arg(long, value_name = "URL")]
     device_authorization_url: Option<String>,
 
     /// Where the browser brings the answer, as it is registered with the server: a URL of this machine. Without a port, a
@@ -112,6 +112,10 @@ struct Login<'a> {
 }
 
 async fn login(options: &LoginOptions) -> Result<(), Failure> {
+    if options.device_authorization_url.is_some() && !options.device {
+        let text = "--device-authorization-url is for --device; say --device, or leave it out";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let mut secrets = Secrets::default();
     let client = Client::read("login", &options.client, &mut secrets, REQUEST)?;
     let wanted = source::wanted(&options.wanted)?;
