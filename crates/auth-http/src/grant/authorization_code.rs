@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use auth_core::oauth::{TokenResponse, TokenType};
 use auth_core::renewal::{Attempt, Refresh};
 use auth_core::scope::Scopes;
-use auth_core::{Error, ErrorKind};
+use auth_core::{Error, ErrorKind, Retry};
 
 use super::Grant;
 use super::asking::Asking;
@@ -62,6 +62,8 @@ impl Grant for AuthorizationCode {
         })?;
         let wanted = self.wanted.clone().with_scope(Scopes::default());
         match self.asking.ask(&code.form().with_wanted(&wanted), attempt).await {
+            // The answer is there, and settles it: the code is spent, on a token that nobody can use.
+            Err(error) if error.is_in_doubt() && error.retry() == Retry::Never => Err(error),
             Err(error) if error.is_in_doubt() => Err(Error::new(
                 ErrorKind::InvalidGrant,
                 "whether the login's code was redeemed is unknown, since its answer was lost; log in again",
@@ -101,8 +103,8 @@ impl fmt::Debug for AuthorizationCode {
 
 #[cfg(test)]
 mod tests {
+    use auth_core::Secret;
     use auth_core::oauth::CodeVerifier;
-    use auth_core::{Retry, Secret};
 
     use super::*;
     use crate::testing::{Scripted, TOKEN, reply};
@@ -153,6 +155,20 @@ mod tests {
             }
             assert_eq!(http.count(), 1);
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_came_and_can_not_be_used_says_why_itself_and_uses_the_code_up() {
+        let http = Scripted::of([(200, TOKEN)]);
+        let grant = grant(&http);
+        let dpop = crate::wire::Dpop::new(crate::testing::es256(), crate::testing::Fixed::new()).unwrap();
+        let endpoint = TokenEndpoint::for_client("https://a/t", ClientAuthentication::none("c").unwrap());
+        let bound = Asking::new(endpoint.unwrap().with_dpop(dpop), Arc::clone(&http) as _);
+        let grant = AuthorizationCode { asking: bound, ..grant };
+        let error = obtain(&grant, None).await.unwrap_err();
+        assert!(error.to_string().contains("a bearer token where one bound to a key"), "{error}");
+        assert_eq!(obtain(&grant, None).await.unwrap_err().retry(), Retry::Reauthorize);
+        assert_eq!(http.count(), 1);
     }
 
     #[tokio::test]
