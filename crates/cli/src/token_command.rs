@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_core::scope::Scopes;
 use auth_core::{Demand, Token, TokenSource as _};
 use auth_http::manager::TokenManager;
 use auth_http::store::{MemoryStore, TokenStore};
@@ -16,7 +17,7 @@ use self::details::Details;
 use self::witness::Witness;
 use crate::exit::{self, Failure, complain};
 use crate::patience::Patience;
-use crate::source::{Prepared, Renewed, Source, SourceOptions};
+use crate::source::{self, Prepared, Renewed, Source, SourceOptions};
 
 /// Obtains a token and prints it as JSON: `token`, `issued` and `expires` in milliseconds since the epoch, `scope`.
 ///
@@ -59,6 +60,7 @@ pub(crate) fn command(options: &TokenOptions) -> ExitCode {
 
 async fn token(options: &TokenOptions) -> Result<(), Failure> {
     let timeout = Duration::from_secs(options.timeout);
+    let wanted: Scopes = source::wanted(&options.source.oauth.wanted)?.scope().clone();
     let prepared = Prepared::read("token", &options.source, timeout)?;
     let mut patience = Patience::of(timeout)?;
     let print = |details: Details| exit::print(details.render(options.json).expose());
@@ -74,6 +76,7 @@ async fn token(options: &TokenOptions) -> Result<(), Failure> {
             let obtained = patience
                 .within(async {
                     let token = obtain(&manager, options.source.refresh, &witness).await?;
+                    complain_of_scope(&token, &wanted, &witness);
                     Ok(Details::of(&token, &*store, &witness).await)
                 })
                 .await;
@@ -90,13 +93,28 @@ fn store_of(renewed: &Renewed) -> Arc<dyn TokenStore> {
     renewed.store.clone().unwrap_or_else(|| Arc::new(MemoryStore::new()))
 }
 
-/// A token that lives; with `refresh`, not the one that was in the store.
+/// A token that lives: that of the store, unless it is due to be renewed, or `refresh` says that it was refused.
 async fn obtain(manager: &TokenManager, refresh: bool, witness: &Witness) -> Result<Token, Failure> {
     let token = manager.token(Demand::Current).await?;
-    if refresh && witness.issued().is_none() {
-        return Ok(manager.token(Demand::InsteadOf(token.generation())).await?);
+    let demand = match (witness.issued(), token.renew_in()) {
+        (Some(_), _) => return Ok(token),
+        (None, _) if refresh => Demand::InsteadOf(token.generation()),
+        // This process does not live to renew it in the background. If that fails, the old one will do.
+        (None, Some(Duration::ZERO)) => Demand::NewerThan(token.generation()),
+        (None, _) => return Ok(token),
+    };
+    Ok(manager.token(demand).await?)
+}
+
+/// Says what a token of the store lacks: it was obtained for whoever came first.
+fn complain_of_scope(token: &Token, wanted: &Scopes, witness: &Witness) {
+    let missing = token.scope().map(|granted| granted.missing(wanted)).unwrap_or_default();
+    if witness.issued().is_none() && !missing.is_empty() {
+        let text = format!(
+            "the stored token lacks {missing}; --refresh asks for another, or use a store of its own"
+        );
+        complain("token", text);
     }
-    Ok(token)
 }
 
 /// Whether what must outlive this process is on disk.

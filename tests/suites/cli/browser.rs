@@ -1,6 +1,8 @@
 //! `rtauth login` with a browser, which the test is: it reads the printed URL, and follows the redirect.
 
 use auth_core::oauth::CodeVerifier;
+#[cfg(target_os = "linux")]
+use realtime_auth_tests::authority::Authority;
 
 use super::*;
 
@@ -238,6 +240,48 @@ async fn a_login_without_a_refresh_token_is_kept_and_said_to_end() {
     let (code, stderr) = running.end().await;
     assert_eq!(code, Some(0));
     assert!(stderr.contains("offline_access"), "{stderr}");
+}
+
+/// Secrets of the client, of the code, of the tokens and of the older login: none shows anywhere.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_secret_shows_in_arguments_output_or_logs() {
+    let (desk, server) = (Desk::new(), server("code=canary-code").await);
+    desk.logged_in().await;
+    desk.put("key.pem", &Authority::new().unwrap().certify("key").unwrap().key_pem);
+    let (authorize, token) = (format!("{}/authorize", server.url()), format!("{}/token", server.url()));
+    let mut command = desk.rtauth(&["login", "--no-browser", "--client-id", "app", "--store", "login.json"]);
+    command.args([
+        "--authorization-url",
+        &authorize,
+        "--token-url",
+        &token,
+        "--client-secret-file",
+        "secret",
+    ]);
+    command.args(["--dpop", "--dpop-key-file", "key.pem"]).env("RUST_LOG", "trace");
+    let mut running = Running::start(command);
+    let mut shown = String::new();
+    let url = loop {
+        let line = running.lines.next_line().await.unwrap().unwrap();
+        shown.push_str(&line);
+        if line.starts_with("http://") {
+            break line;
+        }
+    };
+    let arguments = fs::read(format!("/proc/{}/cmdline", running.process.id().unwrap())).unwrap();
+    assert!(String::from_utf8_lossy(&arguments).contains("login.json"), "the control");
+    shown.push_str(&String::from_utf8_lossy(&arguments));
+    shown.push_str(&browse(&url).await);
+    while let Some(line) = running.lines.next_line().await.unwrap() {
+        shown.push_str(&line);
+    }
+    let (code, stderr) = running.end().await;
+    shown.push_str(&stderr);
+    // A bearer token in place of a bound one: the failure shows nothing either.
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(shown.contains("bearer token where one bound to a key") && !shown.contains("canary"), "{shown}");
+    assert!(header(&of_grant(&server, "authorization_code")[0], "dpop").is_some());
 }
 
 #[tokio::test]

@@ -22,7 +22,8 @@ async fn asked(desk: &Desk, more: &[&str]) -> String {
     let server = server().await;
     let output = token(desk, &server, more).await;
     assert_eq!(printed(&output)["token"], "canary-token-1");
-    assert!(!String::from_utf8_lossy(&output.stderr).contains("canary"), "{output:?}");
+    let shown = String::from_utf8_lossy(&output.stdout).replacen("canary-token-1", "", 1);
+    assert!(!shown.contains("canary") && output.stderr.is_empty(), "{output:?}");
     let [request] = server.requests().try_into().unwrap();
     request
 }
@@ -221,6 +222,47 @@ async fn processes_that_share_a_store_ask_once() {
     let issued = [issued(&outputs.0), issued(&outputs.1), issued(&outputs.2), issued(&outputs.3)];
     assert!(issued.iter().all(|time| time.abs_diff(issued[0]) <= 1), "{issued:?}");
     assert_eq!(server.requests().len(), 1);
+}
+
+/// A token in the store that lives for `left` of its hour.
+async fn stored(desk: &Desk, left: Duration) {
+    desk.logged_in().await;
+    let mut record = desk.record().await.unwrap();
+    let token = record.access_token.as_mut().unwrap();
+    let age = Duration::from_secs(3_600).saturating_sub(left);
+    let earlier = |time: Timestamp| Timestamp::since_epoch(Duration::from_millis(time.as_millis()) - age);
+    (token.issued, token.expires) = (earlier(token.issued), earlier(token.expires));
+    token.scope = Some("a".parse().unwrap());
+    desk.store().try_lock().await.unwrap().unwrap().save(&record).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stored_token_is_renewed_when_it_is_due_and_serves_where_that_fails() {
+    let (desk, server) = (Desk::new(), server().await);
+    let more = ["--client-secret-file", "secret", "--store", "login.json"];
+    stored(&desk, Duration::from_secs(60)).await;
+    let short = token(&desk, &server, &[&more[..], &["--lead", "5"]].concat()).await;
+    assert_eq!((&printed(&short)["token"], server.requests().len()), (&"canary-token-0".into(), 0));
+
+    let failing =
+        Script::serve(vec![Answer::http(400, JSON, r#"{"error":"invalid_client"}"#)]).await.unwrap();
+    assert_eq!(printed(&token(&desk, &failing, &more).await)["token"], "canary-token-0");
+    assert_eq!(failing.requests().len(), 1);
+
+    assert_eq!(printed(&token(&desk, &server, &more).await)["token"], "canary-token-1");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stored_token_that_lacks_a_scope_is_said_to() {
+    let (desk, server) = (Desk::new(), server().await);
+    stored(&desk, Duration::from_secs(3_000)).await;
+    let more = ["--client-secret-file", "secret", "--store", "login.json", "--scope", "a"];
+    let enough = token(&desk, &server, &more).await;
+    assert_eq!((&printed(&enough)["scope"], enough.stderr.len()), (&"a".into(), 0));
+    let output = token(&desk, &server, &[&more[..], &["--scope", "b"]].concat()).await;
+    assert_eq!(printed(&output)["token"], "canary-token-0");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("the stored token lacks b; --refresh"));
 }
 
 #[tokio::test]

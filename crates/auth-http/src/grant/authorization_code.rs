@@ -28,7 +28,8 @@ pub struct AuthorizationCode {
 impl AuthorizationCode {
     /// Redeems `code` at `endpoint`, and then the refresh tokens that come of it.
     ///
-    /// A store that holds the refresh token of an earlier login is believed first: empty it before a new one.
+    /// A store that holds the refresh token of an earlier login is believed first: empty it before a new one, by
+    /// [`replace`](crate::store::replace) with a record without tokens.
     #[must_use]
     pub fn new(endpoint: TokenEndpoint, http: Arc<dyn HttpExchange>, code: wire::AuthorizationCode) -> Self {
         Self { asking: Asking::new(endpoint, http), code: Mutex::new(Some(code)), wanted: Wanted::new() }

@@ -20,11 +20,13 @@ pub(crate) struct SourceOptions {
     pub(crate) oauth: OauthOptions,
 
     /// Keep tokens in this file, between runs and shared with other processes. While one in it lives, nothing is asked; a
-    /// refresh token that a server replaces is safe in it before it is used. One file for each login.
+    /// refresh token that a server replaces is safe in it before it is used. One file for each client and each login: whose
+    /// tokens it holds is not written in it.
     #[arg(long, value_name = "FILE", help_heading = "Keeping tokens")]
     pub(crate) store: Option<PathBuf>,
 
-    /// Renew a token this many seconds before it expires: 120 by default, and never more than half of its life.
+    /// Renew a stored token this many seconds before it expires: 120 by default, and never more than half of its life. If that
+    /// fails, one that still lives will do.
     #[arg(long, value_name = "SECONDS", help_heading = "Keeping tokens")]
     pub(crate) lead: Option<u64>,
 
