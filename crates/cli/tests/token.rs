@@ -106,7 +106,8 @@ fn a_token_is_printed_with_what_is_known_of_it_and_nothing_else() {
     assert_eq!(names, ["expires", "issued", "scope", "token"]);
     assert_eq!(token["scope"], "a b");
     let life = token["expires"].as_u64().unwrap() - token["issued"].as_u64().unwrap();
-    assert!((599_000..=600_000).contains(&life), "{life}");
+    // Two readings of the clock: a millisecond more or less.
+    assert!((599_000..=600_010).contains(&life), "{life}");
     assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "one line with --json");
     assert!(output.stderr.is_empty(), "{output:?}");
 
@@ -212,7 +213,7 @@ fn a_server_that_says_nothing_ends_in_a_timeout() {
         .output()
         .unwrap();
     let stderr = failed(&output, 4);
-    assert!(stderr.contains("timeout: ") && stderr.contains("try again"), "{stderr}");
+    assert!(stderr.starts_with("rtauth token: timeout: "), "{stderr}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ async fn a_person_logs_in_and_the_login_is_in_the_store_and_nowhere_else() {
     assert_eq!(parameter(&url, "scope").as_deref(), Some("a b offline_access"));
     assert_eq!(parameter(&url, "code_challenge_method").as_deref(), Some("S256"));
     let page = browse(&url).await;
-    assert!(page.contains("You are logged in"), "{page}");
+    assert!(page.contains("Back to the program"), "{page}");
     let done = running.event().await;
     assert_eq!(
         (&done["event"], &done["refreshable"], &done["scope"]),

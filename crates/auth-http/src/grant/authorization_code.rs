@@ -162,7 +162,7 @@ mod tests {
     async fn an_answer_that_came_and_can_not_be_used_says_why_itself_and_uses_the_code_up() {
         let http = Scripted::of([(200, TOKEN)]);
         let grant = grant(&http);
-        let dpop = crate::wire::Dpop::new(crate::testing::es256(), crate::testing::Fixed::new()).unwrap();
+        let dpop = wire::Dpop::new(crate::testing::es256(), crate::testing::Fixed::new()).unwrap();
         let endpoint = TokenEndpoint::for_client("https://a/t", ClientAuthentication::none("c").unwrap());
         let bound = Asking::new(endpoint.unwrap().with_dpop(dpop), Arc::clone(&http) as _);
         let grant = AuthorizationCode { asking: bound, ..grant };

@@ -41,9 +41,12 @@ impl Page {
 
     const fn texts(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Done => {
-                ("200 OK", "You are logged in", "You may close this window and go back to the program.")
-            }
+            // The code is still to be redeemed: that somebody is logged in only the program can say.
+            Self::Done => (
+                "200 OK",
+                "Back to the program",
+                "It has what it needs to log you in. You may close this window.",
+            ),
             Self::Refused => (
                 "200 OK",
                 "You are not logged in",

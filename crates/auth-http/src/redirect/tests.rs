@@ -56,7 +56,7 @@ async fn the_browsers_answer_ends_the_wait_and_shows_a_page_that_nobody_keeps() 
     let (code, page) = visited(&listener, get(&authority(&listener), &answer("code=canary"))).await;
     let form = format!("{:?}", code.unwrap());
     assert!(form.contains(listener.redirect_uri()), "{form}");
-    assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("You are logged in"), "{page}");
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("Back to the program"), "{page}");
     for header in ["Cache-Control: no-store", "Referrer-Policy: no-referrer", "Connection: close"] {
         assert!(page.contains(&format!("\r\n{header}\r\n")), "{header}: {page}");
     }

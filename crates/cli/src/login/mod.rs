@@ -26,7 +26,7 @@ use crate::source::{self, Client, ClientOptions, DpopOptions, Secrets, WantedOpt
 /// Logs a person in, with a browser or with a code that is typed on another device, and keeps the login in a file.
 ///
 /// The login is a refresh token, which `rtauth token --grant refresh_token --store FILE` redeems from then on. An
-/// older login in the file is replaced, not redeemed. The browser's answer comes to a port of this machine, and the code in
+/// older login in the file is replaced, not redeemed; to end it at the server too, `rtauth revoke` it first. The browser's answer comes to a port of this machine, and the code in
 /// it can be redeemed by this command only (PKCE).
 #[derive(Debug, Args)]
 #[command(after_help = "\
