@@ -96,7 +96,7 @@ fn store_of(renewed: &Renewed) -> Arc<dyn TokenStore> {
 /// A token that lives: that of the store, unless it is due to be renewed, or `refresh` says that it was refused.
 async fn obtain(manager: &TokenManager, refresh: bool, witness: &Witness) -> Result<Token, Failure> {
     let token = manager.token(Demand::Current).await?;
-    let demand = match (witness.issued(), token.renew_in()) {
+    let demand = match (witness.issued(&token), token.renew_in()) {
         (Some(_), _) => return Ok(token),
         (None, _) if refresh => Demand::InsteadOf(token.generation()),
         // This process does not live to renew it in the background. If that fails, the old one will do.
@@ -109,7 +109,7 @@ async fn obtain(manager: &TokenManager, refresh: bool, witness: &Witness) -> Res
 /// Says what a token of the store lacks: it was obtained for whoever came first.
 fn complain_of_scope(token: &Token, wanted: &Scopes, witness: &Witness) {
     let missing = token.scope().map(|granted| granted.missing(wanted)).unwrap_or_default();
-    if witness.issued().is_none() && !missing.is_empty() {
+    if witness.issued(token).is_none() && !missing.is_empty() {
         let text = format!(
             "the stored token lacks {missing}; --refresh asks for another, or use a store of its own"
         );

@@ -49,7 +49,7 @@ impl Details {
         let now = clock::now().wall;
         let mut details = Self {
             token: token.secret().clone(),
-            issued: witness.issued(),
+            issued: witness.issued(token),
             expires: token.expires_in().map(|left| now.saturating_add(left)),
             scope: token.scope().cloned(),
             token_type: token.token_type(),

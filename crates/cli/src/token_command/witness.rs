@@ -4,7 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use auth_core::observe::StoreStep;
 use auth_core::time::Timestamp;
-use auth_core::{AuthEvent, Observer};
+use auth_core::token::Generation;
+use auth_core::{AuthEvent, Observer, Token};
 
 use crate::clock;
 
@@ -15,15 +16,16 @@ pub(super) struct Witness(Mutex<Seen>);
 #[derive(Default)]
 struct Seen {
     requested: Option<Timestamp>,
-    issued: Option<Timestamp>,
+    issued: Option<(Generation, Timestamp)>,
     unsaved: bool,
     store_failure: Option<String>,
 }
 
 impl Witness {
-    /// When the token in use was asked for, if this process did: its life counts from there.
-    pub(super) fn issued(&self) -> Option<Timestamp> {
-        self.seen().issued
+    /// When this token was asked for, if this process did: its life counts from there. Else it was in the store.
+    pub(super) fn issued(&self, token: &Token) -> Option<Timestamp> {
+        let issued = self.seen().issued.filter(|(generation, _)| *generation == token.generation());
+        issued.map(|(_, at)| at)
     }
 
     /// Whether a refresh token came that is not in the store.
@@ -46,8 +48,9 @@ impl Observer for Witness {
         let mut seen = self.seen();
         match event {
             AuthEvent::TokenRequested { .. } => seen.requested = Some(clock::now().wall),
-            AuthEvent::TokenIssued { .. } => seen.issued = seen.requested,
-            AuthEvent::TokenAdopted { .. } => seen.issued = None,
+            AuthEvent::TokenIssued { generation, .. } => {
+                seen.issued = seen.requested.map(|at| (*generation, at));
+            }
             AuthEvent::RefreshTokenSaved { .. } => {
                 seen.unsaved = false;
                 seen.store_failure = None;
