@@ -97,7 +97,12 @@ pub(crate) fn complain(command: &str, text: impl fmt::Display) {
 /// Runs a command on a runtime of its own; what is still running when it ends is dropped with the runtime.
 pub(crate) fn run(name: &str, command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     let outcome = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime.block_on(command),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(command);
+            // A name that is still being resolved would hold up the end for as long as that takes.
+            runtime.shutdown_background();
+            outcome
+        }
         Err(error) => Err(Failure::Operation(format!("no runtime can be started: {error}"))),
     };
     ended(name, outcome)

@@ -25,8 +25,8 @@ pub struct AuthorizationEndpoint {
 }
 
 impl AuthorizationEndpoint {
-    /// The endpoint at `uri`, and where its answers go: an `https` URL, one on loopback, or one of a scheme of the
-    /// program's own.
+    /// The endpoint at `uri`, and where its answers go: an `https` URL, one on loopback (with the feature `tokio`, a
+    /// `RedirectListener` hears them), or one of a scheme of the program's own.
     ///
     /// # Errors
     ///
