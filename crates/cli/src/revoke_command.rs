@@ -133,7 +133,7 @@ async fn end_login(
             Ok((locked, record))
         })
         .await?;
-    let Record { revision, refresh_token, origin, access_token, intent: _ } = record;
+    let Record { revision, refresh_token, origin, access_token, .. } = record;
     let refresh_token = refresh_token.map(|token| (token, TokenHint::RefreshToken));
     let access_token = access_token.map(|token| (token.secret, TokenHint::AccessToken));
     let tokens: Vec<_> = refresh_token.into_iter().chain(access_token).collect();

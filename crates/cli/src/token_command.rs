@@ -76,7 +76,7 @@ async fn token(options: &TokenOptions) -> Result<(), Failure> {
             let obtained = patience
                 .within(async {
                     let token = obtain(&manager, options.source.refresh, &witness).await?;
-                    complain_of_scope(&token, &wanted, &witness);
+                    complain_of_scope(&token, &wanted);
                     Ok(Details::of(&token, &*store, &witness).await)
                 })
                 .await;
@@ -106,12 +106,12 @@ async fn obtain(manager: &TokenManager, refresh: bool, witness: &Witness) -> Res
     Ok(manager.token(demand).await?)
 }
 
-/// Says what a token of the store lacks: it was obtained for whoever came first.
-fn complain_of_scope(token: &Token, wanted: &Scopes, witness: &Witness) {
+/// Says what a token lacks that was asked for: a server may grant less without a word (RFC 6749 §3.3).
+fn complain_of_scope(token: &Token, wanted: &Scopes) {
     let missing = token.scope().map(|granted| granted.missing(wanted)).unwrap_or_default();
-    if witness.issued(token).is_none() && !missing.is_empty() {
+    if !missing.is_empty() {
         let text = format!(
-            "the stored token lacks {missing}; --refresh asks for another, or use a store of its own"
+            "the token lacks {missing}: the server did not grant it; allow it to the client there, then --refresh"
         );
         complain("token", text);
     }

@@ -41,7 +41,7 @@ async fn the_client_says_who_it_is_in_the_way_that_was_chosen() {
     let secret = ["--client-secret-file", "secret"];
 
     let request = asked(&desk, &secret).await;
-    assert_eq!(header(&request, "authorization"), basic("a+b:canary-secret"));
+    assert_eq!(header(&request, "authorization"), basic("a%20b:canary-secret"));
     let request = asked(&desk, &[&secret[..], &["--client-auth", "basic_raw"]].concat()).await;
     assert_eq!(header(&request, "authorization"), basic("a b:canary-secret"));
     let request = asked(&desk, &[&secret[..], &["--client-auth", "post"]].concat()).await;
@@ -255,7 +255,7 @@ async fn a_stored_token_is_renewed_when_it_is_due_and_serves_where_that_fails() 
 }
 
 #[tokio::test]
-async fn a_stored_token_that_lacks_a_scope_is_said_to() {
+async fn a_token_that_lacks_a_scope_is_said_to() {
     let (desk, server) = (Desk::new(), server().await);
     stored(&desk, Duration::from_secs(3_000)).await;
     let more = ["--client-secret-file", "secret", "--store", "login.json", "--scope", "a"];
@@ -263,7 +263,22 @@ async fn a_stored_token_that_lacks_a_scope_is_said_to() {
     assert_eq!((&printed(&enough)["scope"], enough.stderr.len()), (&"a".into(), 0));
     let output = token(&desk, &server, &[&more[..], &["--scope", "b"]].concat()).await;
     assert_eq!(printed(&output)["token"], "canary-token-0");
-    assert!(String::from_utf8(output.stderr).unwrap().contains("the stored token lacks b; --refresh"));
+    assert!(
+        String::from_utf8(output.stderr).unwrap().contains("the token lacks b: the server did not grant it")
+    );
+}
+
+#[tokio::test]
+async fn a_store_serves_the_client_and_server_that_it_was_made_for_and_no_other() {
+    let (desk, first, second) = (Desk::new(), server().await, server().await);
+    desk.put("refresh", "canary-refresh-0");
+    let more = ["--client-auth", "none", "--grant", "refresh_token", "--refresh-token-file", "refresh"];
+    let more = [&more[..], &["--store", "login.json"]].concat();
+    let issued = printed(&token(&desk, &first, &more).await)["token"].clone();
+    let stderr = failed(&token(&desk, &second, &more).await, 2);
+    assert!(stderr.contains("tokens of another client, server or key"), "{stderr}");
+    assert_eq!(second.requests().len(), 0, "a refresh token never goes to another server");
+    assert_eq!(printed(&token(&desk, &first, &more).await)["token"], issued, "the control");
 }
 
 #[tokio::test]

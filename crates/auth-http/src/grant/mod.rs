@@ -101,6 +101,10 @@ impl Grant for Box<dyn Grant> {
     fn configured(&self) -> Option<Secret> {
         (**self).configured()
     }
+
+    fn credential(&self) -> Option<CredentialKey> {
+        (**self).credential()
+    }
 }
 
 #[cfg(test)]
@@ -122,6 +126,7 @@ mod tests {
             Box::new(RefreshToken::new(endpoint, Arc::clone(&http) as _, Secret::from("r0")));
         assert_eq!((grant.refresh(), grant.token_type()), (Refresh::Only, TokenType::Dpop));
         assert_eq!(grant.configured(), Some(Secret::from("r0")));
+        assert!(grant.credential().is_some());
         grant.obtain(&Attempt::new(Some(Secret::from("r1")))).await.unwrap();
         assert_eq!(http.count(), 1);
     }

@@ -48,7 +48,7 @@ pub(super) async fn log_in(login: &Login<'_>) -> Result<Box<dyn Grant>, Failure>
     let patience = Duration::from_secs(login.options.timeout);
     let code = countdown::during(listener.wait(&pending), patience, login.show.is_live()).await?;
     let grant = AuthorizationCode::new(tokens, Arc::clone(&login.client.http), code);
-    Ok(Box::new(grant.with_wanted(login.wanted.clone())))
+    Ok(Box::new(grant.with_wanted(login.redeemed.clone())))
 }
 
 fn endpoints<'a>(login: &Login<'a>) -> [Endpoint<'a>; 2] {

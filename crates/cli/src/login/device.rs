@@ -34,7 +34,7 @@ pub(super) async fn log_in(login: &Login<'_>) -> Result<Box<dyn Grant>, Failure>
     let begun = endpoint.read(&http.exchange(endpoint.request(&login.wanted, None)?).await?)?;
     login.show.user_code(&begun)?;
     let grant = DeviceCode::new(tokens, http, &begun, Arc::new(TokioTimer::start()));
-    let grant = grant.with_wanted(login.wanted.clone());
+    let grant = grant.with_wanted(login.redeemed.clone());
     let patience = begun.expires_in.min(Duration::from_secs(login.options.timeout));
     countdown::during(grant.log_in(), patience, login.show.is_live()).await?;
     Ok(Box::new(grant))

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::renewal::{Policy, Record};
+use auth_core::scope::Scopes;
 use auth_core::{Demand, TokenSource as _};
 use auth_http::grant::Grant;
 use auth_http::manager::{TokenManager, TokioTimer};
@@ -107,6 +108,9 @@ struct Login<'a> {
     options: &'a LoginOptions,
     client: Client,
     wanted: Wanted,
+    /// The same but for the scopes, which are asked for when the login begins: who redeems it later and names none gets
+    /// those, so that its token is the one in the store.
+    redeemed: Wanted,
     dpop: Option<Dpop>,
     show: Show,
 }
@@ -121,7 +125,8 @@ async fn login(options: &LoginOptions) -> Result<(), Failure> {
     let wanted = source::wanted(&options.wanted)?;
     let dpop = source::dpop("login", &options.dpop, &mut secrets, true)?;
     let store = source::open_store(&options.store)?;
-    let login = Login { options, client, wanted, dpop, show: Show::new(options.json) };
+    let redeemed = wanted.clone().with_scope(Scopes::default());
+    let login = Login { options, client, wanted, redeemed, dpop, show: Show::new(options.json) };
     if options.device {
         device::check(&login)?
     } else {

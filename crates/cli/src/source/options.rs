@@ -20,8 +20,8 @@ pub(crate) struct SourceOptions {
     pub(crate) oauth: OauthOptions,
 
     /// Keep tokens in this file, between runs and shared with other processes. While one in it lives, nothing is asked; a
-    /// refresh token that a server replaces is safe in it before it is used. One file for each client and each login: whose
-    /// tokens it holds is not written in it.
+    /// refresh token that a server replaces is safe in it before it is used. One file for each client and each login: another
+    /// client or token endpoint is not served from it.
     #[arg(long, value_name = "FILE", help_heading = "Keeping tokens")]
     pub(crate) store: Option<PathBuf>,
 
