@@ -1,5 +1,6 @@
 //! The server's half of [`wire`](crate::wire): requests read and replies built as values, without I/O.
 
+pub mod ably;
 mod token;
 
 pub use self::token::{Grant, Issued, Refusal, TokenCall};

@@ -1,0 +1,192 @@
+//! `POST /keys/{keyName}/requestToken`: a request that the key's owner signed, or sends with the key, becomes a token.
+
+use std::time::Duration;
+
+use auth_core::Secret;
+use auth_core::ably::{ErrorCode, TokenClientId, TokenDetails, TokenRequest, TokenRequestRefused};
+use auth_core::capability::Capability;
+use auth_core::time::Now;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::{Method, Request};
+use serde_json::{Map, Value};
+
+use super::authenticate::granted;
+use super::credentials::{Credentials, wrong};
+use super::records::{IssuedToken, KeyRecord, NonceRefused, app_of, hash};
+use super::{Records, Refusal, body};
+
+/// The lifetime of a token whose request names none, as at Ably.
+const USUAL: Duration = Duration::from_secs(3_600);
+
+/// The longest lifetime of a token that can be revoked, as at Ably.
+pub(super) const LONGEST_REVOCABLE: Duration = Duration::from_secs(3_600);
+
+/// What a request asks for, once it is known to come from the key's owner.
+struct Asked {
+    ttl: Option<Duration>,
+    capability: Option<Capability>,
+    client_id: Option<TokenClientId>,
+}
+
+/// The checks in Ably's order: the application and the key, the MAC, the values, the timestamp, the nonce, and at last what is left of
+/// the capability. The rate limit counts what the key's owner sent, and so comes after the MAC; it comes before the nonce, so that the same
+/// request may be sent again after the wait.
+pub(super) fn answer(
+    records: &mut Records,
+    now: Now,
+    fresh: [u8; 32],
+    key_name: &str,
+    request: &Request<Bytes>,
+    admit: impl FnOnce(&str) -> Result<(), Duration>,
+) -> Result<TokenDetails, Refusal> {
+    body::check(request, &Method::POST)?;
+    let record = key_of_path(records, key_name)?;
+    // A body that is no object has no MAC either: whoever reads it says so.
+    let members: Map<String, Value> = serde_json::from_slice(request.body()).unwrap_or_default();
+    let signed = members.get("mac").is_some_and(|mac| !mac.is_null());
+    let asked = if signed {
+        // It would be malformed: this says what is.
+        if members.get("ttl").is_some_and(|ttl| !ttl.is_null() && !is_integer(ttl)) {
+            return Err(refused(TokenRequestRefused::Ttl));
+        }
+        let token_request = TokenRequest::parse(request.body()).map_err(refused)?;
+        let verified = token_request.verify(&record.served.key, now).map_err(refused)?;
+        check_lifetime(record, verified.ttl)?;
+        admit(key_name).map_err(Refusal::rate_limited)?;
+        record.nonces.consume(now, verified.timestamp, &verified.nonce).map_err(nonce_refused)?;
+        Asked { ttl: verified.ttl, capability: verified.capability, client_id: verified.client_id }
+    } else {
+        check_key(record, request)?;
+        let asked = Asked::read(key_name, request.body())?;
+        check_lifetime(record, asked.ttl)?;
+        admit(key_name).map_err(Refusal::rate_limited)?;
+        asked
+    };
+    issue(record, now, fresh, asked)
+}
+
+/// The key that the path names.
+pub(super) fn key_of_path<'a>(
+    records: &'a mut Records,
+    key_name: &str,
+) -> Result<&'a mut KeyRecord, Refusal> {
+    let known = records.knows_app(app_of(key_name));
+    records.key_mut(key_name).ok_or_else(|| {
+        if known {
+            Refusal::with_status(ErrorCode::NOT_FOUND, 401, "the key is not known")
+        } else {
+            Refusal::new(ErrorCode::NOT_FOUND, "the application is not known")
+        }
+    })
+}
+
+/// Whether the request comes with this very key.
+pub(super) fn check_key(record: &KeyRecord, request: &Request<Bytes>) -> Result<(), Refusal> {
+    match Credentials::read(request)? {
+        Credentials::Key(key) if key == record.served.key => Ok(()),
+        Credentials::Key(_) => Err(wrong("the key that is presented is not the one in the path")),
+        Credentials::Token(_) => {
+            Err(Refusal::new(super::code::NEEDS_BASIC, "this needs the key itself: a token can't do it"))
+        }
+    }
+}
+
+impl Asked {
+    /// Reads a request that is not signed. Its timestamp and nonce mean nothing: no signature can be replayed.
+    fn read(key_name: &str, body: &[u8]) -> Result<Self, Refusal> {
+        let malformed =
+            |_| Refusal::new(ErrorCode::BAD_REQUEST, "the body is no JSON object of a token request");
+        let members: Map<String, Value> = serde_json::from_slice(body).map_err(malformed)?;
+        let member = |name: &str| members.get(name).filter(|value| !value.is_null());
+        if member("keyName").is_some_and(|name| name != key_name) {
+            return Err(refused(TokenRequestRefused::OtherKey));
+        }
+        let ttl = member("ttl").map(lifetime).transpose()?;
+        let client_id = member("clientId").map(|value| {
+            value
+                .as_str()
+                .ok_or_else(|| Refusal::new(ErrorCode::INVALID_CLIENT_ID, "a clientId is a text"))
+                .and_then(|text| TokenClientId::new(text).map_err(|error| refused(error.into())))
+        });
+        let capability = member("capability").filter(|value| *value != "").map(|value| {
+            value
+                .as_str()
+                .ok_or_else(|| Refusal::new(ErrorCode::BAD_REQUEST, "a capability is a text that holds JSON"))
+                .and_then(|text| text.parse::<Capability>().map_err(|error| refused(error.into())))
+        });
+        Ok(Self {
+            client_id: client_id.transpose()?,
+            capability: capability.transpose()?,
+            ttl: ttl.filter(|ttl| !ttl.is_zero()),
+        })
+    }
+}
+
+/// A lifetime in milliseconds, as a number or as its text.
+fn lifetime(value: &Value) -> Result<Duration, Refusal> {
+    let millis = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    let lifetime = millis.map(Duration::from_millis).filter(|ttl| *ttl <= TokenRequest::LONGEST_TTL);
+    lifetime.ok_or_else(|| refused(TokenRequestRefused::Ttl))
+}
+
+fn is_integer(value: &Value) -> bool {
+    value.as_i64().is_some() || value.as_str().is_some_and(|text| text.parse::<i64>().is_ok())
+}
+
+fn check_lifetime(record: &KeyRecord, ttl: Option<Duration>) -> Result<(), Refusal> {
+    if record.served.revocable && ttl.is_some_and(|ttl| ttl > LONGEST_REVOCABLE) {
+        let text = "the tokens of this key can be revoked, so the ttl is 3600000 ms at most";
+        return Err(Refusal::new(ErrorCode::INVALID_PARAMETER, text));
+    }
+    Ok(())
+}
+
+/// Issues the token, whose text is the application's name and 256 random bits.
+fn issue(record: &mut KeyRecord, now: Now, fresh: [u8; 32], asked: Asked) -> Result<TokenDetails, Refusal> {
+    let capability = match &asked.capability {
+        Some(requested) => granted(requested, &record.served.capability)?,
+        None => record.served.capability.clone(),
+    };
+    let lifetime = asked.ttl.unwrap_or(USUAL);
+    let text = format!("{}.{}", app_of(record.served.name()), URL_SAFE_NO_PAD.encode(fresh));
+    let token = IssuedToken {
+        issued: now.wall,
+        expires: now.wall.saturating_add(lifetime),
+        expiry: now.expiry(lifetime),
+        client_id: asked.client_id,
+        capability,
+    };
+    let mut details = TokenDetails::new(Secret::from(text.as_str()))
+        .with_issued(token.issued)
+        .with_expires(token.expires)
+        .with_capability(&token.capability)
+        .with_key_name(record.served.name());
+    if let Some(client_id) = &token.client_id {
+        details = details.with_client_id(client_id.clone());
+    }
+    if !record.tokens.insert(now, hash(&text), token) {
+        return Err(Refusal::full(
+            "this key has as many live tokens as can be remembered; wait, or ask for shorter lives",
+        ));
+    }
+    Ok(details)
+}
+
+fn refused(refused: TokenRequestRefused) -> Refusal {
+    Refusal::with_status(refused.code(), refused.status(), &refused.to_string())
+}
+
+fn nonce_refused(refused: NonceRefused) -> Refusal {
+    match refused {
+        NonceRefused::Replayed => Refusal::new(
+            ErrorCode::NONCE_REPLAYED,
+            "this token request was used already; sign a new one each time, and let nothing cache it",
+        ),
+        NonceRefused::Forgotten => self::refused(TokenRequestRefused::Timestamp),
+        NonceRefused::Full => {
+            Refusal::full("this key has asked for more tokens than can be remembered; wait")
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `POST /keys/{keyName}/revokeTokens`: the key's owner takes tokens back.
+
+use std::time::Duration;
+
+use auth_core::ably::{
+    ErrorCode, ErrorInfo, RevocationRequest, RevocationResult, RevocationTarget, TargetRefused, TargetRevoked,
+};
+use auth_core::jwt::looks_like_jwt;
+use auth_core::time::{Now, Timestamp};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::authenticate::header_of;
+use super::records::{KeyRecord, Kind};
+use super::request_token::{check_key, key_of_path};
+use super::{Records, Refusal, body, code};
+
+/// How far back `issuedBefore` may be, as at Ably.
+const LONGEST_AGO: Duration = Duration::from_secs(3_600);
+
+/// How long tokens are still accepted with `allowReauthMargin`, as at Ably.
+const MARGIN: Duration = Duration::from_secs(30);
+
+pub(super) fn answer(
+    records: &mut Records,
+    now: Now,
+    key_name: &str,
+    request: &Request<Bytes>,
+) -> Result<Response<Bytes>, Refusal> {
+    body::check(request, &Method::POST)?;
+    let record = key_of_path(records, key_name)?;
+    check_key(record, request)?;
+    if !record.served.revocable {
+        let text = "the tokens of this key can't be revoked; configure it as revocable";
+        return Err(Refusal::new(code::NOT_REVOCABLE, text));
+    }
+    let asked = RevocationRequest::parse(request.body()).map_err(|error| {
+        let code = error.code().map_or(ErrorCode::BAD_REQUEST, ErrorCode::new);
+        Refusal::new(code, &error.to_string())
+    })?;
+    let issued_before = asked.issued_before.unwrap_or(now.wall);
+    if issued_before > now.wall || now.wall.saturating_since(issued_before) > LONGEST_AGO {
+        let text = "issuedBefore must be within the hour before now";
+        return Err(Refusal::new(ErrorCode::INVALID_PARAMETER, text));
+    }
+    let margin = if asked.allow_reauth_margin { MARGIN } else { Duration::ZERO };
+    let results = asked.targets.into_iter().map(|target| {
+        let revoked = revoke(records, now, key_name, &target, issued_before, margin);
+        match revoked {
+            Ok(()) => {
+                Ok(TargetRevoked { target, issued_before, applies_at: now.wall.saturating_add(margin) })
+            }
+            Err(refusal) => Err(TargetRefused { target, error: refusal.info().clone() }),
+        }
+    });
+    let result = RevocationResult { results: results.collect() };
+    Ok(if knows_batches(request) {
+        super::json(StatusCode::CREATED, result.to_json().expose().to_owned())
+    } else {
+        in_the_old_form(&result)
+    })
+}
+
+fn revoke(
+    records: &mut Records,
+    now: Now,
+    key_name: &str,
+    target: &RevocationTarget,
+    issued_before: Timestamp,
+    margin: Duration,
+) -> Result<(), Refusal> {
+    let kind = Kind::of(target).ok_or_else(|| {
+        Refusal::new(
+            ErrorCode::BAD_REQUEST,
+            "a target is clientId:, revocationKey:, channel: or token: and a value",
+        )
+    })?;
+    if kind == Kind::Token && owner(records, target).is_some_and(|owner| owner != key_name) {
+        return Err(Refusal::new(
+            code::OTHER_KEYS_TOKENS,
+            "this token is of another key, which alone can revoke it",
+        ));
+    }
+    let value = target.value().expose();
+    let fits = |record: &mut KeyRecord| record.revocations.revoke(now, (kind, value), issued_before, margin);
+    if records.key_mut(key_name).is_some_and(fits) {
+        Ok(())
+    } else {
+        let text =
+            "this key has as many revocations as can be remembered; revoke by a target that covers more";
+        Err(Refusal::full(text))
+    }
+}
+
+/// The key that a token belongs to, where that can be told.
+fn owner(records: &Records, target: &RevocationTarget) -> Option<String> {
+    let token = target.value();
+    if looks_like_jwt(token.expose()) {
+        return header_of(token.expose()).ok()?.kid;
+    }
+    Some(records.token(token)?.0.served.name().to_owned())
+}
+
+/// Whether the library knows batch results with counts: since version 3 of the protocol.
+fn knows_batches(request: &Request<Bytes>) -> bool {
+    let version = request.headers().get("x-ably-version").and_then(|value| value.to_str().ok());
+    let major = version.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    major.is_some_and(|major| major >= 3)
+}
+
+/// A list of results; if any failed, an error with them beside it.
+fn in_the_old_form(result: &RevocationResult) -> Response<Bytes> {
+    let mut results: Value = serde_json::from_str(result.to_json().expose()).unwrap_or_default();
+    let results = results["results"].take();
+    if result.failure_count() == 0 {
+        return super::json(StatusCode::CREATED, results.to_string());
+    }
+    let refusal = Refusal::new(code::BATCH_FAILED, "not all targets were revoked; batchResponse says which");
+    let mut body: Value = serde_json::from_str(&ErrorInfo::to_json(refusal.info())).unwrap_or_default();
+    body["batchResponse"] = json!(results);
+    refusal.into_response_with(body.to_string())
+}
