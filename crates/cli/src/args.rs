@@ -58,6 +58,10 @@ pub struct DemoOptions {
 
 /// Serves a token endpoint (/oauth/token) and a WebSocket endpoint (/ws) until SIGTERM or Ctrl-C, then drains.
 ///
+/// With an Ably key it also serves Ably's libraries over REST: /time, /keys/{keyName}/requestToken and revokeTokens, and
+/// /channels/{channel}/messages, which checks what is published and keeps nothing. Tell a library endpoint, port, tls: false
+/// and useBinaryProtocol: false.
+///
 /// The first line on standard output is {"event":"listening","http":"http://…","ws":"ws://…"}. Messages of
 /// authenticated connections are sent back.
 #[derive(Debug, Args)]
@@ -72,7 +76,12 @@ A configuration file:
     id = \"abc123\"
     secret_file = \"secret.txt\"             # relative to this file; a line end is not part of the secret
     scope = \"conversation:read user:read\"
-    refresh_token_file = \"refresh.txt\"     # optional: lets the client begin with the refresh token grant")]
+    refresh_token_file = \"refresh.txt\"     # optional: lets the client begin with the refresh token grant
+
+    [[ably_key]]
+    key_file = \"key.txt\"                   # appId.keyId:secret
+    capability = '{\"chat:*\":[\"*\"]}'      # optional: what its tokens may do at most; everything if left out
+    revocable = true                       # optional: its tokens can be revoked, and live an hour at most")]
 pub(crate) struct GatewayOptions {
     /// The configuration file; without one, nobody can get a token.
     #[arg(long, value_name = "FILE")]

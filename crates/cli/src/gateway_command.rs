@@ -7,7 +7,10 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use gateway::{Client, Config, Gateway, LONGEST_LIFETIME, LONGEST_REFRESH_GRACE, SHORTEST_LIFETIME};
+use auth_core::ably::ApiKey;
+use gateway::{
+    Client, Config, Gateway, LONGEST_LIFETIME, LONGEST_REFRESH_GRACE, SHORTEST_LIFETIME, ServedKey,
+};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
@@ -53,8 +56,11 @@ async fn serve(options: &GatewayOptions) -> Result<(), Failure> {
         }
         config = config.with_refresh_grace(grace);
     }
-    if file.client.is_empty() {
-        complain("gateway", "no client is configured, so nobody can get a token; see rtauth gateway --help");
+    if file.client.is_empty() && file.ably_key.is_empty() {
+        complain(
+            "gateway",
+            "neither a client nor an Ably key is configured, so nobody can get a token; see rtauth gateway --help",
+        );
     }
     let mut known = BTreeSet::new();
     for client in file.client {
@@ -63,6 +69,14 @@ async fn serve(options: &GatewayOptions) -> Result<(), Failure> {
             return Err(Failure::Usage(text));
         }
         config = config.with_client(client.read(&folder)?);
+    }
+    let mut known = BTreeSet::new();
+    for key in file.ably_key {
+        let key = key.read(&folder)?;
+        if !known.insert(key.name().to_owned()) {
+            return Err(Failure::Usage(format!("the Ably key {:?} stands twice", key.name())));
+        }
+        config = config.with_ably_key(key);
     }
     let gateway = Gateway::bind(config).await.map_err(|error| Failure::bind(listen, &error))?;
     let mut signals =
@@ -98,6 +112,8 @@ struct File {
     refresh_grace_seconds: Option<u64>,
     #[serde(default)]
     client: Vec<ClientEntry>,
+    #[serde(default)]
+    ably_key: Vec<AblyKeyEntry>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,6 +123,15 @@ struct ClientEntry {
     secret_file: PathBuf,
     scope: String,
     refresh_token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AblyKeyEntry {
+    key_file: PathBuf,
+    capability: Option<String>,
+    #[serde(default)]
+    revocable: bool,
 }
 
 impl File {
@@ -131,5 +156,22 @@ impl ClientEntry {
             Some(path) => client.with_refresh_token(secret(&folder.join(path))?),
             None => client,
         })
+    }
+}
+
+impl AblyKeyEntry {
+    fn read(self, folder: &Path) -> Result<ServedKey, Failure> {
+        let path = folder.join(self.key_file);
+        let key = ApiKey::parse(secret(&path)?.expose())
+            .map_err(|error| Failure::Usage(format!("{} has no API key: {error}", path.display())))?;
+        let name = key.name().to_owned();
+        let mut served = ServedKey::new(key);
+        if let Some(text) = self.capability {
+            let capability = text.parse().map_err(|error| {
+                Failure::Usage(format!("the capability of the Ably key {name:?} is wrong: {error}"))
+            })?;
+            served = served.with_capability(capability);
+        }
+        Ok(if self.revocable { served.with_revocable_tokens() } else { served })
     }
 }

@@ -126,6 +126,9 @@ fn configurations_that_can_not_be_used_are_named() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("empty.txt"), "\n").unwrap();
     fs::write(folder.path().join("s.txt"), "secret").unwrap();
+    fs::write(folder.path().join("key.txt"), "a.b:canary\n").unwrap();
+    fs::write(folder.path().join("no-key.txt"), "a.b.canary\n").unwrap();
+    let ably_key = |members: &str| format!("[[ably_key]]\n{members}");
     let client = |members: &str| format!("[[client]]\nid = \"a\"\n{members}");
     for (text, expected) in [
         ("listen = 5".to_owned(), "gateway.toml is wrong"),
@@ -146,6 +149,14 @@ fn configurations_that_can_not_be_used_are_named() {
         ("refresh_grace_seconds = 61".to_owned(), "must be from 0 to 60"),
         ("refresh_grace_seconds = -1".to_owned(), "is wrong in line 1"),
         (client("secret = \"canary\""), "wrong in line 3: unknown field `secret`"),
+        (ably_key("key_file = \"missing.txt\""), "missing.txt can't be read"),
+        (ably_key("key_file = \"no-key.txt\""), "no-key.txt has no API key"),
+        (ably_key("key = \"canary\""), "wrong in line 2: unknown field `key`"),
+        (
+            ably_key("key_file = \"key.txt\"\ncapability = \"{\""),
+            "the capability of the Ably key \"a.b\" is wrong",
+        ),
+        (ably_key("key_file = \"key.txt\"\n[[ably_key]]\nkey_file = \"key.txt\""), "\"a.b\" stands twice"),
     ] {
         let path = configuration(folder.path(), &text);
         let stderr = usage_error(&["gateway", "--config", &path]);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use auth_core::Secret;
 use auth_core::scope::Scopes;
+use auth_http::endpoint::ably::ServedKey;
 
 use crate::{Application, Authenticator, Echo, Issuer, JwtAuthority, RateLimit};
 
@@ -18,6 +19,8 @@ pub struct Config {
     pub(crate) token_lifetime: Duration,
     pub(crate) refresh_grace: Duration,
     pub(crate) rate_limit: RateLimit,
+    pub(crate) ably_keys: Vec<ServedKey>,
+    pub(crate) ably_rate_limit: RateLimit,
     pub(crate) patience: Duration,
     pub(crate) most_connections: usize,
     pub(crate) issuer: Arc<dyn Issuer>,
@@ -68,6 +71,8 @@ impl Config {
             token_lifetime: Duration::from_secs(3_600),
             refresh_grace: Duration::from_secs(10),
             rate_limit: RateLimit::new(Duration::from_millis(200), 10),
+            ably_keys: Vec::new(),
+            ably_rate_limit: RateLimit::new(Duration::from_millis(10), 200),
             patience: Duration::from_secs(10),
             most_connections: 10_000,
             issuer: Arc::clone(&authority) as Arc<dyn Issuer>,
@@ -111,6 +116,22 @@ impl Config {
         Self { rate_limit, ..self }
     }
 
+    /// Serves an Ably API key: its token requests, revocations, and whoever presents it or a token of it. A key of the same name
+    /// takes the place of one that was added before. Without any key, none of Ably's paths is served.
+    #[must_use]
+    pub fn with_ably_key(mut self, key: ServedKey) -> Self {
+        self.ably_keys.retain(|served| served.name() != key.name());
+        self.ably_keys.push(key);
+        self
+    }
+
+    /// How often tokens may be asked for under one Ably key: a hundred a second by default, two hundred at once. All clients of an
+    /// application share its key; at the default rate, the nonces of a key can't fill the room that there is for them.
+    #[must_use]
+    pub fn with_ably_rate_limit(self, rate_limit: RateLimit) -> Self {
+        Self { ably_rate_limit: rate_limit, ..self }
+    }
+
     /// How long a stranger may take over each step: an HTTP head, a request body, and the credential of a fresh
     /// WebSocket. 10 s by default, the figure of the Genesys document.
     #[must_use]
@@ -152,6 +173,8 @@ impl fmt::Debug for Config {
             .field("token_lifetime", &self.token_lifetime)
             .field("refresh_grace", &self.refresh_grace)
             .field("rate_limit", &self.rate_limit)
+            .field("ably_keys", &self.ably_keys)
+            .field("ably_rate_limit", &self.ably_rate_limit)
             .field("patience", &self.patience)
             .field("most_connections", &self.most_connections)
             .finish_non_exhaustive()

@@ -9,6 +9,9 @@
 //! Refresh tokens rotate, and the reuse of a spent one revokes all that came of it; a client that lost an answer may
 //! ask for it again within a [grace](Config::with_refresh_grace). [`Refreshes`] counts both.
 //!
+//! With an [Ably key](Config::with_ably_key) it also answers Ably's own libraries over REST: the time, token requests,
+//! revocations, and publishing and history on channels that keep nothing, to try a token out.
+//!
 //! ```no_run
 //! use auth_core::Secret;
 //! use gateway::{Client, Config, Gateway};
@@ -22,6 +25,7 @@
 //! # }
 //! ```
 
+mod ably;
 mod authority;
 mod clock;
 mod config;
@@ -40,3 +44,4 @@ pub use self::registry::{LiveSession, Sessions};
 pub use self::serve::{Gateway, Running};
 pub use self::throttle::RateLimit;
 pub use self::websocket::{Application, Echo};
+pub use auth_http::endpoint::ably::ServedKey;

@@ -15,8 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::http_service::{Upgrade, respond};
-use crate::token_endpoint::TokenEndpoint;
+use crate::http_service::{Endpoints, Upgrade, respond};
 use crate::websocket::{self, Shared};
 use crate::{Config, Refreshes, Sessions};
 
@@ -26,7 +25,7 @@ pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
     connections: Arc<Semaphore>,
-    tokens: Arc<TokenEndpoint>,
+    endpoints: Arc<Endpoints>,
     shared: Arc<Shared>,
     drain: watch::Sender<bool>,
 }
@@ -60,7 +59,7 @@ impl Gateway {
             address: listener.local_addr()?,
             listener,
             connections: Arc::new(Semaphore::new(config.most_connections)),
-            tokens: Arc::new(TokenEndpoint::new(&config, clock.now())),
+            endpoints: Arc::new(Endpoints::new(&config, clock.now())),
             shared: Arc::new(shared),
             drain,
         })
@@ -87,7 +86,7 @@ impl Gateway {
     /// What becomes of the refresh tokens.
     #[must_use]
     pub fn refreshes(&self) -> Refreshes {
-        self.tokens.refreshes()
+        self.endpoints.tokens.refreshes()
     }
 
     /// Serves until `shutdown` is ready; then accepts nobody, says goodbye with close code 1001, and waits up to 5 s
@@ -99,9 +98,9 @@ impl Gateway {
             tokio::select! {
                 () = &mut shutdown => break,
                 (stream, permit) = accept(&self.listener, &self.connections) => {
-                    let (tokens, shared) = (Arc::clone(&self.tokens), Arc::clone(&self.shared));
+                    let (endpoints, shared) = (Arc::clone(&self.endpoints), Arc::clone(&self.shared));
                     #[expect(clippy::disallowed_methods, reason = "each connection is a task, and ends with this")]
-                    tasks.spawn(connection(stream, tokens, shared, permit));
+                    tasks.spawn(connection(stream, endpoints, shared, permit));
                 }
                 Some(_) = tasks.join_next() => {}
             }
@@ -202,7 +201,7 @@ pub(crate) async fn drained(draining: &mut watch::Receiver<bool>) {
 
 async fn connection(
     stream: TcpStream,
-    tokens: Arc<TokenEndpoint>,
+    endpoints: Arc<Endpoints>,
     shared: Arc<Shared>,
     _room: Option<OwnedSemaphorePermit>,
 ) {
@@ -212,7 +211,7 @@ async fn connection(
     let upgrade = Upgrade::default();
     let (clock, patience) = (shared.clock, shared.patience);
     let service =
-        service_fn(|request| respond(request, Arc::clone(&tokens), clock, patience, Arc::clone(&upgrade)));
+        service_fn(|request| respond(request, Arc::clone(&endpoints), clock, patience, Arc::clone(&upgrade)));
     let mut http = std::pin::pin!(
         http1::Builder::new()
             // Without a timer the header timeout is inert.

@@ -9,13 +9,18 @@ use super::{LARGEST_BODY, Refusal, code};
 /// Checks the method, the size of the body, and that both ends speak JSON.
 pub(super) fn check(request: &Request<Bytes>, method: &'static Method) -> Result<(), Refusal> {
     if request.method() != method {
-        return Err(Refusal::method(method.as_str()));
+        return Err(Refusal::method_not_allowed(method.as_str()));
     }
     check_format(request)
 }
 
-/// Checks the size of the body, and that both ends speak JSON.
-pub(super) fn check_format(request: &Request<Bytes>) -> Result<(), Refusal> {
+/// Checks that the body is not too large, and that both ends speak JSON.
+///
+/// # Errors
+///
+/// 40009 with status 413 for a body above [`LARGEST_BODY`]; 40013 when it comes in another format, or the reply is accepted in another
+/// only.
+pub fn check_format(request: &Request<Bytes>) -> Result<(), Refusal> {
     if request.body().len() > LARGEST_BODY {
         return Err(Refusal::body_too_large());
     }

@@ -44,6 +44,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 
 pub use self::authenticate::{authenticate, caller_of_key, caller_of_token};
+pub use self::body::check_format;
 pub use self::caller::Caller;
 pub use self::path::Path;
 pub use self::records::{Records, ServedKey};

@@ -52,8 +52,9 @@ impl Refusal {
         }
     }
 
-    /// Only this method is served.
-    pub(super) fn method(allow: &'static str) -> Self {
+    /// Only these methods are served.
+    #[must_use]
+    pub fn method_not_allowed(allow: &'static str) -> Self {
         Self { allow: Some(allow), ..Self::new(code::METHOD, "this method is not served under this path") }
     }
 
@@ -139,7 +140,7 @@ mod tests {
             (response.status().as_u16(), &response.headers()[RETRY_AFTER]),
             (429, &HeaderValue::from(2))
         );
-        let response = Refusal::method("POST").into_response();
+        let response = Refusal::method_not_allowed("POST").into_response();
         assert_eq!(
             (response.status().as_u16(), &response.headers()[ALLOW]),
             (405, &HeaderValue::from_static("POST"))
