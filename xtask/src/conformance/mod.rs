@@ -1,5 +1,6 @@
 //! Conformance: what others wrote, run against what we wrote. Ends with one line a peer.
 
+mod ably_rest;
 mod backends;
 mod oauth;
 mod peers;
@@ -38,6 +39,8 @@ impl Options {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Job {
+    /// Ably's libraries for JavaScript and Python against `rtauth gateway`: tokens, their use, expiry and revocation.
+    AblyRest,
     /// auth-core verifies in a program that enables both back ends of jsonwebtoken, where that itself panics.
     Backends,
     /// auth-http obtains, renews, revokes and verifies tokens of other people's authorization servers.
@@ -81,6 +84,7 @@ pub(crate) fn run(options: &Options) -> Done {
     let mut complaints = Vec::new();
     for job in jobs {
         let outcomes = match job {
+            Job::AblyRest => ably_rest::run(),
             Job::Backends => backends::run(),
             Job::OAuth => oauth::run(),
             Job::TokenRequest => token_request::run(options.seed),

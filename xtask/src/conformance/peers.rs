@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Absent, Present};
 use serde_json::Value;
 
+use super::{Absent, Present};
 use crate::shell::{Done, quietly, read, root, version};
 
 /// What the peers are given, and where their lock files are.
@@ -19,6 +19,38 @@ pub(super) fn target() -> Done<PathBuf> {
     let target = root().canonicalize()?.join("target").join("peers");
     fs::create_dir_all(&target)?;
     Ok(target)
+}
+
+/// A script of `tests/peers` that runs a library of others.
+pub(super) struct Script {
+    /// The version of the library.
+    pub(super) version: String,
+    /// What runs the script.
+    pub(super) command: Command,
+}
+
+/// A script that runs ably-js.
+pub(super) fn ably_js(script: &str) -> Done<Present<Script>> {
+    let folder = match npm()? {
+        Ok(folder) => folder,
+        Err(absent) => return Ok(Err(absent)),
+    };
+    let version = npm_version(&folder, "ably")?;
+    let mut command = Command::new("node");
+    command.arg(sources().join(script)).arg(folder);
+    Ok(Ok(Script { version, command }))
+}
+
+/// A script that runs ably-python.
+pub(super) fn ably_python(script: &str) -> Done<Present<Script>> {
+    let binary = match python()? {
+        Ok(binary) => binary,
+        Err(absent) => return Ok(Err(absent)),
+    };
+    let version = python_version(&binary, "ably")?;
+    let mut command = Command::new(binary);
+    command.arg(sources().join(script));
+    Ok(Ok(Script { version, command }))
 }
 
 /// The folder in which Node finds the packages of `package-lock.json`.

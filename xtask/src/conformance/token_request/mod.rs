@@ -27,7 +27,7 @@ use serde_json::{Map, Value, json};
 
 use self::forgeries::forgeries;
 use self::sets::{Resources, Set};
-use super::peers::{self, sources, target};
+use super::peers::{self, Script, target};
 use super::{Absent, Outcome, Present, Report};
 use crate::shell::{Done, Failed, cargo, read};
 
@@ -74,25 +74,15 @@ pub(super) fn run(seed: Option<u64>) -> Done<Vec<Outcome>> {
 }
 
 fn javascript() -> Done<Present<Library>> {
-    let folder = match peers::npm()? {
-        Ok(folder) => folder,
-        Err(absent) => return Ok(Err(absent)),
-    };
-    let version = peers::npm_version(&folder, "ably")?;
-    let mut command = Command::new("node");
-    command.arg(sources().join("token_request.mjs")).arg(folder);
-    Ok(Ok(Library { peer: "ably-js", version, text: texts::javascript, command }))
+    let library =
+        |Script { version, command }| Library { peer: "ably-js", version, text: texts::javascript, command };
+    Ok(peers::ably_js("token_request.mjs")?.map(library))
 }
 
 fn python() -> Done<Present<Library>> {
-    let binary = match peers::python()? {
-        Ok(binary) => binary,
-        Err(absent) => return Ok(Err(absent)),
-    };
-    let version = peers::python_version(&binary, "ably")?;
-    let mut command = Command::new(binary);
-    command.arg(sources().join("token_request.py"));
-    Ok(Ok(Library { peer: "ably-python", version, text: texts::python, command }))
+    let library =
+        |Script { version, command }| Library { peer: "ably-python", version, text: texts::python, command };
+    Ok(peers::ably_python("token_request.py")?.map(library))
 }
 
 /// Our side: the program of `tests/` that reads and writes the same lines.
