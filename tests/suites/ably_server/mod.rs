@@ -50,7 +50,7 @@ struct Reply {
 
 impl Reply {
     fn error(&self) -> (u16, u32) {
-        let info = ErrorInfo::parse(self.body.as_bytes()).unwrap_or_else(|| panic!("no error: {self:?}"));
+        let info = ErrorInfo::parse(self.body.as_bytes()).expect(&self.body);
         assert_eq!(info.status, self.status);
         let header = format!("x-ably-errorcode: {}\r\n", info.code.number());
         assert!(self.head.contains(&header) && self.head.contains("x-ably-errormessage: "), "{self:?}");
@@ -70,7 +70,7 @@ async fn raw(gateway: &Running, request: &[u8]) -> Reply {
     let mut reply = Vec::new();
     timeout(SOON, stream.read_to_end(&mut reply)).await.expect("a reply in time").unwrap();
     let reply = String::from_utf8(reply).unwrap();
-    let (head, body) = reply.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no reply: {reply:?}"));
+    let (head, body) = reply.split_once("\r\n\r\n").expect("a head");
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Reply { status, head: format!("{head}\r\n"), body: body.to_owned() }
 }

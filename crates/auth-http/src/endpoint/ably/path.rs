@@ -38,7 +38,7 @@ impl Path {
             (Some("keys"), Some(key_name), Some("revokeTokens"), None) => {
                 Self::RevokeTokens { key_name: decoded(key_name) }
             }
-            (Some("channels"), Some(channel), Some("messages" | "history"), None) => {
+            (Some("channels"), Some(channel), Some("messages"), None) => {
                 Self::Messages { channel: decoded(channel) }
             }
             _ => Self::Other,
@@ -70,9 +70,16 @@ mod tests {
         ] {
             assert_eq!(Path::of(path), Path::Messages { channel: channel.to_owned() }, "{path}");
         }
-        for path in
-            ["/", "", "/time/", "/keys", "/keys/a.b", "/keys/a.b/requestToken/x", "/channels/a/presence"]
-        {
+        for path in [
+            "/",
+            "",
+            "/time/",
+            "/keys",
+            "/keys/a.b",
+            "/keys/a.b/requestToken/x",
+            "/channels/a/presence",
+            "/channels/a/history",
+        ] {
             assert_eq!(Path::of(path), Path::Other, "{path}");
         }
     }

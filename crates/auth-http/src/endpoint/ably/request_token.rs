@@ -30,9 +30,11 @@ struct Asked {
     client_id: Option<TokenClientId>,
 }
 
-/// The checks in Ably's order: the application and the key, the MAC, the values, the timestamp, the nonce, and at last what is left of
-/// the capability. The rate limit counts what the key's owner sent, and so comes after the MAC; it comes before the nonce, so that the same
-/// request may be sent again after the wait.
+/// The checks in Ably's order: the application and the key, the MAC, the values, the timestamp, the nonce, and at last what
+/// is left of the capability.
+///
+/// The rate limit counts what the key's owner let pass, and each of it once: a stranger, or whoever replays a request,
+/// uses up nothing. A request that it refuses may be sent again after the wait: its nonce is not used.
 pub(super) fn answer(
     records: &mut Records,
     now: Now,
@@ -54,6 +56,7 @@ pub(super) fn answer(
         let token_request = TokenRequest::parse(request.body()).map_err(refused)?;
         let verified = token_request.verify(&record.served.key, now).map_err(refused)?;
         check_lifetime(record, verified.ttl)?;
+        record.nonces.check(now, verified.timestamp, &verified.nonce).map_err(nonce_refused)?;
         admit(key_name).map_err(Refusal::rate_limited)?;
         record.nonces.consume(now, verified.timestamp, &verified.nonce).map_err(nonce_refused)?;
         Asked { ttl: verified.ttl, capability: verified.capability, client_id: verified.client_id }

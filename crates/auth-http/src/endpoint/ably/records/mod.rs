@@ -56,8 +56,10 @@ impl ServedKey {
 
 /// All records of a server.
 ///
-/// In memory they hold at most, for each key, 65,536 nonces (5 MiB), 65,536 tokens with 16 MiB of capabilities, and 16,384
-/// revocations.
+/// They last as long as this does: a server that starts with none accepts a JWT again that was revoked before.
+///
+/// They hold at most, for each key, 65,536 nonces, 65,536 tokens whose capabilities have 16 MiB of text together, and 16,384
+/// revocations; all of fixed size but the capabilities.
 #[derive(Default)]
 pub struct Records {
     keys: BTreeMap<String, KeyRecord>,

@@ -36,8 +36,8 @@ impl Nonces {
 
     const REMEMBERED: Duration = TokenRequest::WINDOW.saturating_mul(2);
 
-    /// Uses a nonce, whose timestamp is current.
-    pub(in super::super) fn consume(
+    /// Says whether a nonce, whose timestamp is current, can be used.
+    pub(in super::super) fn check(
         &mut self,
         now: Now,
         timestamp: Timestamp,
@@ -49,17 +49,27 @@ impl Nonces {
         {
             self.floor = Some(forgotten.saturating_add(Duration::from_millis(1)));
         }
-        let entry = (timestamp, hash(nonce.as_str()));
         if self.floor.is_some_and(|floor| timestamp < floor) {
             Err(NonceRefused::Forgotten)
-        } else if self.used.contains(&entry) {
+        } else if self.used.contains(&(timestamp, hash(nonce.as_str()))) {
             Err(NonceRefused::Replayed)
         } else if self.used.len() >= Self::MOST {
             Err(NonceRefused::Full)
         } else {
-            self.used.insert(entry);
             Ok(())
         }
+    }
+
+    /// Uses it.
+    pub(in super::super) fn consume(
+        &mut self,
+        now: Now,
+        timestamp: Timestamp,
+        nonce: &Nonce,
+    ) -> Result<(), NonceRefused> {
+        self.check(now, timestamp, nonce)?;
+        self.used.insert((timestamp, hash(nonce.as_str())));
+        Ok(())
     }
 
     #[cfg(test)]

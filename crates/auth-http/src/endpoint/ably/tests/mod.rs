@@ -13,6 +13,7 @@ use auth_core::time::{Moment, Now, Timestamp};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use http::{Request, Response};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -142,6 +143,40 @@ fn a_body_in_msgpack_is_refused_in_json() {
     let mut request = signed(&key(), &TokenParams::new(), at(0));
     request.headers_mut().insert(CONTENT_TYPE, "application/x-msgpack".parse().unwrap());
     assert_eq!(error(&Server::new().send(at(0), &request)), (400, 40_013));
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_stranger_sends_is_answered_in_the_systems_shape(
+        path in prop::sample::select(vec![
+            "appid1.keyid1/requestToken",
+            "appid1.keyid2/revokeTokens",
+            "x/requestToken",
+            "%/revokeTokens",
+        ]),
+        query in "(key|access_token|accessToken)?=?[ -~&&[^ #\"<>`{}^|\\\\]]{0,40}",
+        authorization in prop::option::of("(Basic|Bearer|x)? ?[ -~]{0,40}"),
+        own_key in any::<bool>(),
+        body in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..100),
+            r#"\{("(mac|ttl|keyName|nonce|timestamp|clientId|capability|targets)":("[ -~&&[^"\\]]{0,9}"|-?[0-9]{1,20}|null|\[\]|\{\}),?){0,4}\}"#
+                .prop_map(String::into_bytes),
+        ],
+    ) {
+        let mut server = Server::new();
+        let Ok(uri) = format!("/keys/{path}?{query}").parse::<http::Uri>() else { return Ok(()) };
+        let mut request = post("/", body);
+        *request.uri_mut() = uri;
+        if let Some(value) = authorization.and_then(|text| text.parse().ok()) {
+            request.headers_mut().insert(AUTHORIZATION, value);
+        } else if own_key {
+            let key = if path.contains('2') { revocable_key() } else { key() };
+            request = with_key(request, &key);
+        }
+        let response = server.send(at(0), &request);
+        prop_assert!(response.status() == 201 || error(&response).0 < 500);
+        let _ = authenticate(&server.records, at(0), &request);
+    }
 }
 
 #[test]

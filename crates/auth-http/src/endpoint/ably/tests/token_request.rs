@@ -179,7 +179,9 @@ fn a_stranger_uses_up_nobodys_requests() {
     let asked = Cell::new(0);
     let forged = signed(&ApiKey::parse("appid1.keyid1:wrong").unwrap(), &TokenParams::new(), at(0));
     let unknown = signed(&ApiKey::parse("appid1.x:wrong").unwrap(), &TokenParams::new(), at(0));
-    for request in [forged, unknown, post(PATH, "{}")] {
+    let used = signed(&key(), &TokenParams::new(), at(0));
+    assert_eq!(server.send(at(0), &used).status(), 201);
+    for request in [forged, unknown, used, post(PATH, "{}")] {
         let response = respond(&mut server.records, at(0), [0; 32], &request, |_| {
             asked.set(asked.get() + 1);
             Ok(())
