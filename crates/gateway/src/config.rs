@@ -116,8 +116,8 @@ impl Config {
         Self { rate_limit, ..self }
     }
 
-    /// Serves an Ably API key: its token requests, revocations, and whoever presents it or a token of it. A key of the same name
-    /// takes the place of one that was added before. Without any key, none of Ably's paths is served.
+    /// Serves an Ably API key: its token requests, revocations, and whoever presents it or a token of it. A key of the
+    /// same name takes the place of one that was added before. Without any key, none of Ably's paths is served.
     #[must_use]
     pub fn with_ably_key(mut self, key: ServedKey) -> Self {
         self.ably_keys.retain(|served| served.name() != key.name());
@@ -125,8 +125,9 @@ impl Config {
         self
     }
 
-    /// How often tokens may be asked for under one Ably key: a hundred a second by default, two hundred at once. All clients of an
-    /// application share its key; at the default rate, the nonces of a key can't fill the room that there is for them.
+    /// How often tokens may be asked for under one Ably key: a hundred a second by default, two hundred at once. All
+    /// clients of an application share its key; at the default rate, the nonces of a key can't fill the room that there
+    /// is for them.
     #[must_use]
     pub fn with_ably_rate_limit(self, rate_limit: RateLimit) -> Self {
         Self { ably_rate_limit: rate_limit, ..self }

@@ -14,14 +14,16 @@ use super::records::{About, IssuedToken, KeyRecord, app_of};
 use super::request_token::LONGEST_REVOCABLE;
 use super::{Caller, Records, Refusal, code};
 
+const REVOCATION_KEY: &str = "x-ably-revocation-key";
+
 /// Says who sends a request: by `Authorization: Basic` or `Bearer` (the token raw or in base64), or by `key`, `access_token`
 /// or `accessToken` in the query, and as which client (`X-Ably-ClientId`).
 ///
 /// # Errors
 ///
-/// 40101 without credentials, for a wrong key and for what was never a token; 40142 for a token that has expired, 40141 for one that is
-/// revoked, 40143 for one that is not known (any more), 40144 for a JWT that does not verify, 40400 for a JWT of an unknown
-/// application or key, 40102 when the token is not for the client that the request names.
+/// 40101 without credentials, for a wrong key and for what was never a token; 40142 for a token that has expired, 40141
+/// for one that is revoked, 40143 for one that is not known (any more), 40144 for a JWT that does not verify, 40400 for a
+/// JWT of an unknown application or key, 40102 when the token is not for the client that the request names.
 pub fn authenticate(records: &Records, now: Now, request: &Request<Bytes>) -> Result<Caller, Refusal> {
     let caller = match Credentials::read(request)? {
         Credentials::Key(key) => caller_of_key(records, &key)?,
@@ -112,11 +114,15 @@ fn of_jwt(records: &Records, token: &str, now: Now) -> Result<Caller, Refusal> {
         Some(claimed) => granted(claimed, &record.served.capability)?,
         None => record.served.capability.clone(),
     };
+    let revocation_key = jwt.claims.claims().text(REVOCATION_KEY);
+    if revocation_key.is_none() && jwt.claims.claims().has(REVOCATION_KEY) {
+        return Err(Refusal::new(ErrorCode::INVALID_JWT, "the x-ably-revocation-key of the JWT is no text"));
+    }
     let about = About {
         token,
         issued: jwt.issued,
         client_id: jwt.client_id.as_ref(),
-        revocation_key: jwt.claims.claims().text("x-ably-revocation-key"),
+        revocation_key,
         capability: &granted,
     };
     if record.revocations.concern(now, &about) {
@@ -125,8 +131,8 @@ fn of_jwt(records: &Records, token: &str, now: Now) -> Result<Caller, Refusal> {
     Ok(Caller { key_name, client_id: jwt.client_id, capability: granted, expires: Some(jwt.expires) })
 }
 
-/// A token that travels inside a JWT (`x-ably-token`, in its header or claims). The token inside is what counts; the outer JWT
-/// may be signed by whoever it concerns, and can only shorten the life of what is in it.
+/// A token that travels inside a JWT (`x-ably-token`, in its header or claims). The token inside is what counts; the outer
+/// JWT may be signed by whoever it concerns, and can only shorten the life of what is in it.
 fn of_embedded(
     records: &Records,
     inner: &Secret,
@@ -147,7 +153,7 @@ fn of_embedded(
 }
 
 /// The token inside a JWT, and when the JWT expires; `None` for a JWT that stands for itself.
-fn embedded(token: &str) -> Result<Option<(Secret, Timestamp)>, Refusal> {
+pub(super) fn embedded(token: &str) -> Result<Option<(Secret, Timestamp)>, Refusal> {
     let claims = read(token).map_err(rejected)?;
     let claims: &Claims = claims.claims();
     let Some(inner) = claims.text("x-ably-token").map(str::to_owned).or(header_of(token)?.token) else {
@@ -175,7 +181,8 @@ pub(super) fn granted(requested: &Capability, key: &Capability) -> Result<Capabi
     requested.intersection(key).map_err(|none| Refusal::new(none.code(), &none.to_string()))
 }
 
-/// Whether a JWT outlives the longest life of a token that can be revoked. Its times are whole seconds, the expiry rounded up.
+/// Whether a JWT outlives the longest life of a token that can be revoked. Its times are whole seconds, the expiry rounded
+/// up.
 fn lives_too_long(jwt: &VerifiedJwt) -> bool {
     let longest = LONGEST_REVOCABLE.as_secs() + 1;
     jwt.expires.saturating_since(jwt.issued).as_secs() > longest

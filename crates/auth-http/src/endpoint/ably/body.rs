@@ -18,8 +18,8 @@ pub(super) fn check(request: &Request<Bytes>, method: &'static Method) -> Result
 ///
 /// # Errors
 ///
-/// 40009 with status 413 for a body above [`LARGEST_BODY`]; 40013 when it comes in another format, or the reply is accepted in another
-/// only.
+/// 40009 with status 413 for a body above [`LARGEST_BODY`]; 40013 when it comes in another format, or the reply is
+/// accepted in another only.
 pub fn check_format(request: &Request<Bytes>) -> Result<(), Refusal> {
     if request.body().len() > LARGEST_BODY {
         return Err(Refusal::body_too_large());

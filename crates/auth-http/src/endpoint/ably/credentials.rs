@@ -26,7 +26,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 impl Credentials {
-    /// Reads `Authorization: Basic` or `Bearer`, or `key`, `access_token` or `accessToken` in the query: exactly one of them.
+    /// Reads `Authorization: Basic` or `Bearer`, or `key`, `access_token` or `accessToken` in the query: exactly one of
+    /// them.
     pub(super) fn read(request: &Request<Bytes>) -> Result<Self, Refusal> {
         let mut found = Vec::new();
         for header in request.headers().get_all(AUTHORIZATION) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use auth_core::Secret;
 use auth_core::ably::{
     ErrorCode, ErrorInfo, RevocationRequest, RevocationResult, RevocationTarget, TargetRefused, TargetRevoked,
 };
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::authenticate::header_of;
+use super::authenticate::{embedded, header_of};
 use super::records::{KeyRecord, Kind};
 use super::request_token::{check_key, key_of_path};
 use super::{Records, Refusal, body, code};
@@ -76,14 +77,23 @@ fn revoke(
             "a target is clientId:, revocationKey:, channel: or token: and a value",
         )
     })?;
-    if kind == Kind::Token && owner(records, target).is_some_and(|owner| owner != key_name) {
+    // Of a token inside a JWT, what is inside counts.
+    let inner = match kind {
+        Kind::Token if looks_like_jwt(target.value().expose()) => {
+            embedded(target.value().expose()).ok().flatten().map(|(inner, _)| inner)
+        }
+        _ => None,
+    };
+    let value = inner.as_ref().unwrap_or_else(|| target.value());
+    if kind == Kind::Token && owner(records, value).is_some_and(|owner| owner != key_name) {
         return Err(Refusal::new(
             code::OTHER_KEYS_TOKENS,
             "this token is of another key, which alone can revoke it",
         ));
     }
-    let value = target.value().expose();
-    let fits = |record: &mut KeyRecord| record.revocations.revoke(now, (kind, value), issued_before, margin);
+    let fits = |record: &mut KeyRecord| {
+        record.revocations.revoke(now, (kind, value.expose()), issued_before, margin)
+    };
     if records.key_mut(key_name).is_some_and(fits) {
         Ok(())
     } else {
@@ -94,8 +104,7 @@ fn revoke(
 }
 
 /// The key that a token belongs to, where that can be told.
-fn owner(records: &Records, target: &RevocationTarget) -> Option<String> {
-    let token = target.value();
+fn owner(records: &Records, token: &Secret) -> Option<String> {
     if looks_like_jwt(token.expose()) {
         return header_of(token.expose()).ok()?.kid;
     }

@@ -1,8 +1,8 @@
 //! What a server must remember: its keys, and for each key the tokens issued, the nonces used and the revocations made.
 //!
-//! Plain data with `&mut self` methods: no clock, no lock, no I/O. Each key has its own room, so that nobody but its owner can
-//! fill it, and each kind of record is bounded. Where there is no room left, what is new is refused: to forget a nonce or a
-//! revocation early would let in what was shut out.
+//! Plain data with `&mut self` methods: no clock, no lock, no I/O. Each key has its own room, so that nobody but its owner
+//! can fill it, and each kind of record is bounded. Where there is no room left, what is new is refused: to forget a nonce
+//! or a revocation early would let in what was shut out.
 
 mod nonces;
 mod revocations;

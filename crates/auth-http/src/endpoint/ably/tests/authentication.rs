@@ -102,6 +102,23 @@ fn each_problem_of_a_token_has_its_status_and_number() {
 }
 
 #[test]
+fn a_revocation_key_that_is_no_text_is_not_taken_for_absent() {
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    let bearer = |revocation_key: &str| {
+        let (iat, exp) = (at(0).wall.as_secs(), at(60).wall.as_secs());
+        let claims = format!(r#"{{"iat":{iat},"exp":{exp},"x-ably-revocation-key":{revocation_key}}}"#);
+        let header = br#"{"alg":"HS256","kid":"appid1.keyid1"}"#;
+        let signed = format!("{}.{}", encode(header), encode(claims.as_bytes()));
+        let mac = encode(&mac(b"SecretSecretSecret", signed.as_bytes()));
+        Server::new().bearer(at(0), &Secret::from(format!("{signed}.{mac}")))
+    };
+    assert!(bearer(r#""k""#).is_ok());
+    for revocation_key in ["5", "null", "[]"] {
+        assert_eq!(bearer(revocation_key), Err((40_144, 401)), "{revocation_key}");
+    }
+}
+
+#[test]
 fn a_jwt_gets_what_it_claims_as_far_as_its_key_has_it() {
     let server = Server::new();
     let claim = lasting()

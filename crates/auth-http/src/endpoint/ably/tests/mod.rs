@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use http::{Request, Response};
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 
 use super::*;
 
@@ -91,6 +92,15 @@ pub(super) fn with_key(mut request: Request<Bytes>, key: &ApiKey) -> Request<Byt
     let value = format!("Basic {}", key.basic_credentials().expose());
     request.headers_mut().insert(AUTHORIZATION, value.parse().unwrap());
     request
+}
+
+/// HMAC-SHA256 by RFC 2104, a second implementation beside the one under test.
+pub(super) fn mac(key: &[u8], text: &[u8]) -> [u8; 32] {
+    let mut block = [0; 64];
+    block[..key.len()].copy_from_slice(key);
+    let padded = |pad: u8| block.map(|byte| byte ^ pad);
+    let inner = Sha256::new().chain_update(padded(0x36)).chain_update(text).finalize();
+    Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().into()
 }
 
 thread_local! {

@@ -91,6 +91,26 @@ fn a_single_token_is_revoked_by_its_text_even_in_the_moment_of_its_issue() {
 }
 
 #[test]
+fn a_token_inside_a_jwt_is_revoked_by_either_text() {
+    use auth_core::jwt::{Draft, HmacKey};
+    let wrapped = |token: &Secret| {
+        let draft = Draft::new().with_lifetime(at(0).wall, Duration::from_secs(60));
+        HmacKey::hs256(&[7; 32]).unwrap().mint(&draft.with_text("x-ably-token", token.expose()))
+    };
+    for by_outer in [true, false] {
+        let mut server = Server::new();
+        let inner = server.token(at(0), &revocable_key(), &TokenParams::new()).token().clone();
+        let outer = wrapped(&inner);
+        assert!(server.bearer(at(0), &outer).is_ok());
+        let named = if by_outer { outer.clone() } else { inner.clone() };
+        revoke(&mut server, at(1), &RevocationRequest::new(vec![RevocationTarget::token(named)]));
+        for token in [&inner, &outer] {
+            assert_eq!(server.bearer(at(1), token), Err((40_141, 401)));
+        }
+    }
+}
+
+#[test]
 fn rsa17f_a_margin_puts_a_revocation_off_by_thirty_seconds() {
     let mut server = Server::new();
     let token = server.token(at(0), &revocable_key(), &alice()).token().clone();
