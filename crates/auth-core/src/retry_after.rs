@@ -31,6 +31,54 @@ pub fn parse(retry_after: &str, date: Option<&str>) -> Option<Duration> {
 /// A date in one of the three forms of RFC 9110 §5.6.7, of which a recipient must read all:
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`.
 pub fn http_date(text: &str) -> Option<Timestamp> {
+    fixed(text).or_else(|| of_any_form(text))
+}
+
+/// The first form, which has a place for each digit and is what servers send with every reply.
+fn fixed(text: &str) -> Option<Timestamp> {
+    let text: &[u8; 29] = text.as_bytes().try_into().ok()?;
+    let [
+        _,
+        _,
+        _,
+        b',',
+        b' ',
+        a,
+        b,
+        b' ',
+        month @ ..,
+        b' ',
+        c,
+        d,
+        e,
+        f,
+        b' ',
+        g,
+        h,
+        b':',
+        i,
+        j,
+        b':',
+        k,
+        l,
+        b' ',
+        b'G',
+        b'M',
+        b'T',
+    ] = text
+    else {
+        return None;
+    };
+    let pair = |tens: &u8, ones: &u8| {
+        let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+        digits.then(|| u64::from(tens - b'0') * 10 + u64::from(ones - b'0'))
+    };
+    let month = MONTHS.iter().position(|(name, _)| name.as_bytes() == month)?;
+    let year = pair(c, d)? * 100 + pair(e, f)?;
+    civil(year, month, pair(a, b)?, (pair(g, h)?, pair(i, j)?, pair(k, l)?))
+}
+
+fn of_any_form(text: &str) -> Option<Timestamp> {
     let Some((_, rest)) = text.split_once(", ") else {
         let mut fields = text.split_ascii_whitespace().skip(1);
         let (month, day) = (fields.next()?, fields.next()?);
@@ -45,42 +93,47 @@ pub fn http_date(text: &str) -> Option<Timestamp> {
 }
 
 fn moment(day: &str, month: &str, year: &str, time: &str) -> Option<Timestamp> {
-    const MONTHS: [(&str, u64); 12] = [
-        ("Jan", 31),
-        ("Feb", 29),
-        ("Mar", 31),
-        ("Apr", 30),
-        ("May", 31),
-        ("Jun", 30),
-        ("Jul", 31),
-        ("Aug", 31),
-        ("Sep", 30),
-        ("Oct", 31),
-        ("Nov", 30),
-        ("Dec", 31),
-    ];
     let month = MONTHS.iter().position(|(name, _)| *name == month)?;
-    let day = number(day, 1..=MONTHS.get(month)?.1)?;
+    let day = number(day, 1..=31)?;
     // Two digits are of this century, unless they can't be.
     let year = match number(year, 0..=9999)? {
         year @ 0..70 => 2000 + year,
         year @ 70..100 => 1900 + year,
-        year => Some(year).filter(|year| *year >= 1970)?,
+        year => year,
     };
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    if month == 1 && day == 29 && !leap {
-        return None;
-    }
     let mut fields = time.split(':');
     let hour = number(fields.next()?, 0..=23)?;
     let minute = number(fields.next()?, 0..=59)?;
     let second = number(fields.next()?, 0..=60)?;
-    if fields.next().is_some() {
-        return None;
-    }
-    let midnight = Timestamp::from_civil(year, month as u64 + 1, day);
-    Some(midnight.saturating_add(Duration::from_secs(hour * 3_600 + minute * 60 + second)))
+    if fields.next().is_some() { None } else { civil(year, month, day, (hour, minute, second)) }
 }
+
+/// The moment of a date, its month counted from 0, and a time of day; `None` where the calendar has none such.
+fn civil(year: u64, month: usize, day: u64, (hour, minute, second): (u64, u64, u64)) -> Option<Timestamp> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = MONTHS.get(month)?.1 - u64::from(month == 1 && !leap);
+    let exists = year >= 1970 && (1..=days).contains(&day) && hour < 24 && minute < 60 && second <= 60;
+    exists.then(|| {
+        let midnight = Timestamp::from_civil(year, month as u64 + 1, day);
+        midnight.saturating_add(Duration::from_secs(hour * 3_600 + minute * 60 + second))
+    })
+}
+
+/// The months, each with the days that it has at most.
+const MONTHS: [(&str, u64); 12] = [
+    ("Jan", 31),
+    ("Feb", 29),
+    ("Mar", 31),
+    ("Apr", 30),
+    ("May", 31),
+    ("Jun", 30),
+    ("Jul", 31),
+    ("Aug", 31),
+    ("Sep", 30),
+    ("Oct", 31),
+    ("Nov", 30),
+    ("Dec", 31),
+];
 
 fn number(text: &str, range: core::ops::RangeInclusive<u64>) -> Option<u64> {
     text.parse()
