@@ -4,10 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-
-use super::dialer::{Deadlines, Dialer, Resolve, Settings, System};
+use super::dialer::{Deadlines, Resolve, Settings, System};
+use super::pool::Pool;
 use super::tls;
 use super::{HyperClient, Identity, LARGEST_REPLY, Proxy, Roots};
 
@@ -154,31 +152,11 @@ impl Builder {
         proxy_tls: Option<Arc<rustls::ClientConfig>>,
     ) -> HyperClient {
         let Self { plaintext, proxy, resolver, deadlines, timeout, idle, largest_reply, .. } = self;
-        let dialer = Dialer(Arc::new(Settings { tls, proxy_tls, plaintext, proxy, resolver, deadlines }));
-        let pool = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(idle)
-            // It sends again only what never left: a request that a pooled connection gave back unwritten.
-            .retry_canceled_requests(true)
-            .http1_max_buf_size(LARGEST_HEAD)
-            .http1_max_headers(MOST_HEADERS)
-            .http2_max_header_list_size(LARGEST_HEAD as u32)
-            .http2_initial_stream_window_size(WINDOW)
-            .http2_initial_connection_window_size(4 * WINDOW)
-            .build(dialer);
+        let dialer = Settings { tls, proxy_tls, plaintext, proxy, resolver, deadlines };
+        let pool = Pool::new(dialer, idle);
         HyperClient { pool, timeout, largest_reply }
     }
 }
-
-/// The largest head of a reply, in bytes; those of token endpoints have less than one tenth.
-const LARGEST_HEAD: usize = 64 * 1024;
-
-/// The most headers of a reply.
-const MOST_HEADERS: usize = 100;
-
-/// What a server may send on an HTTP/2 stream before we have read it, in bytes: the protocol's own default, where hyper's
-/// is 2 MiB. A reply never fills it, so it costs no round trip.
-const WINDOW: u32 = 65_535;
 
 impl fmt::Debug for Builder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

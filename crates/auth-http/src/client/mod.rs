@@ -10,41 +10,41 @@
 //!
 //! # What logs may hold
 //!
-//! This crate logs nothing. Of what it stands on, `h2`, `hyper-util` and `rustls` log: at level TRACE they name servers, sizes
+//! This crate logs nothing. Of what it stands on, `h2` and `rustls` log: at level TRACE they name servers, sizes
 //! and frames, but, as a test holds, neither headers, bodies, nor a proxy's credentials. `hyper` logs only when built with
 //! `--cfg hyper_unstable_tracing`, and the operating system's tools see what they see. Leave these targets out of your
-//! logs (`h2=info,hyper=info,hyper_util=info,rustls=info`) if you need no more than an observer of the renewal tells.
+//! logs (`h2=info,hyper=info,rustls=info`) if you need no more than an observer of the renewal tells.
 
 mod builder;
 mod dialer;
+mod pool;
 mod proxy;
 mod reply;
+mod sending;
 mod tls;
 
 use std::fmt;
+use std::future::ready;
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use auth_core::{Error, ErrorKind};
+use auth_core::Error;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderName, PROXY_AUTHORIZATION};
 use http::{Request, Response};
-use http_body_util::Full;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::capture_connection;
 
 pub use self::builder::{Builder, ConfigError};
-use self::dialer::Dialer;
 pub use self::dialer::Resolve;
+use self::pool::Pool;
 pub use self::proxy::Proxy;
+use self::sending::Sending;
 pub use self::tls::{Identity, Roots};
 use crate::exchange::HttpExchange;
 
 /// A pooled HTTP client; clones share their connections. It works inside a tokio runtime, with I/O and time enabled.
 #[derive(Clone)]
 pub struct HyperClient {
-    pool: Client<Dialer, Full<Bytes>>,
+    pool: Pool,
     timeout: Duration,
     largest_reply: usize,
 }
@@ -81,49 +81,46 @@ impl HyperClient {
     }
 }
 
-#[async_trait]
 impl HttpExchange for HyperClient {
-    async fn exchange(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
-        let authority = request.uri().authority().map_or("", |authority| authority.as_str());
-        if authority.is_empty() || request.uri().scheme().is_none() {
-            let message = "the URL must be absolute, such as https://api.example.com/oauth/token";
-            return Err(Error::new(ErrorKind::Misconfigured, message));
-        }
-        if authority.contains('@') {
-            let message = "the URL holds credentials, which end up in logs; send them in a header";
-            return Err(Error::new(ErrorKind::Misconfigured, message));
-        }
-        conceal(&mut request);
-        let mut request = request.map(Full::new);
-        let connection = capture_connection(&mut request);
-        let exchange = async {
-            match self.pool.request(request).await {
-                Ok(response) => reply::whole(response, self.largest_reply).await,
-                Err(error) => Err(reply::failed(error, connection.connection_metadata().is_some())),
-            }
+    // By hand, not by `async_trait`, whose future would hold the request three times over: its size is a good part of what
+    // an exchange costs beside the system calls.
+    fn exchange<'a, 'b>(&'a self, request: Request<Bytes>) -> Exchange<'b>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        let mut sending = match Sending::of(request) {
+            Ok(sending) => sending,
+            Err(error) => return Box::pin(ready(Err(error))),
         };
-        match tokio::time::timeout(self.timeout, exchange).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                let connection = connection.connection_metadata();
-                if let Some(connection) = &*connection {
-                    // The next request must not wait on a peer that may have vanished.
-                    connection.poison();
+        Box::pin(async move {
+            let now = pool::now();
+            let exchange = async {
+                let sent = self.pool.send(&mut sending, now).await;
+                let (response, connection) = sent.map_err(reply::failed)?;
+                let reply = reply::whole(response, self.largest_reply).await?;
+                self.pool.keep(connection);
+                Ok(reply)
+            };
+            let late = now.checked_add(self.timeout).unwrap_or_else(|| now + A_YEAR);
+            match tokio::time::timeout_at(late, exchange).await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    if sending.begun {
+                        // The next request must not wait on a peer that may have vanished.
+                        self.pool.forget(&sending.target);
+                    }
+                    Err(reply::late(sending.begun))
                 }
-                Err(reply::late(connection.is_some()))
             }
-        }
+        })
     }
 }
 
-/// Marks the headers that are secret, so that nobody's `Debug` shows them and HTTP/2 keeps them out of its tables.
-fn conceal(request: &mut Request<Bytes>) {
-    for name in [AUTHORIZATION, PROXY_AUTHORIZATION, HeaderName::from_static("dpop")] {
-        if let Some(value) = request.headers_mut().get_mut(name) {
-            value.set_sensitive(true);
-        }
-    }
-}
+type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, Error>> + Send + 'a>>;
+
+/// As good as for ever, and within what a clock counts.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl fmt::Debug for HyperClient {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,22 +130,5 @@ impl fmt::Debug for HyperClient {
             .field("timeout", timeout)
             .field("largest_reply", largest_reply)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secret_headers_are_marked_before_anybody_sees_them() {
-        let request = Request::post("https://login.example/");
-        let request =
-            request.header("authorization", "canary").header("dpop", "canary").header("accept", "shown");
-        let mut request = request.body(Bytes::new()).unwrap();
-        assert!(format!("{request:?}").contains("canary"), "the control");
-        conceal(&mut request);
-        let text = format!("{request:?}");
-        assert!(!text.contains("canary") && text.contains("shown"), "{text}");
     }
 }

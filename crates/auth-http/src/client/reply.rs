@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use rustls::AlertDescription;
 
-use super::dialer::Fault;
+use super::pool::Failure;
 
 /// Reads the rest of a reply, at most `limit` bytes, whatever its head promises.
 pub(super) async fn whole(response: Response<Incoming>, limit: usize) -> Result<Response<Bytes>, Error> {
@@ -26,42 +26,53 @@ pub(super) async fn whole(response: Response<Incoming>, limit: usize) -> Result<
              there or in a proxy before it",
         ));
     }
-    let mut whole = Vec::new();
+    // Most replies come in one piece, which is handed on as it is. Of more pieces a copy is made, since each may hold on to
+    // a large buffer.
+    let (mut first, mut joined) = (Bytes::new(), Vec::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(broken)?;
         // Trailers mean nothing here.
         let Ok(data) = frame.into_data() else { continue };
-        if data.len() > limit - whole.len() {
+        if data.len() > limit - first.len() - joined.len() {
             return Err(malformed(format!("the server's reply is larger than {limit} bytes; check the URL")));
         }
-        // A copy, since a small frame may hold on to a large buffer.
-        whole.extend_from_slice(&data);
+        if first.is_empty() && joined.is_empty() {
+            first = data;
+        } else {
+            joined.extend_from_slice(&std::mem::take(&mut first));
+            joined.extend_from_slice(&data);
+        }
     }
-    Ok(Response::from_parts(head, whole.into()))
+    let whole = if joined.is_empty() { first } else { joined.into() };
+    Ok(Response::from_parts(head, whole))
 }
 
-/// What an error of the pool means. `connected` says whether the request got a connection: if not, none of it was sent.
-pub(super) fn failed(error: hyper_util::client::legacy::Error, connected: bool) -> Error {
-    let fault = cause::<Fault>(&error);
-    if fault.is_none_or(Fault::is_the_servers) && refuses_certificate(&error) {
-        return Error::new(
-            ErrorKind::InvalidClient,
-            "the server wants a client certificate, or another one; configure one that it trusts",
-        )
-        .with_source(error);
-    }
-    if let Some(fault) = fault {
-        return fault.to_error().with_source(error);
-    }
-    let hyper = cause::<hyper::Error>(&error);
-    let unsent = !connected || hyper.is_some_and(hyper::Error::is_canceled);
-    let failure = if hyper.is_some_and(hyper::Error::is_parse) {
+/// What a failure of the pool means. What was not sent had no effect.
+pub(super) fn failed(failure: Failure) -> Error {
+    let (error, unsent) = match failure {
+        Failure::Unconnected(fault) if fault.is_the_servers() && refuses_certificate(&fault) => {
+            return wants_certificate().with_source(fault);
+        }
+        Failure::Unconnected(fault) => return fault.to_error().with_source(fault),
+        Failure::Broken { error, .. } if refuses_certificate(&error) => {
+            return wants_certificate().with_source(error);
+        }
+        Failure::Broken { error, unsent } => (error, unsent),
+    };
+    let failure = if error.is_parse() {
         malformed("the server's answer is not HTTP as this client accepts it; check the URL and its port")
     } else {
         Error::new(ErrorKind::Transport, "the connection broke before the server's reply; it may recover")
     };
-    let failure = if unsent { failure.without_effect() } else { failure };
+    let failure = if unsent || error.is_canceled() { failure.without_effect() } else { failure };
     failure.with_source(error)
+}
+
+fn wants_certificate() -> Error {
+    Error::new(
+        ErrorKind::InvalidClient,
+        "the server wants a client certificate, or another one; configure one that it trusts",
+    )
 }
 
 /// The total timeout passed.

@@ -20,32 +20,39 @@ use crate::wire::{TokenEndpoint, TokenForm, Wanted};
 pub struct ClientCredentials {
     asking: Asking,
     wanted: Wanted,
+    /// Made once: each attempt sends the same.
+    form: TokenForm,
 }
 
 impl ClientCredentials {
     /// Obtains tokens from `endpoint`, with whatever scopes the server grants by default.
     #[must_use]
     pub fn new(endpoint: TokenEndpoint, http: Arc<dyn HttpExchange>) -> Self {
-        Self { asking: Asking::new(endpoint, http), wanted: Wanted::new() }
+        Self {
+            asking: Asking::new(endpoint, http),
+            wanted: Wanted::new(),
+            form: TokenForm::client_credentials(),
+        }
     }
 
     /// Asks for these scopes. Genesys Cloud needs none: it grants what the client is configured for.
     #[must_use]
     pub fn with_scope(self, scope: Scopes) -> Self {
-        Self { wanted: self.wanted.with_scope(scope), ..self }
+        let wanted = self.wanted.clone().with_scope(scope);
+        self.with_wanted(wanted)
     }
 
     /// Asks for this: scopes, resources, and what a provider wants besides.
     #[must_use]
     pub fn with_wanted(self, wanted: Wanted) -> Self {
-        Self { wanted, ..self }
+        Self { form: TokenForm::client_credentials().with_wanted(&wanted), wanted, ..self }
     }
 }
 
 #[async_trait]
 impl Grant for ClientCredentials {
     async fn obtain(&self, attempt: &Attempt) -> Result<TokenResponse, Error> {
-        self.asking.ask(&TokenForm::client_credentials().with_wanted(&self.wanted), attempt).await
+        self.asking.ask(&self.form, attempt).await
     }
 
     fn token_type(&self) -> TokenType {

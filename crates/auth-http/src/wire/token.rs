@@ -97,7 +97,7 @@ impl TokenEndpoint {
     /// (RFC 9449 §8). It does so once: a second request that is answered so has failed. Nothing was done at the server.
     #[must_use]
     pub fn wants_nonce(&self, response: &Response<Bytes>) -> bool {
-        self.client.heard(server_time(response.headers()));
+        self.client.heard(response.headers());
         let Some(dpop) = &self.dpop else { return false };
         let told = dpop.heard(self.url.uri(), response.headers());
         told && verdict(response).is_some_and(|verdict| verdict.code == "use_dpop_nonce")
@@ -112,7 +112,7 @@ impl TokenEndpoint {
     /// The kind says what to do: [`RateLimited`](ErrorKind::RateLimited) and
     /// [`ServerFailed`](ErrorKind::ServerFailed) pass with time, the others need a change.
     pub fn read(&self, response: &Response<Bytes>) -> Result<TokenResponse, Error> {
-        self.client.heard(server_time(response.headers()));
+        self.client.heard(response.headers());
         let expected = match &self.dpop {
             Some(dpop) => {
                 dpop.heard(self.url.uri(), response.headers());
@@ -141,7 +141,7 @@ pub(super) fn post(
     form: &TokenForm,
     server_time: Option<Timestamp>,
 ) -> Result<Request<Bytes>, Error> {
-    let added = client.added(&url.to_string(), server_time)?;
+    let added = client.added(url, server_time)?;
     let mut request = Request::new(Bytes::from(ClientAuthentication::complete(form, &added)));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = target(url, &added.query)?;

@@ -7,20 +7,16 @@ mod stream;
 mod tunnel;
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tower_service::Service;
 
 pub(crate) use self::fault::Fault;
 use self::fault::{Cause, Peer, Phase};
@@ -29,10 +25,6 @@ pub(crate) use self::resolve::System;
 use self::stream::Bytes;
 pub(crate) use self::stream::Stream;
 use super::proxy::{Proxy, Via};
-
-/// What hyper-util's pool asks for connections; clones share their settings.
-#[derive(Clone)]
-pub(crate) struct Dialer(pub(crate) Arc<Settings>);
 
 /// How to get connections.
 pub(crate) struct Settings {
@@ -64,23 +56,9 @@ impl Default for Deadlines {
     }
 }
 
-impl Service<Uri> for Dialer {
-    type Response = TokioIo<Stream>;
-    type Error = Fault;
-    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Stream>, Fault>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let settings = Arc::clone(&self.0);
-        Box::pin(async move { settings.dial(&uri).await.map(TokioIo::new) })
-    }
-}
-
 impl Settings {
-    async fn dial(&self, uri: &Uri) -> Result<Stream, Fault> {
+    /// A connection to the server of this URL, and whether HTTP/2 is spoken on it.
+    pub(super) async fn dial(&self, uri: &Uri) -> Result<(Stream, bool), Fault> {
         let tls = match (uri.scheme_str(), &self.tls) {
             (Some("https"), Some(tls)) => Some(tls),
             (Some("https"), None) => {
@@ -99,10 +77,10 @@ impl Settings {
             None => Box::new(self.connect(Peer::Server, host, port).await?),
             Some(via) => self.tunnel(via, host, port).await?,
         };
-        let Some(tls) = tls else { return Ok(Stream::new(bytes, false)) };
+        let Some(tls) = tls else { return Ok((Stream(bytes), false)) };
         let stream = self.encrypt(tls, Peer::Server, host, bytes).await?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Stream::new(Box::new(stream), http2))
+        Ok((Stream(Box::new(stream)), http2))
     }
 
     async fn encrypt<T: Bytes>(
