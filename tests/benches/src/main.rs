@@ -6,6 +6,7 @@
 mod case;
 mod core;
 mod measure;
+mod oauth;
 mod plot;
 mod report;
 mod tokens;
@@ -36,6 +37,8 @@ struct Arguments {
 enum Suite {
     /// The models without I/O.
     Core,
+    /// Fetching a token from an OAuth endpoint.
+    Oauth,
     /// Tokens in use: cached reads, and many machines at once.
     Tokens,
 }
@@ -44,6 +47,7 @@ impl Suite {
     fn cases(self) -> Vec<Case> {
         match self {
             Self::Core => core::cases(),
+            Self::Oauth => oauth::cases(),
             Self::Tokens => tokens::cases(),
         }
     }
@@ -51,6 +55,7 @@ impl Suite {
     const fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
+            Self::Oauth => "oauth",
             Self::Tokens => "tokens",
         }
     }

@@ -79,14 +79,15 @@ pub(crate) fn table(lines: &[Line]) -> String {
     let width = lines.iter().map(|line| line.case.len()).max().unwrap_or_default().max("case".len());
     row(&mut table, width, ["case", "ours", "baseline", "ratio", "allocations", "bar", ""], "baseline");
     for line in lines {
-        let Line { ours, baseline, ratio, bar, bar_on, unit, allocations, .. } = line;
+        let Line { ours, baseline, ratio, bar, bar_on, unit, allocations, baseline_allocations, .. } = line;
         let bar = match *bar_on {
             "ours" => format!("{bar} {unit}"),
             "ratio" => format!("× {bar}"),
             _ => format!("≥ {bar}"),
         };
         let (ours, baseline) = (format!("{ours:.1} {unit}"), format!("{baseline:.1} {unit}"));
-        let (ratio, allocations) = (format!("{ratio:.3}"), format!("{allocations:.1}"));
+        let ratio = format!("{ratio:.3}");
+        let allocations = format!("{allocations:.1}/{baseline_allocations:.1}");
         let verdict = if line.holds { "holds" } else { "FAILS" };
         let cells = [&line.case, &ours, &baseline, &ratio, &allocations, &bar, verdict];
         row(&mut table, width, cells, line.baseline_name);
@@ -99,6 +100,6 @@ fn row(table: &mut String, width: usize, cells: [&str; 7], baseline_name: &str) 
     // Writing to a string does not fail.
     let _ = writeln!(
         table,
-        "{case:width$} {ours:>14} {baseline:>14} {ratio:>8} {allocations:>12} {bar:>9}  {verdict:5}  {baseline_name}"
+        "{case:width$} {ours:>14} {baseline:>14} {ratio:>8} {allocations:>13} {bar:>9}  {verdict:5}  {baseline_name}"
     );
 }
