@@ -1,5 +1,6 @@
 //! The HTTP client over real sockets: what it makes of whatever a server, a proxy or the network does.
 
+mod bad_answers;
 mod connections;
 mod http1;
 mod http2;
