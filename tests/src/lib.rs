@@ -1,9 +1,10 @@
 //! The harness of the cross-crate tests: grants, stores and a token endpoint by script, counterparts that misbehave, a
-//! certificate authority, a proxy, time by hand, and a recorder.
+//! certificate authority, a proxy, time by hand, a recorder, and an ear for what is logged.
 
 pub mod authority;
 pub mod by_hand;
 pub mod counterparts;
+pub mod ear;
 pub mod faulty_disk;
 pub mod http2;
 pub mod piped_server;

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod ably_server;
+mod canary;
 mod cli;
 mod client;
 mod crash;

@@ -103,7 +103,7 @@ async fn advice_to_wait_for_years_is_followed_for_minutes() {
 }
 
 /// 53.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_server_that_recovers_costs_a_caller_nothing_but_time() {
     for status in [500, 502, 503] {
         let failure = Answer::http(status, "", "<html>");
@@ -116,7 +116,7 @@ async fn a_server_that_recovers_costs_a_caller_nothing_but_time() {
 }
 
 /// 56: a lifetime that makes no sense costs neither the token nor the server's peace.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn no_lifetime_makes_a_token_immortal_or_a_storm_of_requests() {
     const HOUR: u64 = 3_600;
     for (member, lives) in [
@@ -140,13 +140,16 @@ async fn no_lifetime_makes_a_token_immortal_or_a_storm_of_requests() {
             (Err(_), None) => {}
             outcome => panic!("{member}: {outcome:?}"),
         }
-        // Ten callers a second for ten seconds.
-        for _ in 0..100 {
-            drop(manager.token(Demand::Current).await);
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        // Callers who ask again as soon as they have an answer, for two seconds.
+        let _ = tokio::time::timeout(Duration::from_secs(2), async {
+            loop {
+                drop(manager.token(Demand::Current).await);
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
         let requests = server.requests().len();
-        assert!(requests <= 12, "{member}: {requests} requests");
+        assert!(requests <= 5, "{member}: {requests} requests");
         manager.shut_down().await;
     }
 }
@@ -191,7 +194,7 @@ impl Resolve for ComesUp {
 }
 
 /// 63.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_name_that_can_be_resolved_again_gives_its_token_to_whoever_waits() {
     let server = Script::serve(vec![Answer::token("t1", 3_600)]).await.unwrap();
     let (_, port) = server.url().rsplit_once(':').unwrap();

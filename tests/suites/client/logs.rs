@@ -1,8 +1,5 @@
 //! What our dependencies log at level TRACE: no secret is in it, whatever the way of the request.
 
-use std::cell::RefCell;
-use std::fmt::{Debug, Write as _};
-
 use auth_core::Secret;
 use auth_http::client::{HyperClient, Proxy, Roots};
 use auth_http::exchange::HttpExchange as _;
@@ -10,88 +7,13 @@ use auth_http::wire::{TokenEndpoint, TokenForm};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use realtime_auth_tests::authority::{self, Authority};
+use realtime_auth_tests::ear::Listening;
 use realtime_auth_tests::http2::Connection;
 use realtime_auth_tests::proxy::Proxy as Server;
 use realtime_auth_tests::raw_server::RawServer;
 use realtime_auth_tests::script::{Answer, Script};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
 use super::{PATIENCE, ask, at_loopback};
-
-thread_local! {
-    /// What this thread has logged, while it wants to know.
-    static HEARD: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// Writes down what is said, for a thread that wants to know; to others it costs nothing, or their tests would slow down.
-fn hear(say: impl FnOnce(&mut String)) {
-    // A thread that ends may still log.
-    let _ = HEARD.try_with(|heard| {
-        if let Some(heard) = &mut *heard.borrow_mut() {
-            say(heard);
-            heard.push('\n');
-        }
-    });
-}
-
-/// Hears everything that goes through `tracing`.
-struct Ear;
-
-struct Fields<'a>(&'a mut String);
-
-impl Visit for Fields<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let _ = write!(self.0, " {field}={value:#?}");
-    }
-}
-
-impl Subscriber for Ear {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        hear(|heard| {
-            heard.push_str(span.metadata().target());
-            span.record(&mut Fields(heard));
-        });
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, values: &Record<'_>) {
-        hear(|heard| values.record(&mut Fields(heard)));
-    }
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        hear(|heard| {
-            heard.push_str(event.metadata().target());
-            event.record(&mut Fields(heard));
-        });
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-/// Hears everything that goes through `log`, as rustls does where a program asks it to.
-impl log::Log for Ear {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        hear(|heard| {
-            let _ = write!(heard, "{} {}", record.target(), record.args());
-        });
-    }
-
-    fn flush(&self) {}
-}
 
 /// Every secret of an exchange is some form of this.
 const CANARY: &str = "canary4f1e";
@@ -99,11 +21,7 @@ const CANARY: &str = "canary4f1e";
 /// All on one thread: the test, the server, and the tasks of the client.
 #[tokio::test]
 async fn dependencies_at_trace_log_no_secret() {
-    // Another test of this process may not have one.
-    log::set_logger(&Ear).unwrap();
-    log::set_max_level(log::LevelFilter::Trace);
-    let _guard = tracing::subscriber::set_default(Ear);
-    HEARD.set(Some(String::new()));
+    let listening = Listening::begin();
     tracing::trace!("the control: {CANARY}");
 
     let answer = format!(r#"{{"access_token":"{CANARY}","token_type":"bearer","refresh_token":"{CANARY}"}}"#);
@@ -148,8 +66,7 @@ async fn dependencies_at_trace_log_no_secret() {
     let gone = RawServer::serve(|_, _| async { Ok(()) }).await.unwrap().address();
     ask(&http1, &format!("http://{gone}")).await.unwrap_err();
 
-    log::set_max_level(log::LevelFilter::Off);
-    let heard = HEARD.take().unwrap();
+    let heard = listening.end();
     let (control, heard) = heard.split_once('\n').unwrap();
     assert!(control.contains(CANARY), "the ear hears");
     for target in ["h2", "rustls"] {
