@@ -42,6 +42,7 @@ pub(crate) fn run() -> Done {
     }
     check_layers(&mut complaints)?;
     check_facts(&mut complaints)?;
+    check_named_tests(&mut complaints)?;
     for complaint in &complaints {
         eprintln!("tidy: {complaint}");
     }
@@ -105,6 +106,22 @@ fn check_layers(complaints: &mut Vec<String>) -> Done {
             if ours.contains(dependency) && !allowed.contains(&dependency) {
                 complaints.push(format!("{name} must not depend on {dependency}"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// The tests that a page of the manual names, as `file.rs::function`, must exist.
+fn check_named_tests(complaints: &mut Vec<String>) -> Done {
+    let page = fs::read_to_string(root().join("crates/realtime-auth/src/manual/oauth.md"))?;
+    let named: Vec<_> = page.split('`').filter_map(|text| text.split_once(".rs::")).collect();
+    if named.is_empty() {
+        complaints.push("oauth.md names no test".to_owned());
+    }
+    for (file, function) in named {
+        let text = fs::read_to_string(root().join(format!("{file}.rs"))).unwrap_or_default();
+        if !text.contains(&format!("fn {function}(")) {
+            complaints.push(format!("oauth.md names {file}.rs::{function}, which does not exist"));
         }
     }
     Ok(())

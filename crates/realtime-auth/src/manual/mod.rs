@@ -3,5 +3,8 @@
 #[doc = include_str!("defaults.md")]
 pub mod defaults {}
 
+#[doc = include_str!("oauth.md")]
+pub mod oauth {}
+
 #[doc = include_str!("threat_model.md")]
 pub mod threat_model {}
