@@ -148,8 +148,9 @@ async fn no_lifetime_makes_a_token_immortal_or_a_storm_of_requests() {
             }
         })
         .await;
+        // Three attempts a flight, and half a second at least from one flight to the next.
         let requests = server.requests().len();
-        assert!(requests <= 5, "{member}: {requests} requests");
+        assert!(requests <= 12, "{member}: {requests} requests");
         manager.shut_down().await;
     }
 }
