@@ -8,7 +8,7 @@ use core::fmt;
 
 use async_trait::async_trait;
 
-use super::{ApiKey, TokenDetails, TokenParams, TokenReply};
+use super::{ApiKey, KeyOrToken, TokenDetails, TokenParams, TokenReply};
 use crate::{Error, Secret};
 
 /// A program's own way to a token (AO2b): it asks the backend that has the key.
@@ -190,6 +190,16 @@ impl AuthUrl {
     pub fn with_param(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
         self.params.push((name.into(), value.into()));
         self
+    }
+}
+
+impl From<KeyOrToken> for AuthOptions {
+    /// The options that one text stands for (RSC1): a key, or a token to use as it is.
+    fn from(text: KeyOrToken) -> Self {
+        match text {
+            KeyOrToken::Key(key) => Self::new().with_key(key),
+            KeyOrToken::Token(token) => Self::new().with_token(TokenDetails::new(token)),
+        }
     }
 }
 

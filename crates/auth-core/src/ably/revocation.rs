@@ -126,7 +126,8 @@ struct WireRequest<'a> {
     targets: Vec<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issued_before: Option<Integer>,
-    #[serde(default)]
+    // The specification includes it where it is supplied (RSA17f); absent means false everywhere.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     allow_reauth_margin: bool,
 }
 
@@ -258,7 +259,7 @@ impl RevocationResult {
         self.results.len() - self.success_count()
     }
 
-    /// Reads the reply to a request.
+    /// Reads the reply to a request: an object with `results`, or the bare array that older protocol versions answer.
     ///
     /// # Errors
     ///
@@ -266,12 +267,15 @@ impl RevocationResult {
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
         let malformed =
             || Error::new(ErrorKind::MalformedResponse, "the answer to the revocation can't be read");
-        let wire: WireResult<'_> = from_object(json).map_err(|_| malformed())?;
+        let results = match json.trim_ascii_start().first() {
+            Some(b'[') => serde_json::from_slice(json).map_err(|_| malformed())?,
+            _ => from_object::<WireResult<'_>>(json).map_err(|_| malformed())?.results,
+        };
         let time = |member: Option<Integer>| {
             let millis = member.and_then(|Integer(millis)| u64::try_from(millis).ok());
             millis.map(Timestamp::from_millis).ok_or_else(malformed)
         };
-        let results = wire.results.into_iter().map(|result| {
+        let results = results.into_iter().map(|result: WireTarget<'_>| {
             let target = RevocationTarget::parse(&result.target).map_err(|_| malformed())?;
             Ok(match result.error {
                 Some(error) => Err(TargetRefused { target, error: error.into() }),
@@ -330,14 +334,13 @@ mod tests {
         }
     }
 
-    /// As ably-js sends it.
     #[test]
     fn rsa17_a_request_is_written_and_read() {
         let targets = [RevocationTarget::parse("clientId:ivy"), RevocationTarget::parse("bogus:x")];
         let request = RevocationRequest::new(targets.map(Result::unwrap).to_vec());
-        let text = r#"{"targets":["clientId:ivy","bogus:x"],"allowReauthMargin":false}"#;
-        assert_eq!(request.to_json().expose(), text);
-        assert_eq!(RevocationRequest::parse(text.as_bytes()).unwrap(), request);
+        assert_eq!(request.to_json().expose(), r#"{"targets":["clientId:ivy","bogus:x"]}"#);
+        let as_ably_js_sends_it = r#"{"targets":["clientId:ivy","bogus:x"],"allowReauthMargin":false}"#;
+        assert_eq!(RevocationRequest::parse(as_ably_js_sends_it.as_bytes()).unwrap(), request);
         let request =
             request.with_issued_before(Timestamp::from_millis(1_700_000_000_000)).with_reauth_margin();
         let text =
@@ -374,6 +377,8 @@ mod tests {
         let refused = result.results[1].as_ref().unwrap_err();
         assert_eq!((refused.target.kind(), refused.error.code), ("bogus", ErrorCode::BAD_REQUEST));
         assert_eq!(result.to_json().expose(), text);
+        let (_, array) = text.strip_suffix('}').unwrap().split_once("\"results\":").unwrap();
+        assert_eq!(RevocationResult::parse(array.as_bytes()).unwrap(), result, "the older form");
     }
 
     #[test]

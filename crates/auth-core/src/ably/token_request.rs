@@ -172,6 +172,36 @@ impl TokenRequest {
         &self.key_name
     }
 
+    /// The lifetime that it asks for (TE2); `None` when it names none, or one that can't be.
+    #[must_use]
+    pub fn ttl(&self) -> Option<Duration> {
+        self.ttl.and_then(|ttl| u64::try_from(ttl).ok()).map(Duration::from_millis)
+    }
+
+    /// The capability that it asks for, as it stands there (TE3).
+    #[must_use]
+    pub fn capability_text(&self) -> Option<&str> {
+        self.capability.as_str()
+    }
+
+    /// The client that it asks for, as it stands there (TE4).
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
+
+    /// When it says that it was signed (TE5); `None` for what is no time.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<Timestamp> {
+        u64::try_from(self.timestamp).ok().map(Timestamp::from_millis)
+    }
+
+    /// The nonce, as it stands there (TE6).
+    #[must_use]
+    pub fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
     /// The MAC in base64; empty when what was received is no MAC.
     #[must_use]
     pub fn mac(&self) -> Secret {
