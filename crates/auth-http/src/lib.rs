@@ -35,6 +35,7 @@
 //! * `tokio` (default): `manager` with tokio's timer, and [`spawn`](manager::Builder::spawn); and
 //!   [`redirect::RedirectListener`], which hears from the browser that a person logs in with.
 
+pub mod ably;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod endpoint;
@@ -46,7 +47,9 @@ pub mod grant;
 pub mod manager;
 #[cfg(feature = "tokio")]
 pub mod redirect;
+mod shared_future;
 pub mod store;
 #[cfg(test)]
 mod testing;
+mod waiting;
 pub mod wire;

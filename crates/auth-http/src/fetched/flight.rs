@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use auth_core::time::Now;
 use auth_core::{Error, ErrorKind};
 
 use super::timing::{Step, Timing};
 use super::{Clock, Terms};
+use crate::waiting::{Waiting, WakeAll};
 
 /// A request under way.
 pub(super) type Fetching<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
@@ -66,7 +67,7 @@ impl<T: Send + Sync + 'static> Flight<T> {
         context: &Context<'_>,
     ) -> Poll<Result<Arc<T>, Error>> {
         // Dropped after the lock: whoever is woken may poll at once.
-        let mut ended_here = WakeAll(None);
+        let mut ended_here = WakeAll::nobody();
         let mut state = self.state();
         if let Some((ended, outcome)) = &state.ended
             && *ended >= number
@@ -80,12 +81,12 @@ impl<T: Send + Sync + 'static> Flight<T> {
             return Poll::Ready(Err(error));
         };
         self.waiting.add(context.waker());
-        ended_here.0 = Some(&self.waiting);
+        ended_here.arm(&self.waiting);
         let waker = Waker::from(Arc::clone(&self.waiting));
         match fetching.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Pending => {
                 state.fetching = Some(fetching);
-                ended_here.0 = None;
+                ended_here.disarm();
                 Poll::Pending
             }
             Poll::Ready(result) => {
@@ -102,36 +103,5 @@ impl<T: Send + Sync + 'static> Flight<T> {
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Those who wait.
-#[derive(Default)]
-struct Waiting(Mutex<Vec<Waker>>);
-
-impl Waiting {
-    fn add(&self, waker: &Waker) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !waiting.iter().any(|other| other.will_wake(waker)) {
-            waiting.push(waker.clone());
-        }
-    }
-}
-
-impl Wake for Waiting {
-    fn wake(self: Arc<Self>) {
-        let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        waiting.into_iter().for_each(Waker::wake);
-    }
-}
-
-/// Wakes them when dropped.
-struct WakeAll<'a>(Option<&'a Arc<Waiting>>);
-
-impl Drop for WakeAll<'_> {
-    fn drop(&mut self) {
-        if let Some(waiting) = self.0 {
-            Arc::clone(waiting).wake();
-        }
     }
 }

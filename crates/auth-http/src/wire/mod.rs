@@ -37,7 +37,7 @@ pub use self::dpop::Dpop;
 pub use self::form::{TokenForm, Wanted};
 pub use self::introspection::{ActiveToken, Introspection, IntrospectionEndpoint};
 pub use self::metadata::{EndpointAliases, Issuer, ServerMetadata};
-pub(crate) use self::reply::{failure, server_time, verdict};
+pub(crate) use self::reply::{failure, retry_after, server_time, verdict};
 pub use self::revocation::{RevocationEndpoint, TokenHint};
 pub use self::token::TokenEndpoint;
 pub(crate) use self::url::EndpointUrl;

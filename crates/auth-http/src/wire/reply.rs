@@ -58,7 +58,7 @@ pub(crate) fn verdict(response: &Response<Bytes>) -> Option<ErrorResponse> {
     if told { ErrorResponse::parse(response.body()) } else { None }
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     auth_core::retry_after::parse(text(headers, RETRY_AFTER)?, text(headers, DATE))
 }
 

@@ -1,0 +1,3 @@
+//! Ably.
+
+pub mod wire;
