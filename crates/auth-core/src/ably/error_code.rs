@@ -65,6 +65,8 @@ impl ErrorCode {
     pub const INVALID_JWT: Self = Self(40_144);
     /// 40160: the capability does not allow it.
     pub const CAPABILITY: Self = Self(40_160);
+    /// 40162: it needs the key itself.
+    pub const NEEDS_BASIC: Self = Self(40_162);
     /// 40170: the auth callback or auth URL failed.
     pub const PROVIDER_FAILED: Self = Self(40_170);
     /// 40171: the token can't be renewed, as there is no means to.

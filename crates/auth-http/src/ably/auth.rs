@@ -1,0 +1,357 @@
+//! The handle: `authorize`, `createTokenRequest`, `requestToken` and `revokeTokens` under their own names.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use auth_core::ably::{
+    AuthOptions, Authorization, ErrorCode, RevocationRequest, RevocationResult, TokenClientId, TokenDetails,
+    TokenParams, TokenRequest, check_identity,
+};
+use auth_core::time::Timestamp;
+use auth_core::token::Generation;
+use auth_core::{Demand, Error, ErrorKind};
+
+use super::builder::Builder;
+use super::changes::{Announcements, Changes};
+use super::core::Core;
+use super::state::{Arrival, Flight, Held, State};
+use super::surroundings::Surroundings;
+use super::wire::read_revocation;
+use crate::shared_future::{Outcome, SharedFuture};
+
+/// A client of Ably Auth; clones are handles of the same one.
+///
+/// It keeps the token in use, gets another when somebody needs one, and shares that request among all who wait for it. It spawns
+/// nothing: whoever waits gets the request on, and one who is dropped harms nobody.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use auth_core::ably::{AuthOptions, TokenParams};
+/// use auth_http::ably::{Auth, Surroundings};
+///
+/// # async fn example(surroundings: Surroundings) -> Result<(), Box<dyn std::error::Error>> {
+/// let options = AuthOptions::new().with_key("appId.keyId:secret".parse()?);
+/// let auth = Auth::builder(options, surroundings).build()?;
+///
+/// // For a client that is trusted less: signed here, exchanged there.
+/// let request = auth.create_token_request(Some(TokenParams::new()), None).await?;
+///
+/// // For this program: from now on it uses a token.
+/// let token = auth.authorize(None, None).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) core: Arc<Core>,
+    state: Mutex<State>,
+    announcements: Arc<Announcements>,
+}
+
+impl Auth {
+    /// Begins with a client that authenticates like this.
+    pub fn builder(options: AuthOptions, surroundings: Surroundings) -> Builder {
+        Builder::new(options, surroundings)
+    }
+
+    pub(super) fn new(core: Core, defaults: auth_core::ably::AuthDefaults) -> Self {
+        let given = defaults.options().token.clone().filter(|_| defaults.uses_token_auth());
+        let inner = Inner {
+            core: Arc::new(core),
+            state: Mutex::new(State::new(defaults)),
+            announcements: Arc::default(),
+        };
+        let auth = Self(Arc::new(inner));
+        if let Some(token) = given {
+            auth.state().given(token, auth.arrival());
+            auth.announce();
+        }
+        auth
+    }
+
+    /// Gets a token now, and uses it and tokens from then on (RSA10a), on a live connection in place: see
+    /// [`changes`](Self::changes). A token among the options is used as it is.
+    ///
+    /// What is given is stored, in place of the stored as a whole (RSA10j), except the timestamp and `query_time` (RSA10g). Of
+    /// several calls at once the latest wins: each asks, and the others get its token if it is there by then.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`request_token`](Self::request_token); code 40106 when options are given that name no way to authenticate;
+    /// code 40102 when the key or the token is another client's.
+    pub async fn authorize(
+        &self,
+        params: Option<TokenParams>,
+        options: Option<AuthOptions>,
+    ) -> Result<TokenDetails, Error> {
+        let landing = {
+            let mut state = self.state();
+            let given = params.is_some();
+            match state.defaults.authorize(params, options)? {
+                Authorization::Use(token) => {
+                    state.given(token.clone(), self.arrival());
+                    drop(state);
+                    self.announce();
+                    return Ok(token);
+                }
+                Authorization::Get(mut plan) => {
+                    // RSA10h, for an identity that is the token's rather than the configured one.
+                    if let (false, None, Some(TokenClientId::Identified(client_id))) =
+                        (given, plan.params.client_id(), state.inherited_client_id())
+                    {
+                        plan.params = plan.params.clone().with_client_id(client_id.clone());
+                    }
+                    Landing::of(&state.begin(self.getting(plan)))
+                }
+            }
+        };
+        Ok(self.landed(landing).await?.details)
+    }
+
+    /// Signs a request that another client can exchange for a token (RSA9). Nothing is sent, unless the server's time is asked
+    /// for.
+    ///
+    /// What is given takes the place of the stored as a whole (RSA9h).
+    ///
+    /// # Errors
+    ///
+    /// Code 40101 without a key; whatever asking for the time gives.
+    pub async fn create_token_request(
+        &self,
+        params: Option<TokenParams>,
+        options: Option<AuthOptions>,
+    ) -> Result<TokenRequest, Error> {
+        let plan = self.state().defaults.signing_plan(params, options)?;
+        self.0.core.sign(&plan.key, &plan.params, plan.query_time).await
+    }
+
+    /// Gets a token, to be handed on (RSA8): it is neither kept nor used here.
+    ///
+    /// What is given takes the place of the stored as a whole (RSA8e).
+    ///
+    /// # Errors
+    ///
+    /// Code 40171 when there is no way to a token; 40170 when the callback or auth URL failed, its error being the
+    /// [`source`](std::error::Error::source), or 40300 when it refused; 40104 with both times in it; 40105 when the answer of a
+    /// callback or auth URL had been used; whatever else the service says.
+    pub async fn request_token(
+        &self,
+        params: Option<TokenParams>,
+        options: Option<AuthOptions>,
+    ) -> Result<TokenDetails, Error> {
+        let plan = self.state().defaults.token_plan(params, options)?;
+        self.0.core.token(plan).await
+    }
+
+    /// Revokes tokens that this client's key issued (RSA17). What came of each target is in the result.
+    ///
+    /// # Errors
+    ///
+    /// Code 40162, and nothing is sent, on token authentication (RSA17d); 40103 without TLS; whatever the service says of the
+    /// request as a whole.
+    pub async fn revoke_tokens(&self, request: &RevocationRequest) -> Result<RevocationResult, Error> {
+        let key = self.basic_key().ok_or_else(|| {
+            let text = "revoking tokens needs the key itself; use a client that authenticates with it";
+            ErrorCode::NEEDS_BASIC.error(text)
+        })?;
+        let core = &self.0.core;
+        read_revocation(&core.exchange(core.service.revoke_tokens(&key, request)?).await?)
+    }
+
+    /// The service's time (RSC16), which is remembered for signing and for telling whether a token has expired (RSA10k).
+    ///
+    /// # Errors
+    ///
+    /// Those of the exchange, and [`MalformedResponse`](ErrorKind::MalformedResponse).
+    pub async fn query_time(&self) -> Result<Timestamp, Error> {
+        self.0.core.query_time().await
+    }
+
+    /// Whom this client speaks for: as configured (RSA7b1), else as the connection (RSA7b3) or the token (RSA7b2) says, a wildcard
+    /// as such (RSA7b4). `None` for an anonymous one, and while it is not known (RSA12).
+    #[must_use]
+    pub fn client_id(&self) -> Option<TokenClientId> {
+        let configured = self.0.core.client_id.clone().map(TokenClientId::Identified);
+        configured.or_else(|| self.state().inherited_client_id().cloned())
+    }
+
+    /// Takes in whom the service said that a live connection speaks for (`connectionDetails.clientId`), until the next
+    /// token.
+    ///
+    /// # Errors
+    ///
+    /// Code 40102 when it is not the configured client (RSA15a).
+    pub fn connected_as(&self, client_id: Option<TokenClientId>) -> Result<(), Error> {
+        check_identity(self.0.core.client_id.as_ref(), client_id.as_ref())?;
+        self.state().connect_as(client_id);
+        Ok(())
+    }
+
+    /// The token in use (RSA16): `None` if there is none, it was refused or has expired, or the client authenticates with its key.
+    /// Of a bare token string nothing but itself is known.
+    #[must_use]
+    pub fn token_details(&self) -> Option<TokenDetails> {
+        let (now, server_now) = (self.0.core.now(), self.0.core.server_now());
+        let state = self.state();
+        let usable = state.usable(now, server_now).filter(|_| state.defaults.uses_token_auth());
+        usable.map(|held| held.details.clone())
+    }
+
+    /// Whether requests carry a token rather than the key (RSA4).
+    #[must_use]
+    pub fn uses_token_auth(&self) -> bool {
+        self.state().defaults.uses_token_auth()
+    }
+
+    /// Whether there is a way to another token when this one ends (RSA4a1): with a bare token alone there is none.
+    #[must_use]
+    pub fn can_renew(&self) -> bool {
+        self.state().defaults.options().means().is_some()
+    }
+
+    /// Watches for new tokens, beginning with the one after the current.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        Changes::new(Arc::clone(&self.0.announcements))
+    }
+
+    /// The key, while requests carry it.
+    pub(super) fn basic_key(&self) -> Option<auth_core::ably::ApiKey> {
+        let state = self.state();
+        if state.defaults.uses_token_auth() { None } else { state.defaults.options().key.clone() }
+    }
+
+    /// A token as demanded: the one in use, or the one of the request that is under way, or of a new one.
+    pub(super) async fn obtain(&self, demand: Demand, purpose: Purpose) -> Result<Held, Error> {
+        loop {
+            let (landing, was_abandoned) = match self.step(demand, purpose)? {
+                Step::Serve(held) => return Ok(held),
+                Step::Wait { landing, was_abandoned } => (landing, was_abandoned),
+            };
+            match self.landed(landing).await {
+                // What an abandoned request waited for is long gone: it is no verdict on this caller's need.
+                Err(_) if was_abandoned => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Notes that a server refused the token of this generation.
+    pub(super) fn reject(&self, generation: Generation) {
+        self.state().reject(generation);
+    }
+
+    fn step(&self, demand: Demand, purpose: Purpose) -> Result<Step, Error> {
+        let (now, server_now) = (self.0.core.now(), self.0.core.server_now());
+        let mut state = self.state();
+        if let Demand::InsteadOf(refused) = demand {
+            state.reject(refused);
+        }
+        let renewable = state.defaults.options().means().is_some();
+        let serves = |held: &&Held| {
+            demand.accepts(held.generation)
+                && (purpose == Purpose::Request || !renewable || held.is_alive(now))
+        };
+        if let Some(held) = state.usable(now, server_now).filter(serves) {
+            return Ok(Step::Serve(held.clone()));
+        }
+        if let Some(flight) = state.newest() {
+            let was_abandoned = flight.outcome.is_abandoned();
+            return Ok(Step::Wait { landing: Landing::of(flight), was_abandoned });
+        }
+        let plan = state.defaults.token_plan(None, None)?;
+        let flight = state.begin(self.getting(plan));
+        Ok(Step::Wait { landing: Landing::of(&flight), was_abandoned: false })
+    }
+
+    /// Gets a token that this client may use (RSA15).
+    fn getting(&self, plan: auth_core::ably::TokenPlan) -> Arc<SharedFuture<Result<TokenDetails, Error>>> {
+        let core = Arc::clone(&self.0.core);
+        SharedFuture::new(async move {
+            let details = core.token(plan).await?;
+            check_identity(core.client_id.as_ref(), details.client_id())?;
+            Ok(details)
+        })
+    }
+
+    /// Waits for a request, and takes in what it gave: the token in use, which may be that of a later one.
+    async fn landed(&self, landing: Landing) -> Result<Held, Error> {
+        let Landing { number, outcome } = landing;
+        let outcome = outcome.await.unwrap_or_else(|| {
+            let text =
+                "the auth callback panicked, or waits for the token that it is to give; see its own message";
+            Err(ErrorCode::PROVIDER_FAILED.error(text).with_retry(auth_core::Retry::Never))
+        });
+        let arrival = self.arrival();
+        let (is_new, held) = {
+            let mut state = self.state();
+            let is_new = state.landed(number, outcome.as_ref().ok(), arrival);
+            (is_new, state.held().cloned())
+        };
+        if is_new {
+            self.announce();
+        }
+        outcome?;
+        held.ok_or_else(|| Error::new(ErrorKind::Closed, "the token that came is gone; ask again"))
+    }
+
+    pub(super) fn arrival(&self) -> Arrival {
+        let core = &self.0.core;
+        let [random, ..] = core.surroundings.freshness.random();
+        Arrival { now: core.now(), server_now: core.server_now(), random }
+    }
+
+    fn announce(&self) {
+        let generation = self.state().held().map_or(Generation::NONE, |held| held.generation);
+        self.0.announcements.announce(generation);
+    }
+
+    pub(super) fn core(&self) -> &Core {
+        &self.0.core
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a token is wanted for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A REST request: whether the token has expired is left to the server unless it is certain (RSA4b1).
+    Request,
+    /// A connection, which is not made with what has expired as far as can be told.
+    Connection,
+}
+
+enum Step {
+    Serve(Held),
+    Wait { landing: Landing, was_abandoned: bool },
+}
+
+/// A place among those who wait for a request, taken while the state is locked: nobody is to take it for abandoned.
+struct Landing {
+    number: u64,
+    outcome: Outcome<Result<TokenDetails, Error>>,
+}
+
+impl Landing {
+    fn of(flight: &Flight) -> Self {
+        Self { number: flight.number, outcome: flight.outcome.outcome() }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.announcements.end();
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Auth").field("service", &self.0.core.service).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,259 @@
+//! Getting one token: signing, exchanging, asking the callback or the auth URL. Nothing is kept here but the server's clock.
+
+use std::borrow::Cow;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use auth_core::ably::{
+    ApiKey, ClientId, ErrorCode, Means, Nonce, TokenDetails, TokenParams, TokenPlan, TokenReply, TokenRequest,
+};
+use auth_core::time::{Now, Timestamp};
+use auth_core::{Error, ErrorKind};
+use bytes::Bytes;
+use http::{Request, Response};
+
+use super::server_clock::ServerClock;
+use super::surroundings::Surroundings;
+use super::wire::{Service, auth_url_request, read_auth_url, read_time, read_token};
+use crate::wire::server_time;
+
+/// The parts of a client that do not change.
+pub(super) struct Core {
+    pub(super) surroundings: Surroundings,
+    pub(super) service: Service,
+    pub(super) server_clock: ServerClock,
+    pub(super) client_id: Option<ClientId>,
+    pub(super) provider_timeout: Duration,
+}
+
+/// A refused exchange: why, and what the reply said of the time.
+struct Refused {
+    error: Error,
+    server_time: Option<Timestamp>,
+}
+
+/// Whoever is asked for tokens in the program's stead.
+#[derive(Clone, Copy)]
+enum Provider {
+    Callback,
+    Url,
+}
+
+impl Provider {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Callback => "auth callback",
+            Self::Url => "auth URL",
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn now(&self) -> Now {
+        (self.surroundings.clock)()
+    }
+
+    pub(super) fn server_now(&self) -> Option<Timestamp> {
+        self.server_clock.now(self.now())
+    }
+
+    pub(super) async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+        self.surroundings.http.exchange(request).await
+    }
+
+    /// Asks for the server's time, and keeps it (RSA10k).
+    pub(super) async fn query_time(&self) -> Result<Timestamp, Error> {
+        let time = read_time(&self.exchange(self.service.time()?).await?)?;
+        self.server_clock.heard(time, self.now());
+        Ok(time)
+    }
+
+    pub(super) async fn sign(
+        &self,
+        key: &ApiKey,
+        params: &TokenParams,
+        query_time: bool,
+    ) -> Result<TokenRequest, Error> {
+        if query_time && params.timestamp().is_none() && self.server_now().is_none() {
+            self.query_time().await?;
+        }
+        Ok(self.signed(key, params))
+    }
+
+    /// By the server's clock where it is known (RSA9d).
+    fn signed(&self, key: &ApiKey, params: &TokenParams) -> TokenRequest {
+        let now = self.now();
+        let wall = self.server_clock.now(now).unwrap_or(now.wall);
+        let random = self.surroundings.freshness.random();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(random.split_at(16).0);
+        TokenRequest::sign(key, params, Now { wall, ..now }, Nonce::from_random(bytes))
+    }
+
+    /// Gets a token as planned (RSA8).
+    pub(super) async fn token(&self, plan: TokenPlan) -> Result<TokenDetails, Error> {
+        let TokenPlan { means, params, query_time, .. } = plan;
+        match means {
+            Means::Key(key) => self.by_key(&key, &params, query_time).await,
+            Means::Callback(callback) => {
+                let reply = self.within(Provider::Callback, callback.token(&params)).await;
+                let reply = reply.map_err(|cause| provider_failed(Provider::Callback, cause))?;
+                self.details(Provider::Callback, checked(reply)?).await
+            }
+            Means::Url(url) => {
+                let request = auth_url_request(&url, &params)?;
+                let response = self.within(Provider::Url, self.exchange(request)).await;
+                let response = response.map_err(|cause| provider_failed(Provider::Url, cause))?;
+                self.details(Provider::Url, read_auth_url(&response)?).await
+            }
+        }
+    }
+
+    /// Signs a request and exchanges it. One whose time the server does not accept is signed once more, with the server's own.
+    async fn by_key(
+        &self,
+        key: &ApiKey,
+        params: &TokenParams,
+        query_time: bool,
+    ) -> Result<TokenDetails, Error> {
+        let request = self.sign(key, params, query_time).await?;
+        let refused = match self.exchanged(&request).await {
+            Err(refused) if refused.is(ErrorCode::TIMESTAMP_NOT_CURRENT) => refused,
+            outcome => return outcome.map_err(|refused| refused.for_capability(params)),
+        };
+        if params.timestamp().is_some() {
+            return Err(self.not_current("this program", &request, refused));
+        }
+        if let Err(cause) = self.query_time().await {
+            return Err(self.not_current("this machine", &request, refused).with_source(cause));
+        }
+        let request = self.signed(key, params);
+        self.exchanged(&request).await.map_err(|refused| {
+            if refused.is(ErrorCode::TIMESTAMP_NOT_CURRENT) {
+                return self.not_current("this machine", &request, refused);
+            }
+            refused.for_capability(params)
+        })
+    }
+
+    async fn details(&self, provider: Provider, reply: TokenReply) -> Result<TokenDetails, Error> {
+        let request = match reply {
+            TokenReply::Token(token) => return Ok(TokenDetails::new(token)),
+            TokenReply::Details(details) => return Ok(details),
+            TokenReply::Request(request) => request,
+        };
+        let who = provider.name();
+        self.exchanged(&request).await.map_err(|refused| match refused.error.code().map(ErrorCode::new) {
+            Some(ErrorCode::NONCE_REPLAYED) => ErrorCode::NONCE_REPLAYED
+                .error(format!(
+                    "the token request of the {who} was used already: its answer is cached; have it answer \
+                     with Cache-Control: no-store, and sign anew each time"
+                ))
+                .with_source(refused.error),
+            Some(ErrorCode::TIMESTAMP_NOT_CURRENT) => {
+                self.not_current(&format!("whoever is behind the {who}"), &request, refused)
+            }
+            _ => refused.error,
+        })
+    }
+
+    async fn exchanged(&self, request: &TokenRequest) -> Result<TokenDetails, Refused> {
+        let unheard = |error| Refused { error, server_time: None };
+        let response = self.exchange(self.service.request_token(request).map_err(unheard)?).await;
+        let response = response.map_err(unheard)?;
+        let server_time = server_time(response.headers());
+        read_token(&response).map_err(|error| Refused { error, server_time })
+    }
+
+    /// Code 40104, with both times in it.
+    fn not_current(&self, signer: &str, request: &TokenRequest, refused: Refused) -> Error {
+        let signed =
+            request.timestamp().map_or(Cow::Borrowed("no time at all"), |time| time.to_string().into());
+        let server = match self.server_now().or(refused.server_time) {
+            Some(time) => format!("the server's clock says {time}"),
+            None => format!("this machine's clock says {}", self.now().wall),
+        };
+        let text = format!(
+            "{signer} signed the token request with {signed}, but {server}; correct the clock, and sign each request just \
+             before it is used"
+        );
+        ErrorCode::TIMESTAMP_NOT_CURRENT.error(text).with_source(refused.error)
+    }
+
+    /// Within the time that a provider has (RSA4c, RSA4e).
+    async fn within<T>(
+        &self,
+        provider: Provider,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let mut work = pin!(work);
+        let mut alarm = self.surroundings.delay.sleep(self.provider_timeout);
+        poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Ready(outcome) => Poll::Ready(outcome),
+            Poll::Pending => alarm.as_mut().poll(context).map(|()| {
+                let (name, limit) = (provider.name(), self.provider_timeout);
+                let text = format!("the {name} did not answer within {limit:?}; it may recover");
+                Err(Error::new(ErrorKind::Timeout, text))
+            }),
+        })
+        .await
+    }
+}
+
+impl Refused {
+    fn is(&self, code: ErrorCode) -> bool {
+        self.error.code() == Some(code.number())
+    }
+
+    /// A capability that was denied is named: it is what the caller has to change.
+    fn for_capability(self, params: &TokenParams) -> Error {
+        let asked = params.capability().filter(|_| self.is(ErrorCode::CAPABILITY));
+        let Some(asked) = asked else { return self.error };
+        let text = asked.canonical_text();
+        let shown: String = text.chars().take(LONGEST_SHOWN).collect();
+        let more = if shown.len() < text.len() { "…" } else { "" };
+        let text = format!(
+            "the key allows nothing of what was asked for, {shown}{more}; ask for less, or extend the key"
+        );
+        ErrorCode::CAPABILITY.error(text).with_source(self.error)
+    }
+}
+
+/// How much of a capability an error shows.
+const LONGEST_SHOWN: usize = 500;
+
+/// Code 40170, or the refusal that it is (RSA4d), with the cause behind it.
+fn provider_failed(provider: Provider, cause: Error) -> Error {
+    let name = provider.name();
+    if is_refusal(&cause) {
+        let code = cause.code().map_or(ErrorCode::FORBIDDEN, ErrorCode::new);
+        return code
+            .error(format!("the {name} refused; whoever is behind it must allow this client"))
+            .with_source(cause);
+    }
+    let text = format!("the {name} gave no token; its error is the cause of this one");
+    ErrorCode::PROVIDER_FAILED.error(text).with_retry(cause.retry()).with_source(cause)
+}
+
+/// Whether an error is somebody's "no" (status 403), rather than a failure to answer.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    error.code().is_some_and(|code| ErrorCode::new(code).status() == 403)
+}
+
+/// What a program's callback answered, held to the same rules as an auth URL's answer (RSA4f).
+fn checked(reply: TokenReply) -> Result<TokenReply, Error> {
+    let length = match &reply {
+        TokenReply::Token(token) => return TokenReply::from_text(token.expose()),
+        TokenReply::Details(details) if details.token().is_empty() => {
+            return Err(ErrorCode::PROVIDER_FAILED.error("the auth callback answered an empty token"));
+        }
+        TokenReply::Details(details) => details.to_json().expose().len(),
+        TokenReply::Request(request) => request.to_json().expose().len(),
+    };
+    if length > TokenReply::LONGEST {
+        return Err(ErrorCode::PROVIDER_FAILED.error("the auth callback's answer is longer than 128 KiB"));
+    }
+    Ok(reply)
+}

@@ -1,0 +1,102 @@
+//! The client as the source of a live connection's tokens.
+
+use async_trait::async_trait;
+use auth_core::ably::{ErrorCode, TokenDetails};
+use auth_core::oauth::TokenResponse;
+use auth_core::renewal::Attempt;
+use auth_core::{Demand, Error, ErrorKind, Retry, Token, TokenSource};
+
+use super::Auth;
+use super::auth::Purpose;
+use super::core::is_refusal;
+use super::state::Held;
+use crate::grant::Grant;
+use crate::store::CredentialKey;
+
+#[async_trait]
+impl TokenSource for Auth {
+    /// The token in use, or another as demanded. Errors are those of a connection: see [`connection_error`].
+    async fn token(&self, demand: Demand) -> Result<Token, Error> {
+        let obtained = self.obtain(demand, Purpose::Connection).await;
+        let held = match demand {
+            // One that is still alive will do when none that is newer can be had.
+            Demand::NewerThan(_) => obtained.or_else(|error| self.still_alive().ok_or(error)),
+            Demand::Current | Demand::InsteadOf(_) => obtained,
+        };
+        let held = held.map_err(connection_error)?;
+        Ok(held.token(self.core().now(), self.can_renew()))
+    }
+}
+
+impl Auth {
+    fn still_alive(&self) -> Option<Held> {
+        let (now, server_now) = (self.core().now(), self.core().server_now());
+        self.state().usable(now, server_now).filter(|held| held.is_alive(now)).cloned()
+    }
+}
+
+/// What a failure to get a token means to a connection: code 80019 with the failure as its
+/// [`source`](std::error::Error::source), to be tried again (RSA4c), or for good where somebody refused (RSA4d). What only a human can
+/// change is left as it is: no way to a token (40171), or the wrong client's (40102).
+#[must_use]
+pub fn connection_error(cause: Error) -> Error {
+    let code = cause.code().map(ErrorCode::new);
+    let is_final = matches!(
+        code,
+        Some(ErrorCode::CANNOT_RENEW | ErrorCode::INCOMPATIBLE_CREDENTIALS | ErrorCode::NO_MEANS)
+    );
+    if is_final || cause.kind() == ErrorKind::Closed {
+        return cause;
+    }
+    let failed = ErrorCode::AUTHENTICATION_FAILED;
+    if is_refusal(&cause) {
+        let text = "whoever gives this client its tokens refused; allow it there";
+        return Error::new(failed.kind(403), text)
+            .with_retry(failed.action(403).retry())
+            .with_code(failed.number())
+            .with_source(cause);
+    }
+    let retry = match cause.retry() {
+        Retry::After(wait) => Retry::After(wait),
+        Retry::Never | Retry::Backoff | Retry::Reauthorize => Retry::Backoff,
+    };
+    failed
+        .error("this client got no token; the cause of this error says why")
+        .with_retry(retry)
+        .with_source(cause)
+}
+
+/// A token manager can keep the tokens of an [`Auth`], in a store too. Give it a client of its own: the manager's tokens are not those of
+/// [`Auth::token_details`].
+#[async_trait]
+impl Grant for Auth {
+    async fn obtain(&self, _attempt: &Attempt) -> Result<TokenResponse, Error> {
+        let details = self.request_token(None, None).await?;
+        auth_core::ably::check_identity(self.core().client_id.as_ref(), details.client_id())?;
+        Ok(self.response(&details))
+    }
+
+    fn credential(&self) -> Option<CredentialKey> {
+        let state = self.state();
+        let (options, params) = (state.defaults.options(), state.defaults.params());
+        let holder = match options.means()? {
+            auth_core::ably::Means::Key(key) => format!("ably key {}", key.name()),
+            auth_core::ably::Means::Url(url) => format!("ably auth URL {}", url.url),
+            auth_core::ably::Means::Callback(_) => return None,
+        };
+        let client_id = params.client_id().map(|client_id| client_id.as_str());
+        let capability = params.capability().map(|capability| capability.canonical_text());
+        Some(CredentialKey::new(&holder, &format!("{client_id:?} {capability:?} {:?}", params.ttl())))
+    }
+}
+
+impl Auth {
+    fn response(&self, details: &TokenDetails) -> TokenResponse {
+        let response = TokenResponse::new(details.token().clone());
+        let held = Held::arrived(details.clone(), self.arrival());
+        match held.token(self.core().now(), false).expires_in() {
+            Some(left) => response.with_expires_in(left),
+            None => response,
+        }
+    }
+}

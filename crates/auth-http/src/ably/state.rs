@@ -1,0 +1,187 @@
+//! What a client remembers: its defaults, the token in use, and the request for the next one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_core::ably::{AuthDefaults, TokenClientId, TokenDetails};
+use auth_core::time::{Deadline, Now, Timestamp};
+use auth_core::token::Generation;
+use auth_core::{Error, Token};
+
+use crate::shared_future::SharedFuture;
+
+/// What changes in a client.
+pub(super) struct State {
+    pub(super) defaults: AuthDefaults,
+    held: Option<Held>,
+    generation: Generation,
+    /// The number of the request that the token in use came from.
+    installed: u64,
+    /// How many requests have begun.
+    begun: u64,
+    newest: Option<Flight>,
+    /// Whom the service said that the live connection speaks for (RSA7b3).
+    connected_as: Option<TokenClientId>,
+}
+
+/// The token in use.
+#[derive(Clone)]
+pub(super) struct Held {
+    pub(super) details: TokenDetails,
+    pub(super) generation: Generation,
+    refused: bool,
+    /// When its whole lifetime has passed since it came: proof that it has expired, whatever the clocks say.
+    outlived: Option<Deadline>,
+    /// When it expires, as far as can be told, and when its bearer should ask for the next.
+    expiry: Option<(Deadline, Deadline)>,
+}
+
+/// A request for a token that is under way; later ones have higher numbers.
+#[derive(Clone)]
+pub(super) struct Flight {
+    pub(super) number: u64,
+    pub(super) outcome: Arc<SharedFuture<Result<TokenDetails, Error>>>,
+}
+
+/// What is known of the moment at which a token came.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) now: Now,
+    pub(super) server_now: Option<Timestamp>,
+    /// A random byte, so that clients whose tokens came together do not renew them together.
+    pub(super) random: u8,
+}
+
+/// How long before its expiry a bearer should ask for the next token; half the lifetime if that is shorter. As for
+/// [`Policy`](auth_core::renewal::Policy).
+const LEAD: Duration = Duration::from_secs(120);
+/// Up to so much earlier, and a tenth of the lifetime at most.
+const SPREAD: Duration = Duration::from_secs(30);
+
+impl State {
+    pub(super) const fn new(defaults: AuthDefaults) -> Self {
+        Self {
+            defaults,
+            held: None,
+            generation: Generation::NONE,
+            installed: 0,
+            begun: 0,
+            newest: None,
+            connected_as: None,
+        }
+    }
+
+    /// The token in use, if it may still be.
+    pub(super) fn usable(&self, now: Now, server_now: Option<Timestamp>) -> Option<&Held> {
+        self.held.as_ref().filter(|held| {
+            let expired = server_now.is_some_and(|wall| held.details.has_expired(Now { wall, ..now }));
+            let outlived = held.outlived.as_ref().is_some_and(|deadline| deadline.passed(now));
+            !held.refused && !expired && !outlived
+        })
+    }
+
+    /// Notes that a server refused the token of this generation, if it is the one in use.
+    pub(super) fn reject(&mut self, generation: Generation) {
+        if let Some(held) = &mut self.held
+            && held.generation <= generation
+        {
+            held.refused = true;
+        }
+    }
+
+    /// The request that is under way.
+    pub(super) fn newest(&self) -> Option<&Flight> {
+        self.newest.as_ref()
+    }
+
+    /// A new request, which is the newest from now on.
+    pub(super) fn begin(&mut self, outcome: Arc<SharedFuture<Result<TokenDetails, Error>>>) -> Flight {
+        self.begun += 1;
+        let flight = Flight { number: self.begun, outcome };
+        self.newest = Some(flight.clone());
+        flight
+    }
+
+    /// Takes in what a request gave, unless a later one has given something already; in either case it is no longer under way. Says
+    /// whether there is a new token.
+    pub(super) fn landed(&mut self, number: u64, details: Option<&TokenDetails>, arrival: Arrival) -> bool {
+        if self.newest.as_ref().is_some_and(|newest| newest.number == number) {
+            self.newest = None;
+        }
+        let Some(details) = details.filter(|_| number > self.installed) else { return false };
+        self.installed = number;
+        self.install(details.clone(), arrival);
+        true
+    }
+
+    /// Uses a token that was given, from now on.
+    pub(super) fn given(&mut self, details: TokenDetails, arrival: Arrival) {
+        self.begun += 1;
+        self.installed = self.begun;
+        self.newest = None;
+        self.install(details, arrival);
+    }
+
+    fn install(&mut self, details: TokenDetails, arrival: Arrival) {
+        self.generation = self.generation.next();
+        self.connected_as = None;
+        self.held = Some(Held::new(details, self.generation, arrival));
+    }
+
+    pub(super) const fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
+    }
+
+    pub(super) fn connect_as(&mut self, client_id: Option<TokenClientId>) {
+        self.connected_as = client_id;
+    }
+
+    /// Whom the connection or the token speaks for.
+    pub(super) fn inherited_client_id(&self) -> Option<&TokenClientId> {
+        let of_token = || self.held.as_ref().and_then(|held| held.details.client_id());
+        self.connected_as.as_ref().or_else(of_token)
+    }
+}
+
+impl Held {
+    /// A token that came just now, and is not one of the client's own.
+    pub(super) fn arrived(details: TokenDetails, arrival: Arrival) -> Self {
+        Self::new(details, Generation::NONE, arrival)
+    }
+
+    fn new(details: TokenDetails, generation: Generation, arrival: Arrival) -> Self {
+        let Arrival { now, server_now, random } = arrival;
+        let lifetime = match (details.issued(), details.expires()) {
+            (Some(issued), Some(expires)) => Some(expires.saturating_since(issued)),
+            _ => None,
+        };
+        let left = details.expires().map(|expires| match server_now {
+            Some(server_now) => expires.saturating_since(server_now),
+            // By a clock that may be wrong: no longer than it was issued for, and as long if the clock says that it came dead.
+            None => {
+                let by_clock = expires.saturating_since(now.wall);
+                let most = lifetime.unwrap_or(by_clock);
+                if by_clock.is_zero() { most } else { by_clock.min(most) }
+            }
+        });
+        let expiry = left.map(|left| {
+            let spread = (left / 10).min(SPREAD) * u32::from(random) / 256;
+            let renewal = left.saturating_sub(LEAD.min(left / 2)).saturating_sub(spread);
+            (now.expiry(left), now.expiry(renewal))
+        });
+        Self { details, generation, refused: false, outlived: lifetime.map(|life| now.expiry(life)), expiry }
+    }
+
+    /// Whether it has not expired, as far as can be told.
+    pub(super) fn is_alive(&self, now: Now) -> bool {
+        self.expiry.as_ref().is_none_or(|(expiry, _)| !expiry.passed(now))
+    }
+
+    /// As it is handed to whoever presents it.
+    pub(super) fn token(&self, now: Now, renewable: bool) -> Token {
+        let token = Token::new(self.details.token().clone()).with_generation(self.generation);
+        let Some((expiry, renewal)) = &self.expiry else { return token };
+        let token = token.with_expires_in(expiry.remaining(now));
+        if renewable { token.with_renew_in(renewal.remaining(now)) } else { token }
+    }
+}
