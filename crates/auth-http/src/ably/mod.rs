@@ -10,6 +10,8 @@ mod server_clock;
 mod source;
 mod state;
 mod surroundings;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 pub use self::auth::Auth;

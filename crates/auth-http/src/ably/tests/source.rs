@@ -1,0 +1,155 @@
+//! The client as the source of a connection's tokens, and of a token manager's.
+
+use auth_core::token::Generation;
+use auth_core::{Demand, Retry, TokenSource as _};
+
+use super::*;
+use crate::ably::connection_error;
+
+fn calling(give: impl Fn(usize) -> Result<TokenReply, Error> + Send + Sync + 'static) -> AuthOptions {
+    AuthOptions::new().with_auth_callback(Calls::giving(give).1)
+}
+
+#[tokio::test]
+async fn rtc8_authorize_is_announced_so_that_a_live_connection_can_change_over() {
+    let auth = World::content().client(Calls::numbered().1);
+    let first = auth.token(Demand::Current).await.unwrap();
+    let mut changes = auth.changes();
+    assert_eq!(changes.generation(), first.generation());
+    let authorizing = auth.clone();
+    let (announced, authorized) = tokio::join!(changes.changed(), authorizing.authorize(None, None));
+    authorized.unwrap();
+    assert_eq!(announced.unwrap(), first.generation().next());
+    let second = auth.token(Demand::NewerThan(first.generation())).await.unwrap();
+    assert_eq!((second.secret().expose(), second.generation()), ("token-2", first.generation().next()));
+}
+
+#[tokio::test]
+async fn a_watcher_ends_with_the_last_handle() {
+    let auth = World::content().client(with_token("t"));
+    let mut changes = auth.changes();
+    assert_eq!(changes.generation(), Generation::NONE.next(), "the token that was given is the first");
+    drop(auth);
+    assert_eq!(changes.changed().await.unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn a_client_with_a_key_gives_connections_tokens_and_keeps_to_basic_itself() {
+    let auth = World::content().client(with_key());
+    assert_eq!(auth.token(Demand::Current).await.unwrap().secret().expose(), "obtained-1");
+    assert!(!auth.uses_token_auth());
+}
+
+#[tokio::test]
+async fn rsa4c_rsa4c1_a_provider_that_fails_is_80019_with_its_cause_and_tried_again() {
+    let world = World::new(|_, _| refusal(401, 40_101));
+    let exchange = calling(|_| Ok(TokenReply::Request(foreign_request())));
+    for (options, behind) in [(calling(|_| Err(down())), 40_170), (exchange, 40_101)] {
+        let error = world.client(options).token(Demand::Current).await.unwrap_err();
+        assert_eq!(
+            (code(&error), error.retry(), cause(&error).code()),
+            (80_019, Retry::Backoff, Some(behind))
+        );
+    }
+}
+
+#[tokio::test]
+async fn rsa4d_rsa4d1_a_refusal_is_80019_for_good_and_request_token_shows_it_bare() {
+    let world = World::new(|_, _| json(403, ""));
+    let refusing = calling(|_| Err(auth_core::ably::ErrorCode::FORBIDDEN.error("not this user")));
+    let exchange = calling(|_| Ok(TokenReply::Request(foreign_request())));
+    for options in [with_url(), refusing, exchange] {
+        let auth = world.client(options);
+        let error = auth.token(Demand::Current).await.unwrap_err();
+        assert_eq!((code(&error), error.retry(), cause(&error).code()), (80_019, Retry::Never, Some(40_300)));
+        assert_eq!(code(&auth.request_token(None, None).await.unwrap_err()), 40_300);
+    }
+}
+
+#[tokio::test]
+async fn rsa4a2_without_a_way_to_another_token_a_refusal_is_final() {
+    let auth = World::content().client(with_token("t"));
+    let token = auth.token(Demand::Current).await.unwrap();
+    assert_eq!((token.expires_in(), token.renew_in()), (None, None));
+    let error = auth.token(Demand::InsteadOf(token.generation())).await.unwrap_err();
+    assert_eq!((code(&error), error.retry()), (40_171, Retry::Never));
+    assert_eq!(auth.token_details(), None);
+}
+
+#[test]
+fn what_only_a_human_can_change_is_not_dressed_up() {
+    use auth_core::ably::ErrorCode;
+    for code in [ErrorCode::CANNOT_RENEW, ErrorCode::INCOMPATIBLE_CREDENTIALS, ErrorCode::NO_MEANS] {
+        assert_eq!(connection_error(code.error("as it is")).code(), Some(code.number()));
+    }
+    let slow = down().with_retry(Retry::After(Duration::from_secs(9)));
+    assert_eq!(connection_error(slow).retry(), Retry::After(Duration::from_secs(9)));
+}
+
+#[tokio::test]
+async fn when_no_newer_token_can_be_had_the_one_that_is_alive_will_do() {
+    let auth = World::content()
+        .client(calling(|number| if number == 1 { Ok(lasting("first")) } else { Err(down()) }));
+    let first = auth.token(Demand::Current).await.unwrap();
+    let same = auth.token(Demand::NewerThan(first.generation())).await.unwrap();
+    assert_eq!(same.generation(), first.generation());
+    let error = auth.token(Demand::InsteadOf(first.generation())).await.unwrap_err();
+    assert_eq!(code(&error), 80_019, "but not one that was refused");
+}
+
+#[tokio::test]
+async fn a_connection_is_told_when_to_come_for_the_next_token() {
+    let world = World::content();
+    let auth = world.client(calling(|_| Ok(lasting("an hour"))));
+    let token = auth.token(Demand::Current).await.unwrap();
+    assert_eq!(token.expires_in(), Some(Duration::from_secs(3_600)));
+    let renew = token.renew_in().unwrap();
+    assert!((Duration::from_secs(3_450)..=Duration::from_secs(3_480)).contains(&renew), "{renew:?}");
+    world.advance(Duration::from_secs(3_600));
+    auth.token(Demand::Current).await.unwrap();
+    world.advance(Duration::from_secs(1));
+    let again = auth.token(Demand::Current).await.unwrap();
+    assert!(again.generation() > token.generation(), "a connection is not made with an expired one");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_far_ahead_does_not_make_every_token_dead_on_arrival() {
+    let auth = World::content().client(calling(|_| {
+        let token =
+            TokenDetails::new(Secret::from("t")).with_issued(Timestamp::from_millis(START - 9_000_000));
+        Ok(TokenReply::Details(token.with_expires(Timestamp::from_millis(START - 5_400_000))))
+    }));
+    let token = auth.token(Demand::Current).await.unwrap();
+    assert_eq!(token.expires_in(), Some(Duration::from_secs(3_600)));
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn a_token_manager_keeps_the_tokens_of_a_client_and_a_store_knows_whose_they_are() {
+    use crate::grant::Grant as _;
+    use crate::manager::TokenManager;
+    let world = World::content();
+    let key = with_key().with_use_token_auth(true);
+    let auth = world.builder(key.clone()).with_client_id(id("bob")).build().unwrap();
+    let other = world.builder(key).with_client_id(id("eve")).build().unwrap();
+    assert_eq!(auth.credential().unwrap().holder(), other.credential().unwrap().holder());
+    assert_ne!(auth.credential().unwrap().wanted(), other.credential().unwrap().wanted());
+    assert_ne!(world.client(with_url()).credential().unwrap().holder(), auth.credential().unwrap().holder());
+    assert!(world.client(Calls::numbered().1).credential().is_none());
+    let manager = TokenManager::builder(auth.clone()).spawn();
+    let token = manager.token(Demand::Current).await.unwrap();
+    assert_eq!(token.secret().expose(), "obtained-1");
+    assert!(token.expires_in().unwrap() > Duration::from_secs(3_590));
+    let same = manager.token(Demand::Current).await.unwrap();
+    assert_eq!((same.secret().expose(), world.count()), ("obtained-1", 1));
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn a_token_manager_is_given_no_token_of_another_client() {
+    use crate::manager::TokenManager;
+    let options = calling(|_| Ok(TokenReply::Details(given("t").with_client_id(id("eve")))));
+    let auth = World::content().builder(options).with_client_id(id("bob")).build().unwrap();
+    let error = TokenManager::builder(auth).spawn().token(Demand::Current).await.unwrap_err();
+    assert_eq!(code(&error), 40_102);
+}
