@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests spawn what they test beside themselves")]
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod ably;
 mod ably_server;
 mod canary;
 mod cli;
