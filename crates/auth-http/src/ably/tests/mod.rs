@@ -4,6 +4,7 @@ mod authorize;
 mod client_id;
 mod complaints;
 mod concurrency;
+mod points;
 mod providers;
 mod renewal;
 mod request_params;
