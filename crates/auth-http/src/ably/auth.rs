@@ -108,7 +108,7 @@ impl Auth {
                 }
             }
         };
-        Ok(self.landed(landing).await?.details)
+        Ok(self.landed(landing).await?.details.clone())
     }
 
     /// Signs a request that another client can exchange for a token (RSA9). Nothing is sent, unless the server's time is asked
@@ -225,7 +225,7 @@ impl Auth {
     }
 
     /// A token as demanded: the one in use, or the one of the request that is under way, or of a new one.
-    pub(super) async fn obtain(&self, demand: Demand, purpose: Purpose) -> Result<Held, Error> {
+    pub(super) async fn obtain(&self, demand: Demand, purpose: Purpose) -> Result<Arc<Held>, Error> {
         loop {
             let (landing, was_abandoned) = match self.step(demand, purpose)? {
                 Step::Serve(held) => return Ok(held),
@@ -251,12 +251,12 @@ impl Auth {
             state.reject(refused);
         }
         let renewable = state.defaults.options().means().is_some();
-        let serves = |held: &&Held| {
+        let serves = |held: &&Arc<Held>| {
             demand.accepts(held.generation)
                 && (purpose == Purpose::Request || !renewable || held.is_alive(now))
         };
         if let Some(held) = state.usable(now, server_now).filter(serves) {
-            return Ok(Step::Serve(held.clone()));
+            return Ok(Step::Serve(Arc::clone(held)));
         }
         if let Some(flight) = state.newest() {
             let was_abandoned = flight.outcome.is_abandoned();
@@ -278,7 +278,7 @@ impl Auth {
     }
 
     /// Waits for a request, and takes in what it gave: the token in use, which may be that of a later one.
-    async fn landed(&self, landing: Landing) -> Result<Held, Error> {
+    async fn landed(&self, landing: Landing) -> Result<Arc<Held>, Error> {
         let Landing { number, outcome } = landing;
         let outcome = outcome.await.unwrap_or_else(|| {
             let text =
@@ -328,7 +328,7 @@ pub(super) enum Purpose {
 }
 
 enum Step {
-    Serve(Held),
+    Serve(Arc<Held>),
     Wait { landing: Landing, was_abandoned: bool },
 }
 

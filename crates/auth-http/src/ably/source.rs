@@ -1,5 +1,7 @@
 //! The client as the source of a live connection's tokens.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use auth_core::ably::{ErrorCode, TokenDetails};
 use auth_core::oauth::TokenResponse;
@@ -29,7 +31,7 @@ impl TokenSource for Auth {
 }
 
 impl Auth {
-    fn still_alive(&self) -> Option<Held> {
+    fn still_alive(&self) -> Option<Arc<Held>> {
         let (now, server_now) = (self.core().now(), self.core().server_now());
         self.state().usable(now, server_now).filter(|held| held.is_alive(now)).cloned()
     }

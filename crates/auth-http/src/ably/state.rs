@@ -13,7 +13,9 @@ use crate::shared_future::SharedFuture;
 /// What changes in a client.
 pub(super) struct State {
     pub(super) defaults: AuthDefaults,
-    held: Option<Held>,
+    held: Option<Arc<Held>>,
+    /// The last generation that a server refused.
+    refused: Generation,
     generation: Generation,
     /// The number of the request that the token in use came from.
     installed: u64,
@@ -25,11 +27,9 @@ pub(super) struct State {
 }
 
 /// The token in use.
-#[derive(Clone)]
 pub(super) struct Held {
     pub(super) details: TokenDetails,
     pub(super) generation: Generation,
-    refused: bool,
     /// When its whole lifetime has passed since it came: proof that it has expired, whatever the clocks say.
     outlived: Option<Deadline>,
     /// When it expires, as far as can be told, and when its bearer should ask for the next.
@@ -63,6 +63,7 @@ impl State {
         Self {
             defaults,
             held: None,
+            refused: Generation::NONE,
             generation: Generation::NONE,
             installed: 0,
             begun: 0,
@@ -72,21 +73,18 @@ impl State {
     }
 
     /// The token in use, if it may still be.
-    pub(super) fn usable(&self, now: Now, server_now: Option<Timestamp>) -> Option<&Held> {
+    pub(super) fn usable(&self, now: Now, server_now: Option<Timestamp>) -> Option<&Arc<Held>> {
         self.held.as_ref().filter(|held| {
             let expired = server_now.is_some_and(|wall| held.details.has_expired(Now { wall, ..now }));
             let outlived = held.outlived.as_ref().is_some_and(|deadline| deadline.passed(now));
-            !held.refused && !expired && !outlived
+            held.generation > self.refused && !expired && !outlived
         })
     }
 
-    /// Notes that a server refused the token of this generation, if it is the one in use.
+    /// Notes that a server refused the token of this generation.
     pub(super) fn reject(&mut self, generation: Generation) {
-        if let Some(held) = &mut self.held
-            && held.generation <= generation
-        {
-            held.refused = true;
-        }
+        // One of another source's tokens must not refuse those to come.
+        self.refused = self.refused.max(generation.min(self.generation));
     }
 
     /// The request that is under way.
@@ -125,10 +123,10 @@ impl State {
     fn install(&mut self, details: TokenDetails, arrival: Arrival) {
         self.generation = self.generation.next();
         self.connected_as = None;
-        self.held = Some(Held::new(details, self.generation, arrival));
+        self.held = Some(Arc::new(Held::new(details, self.generation, arrival)));
     }
 
-    pub(super) const fn held(&self) -> Option<&Held> {
+    pub(super) const fn held(&self) -> Option<&Arc<Held>> {
         self.held.as_ref()
     }
 
@@ -169,7 +167,7 @@ impl Held {
             let renewal = left.saturating_sub(LEAD.min(left / 2)).saturating_sub(spread);
             (now.expiry(left), now.expiry(renewal))
         });
-        Self { details, generation, refused: false, outlived: lifetime.map(|life| now.expiry(life)), expiry }
+        Self { details, generation, outlived: lifetime.map(|life| now.expiry(life)), expiry }
     }
 
     /// Whether it has not expired, as far as can be told.

@@ -47,10 +47,12 @@ const AUTH_URL: &str = "https://auth.example.com/token";
 
 /// A service and an auth URL that answer by script, and a clock that a test moves.
 struct World {
-    answer: Box<dyn Fn(&Request<Bytes>, usize) -> Result<Response<Bytes>, Error> + Send + Sync>,
+    answer: Box<Answering>,
     asked: Mutex<Vec<Request<Bytes>>>,
     millis: AtomicU64,
 }
+
+type Answering = dyn Fn(&Request<Bytes>, usize) -> Result<Response<Bytes>, Error> + Send + Sync;
 
 impl World {
     /// Answers each request with what `answer` makes of it and its number, from 1 on.

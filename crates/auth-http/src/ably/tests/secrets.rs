@@ -57,7 +57,7 @@ async fn no_answer_and_no_credential_is_shown_in_an_error() {
             });
             let auth = world.client(options.clone());
             let target = RevocationRequest::new(vec![RevocationTarget::token(Secret::from("canary"))]);
-            let mut errors = vec![
+            let errors = [
                 status(&auth).await.err(),
                 auth.revoke_tokens(&target).await.err(),
                 auth.request_token(None, None).await.err(),
@@ -65,7 +65,7 @@ async fn no_answer_and_no_credential_is_shown_in_an_error() {
                 auth.query_time().await.err(),
                 auth.token(Demand::Current).await.err(),
             ];
-            let shown = errors.iter_mut().flatten().map(|error| whole_chain(error)).collect::<String>();
+            let shown = errors.iter().flatten().map(whole_chain).collect::<String>();
             let mac = foreign_request().mac();
             assert!(
                 !shown.contains("canary") && !shown.contains(mac.expose()),

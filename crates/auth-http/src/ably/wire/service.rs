@@ -179,12 +179,12 @@ impl Service {
 
     fn key_path(&self, key_name: &str, verb: &str) -> Result<Uri, Error> {
         // No key is called like a step to another folder.
-        let usable =
-            !key_name.is_empty() && key_name.len() <= ApiKey::LONGEST && key_name.trim_matches('.') != "";
-        let path = format!("/keys/{}/{verb}", encoded(key_name));
-        usable.then(|| self.uri(&path)).unwrap_or_else(|| {
-            Err(ErrorCode::INVALID_CREDENTIALS.error("the token request names a key that can't be one"))
-        })
+        let is_step = key_name.trim_matches('.').is_empty();
+        if is_step || key_name.len() > ApiKey::LONGEST {
+            let text = "the token request names a key that can't be one";
+            return Err(ErrorCode::INVALID_CREDENTIALS.error(text));
+        }
+        self.uri(&format!("/keys/{}/{verb}", encoded(key_name)))
     }
 
     fn own(&self, uri: &Uri) -> Result<Uri, Error> {
