@@ -231,9 +231,11 @@ impl Auth {
                 Step::Serve(held) => return Ok(held),
                 Step::Wait { landing, was_abandoned } => (landing, was_abandoned),
             };
+            let number = landing.number;
             match self.landed(landing).await {
-                // What an abandoned request waited for is long gone: it is no verdict on this caller's need.
-                Err(_) if was_abandoned => {}
+                // What an abandoned request waited for is long gone, and what a later one gave counts more: the failure is
+                // no verdict on this caller's need.
+                Err(_) if was_abandoned || self.state().is_superseded(number) => {}
                 outcome => return outcome,
             }
         }
@@ -271,7 +273,7 @@ impl Auth {
     fn getting(&self, plan: auth_core::ably::TokenPlan) -> Arc<SharedFuture<Result<TokenDetails, Error>>> {
         let core = Arc::clone(&self.0.core);
         SharedFuture::new(async move {
-            let details = core.token(plan).await?;
+            let details = core.token_in_time(plan).await?;
             check_identity(core.client_id.as_ref(), details.client_id())?;
             Ok(details)
         })

@@ -12,7 +12,7 @@ use auth_core::ably::{
 use auth_core::time::{Now, Timestamp};
 use auth_core::{Error, ErrorKind};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 
 use super::server_clock::ServerClock;
 use super::surroundings::Surroundings;
@@ -92,20 +92,24 @@ impl Core {
         TokenRequest::sign(key, params, Now { wall, ..now }, Nonce::from_random(bytes))
     }
 
+    /// The same as [`token`](Self::token), within the time that a [`TokenSource`](auth_core::TokenSource) has.
+    pub(super) async fn token_in_time(&self, plan: TokenPlan) -> Result<TokenDetails, Error> {
+        let late = "no token came within 50 s, all requests for it together; it may recover";
+        self.within(LONGEST_FLIGHT, self.token(plan), || Error::new(ErrorKind::Timeout, late)).await
+    }
+
     /// Gets a token as planned (RSA8).
     pub(super) async fn token(&self, plan: TokenPlan) -> Result<TokenDetails, Error> {
         let TokenPlan { means, params, query_time, .. } = plan;
         match means {
             Means::Key(key) => self.by_key(&key, &params, query_time).await,
             Means::Callback(callback) => {
-                let reply = self.within(Provider::Callback, callback.token(&params)).await;
-                let reply = reply.map_err(|cause| provider_failed(Provider::Callback, cause))?;
+                let reply = self.provided(Provider::Callback, callback.token(&params)).await?;
                 self.details(Provider::Callback, checked(reply)?).await
             }
             Means::Url(url) => {
                 let request = auth_url_request(&url, &params)?;
-                let response = self.within(Provider::Url, self.exchange(request)).await;
-                let response = response.map_err(|cause| provider_failed(Provider::Url, cause))?;
+                let response = self.provided(Provider::Url, self.exchange(request)).await?;
                 self.details(Provider::Url, read_auth_url(&response)?).await
             }
         }
@@ -164,7 +168,13 @@ impl Core {
         let response = self.exchange(self.service.request_token(request).map_err(unheard)?).await;
         let response = response.map_err(unheard)?;
         let server_time = server_time(response.headers());
-        read_token(&response).map_err(|error| Refused { error, server_time })
+        read_token(&response).map_err(|error| {
+            // A refusal is one by its status (RSA4d), whatever number stands in it.
+            let bare = response.status() == StatusCode::FORBIDDEN && !is_refusal(&error);
+            let text = "the service refused to issue a token (status 403); the cause of this error says why";
+            let error = if bare { ErrorCode::FORBIDDEN.error(text).with_source(error) } else { error };
+            Refused { error, server_time }
+        })
     }
 
     /// Code 40104, with both times in it.
@@ -183,20 +193,30 @@ impl Core {
     }
 
     /// Within the time that a provider has (RSA4c, RSA4e).
-    async fn within<T>(
+    async fn provided<T>(
         &self,
         provider: Provider,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
+        let limit = self.provider_timeout;
+        let late = || {
+            let text = format!("the {} did not answer within {limit:?}; it may recover", provider.name());
+            Error::new(ErrorKind::Timeout, text)
+        };
+        self.within(limit, work, late).await.map_err(|cause| provider_failed(provider, cause))
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, Error>>,
+        late: impl Fn() -> Error,
+    ) -> Result<T, Error> {
         let mut work = pin!(work);
-        let mut alarm = self.surroundings.delay.sleep(self.provider_timeout);
+        let mut alarm = self.surroundings.delay.sleep(limit);
         poll_fn(|context| match work.as_mut().poll(context) {
             Poll::Ready(outcome) => Poll::Ready(outcome),
-            Poll::Pending => alarm.as_mut().poll(context).map(|()| {
-                let (name, limit) = (provider.name(), self.provider_timeout);
-                let text = format!("the {name} did not answer within {limit:?}; it may recover");
-                Err(Error::new(ErrorKind::Timeout, text))
-            }),
+            Poll::Pending => alarm.as_mut().poll(context).map(|()| Err(late())),
         })
         .await
     }
@@ -221,6 +241,8 @@ impl Refused {
     }
 }
 
+/// A source is to be ready within a minute.
+const LONGEST_FLIGHT: Duration = Duration::from_secs(50);
 /// How much of a capability an error shows.
 const LONGEST_SHOWN: usize = 500;
 

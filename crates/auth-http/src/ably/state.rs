@@ -112,6 +112,11 @@ impl State {
         true
     }
 
+    /// Whether a later request is under way, or has given a token.
+    pub(super) fn is_superseded(&self, number: u64) -> bool {
+        self.installed > number || self.newest.as_ref().is_some_and(|newest| newest.number > number)
+    }
+
     /// Uses a token that was given, from now on.
     pub(super) fn given(&mut self, details: TokenDetails, arrival: Arrival) {
         self.begun += 1;

@@ -164,6 +164,18 @@ async fn whoever_needs_a_token_during_an_authorize_waits_for_it() {
 }
 
 #[tokio::test]
+async fn what_a_later_authorize_gives_counts_more_than_an_earlier_failure() {
+    let (mut gates, calls, options) = gated(1);
+    let auth = World::content().client(options);
+    let asking = asking(&auth);
+    settle().await;
+    auth.authorize(None, Some(with_token("given"))).await.unwrap();
+    gates.remove(0).send(Err(down())).unwrap();
+    asking.await.unwrap().unwrap();
+    assert_eq!((calls.count(), auth.token_details().unwrap().token().expose()), (1, "given"));
+}
+
+#[tokio::test]
 async fn a_failed_authorize_leaves_the_token_in_use() {
     let (_, callback) = Calls::giving(|number| if number == 1 { Ok(lasting("first")) } else { Err(down()) });
     let auth = World::content().client(AuthOptions::new().with_auth_callback(callback));

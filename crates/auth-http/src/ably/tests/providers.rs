@@ -150,7 +150,8 @@ async fn rsa4e_a_callback_that_does_not_answer_within_10_seconds_is_40170() {
     for error in [auth.request_token(None, None).await.unwrap_err(), status(&auth).await.unwrap_err()] {
         assert_eq!((code(&error), cause(&error).kind()), (40_170, ErrorKind::Timeout));
     }
-    assert_eq!(*impatient.0.lock().unwrap(), [Duration::from_secs(10); 2]);
+    let waited: Vec<_> = impatient.0.lock().unwrap().iter().map(Duration::as_secs).collect();
+    assert_eq!(waited, [10, 50, 10], "and a request of one's own as a whole");
 }
 
 #[tokio::test]

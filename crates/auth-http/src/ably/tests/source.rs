@@ -67,6 +67,31 @@ async fn rsa4d_rsa4d1_a_refusal_is_80019_for_good_and_request_token_shows_it_bar
 }
 
 #[tokio::test]
+async fn rsa4d_a_403_of_the_exchange_is_a_refusal_whatever_its_number() {
+    let world = World::new(|_, _| refusal(403, 40_101));
+    let error = world.client(with_key()).token(Demand::Current).await.unwrap_err();
+    assert_eq!((code(&error), error.retry(), cause(&error).code()), (80_019, Retry::Never, Some(40_300)));
+    assert_eq!(cause(cause(&error)).code(), Some(40_101));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_never_answers_keeps_a_connection_waiting_for_less_than_a_minute() {
+    struct Never;
+    #[async_trait]
+    impl HttpExchange for Never {
+        async fn exchange(&self, _request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+            std::future::pending().await
+        }
+    }
+    let mut surroundings = World::content().surroundings();
+    surroundings.http = Arc::new(Never);
+    let auth = Auth::builder(with_key(), surroundings).build().unwrap();
+    let outcome = tokio::time::timeout(Duration::from_secs(60), auth.token(Demand::Current)).await;
+    let error = outcome.expect("it takes longer than a source may").unwrap_err();
+    assert_eq!(cause(&error).kind(), ErrorKind::Timeout);
+}
+
+#[tokio::test]
 async fn rsa4a2_without_a_way_to_another_token_a_refusal_is_final() {
     let auth = World::content().client(with_token("t"));
     let token = auth.token(Demand::Current).await.unwrap();

@@ -24,13 +24,16 @@ pub fn auth_url_request(url: &AuthUrl, params: &TokenParams) -> Result<Request<B
     let given = url.params.iter().map(|(name, value)| Parameter::new(name, value.expose())).collect();
     let token = Parameter::of_token(params);
     let mut request = Request::new(Bytes::new());
-    request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json, text/plain"));
+    let headers = request.headers_mut();
     for (name, value) in &url.headers {
         let unusable = || misconfigured(format!("the header {name:?} of the auth URL can't be one"));
         let header = HeaderName::try_from(name).map_err(|_| unusable())?;
         let mut value = HeaderValue::from_str(value.expose()).map_err(|_| unusable())?;
         value.set_sensitive(true);
-        request.headers_mut().insert(header, value);
+        headers.append(header, value);
+    }
+    if !headers.contains_key(ACCEPT) {
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/plain"));
     }
     match url.method {
         AuthMethod::Get => {

@@ -51,6 +51,9 @@ fn rsa8c1_the_headers_are_those_that_were_given_and_no_others() {
     assert!(!format!("{request:?}").contains("canary"));
     let own = auth_url_request(&url.with_header("accept", "text/plain"), &carol()).unwrap();
     assert_eq!(own.headers()["accept"], "text/plain");
+    let twice = AuthUrl::new("https://a.example/auth").with_header("a", "1").with_header("a", "2");
+    let twice = auth_url_request(&twice, &carol()).unwrap();
+    assert_eq!(twice.headers().get_all("a").iter().count(), 2);
 }
 
 #[test]
