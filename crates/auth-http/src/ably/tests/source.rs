@@ -123,6 +123,36 @@ async fn when_no_newer_token_can_be_had_the_one_that_is_alive_will_do() {
 }
 
 #[tokio::test]
+async fn the_generation_of_another_source_refuses_no_token_to_come() {
+    let (calls, options) = Calls::numbered();
+    let auth = World::content().client(options);
+    auth.token(Demand::Current).await.unwrap();
+    let foreign = Generation::NONE.next().next().next().next();
+    let renewed = auth.token(Demand::InsteadOf(foreign)).await.unwrap();
+    let same = auth.token(Demand::Current).await.unwrap();
+    assert_eq!((renewed.generation(), calls.count()), (same.generation(), 2));
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_renewed_is_presented_whatever_the_local_clock_says_of_it() {
+    let expired = TokenDetails::new(Secret::from("t")).with_expires(Timestamp::from_millis(START + 1_000));
+    let world = World::content();
+    let auth = world.client(AuthOptions::new().with_token(expired));
+    world.advance(Duration::from_secs(2));
+    let token = auth.token(Demand::Current).await.unwrap();
+    assert_eq!((token.secret().expose(), token.expires_in()), ("t", Some(Duration::ZERO)));
+}
+
+#[tokio::test]
+async fn one_that_has_expired_as_far_as_can_be_told_will_not_do_when_no_newer_can_be_had() {
+    let world = World::content();
+    let auth = world.client(calling(|number| if number == 1 { Ok(lasting("first")) } else { Err(down()) }));
+    let first = auth.token(Demand::Current).await.unwrap();
+    world.advance(Duration::from_secs(3_601));
+    assert_eq!(code(&auth.token(Demand::NewerThan(first.generation())).await.unwrap_err()), 80_019);
+}
+
+#[tokio::test]
 async fn a_connection_is_told_when_to_come_for_the_next_token() {
     let world = World::content();
     let auth = world.client(calling(|_| Ok(lasting("an hour"))));
