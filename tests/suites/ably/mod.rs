@@ -2,6 +2,7 @@
 
 mod auth_url;
 mod rest;
+mod session;
 
 use std::sync::Arc;
 
