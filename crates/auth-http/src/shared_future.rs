@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Wake as _, Waker};
 
 use crate::waiting::{Waiting, WakeAll};
 
-/// A future whose outcome is for many. It is polled without a lock held, so that a program's code inside it may do what it
-/// likes.
+/// A future whose outcome is for many. It is polled without a lock held, so that a program's code inside it may do what
+/// it likes.
 pub(crate) struct SharedFuture<T> {
     state: Mutex<State<T>>,
     waiting: Arc<Waiting>,

@@ -21,8 +21,8 @@ use crate::shared_future::{Outcome, SharedFuture};
 
 /// A client of Ably Auth; clones are handles of the same one.
 ///
-/// It keeps the token in use, gets another when somebody needs one, and shares that request among all who wait for it. It spawns
-/// nothing: whoever waits gets the request on, and one who is dropped harms nobody.
+/// It keeps the token in use, gets another when somebody needs one, and shares that request among all who wait for it.
+/// It spawns nothing: whoever waits gets the request on, and one who is dropped harms nobody.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -75,13 +75,14 @@ impl Auth {
     /// Gets a token now, and uses it and tokens from then on (RSA10a), on a live connection in place: see
     /// [`changes`](Self::changes). A token among the options is used as it is.
     ///
-    /// What is given is stored, in place of the stored as a whole (RSA10j), except the timestamp and `query_time` (RSA10g). Of
-    /// several calls at once the latest wins: each asks, and the others get its token if it is there by then.
+    /// What is given is stored, in place of the stored as a whole (RSA10j), except the timestamp and `query_time`
+    /// (RSA10g). Of several calls at once the latest wins: each asks, and the others get its token if it is there by
+    /// then.
     ///
     /// # Errors
     ///
-    /// Those of [`request_token`](Self::request_token); code 40106 when options are given that name no way to authenticate;
-    /// code 40102 when the key or the token is another client's.
+    /// Those of [`request_token`](Self::request_token); code 40106 when options are given that name no way to
+    /// authenticate; code 40102 when the key or the token is another client's.
     pub async fn authorize(
         &self,
         params: Option<TokenParams>,
@@ -111,8 +112,8 @@ impl Auth {
         Ok(self.landed(landing).await?.details.clone())
     }
 
-    /// Signs a request that another client can exchange for a token (RSA9). Nothing is sent, unless the server's time is asked
-    /// for.
+    /// Signs a request that another client can exchange for a token (RSA9). Nothing is sent, unless the server's time
+    /// is asked for.
     ///
     /// What is given takes the place of the stored as a whole (RSA9h).
     ///
@@ -135,8 +136,8 @@ impl Auth {
     /// # Errors
     ///
     /// Code 40171 when there is no way to a token; 40170 when the callback or auth URL failed, its error being the
-    /// [`source`](std::error::Error::source), or 40300 when it refused; 40104 with both times in it; 40105 when the answer of a
-    /// callback or auth URL had been used; whatever else the service says.
+    /// [`source`](std::error::Error::source), or 40300 when it refused; 40104 with both times in it; 40105 when the
+    /// answer of a callback or auth URL had been used; whatever else the service says.
     pub async fn request_token(
         &self,
         params: Option<TokenParams>,
@@ -150,8 +151,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// Code 40162, and nothing is sent, on token authentication (RSA17d); 40103 without TLS; whatever the service says of the
-    /// request as a whole.
+    /// Code 40162, and nothing is sent, on token authentication (RSA17d); 40103 without TLS; whatever the service says
+    /// of the request as a whole.
     pub async fn revoke_tokens(&self, request: &RevocationRequest) -> Result<RevocationResult, Error> {
         let key = self.basic_key().ok_or_else(|| {
             let text = "revoking tokens needs the key itself; use a client that authenticates with it";
@@ -161,7 +162,8 @@ impl Auth {
         read_revocation(&core.exchange(core.service.revoke_tokens(&key, request)?).await?)
     }
 
-    /// The service's time (RSC16), which is remembered for signing and for telling whether a token has expired (RSA10k).
+    /// The service's time (RSC16), which is remembered for signing and for telling whether a token has expired
+    /// (RSA10k).
     ///
     /// # Errors
     ///
@@ -170,8 +172,8 @@ impl Auth {
         self.0.core.query_time().await
     }
 
-    /// Whom this client speaks for: as configured (RSA7b1), else as the connection (RSA7b3) or the token (RSA7b2) says, a wildcard
-    /// as such (RSA7b4). `None` for an anonymous one, and while it is not known (RSA12).
+    /// Whom this client speaks for: as configured (RSA7b1), else as the connection (RSA7b3) or the token (RSA7b2) says,
+    /// a wildcard as such (RSA7b4). `None` for an anonymous one, and while it is not known (RSA12).
     #[must_use]
     pub fn client_id(&self) -> Option<TokenClientId> {
         let configured = self.0.core.client_id.clone().map(TokenClientId::Identified);
@@ -190,8 +192,8 @@ impl Auth {
         Ok(())
     }
 
-    /// The token in use (RSA16): `None` if there is none, it was refused or has expired, or the client authenticates with its key.
-    /// Of a bare token string nothing but itself is known.
+    /// The token in use (RSA16): `None` if there is none, it was refused or has expired, or the client authenticates
+    /// with its key. Of a bare token string nothing but itself is known.
     #[must_use]
     pub fn token_details(&self) -> Option<TokenDetails> {
         let (now, server_now) = (self.0.core.now(), self.0.core.server_now());
@@ -233,8 +235,8 @@ impl Auth {
             };
             let number = landing.number;
             match self.landed(landing).await {
-                // What an abandoned request waited for is long gone, and what a later one gave counts more: the failure is
-                // no verdict on this caller's need.
+                // What an abandoned request waited for is long gone, and what a later one gave counts more: the failure
+                // is no verdict on this caller's need.
                 Err(_) if was_abandoned || self.state().is_superseded(number) => {}
                 outcome => return outcome,
             }

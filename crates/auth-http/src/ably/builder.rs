@@ -43,7 +43,8 @@ impl Builder {
         }
     }
 
-    /// The identity of this client: its tokens must be of it, or of anybody (RSA15a). None by default: that of its tokens.
+    /// The identity of this client: its tokens must be of it, or of anybody (RSA15a). None by default: that of its
+    /// tokens.
     pub fn with_client_id(self, client_id: ClientId) -> Self {
         Self { client_id: Some(client_id), ..self }
     }
@@ -63,7 +64,8 @@ impl Builder {
         Self { bearer, ..self }
     }
 
-    /// How long an auth callback or auth URL may take: 10 s by default, as in Ably's libraries (`realtimeRequestTimeout`).
+    /// How long an auth callback or auth URL may take: 10 s by default, as in Ably's libraries
+    /// (`realtimeRequestTimeout`).
     pub fn with_provider_timeout(self, limit: Duration) -> Self {
         Self { provider_timeout: limit, ..self }
     }
@@ -77,8 +79,9 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Code 40106 when there is no way to authenticate (RSC1b, RSA14); 40102 when the token given is another client's; 40103
-    /// when the key would go out without TLS (RSA1); [`Misconfigured`](auth_core::ErrorKind::Misconfigured) when the endpoint can't be one.
+    /// Code 40106 when there is no way to authenticate (RSC1b, RSA14); 40102 when the token given is another client's;
+    /// 40103 when the key would go out without TLS (RSA1); [`Misconfigured`](auth_core::ErrorKind::Misconfigured) when
+    /// the endpoint can't be one.
     pub fn build(self) -> Result<Auth, Error> {
         let Self {
             options,
@@ -108,8 +111,8 @@ impl Builder {
 }
 
 impl Dangerous {
-    /// Sends the key without TLS, which RSA1 forbids: for tests and for a gateway on this machine. Other machines are refused
-    /// all the same.
+    /// Sends the key without TLS, which RSA1 forbids: for tests and for a gateway on this machine. Other machines are
+    /// refused all the same.
     pub fn with_plaintext_keys(self) -> Builder {
         Builder { plaintext_keys: true, ..self.0 }
     }

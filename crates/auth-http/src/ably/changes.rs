@@ -39,8 +39,8 @@ impl Announcements {
     }
 }
 
-/// Tells of each new token of an [`Auth`](super::Auth), from [`Auth::changes`](super::Auth::changes): what a live connection
-/// needs to change over to it in place (RTC8).
+/// Tells of each new token of an [`Auth`](super::Auth), from [`Auth::changes`](super::Auth::changes): what a live
+/// connection needs to change over to it in place (RTC8).
 pub struct Changes {
     announcements: Arc<Announcements>,
     seen: Generation,

@@ -1,4 +1,5 @@
-//! Getting one token: signing, exchanging, asking the callback or the auth URL. Nothing is kept here but the server's clock.
+//! Getting one token: signing, exchanging, asking the callback or the auth URL. Nothing is kept here but the server's
+//! clock.
 
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
@@ -115,7 +116,8 @@ impl Core {
         }
     }
 
-    /// Signs a request and exchanges it. One whose time the server does not accept is signed once more, with the server's own.
+    /// Signs a request and exchanges it. One whose time the server does not accept is signed once more, with the
+    /// server's own.
     async fn by_key(
         &self,
         key: &ApiKey,

@@ -1,4 +1,5 @@
-//! The client of Ably Auth: [`Auth`], with the verbs that its users know, over requests and replies as values ([`wire`]).
+//! The client of Ably Auth: [`Auth`], with the verbs that its users know, over requests and replies as values
+//! ([`wire`]).
 //!
 //! | Ably's name | Here |
 //! | --- | --- |

@@ -9,17 +9,17 @@ use super::auth::Purpose;
 use super::wire::{Credential, error_of, is_token_error};
 
 impl Auth {
-    /// Sends a REST request, its URL a path such as `/channels/x/messages`, with the key or a token, which is obtained if need be
-    /// (RSC9). The reply is handed back whatever its status: [`error_of`] reads an error.
+    /// Sends a REST request, its URL a path such as `/channels/x/messages`, with the key or a token, which is obtained
+    /// if need be (RSC9). The reply is handed back whatever its status: [`error_of`] reads an error.
     ///
-    /// A token that the service refuses is renewed once, and the request sent once more with the new one (RSC10, RSA4b). The
-    /// second reply is handed back as it is.
+    /// A token that the service refuses is renewed once, and the request sent once more with the new one (RSC10,
+    /// RSA4b). The second reply is handed back as it is.
     ///
     /// # Errors
     ///
-    /// Why there is no token: as for [`request_token`](Self::request_token), code 40171 with the service's refusal as its
-    /// [`source`](std::error::Error::source) when the token was refused and there is no way to another (RSA4a2). Code 40000 when the
-    /// URL is of another server.
+    /// Why there is no token: as for [`request_token`](Self::request_token), code 40171 with the service's refusal as
+    /// its [`source`](std::error::Error::source) when the token was refused and there is no way to another (RSA4a2).
+    /// Code 40000 when the URL is of another server.
     pub async fn request(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         if let Some(key) = self.basic_key() {
             return self.send(request, &Credential::Basic(key)).await;

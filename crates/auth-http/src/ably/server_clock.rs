@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use auth_core::time::{Now, Timestamp};
 
-/// What is known of the server's clock (RSA10k). It goes on by the monotonic clock; after a suspend, or when somebody has set the
-/// wall clock, nothing is known of it any more.
+/// What is known of the server's clock (RSA10k). It goes on by the monotonic clock; after a suspend, or when somebody
+/// has set the wall clock, nothing is known of it any more.
 #[derive(Debug, Default)]
 pub(super) struct ServerClock(Mutex<Option<Known>>);
 

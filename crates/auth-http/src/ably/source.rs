@@ -38,8 +38,8 @@ impl Auth {
 }
 
 /// What a failure to get a token means to a connection: code 80019 with the failure as its
-/// [`source`](std::error::Error::source), to be tried again (RSA4c), or for good where somebody refused (RSA4d). What only a human can
-/// change is left as it is: no way to a token (40171), or the wrong client's (40102).
+/// [`source`](std::error::Error::source), to be tried again (RSA4c), or for good where somebody refused (RSA4d). What
+/// only a human can change is left as it is: no way to a token (40171), or the wrong client's (40102).
 #[must_use]
 pub fn connection_error(cause: Error) -> Error {
     let code = cause.code().map(ErrorCode::new);
@@ -68,8 +68,8 @@ pub fn connection_error(cause: Error) -> Error {
         .with_source(cause)
 }
 
-/// A token manager can keep the tokens of an [`Auth`], in a store too. Give it a client of its own: the manager's tokens are not those of
-/// [`Auth::token_details`].
+/// A token manager can keep the tokens of an [`Auth`], in a store too. Give it a client of its own: the manager's
+/// tokens are not those of [`Auth::token_details`].
 #[async_trait]
 impl Grant for Auth {
     async fn obtain(&self, _attempt: &Attempt) -> Result<TokenResponse, Error> {

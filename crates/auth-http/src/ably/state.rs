@@ -100,8 +100,8 @@ impl State {
         flight
     }
 
-    /// Takes in what a request gave, unless a later one has given something already; in either case it is no longer under way. Says
-    /// whether there is a new token.
+    /// Takes in what a request gave, unless a later one has given something already; in either case it is no longer
+    /// under way. Says whether there is a new token.
     pub(super) fn landed(&mut self, number: u64, details: Option<&TokenDetails>, arrival: Arrival) -> bool {
         if self.newest.as_ref().is_some_and(|newest| newest.number == number) {
             self.newest = None;
@@ -160,7 +160,8 @@ impl Held {
         };
         let left = details.expires().map(|expires| match server_now {
             Some(server_now) => expires.saturating_since(server_now),
-            // By a clock that may be wrong: no longer than it was issued for, and as long if the clock says that it came dead.
+            // By a clock that may be wrong: no longer than it was issued for, and as long if the clock says that it
+            // came dead.
             None => {
                 let by_clock = expires.saturating_since(now.wall);
                 let most = lifetime.unwrap_or(by_clock);

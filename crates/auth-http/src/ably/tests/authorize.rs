@@ -56,8 +56,8 @@ async fn uts_rsa10h_authorize_replaces_auth_options_0() {
     assert_eq!((original.count(), new.count()), (0, 1));
 }
 
-/// UTS rest/unit/RSA10i/authorize-preserves-key-0: for telling whether another key is the client's. It signs nothing any more, since
-/// options replace options as a whole (RSA10j).
+/// UTS rest/unit/RSA10i/authorize-preserves-key-0: for telling whether another key is the client's. It signs nothing
+/// any more, since options replace options as a whole (RSA10j).
 #[tokio::test]
 async fn uts_rsa10i_authorize_preserves_key_0() {
     let world = World::content();

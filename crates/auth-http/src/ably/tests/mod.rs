@@ -1,4 +1,5 @@
-//! The client against a service by script: the cases of the specification's own test suite (UTS) by their ids, and ours.
+//! The client against a service by script: the cases of the specification's own test suite (UTS) by their ids, and
+//! ours.
 
 mod authorize;
 mod client_id;
@@ -66,7 +67,8 @@ impl World {
         Arc::new(Self { answer: Box::new(answer), asked: Mutex::default(), millis: AtomicU64::new(START) })
     }
 
-    /// A service that grants every request, and issues `obtained-1`, `obtained-2`… for an hour. An auth URL gives `authurl-1`….
+    /// A service that grants every request, and issues `obtained-1`, `obtained-2`… for an hour. An auth URL gives
+    /// `authurl-1`….
     fn content() -> Arc<Self> {
         let issued = AtomicU64::new(0);
         Self::new(move |request, _| {

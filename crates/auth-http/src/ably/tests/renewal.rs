@@ -106,8 +106,8 @@ async fn uts_rsc10b_non_token_401_no_renewal_0() {
     assert_eq!((calls.count(), world.count()), (1, 1));
 }
 
-/// UTS rest/unit/RSA4b/renewal-msgpack-response-4: the number is read from the header, which the service sends beside every body;
-/// a body in MessagePack is not read (it is not asked for either).
+/// UTS rest/unit/RSA4b/renewal-msgpack-response-4: the number is read from the header, which the service sends beside
+/// every body; a body in MessagePack is not read (it is not asked for either).
 #[tokio::test]
 async fn uts_rsa4b_renewal_msgpack_response_4() {
     let world = World::new(|_, number| match number {

@@ -126,8 +126,8 @@ async fn uts_rsa16d_null_after_invalidation_2() {
     assert_eq!(token(&auth), None);
 }
 
-/// UTS rest/unit/RSA16d/null-after-switch-to-basic-3 is not followed: `authorize` means tokens from then on (RSA10a), whatever
-/// `use_token_auth` says. A client that authenticates with the key is another client.
+/// UTS rest/unit/RSA16d/null-after-switch-to-basic-3 is not followed: `authorize` means tokens from then on (RSA10a),
+/// whatever `use_token_auth` says. A client that authenticates with the key is another client.
 #[tokio::test]
 async fn uts_rsa16d_null_after_switch_to_basic_3() {
     let world = World::content();

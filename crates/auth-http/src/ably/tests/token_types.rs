@@ -1,5 +1,6 @@
-//! UTS `rest/unit/types/token_types.md`: the models. Its numbers are one off from the specification's; the identifiers are its own.
-//! `TokenParams` as a query (`rest/unit/TK/token-params-to-query-string-0`) is beside the code, in `wire/query.rs`.
+//! UTS `rest/unit/types/token_types.md`: the models. Its numbers are one off from the specification's; the identifiers
+//! are its own. `TokenParams` as a query (`rest/unit/TK/token-params-to-query-string-0`) is beside the code, in
+//! `wire/query.rs`.
 
 use super::*;
 

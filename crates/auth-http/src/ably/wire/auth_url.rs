@@ -11,8 +11,8 @@ use crate::wire::{EndpointUrl, retry_after};
 
 /// The request that asks an auth URL for a token.
 ///
-/// By GET, the query is the URL's own, under the URL's parameters, under those of the token: later ones win. By POST, the
-/// URL keeps its query and the parameters are a form. No credential and no header of ours goes there.
+/// By GET, the query is the URL's own, under the URL's parameters, under those of the token: later ones win. By POST,
+/// the URL keeps its query and the parameters are a form. No credential and no header of ours goes there.
 ///
 /// # Errors
 ///
@@ -62,8 +62,8 @@ pub fn auth_url_request(url: &AuthUrl, params: &TokenParams) -> Result<Request<B
 ///
 /// # Errors
 ///
-/// Code 40300 when it refused (status 403), which ends a realtime connection (RSA4d); Ably's own number where the answer
-/// has one; 40170 for everything else, its cause behind it (RSA4e, RSA4f).
+/// Code 40300 when it refused (status 403), which ends a realtime connection (RSA4d); Ably's own number where the
+/// answer has one; 40170 for everything else, its cause behind it (RSA4e, RSA4f).
 pub fn read_auth_url(response: &Response<Bytes>) -> Result<TokenReply, Error> {
     if !response.status().is_success() {
         return Err(failure(response));

@@ -65,7 +65,8 @@ pub(super) fn text_of(parameters: &[Parameter]) -> Secret {
     Secret::from(parts.join("&"))
 }
 
-/// Percent-encoding for a query, a form or a segment of a path: a blank is `%20`, which no server takes for a plus sign.
+/// Percent-encoding for a query, a form or a segment of a path: a blank is `%20`, which no server takes for a plus
+/// sign.
 pub(super) fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }

@@ -21,7 +21,8 @@ pub fn read_token(response: &Response<Bytes>) -> Result<TokenDetails, Error> {
 ///
 /// # Errors
 ///
-/// Ably's own where it refused the request as a whole; [`MalformedResponse`](ErrorKind::MalformedResponse) for anything else.
+/// Ably's own where it refused the request as a whole; [`MalformedResponse`](ErrorKind::MalformedResponse) for anything
+/// else.
 pub fn read_revocation(response: &Response<Bytes>) -> Result<RevocationResult, Error> {
     error_of(response).map_or_else(|| RevocationResult::parse(response.body()), Err)
 }

@@ -12,8 +12,8 @@ const ERROR_CODE: &str = "x-ably-errorcode";
 
 /// The error that a reply means; `None` for a success.
 ///
-/// The number is the body's, else the header's, else the status's followed by two zeros, as Ably counts. What the service says for people is
-/// not in it.
+/// The number is the body's, else the header's, else the status's followed by two zeros, as Ably counts. What the
+/// service says for people is not in it.
 #[must_use]
 pub fn error_of(response: &Response<Bytes>) -> Option<Error> {
     if response.status().is_success() {
@@ -27,8 +27,8 @@ pub fn error_of(response: &Response<Bytes>) -> Option<Error> {
     Some(advised)
 }
 
-/// Whether a reply refuses the token that was sent, so that another may be accepted: HTTP status 401, and a number from 40140 to 40149 in
-/// the body or in the header (RSC10).
+/// Whether a reply refuses the token that was sent, so that another may be accepted: HTTP status 401, and a number from
+/// 40140 to 40149 in the body or in the header (RSC10).
 #[must_use]
 pub fn is_token_error(response: &Response<Bytes>) -> bool {
     let status = response.status().as_u16();

@@ -98,14 +98,15 @@ impl Service {
         Ok(request)
     }
 
-    /// A REST request of one's own, with the credential and what every request carries. An `Authorization` header that it has
-    /// is replaced (RSC19b); an `Accept` header stays, and is JSON otherwise.
+    /// A REST request of one's own, with the credential and what every request carries. An `Authorization` header that
+    /// it has is replaced (RSC19b); an `Accept` header stays, and is JSON otherwise.
     ///
     /// Its URL is a path, or begins with the service's own URL.
     ///
     /// # Errors
     ///
-    /// Code 40000 when it is for another server, which would get to see the credential; code 40103 for a key without TLS.
+    /// Code 40000 when it is for another server, which would get to see the credential; code 40103 for a key without
+    /// TLS.
     pub fn authorized(
         &self,
         mut request: Request<Bytes>,
