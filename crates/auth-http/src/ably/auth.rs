@@ -57,6 +57,16 @@ impl Auth {
         Builder::new(options, surroundings)
     }
 
+    /// The same inside a tokio runtime, with [`Surroundings::on_tokio`].
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](ErrorKind::Misconfigured) when the platform has no certificate authorities that can be read.
+    #[cfg(all(feature = "client", feature = "tokio"))]
+    pub fn on_tokio(options: AuthOptions) -> Result<Builder, Error> {
+        Ok(Self::builder(options, Surroundings::on_tokio()?))
+    }
+
     pub(super) fn new(core: Core, defaults: auth_core::ably::AuthDefaults) -> Self {
         let given = defaults.options().token.clone().filter(|_| defaults.uses_token_auth());
         let inner = Inner {

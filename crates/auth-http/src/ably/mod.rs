@@ -18,11 +18,11 @@
 #![cfg_attr(not(all(feature = "client", feature = "tokio")), doc = "```ignore")]
 //! use auth_core::Secret;
 //! use auth_core::ably::{AuthOptions, AuthUrl, TokenParams};
-//! use auth_http::ably::{Auth, Surroundings};
+//! use auth_http::ably::Auth;
 //!
 //! # async fn example() -> Result<(), auth_core::Error> {
 //! let url = AuthUrl::new("https://my.example/ably-token").with_header("cookie", Secret::from("session=…"));
-//! let auth = Auth::builder(AuthOptions::new().with_auth_url(url), Surroundings::on_tokio()?).build()?;
+//! let auth = Auth::on_tokio(AuthOptions::new().with_auth_url(url))?.build()?;
 //!
 //! let request = http::Request::get("/channels/news/messages").body(bytes::Bytes::new());
 //! # let request = request.unwrap();
