@@ -3,6 +3,7 @@
 mod auth_url;
 mod rest;
 mod session;
+mod threads;
 
 use std::sync::Arc;
 
