@@ -59,6 +59,8 @@ impl ErrorCode {
     pub const NONCE_REPLAYED: Self = Self(40_105);
     /// 40106: no way to authenticate is configured.
     pub const NO_MEANS: Self = Self(40_106);
+    /// 40140: the token was not accepted.
+    pub const TOKEN_REFUSED: Self = Self(40_140);
     /// 40142: the token has expired.
     pub const TOKEN_EXPIRED: Self = Self(40_142);
     /// 40144: the JWT is invalid.

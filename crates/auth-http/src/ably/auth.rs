@@ -276,7 +276,10 @@ impl Auth {
             let was_abandoned = flight.outcome.is_abandoned();
             return Ok(Step::Wait { landing: Landing::of(flight), was_abandoned });
         }
-        let plan = state.defaults.token_plan(None, None)?;
+        let plan = state.defaults.token_plan(None, None).map_err(|error| match state.ending() {
+            Some(ending) => error.with_source(ending),
+            None => error,
+        })?;
         let flight = state.begin(self.getting(plan));
         Ok(Step::Wait { landing: Landing::of(&flight), was_abandoned: false })
     }

@@ -67,7 +67,7 @@
 //! | Code | Is | Its `source` |
 //! | --- | --- | --- |
 //! | 40170 | the callback or auth URL failed, took longer than 10 s, or answered what is no token | what it failed with |
-//! | 40171 | there is no way to another token | the service's refusal of the last |
+//! | 40171 | there is no way to another token | why the last token is of no use: the service's own refusal where there is one |
 //! | 40300 | whoever gives the tokens refused | what it said |
 //! | 80019 | the same for a connection: for good if it was a refusal, else to be tried again | any of the above |
 //! | 40102 | a key or token of another client | |

@@ -1,5 +1,6 @@
 //! REST requests of one's own, in the name of the client.
 
+use auth_core::ably::ErrorCode;
 use auth_core::{Demand, Error, Secret};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -31,10 +32,12 @@ impl Auth {
         }
         let renewed =
             self.obtain(Demand::InsteadOf(held.generation), Purpose::Request).await.map_err(|error| {
-                let refusal = error_of(&response).filter(|_| std::error::Error::source(&error).is_none());
-                match refusal {
-                    Some(refusal) => error.with_source(refusal),
-                    None => error,
+                // In the service's own words why the token is of no use, rather than in ours.
+                match error_of(&response) {
+                    Some(refusal) if error.code() == Some(ErrorCode::CANNOT_RENEW.number()) => {
+                        error.with_source(refusal)
+                    }
+                    _ => error,
                 }
             })?;
         let response = self.send(request, &bearer(renewed.details.token())).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_core::ably::{AuthDefaults, TokenClientId, TokenDetails};
+use auth_core::ably::{AuthDefaults, ErrorCode, TokenClientId, TokenDetails};
 use auth_core::time::{Deadline, Now, Timestamp};
 use auth_core::token::Generation;
 use auth_core::{Error, Token};
@@ -79,6 +79,13 @@ impl State {
             let outlived = held.outlived.as_ref().is_some_and(|deadline| deadline.passed(now));
             held.generation > self.refused && !expired && !outlived
         })
+    }
+
+    /// Why the token there is can't be used any more, once it can't.
+    pub(super) fn ending(&self) -> Option<Error> {
+        let refused = self.held.as_ref()?.generation <= self.refused;
+        let code = if refused { ErrorCode::TOKEN_REFUSED } else { ErrorCode::TOKEN_EXPIRED };
+        Some(code.error(if refused { "the service refused the token" } else { "the token has expired" }))
     }
 
     /// Notes that a server refused the token of this generation.

@@ -73,7 +73,8 @@ async fn uts_rsa4a2_expired_token_no_renewal_0() {
     let expired = TokenDetails::new(Secret::from("t")).with_expires(Timestamp::from_millis(START - 1_000));
     let auth = world.client(AuthOptions::new().with_token(expired));
     auth.query_time().await.unwrap();
-    assert_eq!(code(&status(&auth).await.unwrap_err()), 40_171);
+    let error = status(&auth).await.unwrap_err();
+    assert_eq!((code(&error), cause(&error).code()), (40_171, Some(40_142)));
     assert_eq!(world.asked_at("/channels/test").len(), 0);
     assert_eq!(auth.token_details(), None);
 }

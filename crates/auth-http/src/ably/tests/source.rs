@@ -97,7 +97,7 @@ async fn rsa4a2_without_a_way_to_another_token_a_refusal_is_final() {
     let token = auth.token(Demand::Current).await.unwrap();
     assert_eq!((token.expires_in(), token.renew_in()), (None, None));
     let error = auth.token(Demand::InsteadOf(token.generation())).await.unwrap_err();
-    assert_eq!((code(&error), error.retry()), (40_171, Retry::Never));
+    assert_eq!((code(&error), error.retry(), cause(&error).code()), (40_171, Retry::Never, Some(40_140)));
     assert_eq!(auth.token_details(), None);
 }
 
