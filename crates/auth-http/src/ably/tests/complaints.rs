@@ -4,7 +4,7 @@ use auth_core::{Demand, Retry, TokenSource as _};
 
 use super::*;
 
-/// 1: renewal that loops, and sends the header of the token that was refused (ably-js issue 2193).
+/// 1: renewal that loops, and sends the header of the token that was refused (ably/ably-js#2193).
 #[tokio::test]
 async fn a_refused_rest_request_is_sent_once_more_with_a_header_built_anew() {
     let world = World::new(|_, _| refusal(401, 40_142));
@@ -14,7 +14,7 @@ async fn a_refused_rest_request_is_sent_once_more_with_a_header_built_anew() {
     assert_eq!((tokens, calls.count()), (vec!["token-1".to_owned(), "token-2".to_owned()], 2));
 }
 
-/// 2: another identity on a live client (ably-js issues 1600 and 1458).
+/// 2: another identity on a live client (ably/ably-js#1600, #1458).
 #[tokio::test]
 async fn another_identity_is_a_clear_error_and_a_client_without_one_takes_it_over() {
     let login = |user: &'static str| {
@@ -32,7 +32,7 @@ async fn another_identity_is_a_clear_error_and_a_client_without_one_takes_it_ove
     assert_eq!(free.client_id().unwrap().as_str(), "bob");
 }
 
-/// 3: callbacks that can't be asynchronous (ably-js issues 1360 and 1974).
+/// 3: callbacks that can't be asynchronous (ably/ably-js#1360, #1974).
 #[tokio::test]
 async fn an_auth_callback_is_an_asynchronous_closure() {
     let callback = super::super::callback(|_| async {
@@ -43,7 +43,7 @@ async fn an_auth_callback_is_an_asynchronous_closure() {
     assert_eq!(auth.authorize(None, None).await.unwrap().token().expose(), "after a while");
 }
 
-/// 4: clocks that are wrong (docs issues 619, 435 and 142).
+/// 4: clocks that are wrong (ably/docs#619, #435, #142).
 #[tokio::test]
 async fn a_wrong_clock_costs_one_query_of_the_time_and_no_error() {
     let server = START - 86_400_000;
@@ -58,7 +58,7 @@ async fn a_wrong_clock_costs_one_query_of_the_time_and_no_error() {
     assert_eq!(world.asked_at("/time").len(), 1);
 }
 
-/// 5: token requests from a cache (ably-ruby issue 202).
+/// 5: token requests from a cache (ably/ably-ruby#202).
 #[tokio::test]
 async fn a_token_request_from_a_cache_is_named_as_such() {
     let world = World::new(|request, _| match request.uri().host() {
@@ -74,7 +74,7 @@ async fn a_token_request_from_a_cache_is_named_as_such() {
     assert!(!own.to_string().contains("cached"), "the control: {own}");
 }
 
-/// 6: the service's wish for a new token, before the old one expires, is not heeded (ably-dotnet issue 1301).
+/// 6: the service's wish for a new token, before the old one expires, is not heeded (ably/ably-dotnet#1301).
 #[tokio::test]
 async fn a_new_token_is_got_on_demand_while_the_old_one_is_still_good() {
     let (calls, options) = Calls::numbered();
@@ -84,7 +84,7 @@ async fn a_new_token_is_got_on_demand_while_the_old_one_is_still_good() {
     assert_eq!((calls.count(), second.secret().expose()), (2, "token-2"));
 }
 
-/// 7: no new token after sleep (ably-java issue 470).
+/// 7: no new token after sleep (ably/ably-java#470).
 #[tokio::test]
 async fn a_token_that_expired_in_ones_sleep_is_renewed_before_it_is_used() {
     let world = World::content();
@@ -112,7 +112,7 @@ async fn a_token_that_expired_in_ones_sleep_is_renewed_before_it_is_used() {
     assert_eq!(tokens, ["token-1", "token-2"]);
 }
 
-/// 8: failures of an auth URL that say nothing, and refusals that are tried for ever (ably-js issue 402).
+/// 8: failures of an auth URL that say nothing, and refusals that are tried for ever (ably/ably-js#402).
 #[tokio::test]
 async fn an_auth_url_that_refuses_is_final_and_one_that_fails_says_how() {
     let answering = |status: u16| World::new(move |_, _| json(status, "")).client(with_url());
@@ -138,7 +138,7 @@ async fn the_cause_stays_behind_40171_and_80019_and_the_tokens_identity_is_known
     assert_eq!(world.client(token).client_id().unwrap().as_str(), "alice");
 }
 
-/// 10: capabilities that are denied without a word, and channels that are added later (laravel-broadcaster issue 63).
+/// 10: capabilities that are denied without a word, and channels that are added later (ably/laravel-broadcaster#63).
 #[tokio::test]
 async fn a_denied_capability_names_what_was_asked_for_and_authorize_asks_for_more() {
     let world =
