@@ -124,8 +124,8 @@ async fn an_auth_url_that_refuses_is_final_and_one_that_fails_says_how() {
     assert_eq!((why.kind(), why.code()), (ErrorKind::ServerFailed, Some(502)));
 }
 
-/// 9: causes that are hidden behind 40171 and 80019, and an identity that REST does not know (ably-js issues 1409 and
-/// 2192).
+/// 9: causes that are hidden behind 40171 and 80019, and an identity that REST does not know (ably/ably-js#1409,
+/// #2192).
 #[tokio::test]
 async fn the_cause_stays_behind_40171_and_80019_and_the_tokens_identity_is_known() {
     let world = World::new(|_, _| refusal(401, 40_142));
