@@ -124,6 +124,23 @@ impl Draft {
         self.with_json(name.into(), quoted(text))
     }
 
+    /// Sets a claim of any name to an array of strings.
+    #[must_use]
+    pub fn with_texts(
+        self,
+        name: impl Into<Cow<'static, str>>,
+        texts: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Self {
+        let texts: Vec<_> = texts.into_iter().map(|text| quoted(text.as_ref())).collect();
+        self.with_json(name.into(), alloc::format!("[{}]", texts.join(",")))
+    }
+
+    /// Sets a claim of any name to null, for whoever wants it to be there all the same.
+    #[must_use]
+    pub fn with_null(self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.with_json(name.into(), String::from("null"))
+    }
+
     fn with_seconds(self, name: &'static str, seconds: u64) -> Self {
         self.with_json(Cow::Borrowed(name), seconds.to_string())
     }

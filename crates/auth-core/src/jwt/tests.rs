@@ -110,7 +110,9 @@ fn what_is_minted_verifies_and_reads_back() {
         .with_not_before(Timestamp::from_millis(NOW * 1_000))
         .with_expiry(Timestamp::from_millis((NOW + 60) * 1_000))
         .with_token_id("1")
-        .with_text("quoted\"", "\u{0}é\n");
+        .with_text("quoted\"", "\u{0}é\n")
+        .with_texts("permissions", ["read", "\"\\"])
+        .with_null("accountId");
     let keys = [
         HmacKey::hs256(&[1; 32]).unwrap(),
         HmacKey::hs384(&[2; 48]).unwrap(),
@@ -124,6 +126,7 @@ fn what_is_minted_verifies_and_reads_back() {
         assert_eq!(verified.scope().unwrap().to_string(), "conversation:read user:read");
         assert_eq!(verified.lifetime(), Some(Duration::from_secs(60)));
         assert_eq!(verified.text("quoted\""), Some("\u{0}é\n"));
+        assert!(verified.as_json().ends_with(r#""permissions":["read","\"\\"],"accountId":null}"#));
         assert_eq!(read(token.expose()).unwrap().claims().token_id(), Some("1"));
     }
 }

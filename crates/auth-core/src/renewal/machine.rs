@@ -217,7 +217,9 @@ impl Renewal {
 
     fn used(&mut self, now: Now) {
         if let Some(held) = &self.held {
-            self.used_until = Some(now.timer(held.life));
+            // A moment is over with the next input.
+            let counts = if self.policy.background { held.life } else { Duration::from_nanos(1) };
+            self.used_until = Some(now.timer(counts));
         }
     }
 

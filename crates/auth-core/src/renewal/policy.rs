@@ -15,6 +15,7 @@ pub struct Policy {
     pub(super) pause: Backoff,
     pub(super) spacing: Duration,
     pub(super) keep_warm: bool,
+    pub(super) background: bool,
     pub(super) late_replay: bool,
     pub(super) uses: Use,
 }
@@ -39,6 +40,7 @@ impl Policy {
             pause: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
             spacing: Duration::from_secs(1),
             keep_warm: false,
+            background: true,
             late_replay: true,
             uses: Use::Many,
         }
@@ -106,6 +108,15 @@ impl Policy {
     #[must_use]
     pub fn with_keep_warm(self) -> Self {
         Self { keep_warm: true, ..self }
+    }
+
+    /// Renews for those who ask, and never by time alone: a token in use is by default renewed before it expires, also after
+    /// the last caller. A token that is due when it is asked for is served, and renewed meanwhile. For a login that must
+    /// expire when nobody uses it, as Spatium's sessions do; a credential that is [kept warm](Self::with_keep_warm) is
+    /// renewed all the same.
+    #[must_use]
+    pub fn without_background_renewal(self) -> Self {
+        Self { background: false, ..self }
     }
 
     /// Never sends a refresh token again once ten seconds have passed since an attempt whose answer was lost; a person must

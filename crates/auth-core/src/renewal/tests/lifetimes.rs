@@ -54,6 +54,31 @@ fn a_reader_that_does_not_ask_counts_as_use() {
 }
 
 #[test]
+fn without_background_renewal_only_a_caller_causes_one() {
+    let policy = Policy::new().without_background_renewal();
+    let mut simulation = Simulation::new(policy.clone(), 1);
+    simulation.demand(Demand::Current);
+    simulation.issue(HOUR);
+    simulation.sleep_until_due();
+    simulation.sleep(60 * SECOND);
+    assert_eq!(simulation.requests, 1, "time alone is no reason");
+    assert_eq!(simulation.served().secret().expose(), "token-1", "nobody has to wait");
+    assert_eq!(simulation.requests, 2, "whoever asks for one that is due is");
+    simulation.issue(HOUR);
+    simulation.sleep_until_due();
+    simulation.input(Input::Used);
+    assert_eq!(simulation.requests, 3, "as is whoever reads it");
+    simulation.issue(HOUR);
+    simulation.sleep(2 * HOUR);
+    assert_eq!(simulation.requests, 3);
+
+    let mut warm = Simulation::new(policy.with_keep_warm(), 1);
+    warm.issue(HOUR);
+    warm.sleep_until_due();
+    assert_eq!(warm.requests, 2);
+}
+
+#[test]
 fn a_token_that_is_kept_warm_is_there_before_anybody_asks_and_stays() {
     let mut simulation = Simulation::new(Policy::new().with_keep_warm(), 1);
     for requests in 1..5 {
