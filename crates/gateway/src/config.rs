@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use auth_core::Secret;
 use auth_core::scope::Scopes;
 use auth_http::endpoint::ably::ServedKey;
+use auth_http::endpoint::optave::TokenServer;
+use auth_http::endpoint::spatium::AuthorizationServer;
 
 use crate::{Application, Authenticator, Echo, Issuer, JwtAuthority, RateLimit};
 
@@ -26,6 +28,8 @@ pub struct Config {
     pub(crate) issuer: Arc<dyn Issuer>,
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) application: Arc<dyn Application>,
+    pub(crate) optave: Option<Arc<Mutex<TokenServer>>>,
+    pub(crate) spatium: Option<Arc<Mutex<AuthorizationServer>>>,
 }
 
 /// The shortest lifetime of a token: a second, the resolution of a JWT.
@@ -78,6 +82,8 @@ impl Config {
             issuer: Arc::clone(&authority) as Arc<dyn Issuer>,
             authenticator: authority,
             application: Arc::new(Echo),
+            optave: None,
+            spatium: None,
         }
     }
 
@@ -156,6 +162,22 @@ impl Config {
     #[must_use]
     pub fn with_authenticator(self, authenticator: Arc<dyn Authenticator>) -> Self {
         Self { authenticator, ..self }
+    }
+
+    /// Serves Spatium's authorization service at `/authorization/v1`. Clones of the configuration share its sessions. The
+    /// [rate limit](Self::with_rate_limit) counts for each account, and for all strangers together.
+    #[must_use]
+    pub fn with_spatium(self, server: AuthorizationServer) -> Self {
+        Self { spatium: Some(Arc::new(Mutex::new(server))), ..self }
+    }
+
+    /// Serves Optave's token endpoint at `/auth/oauth2/token`, hands tokens to browsers at `/api/optave/ws-ticket` and
+    /// `/api/optave-token`, and opens one WebSocket for each token, at `/`. Clones of the configuration share its memory of
+    /// the tokens that were used. The [rate limit](Self::with_rate_limit) counts for each client, and for all browsers
+    /// together.
+    #[must_use]
+    pub fn with_optave(self, server: TokenServer) -> Self {
+        Self { optave: Some(Arc::new(Mutex::new(server))), ..self }
     }
 
     /// What answers the messages of authenticated connections: an echo by default.

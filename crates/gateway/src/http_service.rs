@@ -1,41 +1,28 @@
-//! Routing: the token endpoint, Ably's REST interface where it is configured, the upgrade, and nothing else.
+//! Routing: the endpoints, the upgrades, and nothing else.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use auth_core::time::Now;
-use auth_http::endpoint::ably::{self as ably_wire, Refusal};
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 
-use crate::Config;
-use crate::ably::{self, AblyEndpoint};
+use crate::Admission;
 use crate::clock::Clock;
-use crate::token_endpoint::TokenEndpoint;
-
-/// What answers requests that are no upgrade.
-pub(crate) struct Endpoints {
-    pub(crate) tokens: TokenEndpoint,
-    /// `None` where no Ably key is configured.
-    ably: Option<AblyEndpoint>,
-}
-
-impl Endpoints {
-    pub(crate) fn new(config: &Config, now: Now) -> Self {
-        Self { tokens: TokenEndpoint::new(config, now), ably: AblyEndpoint::new(config, now) }
-    }
-}
-
-/// The largest body of a request for an OAuth token that is read, in bytes: such a request is a few hundred.
-const LARGEST_BODY: usize = 16 * 1024;
+use crate::endpoints::Endpoints;
 
 /// Where an accepted upgrade is left for whoever owns the connection.
-pub(crate) type Upgrade = Arc<Mutex<Option<OnUpgrade>>>;
+pub(crate) type Upgrade = Arc<Mutex<Option<Accepted>>>;
+
+/// An upgrade, and whose it is if that is known already.
+pub(crate) struct Accepted {
+    pub(crate) upgrade: OnUpgrade,
+    pub(crate) admission: Option<Admission>,
+}
 
 /// Answers one request. An accepted upgrade is put into `upgrade`.
 pub(crate) async fn respond(
@@ -45,40 +32,55 @@ pub(crate) async fn respond(
     patience: Duration,
     upgrade: Upgrade,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let response = match request.uri().path() {
-        "/oauth/token" => match tokio::time::timeout(patience, read(request, LARGEST_BODY)).await {
-            Ok(Ok(request)) => last(endpoints.tokens.respond(clock.now(), &request)),
-            Ok(Err(status)) => refused(status),
-            Err(_) => refused(StatusCode::REQUEST_TIMEOUT),
-        },
-        "/ws" if request.method() == Method::GET && request.body().is_end_stream() => {
+    let path = request.uri().path();
+    let is_upgrade = path == "/ws" || (path == "/" && endpoints.optave.is_some());
+    let response = match (endpoints.at(path), is_upgrade) {
+        (Some(endpoint), _) => {
+            let read = tokio::time::timeout(patience, read(request, endpoint.largest_body())).await;
+            last(match read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT)) {
+                Ok(request) => endpoint.respond(clock.now(), &request),
+                Err(status) => endpoint.refuse(status).unwrap_or_else(|| refused(status)),
+            })
+        }
+        (None, true) if request.method() == Method::GET && request.body().is_end_stream() => {
             let accepted = hyper::upgrade::on(&mut request);
-            match tungstenite::handshake::server::create_response(&request.map(drop)) {
-                Ok(response) => {
-                    *upgrade.lock().unwrap_or_else(PoisonError::into_inner) = Some(accepted);
-                    response.map(|()| Bytes::new())
+            match accept(&request.map(drop), &endpoints, clock) {
+                Ok((response, admission)) => {
+                    *upgrade.lock().unwrap_or_else(PoisonError::into_inner) =
+                        Some(Accepted { upgrade: accepted, admission });
+                    response
                 }
-                Err(_) => refused(StatusCode::BAD_REQUEST),
+                Err(refusal) => last(*refusal),
             }
         }
         // The bytes of a body would be taken for frames.
-        "/ws" if request.method() == Method::GET => refused(StatusCode::BAD_REQUEST),
-        "/ws" => {
+        (None, true) if request.method() == Method::GET => refused(StatusCode::BAD_REQUEST),
+        (None, true) => {
             let mut response = refused(StatusCode::METHOD_NOT_ALLOWED);
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
             response
         }
-        path if let Some(ably) = endpoints.ably.as_ref().filter(|_| ably::serves(path)) => {
-            last(match tokio::time::timeout(patience, read(request, ably_wire::LARGEST_BODY)).await {
-                Ok(Ok(request)) => ably.respond(clock.now(), &request),
-                Ok(Err(StatusCode::PAYLOAD_TOO_LARGE)) => Refusal::body_too_large().into_response(),
-                Ok(Err(_)) => Refusal::body_incomplete(false).into_response(),
-                Err(_) => Refusal::body_incomplete(true).into_response(),
-            })
-        }
-        _ => refused(StatusCode::NOT_FOUND),
+        (None, false) => refused(StatusCode::NOT_FOUND),
     };
     Ok(response.map(Full::new))
+}
+
+/// The reply to an upgrade, and whom it admits. Optave's token is used up here, and no earlier: a malformed upgrade costs none.
+fn accept(
+    request: &Request<()>,
+    endpoints: &Endpoints,
+    clock: Clock,
+) -> Result<(Response<Bytes>, Option<Admission>), Box<Response<Bytes>>> {
+    let response = tungstenite::handshake::server::create_response(request);
+    let mut response = response.map_err(|_| refused(StatusCode::BAD_REQUEST))?.map(|()| Bytes::new());
+    let optave = endpoints.optave.as_ref().filter(|_| request.uri().path() == "/");
+    let Some(optave) = optave else { return Ok((response, None)) };
+    let opening = optave.open(clock.now(), request).map_err(|refusal| Box::new(refusal.into_response()))?;
+    if let Some(subprotocol) = opening.subprotocol {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
+    }
+    let admission = Admission { subject: opening.subject, expires_in: opening.expires_in };
+    Ok((response, Some(admission)))
 }
 
 async fn read(request: Request<Incoming>, most: usize) -> Result<Request<Bytes>, StatusCode> {

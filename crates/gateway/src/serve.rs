@@ -15,7 +15,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::http_service::{Endpoints, Upgrade, respond};
+use crate::endpoints::Endpoints;
+use crate::http_service::{Accepted, Upgrade, respond};
 use crate::websocket::{self, Shared};
 use crate::{Config, Refreshes, Sessions};
 
@@ -234,10 +235,10 @@ async fn connection(
     // An error here is the peer's, and the answer to it has been sent.
     if let Ok(Ok(())) = served.await {
         let accepted = upgrade.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(accepted) = accepted
-            && let Ok(upgraded) = accepted.await
+        if let Some(Accepted { upgrade, admission }) = accepted
+            && let Ok(upgraded) = upgrade.await
         {
-            websocket::serve(TokioIo::new(upgraded), shared).await;
+            websocket::serve(TokioIo::new(upgraded), shared, admission).await;
         }
     }
 }

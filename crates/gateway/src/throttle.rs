@@ -1,5 +1,6 @@
 //! How often a client may ask for a token: a bucket that refills at a steady rate.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use auth_core::time::{Moment, Now};
@@ -53,6 +54,24 @@ impl Throttle {
         } else {
             Err(wait)
         }
+    }
+}
+
+/// The buckets of those whom the gateway knows by name, and one for all strangers.
+#[derive(Debug)]
+pub(crate) struct Throttles {
+    fresh: Throttle,
+    by_name: HashMap<Option<String>, Throttle>,
+}
+
+impl Throttles {
+    pub(crate) fn new(limit: RateLimit, now: Now) -> Self {
+        Self { fresh: Throttle::new(limit, now), by_name: HashMap::new() }
+    }
+
+    /// Takes one request out of a bucket. A name must be one that is configured: each costs memory.
+    pub(crate) fn admit(&mut self, now: Now, name: Option<&str>) -> Result<(), Duration> {
+        self.by_name.entry(name.map(str::to_owned)).or_insert(self.fresh).admit(now)
     }
 }
 

@@ -65,8 +65,12 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a peer may take to answer a close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Serves a connection until it ends.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: Arc<Shared>) {
+/// Serves a connection until it ends: one that must still present a credential, or one that its upgrade has admitted.
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    shared: Arc<Shared>,
+    admission: Option<Admission>,
+) {
     let config = WebSocketConfig::default()
         .read_buffer_size(4 * 1024)
         .max_message_size(Some(LARGEST_MESSAGE))
@@ -74,8 +78,15 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: 
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     shared.sessions.upgraded();
     let session_id = random_text();
-    let session =
-        ServerSession::new(shared.clock.now(), Dialect::genesys(), session_id.clone(), shared.patience);
+    let (now, dialect) = (shared.clock.now(), Dialect::genesys());
+    let (session, registered) = match &admission {
+        None => (ServerSession::new(now, dialect, session_id.clone(), shared.patience), None),
+        Some(admission) => {
+            let session = ServerSession::admitted(now, dialect, session_id.clone(), admission.expires_in);
+            (session, Some(shared.sessions.register(&session_id)))
+        }
+    };
+    let (registration, disconnected) = registered.unzip();
     let mut connection = Connection {
         socket,
         session,
@@ -83,9 +94,9 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: 
         deadline: None,
         verifying: None,
         answering: None,
-        subject: None,
-        registration: None,
-        disconnected: None,
+        subject: admission.map(|admission| admission.subject),
+        registration,
+        disconnected,
         shared,
     };
     // Whatever ended it, the connection is dropped here.

@@ -21,6 +21,8 @@ pub struct ServerSession {
     phase: Phase,
     /// The credential must be there by now; or, once it is, be renewed by now.
     deadline: Option<Deadline>,
+    /// The upgrade had the credential: no message is one.
+    by_upgrade: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -73,6 +75,21 @@ impl ServerSession {
             session_id,
             phase: Phase::Waiting,
             deadline: Some(now.timer(patience)),
+            by_upgrade: false,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// A connection whose upgrade had a credential that lives for `expires_in`. All that it sends is for the application, and
+    /// it ends with its credential.
+    #[must_use]
+    pub fn admitted(now: Now, dialect: Dialect, session_id: String, expires_in: Duration) -> Self {
+        Self {
+            dialect,
+            session_id,
+            phase: Phase::Live,
+            deadline: Some(now.expiry(expires_in)),
+            by_upgrade: true,
             outputs: VecDeque::new(),
         }
     }
@@ -85,7 +102,7 @@ impl ServerSession {
     /// input; the input was not taken.
     pub fn receive(&mut self, now: Now, text: &str) -> Result<Received, ApiMisuse> {
         self.tick(now)?;
-        let credential = self.dialect.login().read(text);
+        let credential = if self.by_upgrade { None } else { self.dialect.login().read(text) };
         match (self.phase, credential) {
             (Phase::Waiting, Some(credential)) => self.verify(Phase::Deciding, credential),
             (Phase::Waiting | Phase::Deciding, None) => {

@@ -98,6 +98,12 @@ impl Renewal {
         Self { token_type, ..self }
     }
 
+    /// Numbers its tokens from here on: for a machine that goes on where another ended, whose tokens are still in use.
+    #[must_use]
+    pub fn with_generations_after(self, generation: Generation) -> Self {
+        Self { generation, ..self }
+    }
+
     /// With a store, for tokens to outlive the program and to be shared with others: [`Output::Load`], [`Output::Lock`],
     /// [`Output::Save`] and [`Output::Unlock`] come only then.
     #[must_use]

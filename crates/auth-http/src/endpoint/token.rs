@@ -207,12 +207,12 @@ impl Refusal {
     }
 }
 
-fn whole_seconds(duration: Duration) -> u64 {
+pub(super) fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 /// A JSON reply that nobody may cache (RFC 6749 §5.1).
-fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     let body = serde_json::to_vec(body).unwrap_or_default();
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;

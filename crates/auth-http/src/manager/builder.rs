@@ -7,6 +7,7 @@ use auth_core::Observer;
 use auth_core::fingerprint::FingerprintKey;
 use auth_core::observe::Unobserved;
 use auth_core::renewal::{Policy, Renewal};
+use auth_core::token::Generation;
 
 use super::TokenManager;
 use super::blocking::{BlockingDriver, Parking};
@@ -26,6 +27,7 @@ pub struct Builder {
     observer: Arc<dyn Observer>,
     names: FingerprintKey,
     seed: u64,
+    after: Generation,
 }
 
 impl Builder {
@@ -37,6 +39,7 @@ impl Builder {
             observer: Arc::new(Unobserved),
             names: FingerprintKey::new(rand::random()),
             seed: rand::random(),
+            after: Generation::NONE,
         }
     }
 
@@ -67,6 +70,12 @@ impl Builder {
         Self { seed, ..self }
     }
 
+    /// Numbers its tokens from here on: for a manager that takes over from another, so that whoever was refused with one of
+    /// that one's tokens gets a newer one.
+    pub fn with_generations_after(self, generation: Generation) -> Self {
+        Self { after: generation, ..self }
+    }
+
     /// The manager, and the future that must run on the runtime of `timer` for it to work.
     pub fn build_on(self, timer: Arc<dyn Timer>) -> (TokenManager, Driver) {
         let (calls, received) = async_channel::bounded(CALLS);
@@ -78,7 +87,8 @@ impl Builder {
         let store = Store::new(store);
         let machine = Renewal::new(self.policy, self.names, self.seed)
             .with_refresh(self.grant.refresh(), self.grant.configured())
-            .with_token_type(self.grant.token_type());
+            .with_token_type(self.grant.token_type())
+            .with_generations_after(self.after);
         let machine = if store.exists() { machine.with_store() } else { machine };
         let (clock, handed) = (Arc::clone(&timer), Arc::clone(&shared));
         let driver = Driver::new(machine, self.grant, store, self.observer, clock, handed, received);

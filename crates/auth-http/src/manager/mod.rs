@@ -56,7 +56,12 @@ pub struct TokenManager {
 impl TokenManager {
     /// Begins with a manager over `grant`.
     pub fn builder(grant: impl Grant + 'static) -> Builder {
-        Builder::new(Arc::new(grant))
+        Self::over(Arc::new(grant))
+    }
+
+    /// The same over a grant that its owner looks into.
+    pub(crate) fn over(grant: Arc<dyn Grant>) -> Builder {
+        Builder::new(grant)
     }
 
     fn new(calls: Sender<Call>, shared: Arc<Shared>, timer: Arc<dyn Timer>) -> Self {

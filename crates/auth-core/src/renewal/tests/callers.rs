@@ -368,3 +368,16 @@ fn a_servers_wait_is_obeyed_by_each_attempt_of_a_flight_whatever_its_status() {
         assert!(simulation.answers[&caller].is_ok(), "it was one flight");
     }
 }
+
+#[test]
+fn a_machine_that_goes_on_for_another_knows_the_tokens_of_that() {
+    let old = Generation::NONE.next().next();
+    let machine = Renewal::new(Policy::new(), FingerprintKey::new([1; 32]), 1).with_generations_after(old);
+    let mut simulation = Simulation::of(machine);
+    let caller = simulation.demand(Demand::InsteadOf(old));
+    simulation.issue(HOUR);
+    assert_eq!(simulation.answers[&caller].as_ref().unwrap().generation(), old.next());
+
+    let mut another = Simulation::new(Policy::new(), 1);
+    assert!(another.is_refused(Demand::InsteadOf(old)), "the control");
+}

@@ -1,0 +1,323 @@
+//! Optave's token endpoint as a server sees it, and what hands tokens to browsers: each token opens one connection.
+//!
+//! A token is a JWT with a `jti`, and lives for minutes. Whoever opens a connection with it [consumes](TokenServer::open) it,
+//! and a second time it is refused. Client credentials are taken by HTTP Basic, in the body, and in the query, where the
+//! vendor's client puts them: keep query strings out of the logs.
+
+mod browsers;
+mod spent;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_core::jwt::{Draft, HmacKey, KeySet, SignJws, Verifier};
+use auth_core::time::Now;
+use auth_core::{Error, Secret};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use serde::Serialize;
+use serde_json::json;
+
+pub use self::browsers::Browsers;
+use self::spent::{Spent, Verdict};
+use super::token::{json as json_reply, whole_seconds};
+use super::{Grant, Issued, Refusal, TokenCall};
+
+/// Where a backend hands out tokens to its own page, by the vendor's default: POST.
+pub const TICKET_PATH: &str = "/api/optave/ws-ticket";
+
+/// Where the vendor's example has a backend hand out tokens: GET.
+pub const BACKEND_PATH: &str = "/api/optave-token";
+
+/// The one subprotocol, which is selected; never the token that is offered beside it.
+pub const SUBPROTOCOL: &str = "optave-v1";
+
+/// The longest life of a token: 15 minutes, as the vendor advises.
+pub const LONGEST_LIFETIME: Duration = Duration::from_secs(900);
+
+/// The scope that the vendor's service has.
+const SCOPE: &str = "client";
+const ISSUER: &str = "optave-gateway";
+
+/// The issuer of tokens for one connection each, and the memory of those that were used.
+pub struct TokenServer {
+    key: Arc<dyn SignJws>,
+    verifier: Verifier,
+    clients: Vec<(String, Secret)>,
+    browsers: Option<Browsers>,
+    lifetime: Duration,
+    spent: Spent,
+}
+
+/// Says whether somebody may ask now, or else how long to wait: a client by name, and all browsers as `None`.
+pub type Admit<'a> = &'a mut dyn FnMut(Option<&str>) -> Result<(), Duration>;
+
+/// A connection that may be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Opening {
+    /// Whom the token was issued to: the id of a client, or `browser`.
+    pub subject: String,
+    /// How long the token still lives.
+    pub expires_in: Duration,
+    /// The subprotocol to select, if one was offered.
+    pub subprotocol: Option<&'static str>,
+}
+
+impl TokenServer {
+    /// An issuer without clients that signs by `key`, the public half of which is in `keys`.
+    #[must_use]
+    pub fn new(key: Arc<dyn SignJws>, keys: KeySet) -> Self {
+        Self {
+            key,
+            verifier: Verifier::new(keys).with_issuer(ISSUER).with_required_subject().with_single_use(),
+            clients: Vec::new(),
+            browsers: None,
+            lifetime: Duration::from_secs(300),
+            spent: Spent::new(100_000),
+        }
+    }
+
+    /// An issuer without clients whose tokens are signed by HS256 with this key, which must be random, and secret.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "32 bytes are enough")]
+    pub fn hs256(key: [u8; 32]) -> Self {
+        let key = HmacKey::hs256(&key).expect("32 bytes are enough");
+        Self::new(Arc::new(key.clone()), KeySet::of(key))
+    }
+
+    /// Adds a client. With an empty secret it is refused whatever it presents.
+    #[must_use]
+    pub fn with_client(mut self, id: impl Into<String>, secret: Secret) -> Self {
+        self.clients.push((id.into(), secret));
+        self
+    }
+
+    /// Hands tokens to browsers too. Whoever reaches the endpoint gets one: put it behind the login of your own site.
+    #[must_use]
+    pub fn with_browsers(self, browsers: Browsers) -> Self {
+        Self { browsers: Some(browsers), ..self }
+    }
+
+    /// How long a token lives: five minutes by default, [`LONGEST_LIFETIME`] at most, which is what a longer one is cut to.
+    #[must_use]
+    pub fn with_lifetime(self, lifetime: Duration) -> Self {
+        Self { lifetime: lifetime.min(LONGEST_LIFETIME), ..self }
+    }
+
+    /// How many tokens that were used and have not expired are remembered: 100,000 by default, a few megabytes. When there
+    /// is no room, connections are refused rather than tokens forgotten.
+    #[must_use]
+    pub fn with_most_remembered(self, most: usize) -> Self {
+        Self { spent: Spent::new(most), ..self }
+    }
+
+    /// Makes a token for `subject`: for a backend that knows who its visitor is. `random` must be fresh.
+    ///
+    /// # Errors
+    ///
+    /// Those of the key.
+    pub fn mint(&self, now: Now, random: [u8; 32], subject: &str) -> Result<Secret, Error> {
+        Draft::new()
+            .with_issuer(ISSUER)
+            .with_subject(subject)
+            .with_text("scope", SCOPE)
+            .with_lifetime(now.wall, self.lifetime)
+            .with_token_id(&URL_SAFE_NO_PAD.encode(random))
+            .signed_by(&*self.key)
+    }
+
+    /// Answers a request to the token endpoint. `random` must be fresh.
+    #[must_use]
+    pub fn token(
+        &self,
+        now: Now,
+        random: [u8; 32],
+        request: &Request<Bytes>,
+        admit: Admit<'_>,
+    ) -> Response<Bytes> {
+        match self.grant(now, random, request, admit) {
+            Ok(issued) => issued.into_response(),
+            Err(refusal) => refusal.into_response(),
+        }
+    }
+
+    /// Answers the page of a browser, at [`TICKET_PATH`] or [`BACKEND_PATH`]. `random` must be fresh.
+    #[must_use]
+    pub fn ticket(
+        &self,
+        now: Now,
+        random: [u8; 32],
+        request: &Request<Bytes>,
+        admit: Admit<'_>,
+    ) -> Response<Bytes> {
+        let Some(browsers) = &self.browsers else { return refused(StatusCode::NOT_FOUND, "not_found") };
+        let method = if request.uri().path() == BACKEND_PATH { Method::GET } else { Method::POST };
+        if request.method() != method {
+            let mut response = refused(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+            let allowed = if method == Method::GET { "GET" } else { "POST" };
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+            return response;
+        }
+        if let Err(code) = browsers.check(request.headers()) {
+            return refused(StatusCode::FORBIDDEN, code);
+        }
+        if let Err(wait) = admit(None) {
+            let mut response = refused(StatusCode::TOO_MANY_REQUESTS, "too_many_requests");
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+            return response;
+        }
+        match self.mint(now, random, "browser") {
+            Ok(token) => json_reply(
+                StatusCode::OK,
+                &json!({ "token": token.expose(), "expires_in": self.lifetime.as_secs() }),
+            ),
+            Err(_) => refused(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        }
+    }
+
+    /// Consumes the token of a request to open a WebSocket: in the subprotocols behind [`SUBPROTOCOL`], or as the query
+    /// parameter `Authorization`, with or without `Bearer`. The request should be a well-formed upgrade, so that no other
+    /// costs a token.
+    ///
+    /// # Errors
+    ///
+    /// Why it must not be opened.
+    pub fn open<T>(&mut self, now: Now, request: &Request<T>) -> Result<Opening, NotOpened> {
+        let (token, subprotocol) = presented(request).ok_or(NotOpened::MissingToken)?;
+        let claims = self.verifier.verify(token.expose(), now).map_err(|_| NotOpened::InvalidToken)?;
+        let claims = claims.claims();
+        let ((subject, token_id), expires) =
+            claims.subject().zip(claims.token_id()).zip(claims.expires()).ok_or(NotOpened::InvalidToken)?;
+        match self.spent.consume(now, token_id, expires) {
+            Verdict::First => {
+                let expires_in = expires.saturating_since(now.wall);
+                Ok(Opening { subject: subject.to_owned(), expires_in, subprotocol })
+            }
+            Verdict::Again => Err(NotOpened::AlreadyUsed),
+            Verdict::NoRoom => Err(NotOpened::NoRoom),
+        }
+    }
+
+    fn grant(
+        &self,
+        now: Now,
+        random: [u8; 32],
+        request: &Request<Bytes>,
+        admit: Admit<'_>,
+    ) -> Result<Issued, Refusal> {
+        let call = TokenCall::read(&gathered(request))?;
+        let mut found = None;
+        for (id, secret) in &self.clients {
+            // An unknown client costs as many comparisons.
+            if *secret == call.client_secret && *id == call.client_id && !secret.is_empty() {
+                found = Some(id);
+            }
+        }
+        let id = found.ok_or(Refusal::InvalidClient)?;
+        // The limit counts after the secret is right: a stranger can't use up a client's requests.
+        admit(Some(id)).map_err(|retry_after| Refusal::RateLimited { retry_after })?;
+        if !matches!(call.grant, Grant::ClientCredentials) {
+            return Err(Refusal::UnsupportedGrantType);
+        }
+        let scope = SCOPE.parse().map_err(|_| Refusal::InvalidScope)?;
+        if call.scope.is_some_and(|asked| asked != scope) {
+            return Err(Refusal::InvalidScope);
+        }
+        let access_token =
+            self.mint(now, random, id).map_err(|_| Refusal::RateLimited { retry_after: UNABLE })?;
+        Ok(Issued { access_token, expires_in: self.lifetime, refresh_token: None, scope })
+    }
+}
+
+/// Why a connection is not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotOpened {
+    /// There is no token, or more than one.
+    MissingToken,
+    /// The token is none of ours, or has expired.
+    InvalidToken,
+    /// The token has opened a connection already.
+    AlreadyUsed,
+    /// There is no room to remember that the token is used now.
+    NoRoom,
+}
+
+impl NotOpened {
+    /// The reply in place of the upgrade: 401, or 503 when there is no room.
+    #[must_use]
+    pub fn into_response(self) -> Response<Bytes> {
+        match self {
+            Self::MissingToken => refused(StatusCode::UNAUTHORIZED, "missing_token"),
+            Self::InvalidToken => refused(StatusCode::UNAUTHORIZED, "invalid_token"),
+            Self::AlreadyUsed => refused(StatusCode::UNAUTHORIZED, "token_already_used"),
+            Self::NoRoom => refused(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        }
+    }
+}
+
+/// How long to wait for a key that can't sign.
+const UNABLE: Duration = Duration::from_secs(5);
+
+/// The request with the parameters of its query in the body, where there may be others: none may stand twice.
+fn gathered(request: &Request<Bytes>) -> Request<Bytes> {
+    let mut gathered = Request::new(request.body().clone());
+    *gathered.method_mut() = request.method().clone();
+    gathered.headers_mut().clone_from(request.headers());
+    if let Some(query) = request.uri().query().filter(|query| !query.is_empty()) {
+        let body = [query.as_bytes(), request.body()].join(&b'&');
+        if request.body().is_empty() {
+            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+            gathered.headers_mut().insert(CONTENT_TYPE, form);
+        }
+        *gathered.body_mut() = Bytes::from(body);
+    }
+    gathered
+}
+
+/// The token of an upgrade, and the subprotocol to select. One in both places is in none.
+fn presented<T>(request: &Request<T>) -> Option<(Secret, Option<&'static str>)> {
+    let protocols = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let protocols: Vec<_> =
+        protocols.filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(',')).collect();
+    let mut protocols = protocols.into_iter().map(str::trim).filter(|name| !name.is_empty());
+    let subprotocol = protocols.next().map(|name| if name == SUBPROTOCOL { Some(SUBPROTOCOL) } else { None });
+    let by_subprotocol = protocols.next();
+    if protocols.next().is_some() || subprotocol == Some(None) {
+        return None;
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let mut by_query = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "Authorization");
+    let token = match (by_subprotocol, by_query.next(), by_query.next()) {
+        (Some(token), None, None) => Secret::from(token),
+        (None, Some((_, token)), None) => Secret::from(token.strip_prefix("Bearer ").unwrap_or(&token)),
+        _ => return None,
+    };
+    Some((token, subprotocol.flatten()))
+}
+
+fn refused(status: StatusCode, error: &'static str) -> Response<Bytes> {
+    #[derive(Serialize)]
+    struct Wire {
+        error: &'static str,
+    }
+    json_reply(status, &Wire { error })
+}
+
+impl fmt::Debug for TokenServer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("TokenServer")
+            .field("clients", &self.clients)
+            .field("browsers", &self.browsers)
+            .field("lifetime", &self.lifetime)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,369 @@
+//! Spatium's authorization service as a server sees it: four calls, sessions that rotate, and their limits.
+//!
+//! What the vendor does not document is ours: the path of the refresh
+//! ([`REFRESH_PATH`](crate::spatium::wire::REFRESH_PATH)), the body of an error (`requestId`, and `error` with `code` and
+//! `message`), that security tokens serve as often as they are presented within their five minutes, and all lifetimes but the
+//! permission token's 15 minutes.
+
+mod call;
+mod refusal;
+mod sessions;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_core::jwt::{Claims, Draft, HmacKey, KeySet, SignJws, Verifier};
+use auth_core::time::Now;
+use auth_core::{Error, Secret};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+use self::call::{ByFactors, ByKey, Credentials, Redeem, read};
+use self::refusal::Refusal;
+pub use self::sessions::Counts;
+use self::sessions::{Holder, Session, Sessions};
+use super::token::json as json_reply;
+use crate::spatium::wire::{BY_FACTORS_PATH, BY_KEY_PATH, CREDENTIALS_PATH, REFRESH_PATH, REQUEST_ID};
+
+/// The authorization service: who may have a session, and which sessions there are.
+pub struct AuthorizationServer {
+    key: Arc<dyn SignJws>,
+    verifier: Verifier,
+    accounts: Vec<Account>,
+    merchants: Vec<Merchant>,
+    permission_lifetime: Duration,
+    refresh_lifetime: Duration,
+    sessions: Sessions,
+}
+
+/// A user, with a password as the one security factor.
+#[derive(Debug, Clone)]
+pub struct Account {
+    username: String,
+    password: Secret,
+    permissions: Vec<String>,
+}
+
+/// A service, with a merchant key.
+#[derive(Debug, Clone)]
+pub struct Merchant {
+    id: String,
+    key: Secret,
+    permissions: Vec<String>,
+}
+
+impl Account {
+    /// A user who may have these permissions. With an empty password they are refused whatever they present.
+    #[must_use]
+    pub fn new(
+        username: impl Into<String>,
+        password: Secret,
+        permissions: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let permissions = permissions.into_iter().map(Into::into).collect();
+        Self { username: username.into(), password, permissions }
+    }
+}
+
+impl Merchant {
+    /// A service that may have these permissions. An empty key is refused.
+    #[must_use]
+    pub fn new(
+        id: impl Into<String>,
+        key: Secret,
+        permissions: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        Self { id: id.into(), key, permissions: permissions.into_iter().map(Into::into).collect() }
+    }
+}
+
+/// Says whether somebody may ask now, or else how long to wait: an account or a merchant by name, all strangers as `None`.
+pub type Admit<'a> = &'a mut dyn FnMut(Option<&str>) -> Result<(), Duration>;
+
+/// Stands in every token, as the vendor has it.
+const ISSUER: &str = "authorization-service";
+const SECURITY: &str = "securityTokenSchema";
+const PERMISSION: &str = "permissionTokenSchema";
+const REFRESH: &str = "permissionRefreshTokenSchema";
+
+/// How long a security token serves: time to gather the others.
+const SECURITY_LIFETIME: Duration = Duration::from_secs(300);
+
+/// The longest request id that is echoed; a UUID has 36 characters.
+const LONGEST_REQUEST_ID: usize = 128;
+
+impl AuthorizationServer {
+    /// A service without accounts that signs by `key`, the public half of which is in `keys`.
+    #[must_use]
+    pub fn new(key: Arc<dyn SignJws>, keys: KeySet) -> Self {
+        Self {
+            key,
+            verifier: Verifier::new(keys).with_issuer(ISSUER).with_single_use(),
+            accounts: Vec::new(),
+            merchants: Vec::new(),
+            permission_lifetime: Duration::from_secs(900),
+            refresh_lifetime: Duration::from_secs(30 * 86_400),
+            sessions: Sessions::new(Duration::from_secs(10)),
+        }
+    }
+
+    /// A service without accounts whose tokens are signed by HS256 with this key, which must be random, and secret.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "32 bytes are enough")]
+    pub fn hs256(key: [u8; 32]) -> Self {
+        let key = HmacKey::hs256(&key).expect("32 bytes are enough");
+        Self::new(Arc::new(key.clone()), KeySet::of(key))
+    }
+
+    /// Adds a user.
+    #[must_use]
+    pub fn with_account(mut self, account: Account) -> Self {
+        self.accounts.push(account);
+        self
+    }
+
+    /// Adds a service.
+    #[must_use]
+    pub fn with_merchant(mut self, merchant: Merchant) -> Self {
+        self.merchants.push(merchant);
+        self
+    }
+
+    /// How long a permission token lives: 15 minutes by default, as the vendor's do.
+    #[must_use]
+    pub fn with_permission_lifetime(self, permission_lifetime: Duration) -> Self {
+        Self { permission_lifetime, ..self }
+    }
+
+    /// How long a refresh token lives, and so a session that is not refreshed: 30 days by default.
+    #[must_use]
+    pub fn with_refresh_lifetime(self, refresh_lifetime: Duration) -> Self {
+        Self { refresh_lifetime, ..self }
+    }
+
+    /// How long a spent refresh token may be presented again, for the same successor: 10 s by default, for a client that
+    /// lost the answer. It ends once the successor was redeemed.
+    #[must_use]
+    pub fn with_refresh_grace(self, grace: Duration) -> Self {
+        Self { sessions: Sessions::new(grace), ..self }
+    }
+
+    /// What became of the refresh tokens.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.sessions.counts()
+    }
+
+    /// Whether there is a call at this path below the URL of the service.
+    #[must_use]
+    pub fn serves(path: &str) -> bool {
+        [CREDENTIALS_PATH, BY_FACTORS_PATH, BY_KEY_PATH, REFRESH_PATH].contains(&path)
+    }
+
+    /// Answers a request to `path` below the URL of the service. `random` must be fresh.
+    pub fn respond(
+        &mut self,
+        now: Now,
+        random: [u8; 32],
+        path: &str,
+        request: &Request<Bytes>,
+        admit: Admit<'_>,
+    ) -> Response<Bytes> {
+        let mut ids = request.headers().get_all(REQUEST_ID).iter();
+        let id = ids.next().map(|id| id.to_str().ok().filter(|id| id.len() <= LONGEST_REQUEST_ID));
+        let answer = match (&id, ids.next()) {
+            (Some(None), _) | (_, Some(_)) => Err(Refusal::BadRequest),
+            _ => self.answer(now, random, path, request, admit),
+        };
+        let id = id.flatten();
+        match answer {
+            Ok(data) => {
+                let mut body = json!({ "data": data });
+                if let Some(id) = id {
+                    body["requestId"] = Value::from(id);
+                }
+                json_reply(StatusCode::OK, &body)
+            }
+            Err(refusal) => refusal.into_response(id),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        now: Now,
+        random: [u8; 32],
+        path: &str,
+        request: &Request<Bytes>,
+        admit: Admit<'_>,
+    ) -> Result<Value, Refusal> {
+        if !Self::serves(path) {
+            return Err(Refusal::NotFound);
+        }
+        if request.method() != Method::POST {
+            return Err(Refusal::MethodNotAllowed);
+        }
+        match path {
+            CREDENTIALS_PATH => self.security_token(now, random, &read(request)?, admit),
+            BY_FACTORS_PATH => self.issue_by_factors(now, random, read(request)?, admit),
+            BY_KEY_PATH => self.issue_by_key(now, random, read(request)?, admit),
+            _ => self.refresh(now, random, &read(request)?, admit),
+        }
+    }
+
+    fn security_token(
+        &self,
+        now: Now,
+        random: [u8; 32],
+        credentials: &Credentials,
+        admit: Admit<'_>,
+    ) -> Result<Value, Refusal> {
+        let account = self.accounts.iter().find(|account| account.username == credentials.username);
+        // Before the password is looked at: this is what bounds guessing.
+        admit(account.map(|account| &*account.username)).map_err(Refusal::TooManyRequests)?;
+        // An unknown user costs a comparison as well.
+        let password = account.map_or_else(|| Secret::from(""), |account| account.password.clone());
+        let matches = password == credentials.password.0;
+        let account = account.filter(|_| matches && !password.is_empty()).ok_or(Refusal::Unauthorized)?;
+        let draft = Draft::new()
+            .with_text("magic", SECURITY)
+            .with_text("accountId", &account.username)
+            .with_text("factor", "credentials")
+            .with_lifetime(now.wall, SECURITY_LIFETIME)
+            .with_issuer(ISSUER)
+            .with_token_id(&name(&random[..16]));
+        Ok(json!({ "securityToken": self.sign(&draft)?.expose() }))
+    }
+
+    fn issue_by_factors(
+        &mut self,
+        now: Now,
+        random: [u8; 32],
+        wanted: ByFactors,
+        admit: Admit<'_>,
+    ) -> Result<Value, Refusal> {
+        let mut username: Option<String> = None;
+        for token in &wanted.security_tokens {
+            let claims = self.verified(now, token.0.expose(), SECURITY)?;
+            let of = claims.text("accountId").ok_or(Refusal::Unauthorized)?.to_owned();
+            if username.as_ref().is_some_and(|username| *username != of) {
+                return Err(Refusal::Unauthorized);
+            }
+            username = Some(of);
+        }
+        let username = username.ok_or(Refusal::BadRequest)?;
+        let account = self.accounts.iter().find(|account| account.username == username);
+        let account = account.ok_or(Refusal::Unauthorized)?;
+        admit(Some(&username)).map_err(Refusal::TooManyRequests)?;
+        if !wanted.session.permissions.iter().all(|permission| account.permissions.contains(permission)) {
+            return Err(Refusal::Forbidden);
+        }
+        let session = self.sessions.establish(
+            now,
+            &random,
+            Holder::Account(username),
+            wanted.session,
+            self.refresh_lifetime,
+        )?;
+        self.tokens(now, random, &session)
+    }
+
+    fn issue_by_key(
+        &mut self,
+        now: Now,
+        random: [u8; 32],
+        wanted: ByKey,
+        admit: Admit<'_>,
+    ) -> Result<Value, Refusal> {
+        let key = &wanted.merchant_key.0;
+        let merchant = self.merchants.iter().find(|merchant| merchant.key == *key && !key.is_empty());
+        admit(merchant.map(|merchant| &*merchant.id)).map_err(Refusal::TooManyRequests)?;
+        let merchant = merchant.ok_or(Refusal::Unauthorized)?;
+        if !wanted.session.permissions.iter().all(|permission| merchant.permissions.contains(permission)) {
+            return Err(Refusal::Forbidden);
+        }
+        let holder = Holder::Merchant(merchant.id.clone());
+        let session = self.sessions.establish(now, &random, holder, wanted.session, self.refresh_lifetime)?;
+        self.tokens(now, random, &session)
+    }
+
+    fn refresh(
+        &mut self,
+        now: Now,
+        random: [u8; 32],
+        presented: &Redeem,
+        admit: Admit<'_>,
+    ) -> Result<Value, Refusal> {
+        let claims = self.verified(now, presented.permission_refresh_token.0.expose(), REFRESH)?;
+        let holder = Holder::of(&claims).ok_or(Refusal::Unauthorized)?;
+        admit(Some(holder.name())).map_err(Refusal::TooManyRequests)?;
+        let (token_id, jti) = claims.text("tokenId").zip(claims.token_id()).ok_or(Refusal::Unauthorized)?;
+        let session = self.sessions.redeem(now, holder, token_id, jti, self.refresh_lifetime)?;
+        self.tokens(now, random, &session)
+    }
+
+    /// The two tokens of a session, with their doubled names.
+    fn tokens(&self, now: Now, random: [u8; 32], session: &Session) -> Result<Value, Refusal> {
+        let drafted = |magic: &str| {
+            let draft = Draft::new().with_text("magic", magic);
+            match &session.holder {
+                Holder::Account(account) => draft.with_text("accountId", account).with_null("merchantId"),
+                Holder::Merchant(merchant) => draft.with_null("accountId").with_text("merchantId", merchant),
+            }
+        };
+        let permission = drafted(PERMISSION)
+            .with_texts("permissions", &session.permissions)
+            .with_lifetime(now.wall, self.permission_lifetime)
+            .with_issuer(ISSUER)
+            .with_token_id(&name(&random[16..]));
+        // Of the step, not of the request: presented again within the grace, a token leads to the same successor.
+        let refresh = drafted(REFRESH)
+            .with_text("tokenId", &session.token_id)
+            .with_lifetime(session.issued, self.refresh_lifetime)
+            .with_issuer(ISSUER)
+            .with_token_id(&session.jti());
+        let expires = |from: auth_core::time::Timestamp, lifetime| {
+            from.saturating_add(lifetime).as_millis().div_ceil(1_000)
+        };
+        Ok(json!({
+            "permissionToken": {
+                "permissionToken": self.sign(&permission)?.expose(),
+                "issuer": ISSUER,
+                "expiresAt": expires(now.wall, self.permission_lifetime),
+            },
+            "permissionRefreshToken": {
+                "permissionRefreshToken": self.sign(&refresh)?.expose(),
+                "issuer": ISSUER,
+                "expiresAt": expires(session.issued, self.refresh_lifetime),
+            },
+        }))
+    }
+
+    fn verified(&self, now: Now, token: &str, magic: &str) -> Result<Claims, Refusal> {
+        let claims = self.verifier.verify(token, now).map_err(|_| Refusal::Unauthorized)?.into_inner();
+        if claims.text("magic") == Some(magic) { Ok(claims) } else { Err(Refusal::Unauthorized) }
+    }
+
+    fn sign(&self, draft: &Draft) -> Result<Secret, Refusal> {
+        draft.signed_by(&*self.key).map_err(|_: Error| Refusal::Unavailable)
+    }
+}
+
+/// Random bytes as text.
+fn name(random: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(random)
+}
+
+impl fmt::Debug for AuthorizationServer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("AuthorizationServer")
+            .field("accounts", &self.accounts)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,300 @@
+//! The authorization session: established by security tokens, and alive while its refresh token is.
+
+mod builder;
+#[cfg(all(test, feature = "tokio"))]
+mod tests;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use auth_core::renewal::{Policy, Record, StoredToken};
+use auth_core::token::Generation;
+use auth_core::{Demand, Error, ErrorKind, Observer, Secret, Token, TokenSource};
+
+pub use self::builder::Builder;
+#[cfg(all(feature = "client", feature = "tokio"))]
+use super::ConfigError;
+use super::PermissionGrant;
+use super::wire::{AuthorizationService, WantedPermissions};
+use crate::exchange::HttpExchange;
+use crate::manager::{Driver, Timer, TokenManager};
+use crate::store::{Bound, LockedStore, TokenStore};
+
+/// An authorization session, shared by all clones.
+///
+/// Before [`establish`](Self::establish) no token is to be had. From then on [`permission_token`](Self::permission_token) gives
+/// one that is valid, refreshed by one request however many ask, for as long as the refresh token lives. Nothing is refreshed
+/// while nobody asks, unless that was [asked for](Builder::with_background_refresh). Once the refresh token has expired
+/// every call fails until the session is established again.
+///
+/// A refresh whose answer was lost is treated as [`auth_core::renewal`] says, and with a [store](Builder::with_store) no
+/// refresh token is sent that is not noted there.
+#[derive(Clone)]
+pub struct AuthorizationSession(Arc<Inner>);
+
+struct Inner {
+    grant: Arc<PermissionGrant>,
+    store: Arc<dyn TokenStore>,
+    policy: Policy,
+    observer: Arc<dyn Observer>,
+    timer: Arc<dyn Timer>,
+    spawn: Box<dyn Fn(Driver) + Send + Sync>,
+    held: Mutex<Held>,
+}
+
+/// What there is once the session is established.
+#[derive(Default)]
+struct Held {
+    manager: Option<TokenManager>,
+    /// The newest token that was handed out.
+    newest: Generation,
+}
+
+/// How long establishing waits for the store's lock: longer than a refresh that is under way takes.
+const LOCK_PATIENCE: Duration = Duration::from_secs(35);
+/// How often it is tried for.
+const LOCK_WAIT: Duration = Duration::from_millis(25);
+
+impl AuthorizationSession {
+    /// A session at the service `url`, such as `https://cloud.spatium.net/authorization/v1`; plain `http` is accepted on
+    /// loopback only. `token_id` tells parallel sessions apart: give each its own, the same whenever it is established. Each
+    /// token will have these permissions. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`].
+    #[cfg(all(feature = "client", feature = "tokio"))]
+    pub fn new(
+        url: &str,
+        token_id: &str,
+        permissions: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, ConfigError> {
+        use crate::client::HyperClient;
+
+        let service = AuthorizationService::new(url)?;
+        let wanted = WantedPermissions::new(token_id, permissions)?;
+        let http = if service.is_plaintext() {
+            HyperClient::plaintext()
+        } else {
+            HyperClient::with_platform_roots().map_err(ConfigError::Tls)?
+        };
+        Ok(Self::builder(service, Arc::new(http), wanted).build())
+    }
+
+    /// Begins with a session of which more is to be said: a store, an observer, a client of your own.
+    pub fn builder(
+        service: AuthorizationService,
+        http: Arc<dyn HttpExchange>,
+        wanted: WantedPermissions,
+    ) -> Builder {
+        Builder::new(service, http, wanted)
+    }
+
+    /// Obtains a security token by user name and password, for [`establish`](Self::establish). The session stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidClient`](ErrorKind::InvalidClient) when name or password are wrong, otherwise as for a token endpoint.
+    pub async fn security_factor_credentials(
+        &self,
+        username: &str,
+        password: &Secret,
+    ) -> Result<Secret, Error> {
+        let grant = &self.0.grant;
+        let id = grant.request_id();
+        let request = grant.service().security_factor_credentials(&id, username, password);
+        grant.service().read_security_token(&id, &grant.exchange(request).await?)
+    }
+
+    /// Establishes a session, in the place of the one before, if any, whose refresh token is no longer good then.
+    /// `security_tokens` must suffice for the permissions of the session.
+    ///
+    /// A session that can't be established leaves the one before as it is, as far as this side knows: when the answer was
+    /// lost, the service may have ended it. Nothing is tried a second time, since security tokens may serve once.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidGrant`](ErrorKind::InvalidGrant) when the security tokens are refused;
+    /// [`MalformedResponse`](ErrorKind::MalformedResponse) when no refresh token came back;
+    /// [`StoreFailed`](ErrorKind::StoreFailed) when the tokens can't be kept; otherwise as for a token endpoint.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, if the session was made for one.
+    pub async fn establish(&self, security_tokens: &[Secret]) -> Result<(), Error> {
+        // The lock comes first: no refresh is under way meanwhile, and what will be issued can be kept.
+        let mut store = self.lock().await?;
+        let revision = store.load().await?.map_or(0, |record| record.revision);
+        let grant = &self.0.grant;
+        let id = grant.request_id();
+        let sent = grant.now();
+        let request = grant.service().issue_by_factors(&id, grant.wanted(), security_tokens);
+        let response = grant.exchange(request).await?;
+        let issued = grant.service().read_by_factors(&id, &response)?;
+        let refresh_token = issued.refresh_token.clone().ok_or_else(|| {
+            let text = "the authorization service issued no refresh token, without which there is no session";
+            Error::new(ErrorKind::MalformedResponse, text)
+        })?;
+        grant.note(&issued);
+        let access_token = issued.expires_in(grant.now()).map(|expires_in| StoredToken {
+            secret: issued.permission_token,
+            issued: sent,
+            expires: sent.saturating_add(expires_in),
+            scope: None,
+        });
+        let record = Record {
+            revision: revision.saturating_add(1),
+            refresh_token: Some(refresh_token),
+            access_token,
+            ..Record::default()
+        };
+        store.save(&record).await?;
+        drop(store);
+        self.begin();
+        Ok(())
+    }
+
+    /// Goes on with the session that the store has from an earlier run; says whether it has one. Nothing is sent: whether
+    /// it is still alive shows when a token is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFailed`](ErrorKind::StoreFailed) and [`Misconfigured`](ErrorKind::Misconfigured), when the store can't be
+    /// read, or holds the session of another service, token id or list of permissions.
+    ///
+    /// # Panics
+    ///
+    /// As [`establish`](Self::establish).
+    pub async fn resume(&self) -> Result<bool, Error> {
+        let found = self.0.store().load().await?.is_some_and(|record| record.refresh_token.is_some());
+        if found && self.0.held().manager.is_none() {
+            self.begin();
+        }
+        Ok(found)
+    }
+
+    /// The current permission (access) token, refreshed if necessary: valid while the refresh token lives. The vendor's
+    /// clients call this `getPermissionToken`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidGrant`](ErrorKind::InvalidGrant) when there is no session, or its refresh token has expired or was replaced:
+    /// establish it then. Any other kind, while there is no valid token and no new one to be had; [`Error::retry`] says
+    /// whether asking again can help.
+    pub async fn permission_token(&self) -> Result<Token, Error> {
+        self.token(Demand::Current).await
+    }
+
+    /// Refreshes the session: from here on there are another permission token and another refresh token. Calls that come
+    /// together cause one refresh, and calls in a row one each second at most.
+    ///
+    /// # Errors
+    ///
+    /// As for [`permission_token`](Self::permission_token), also while the token before is still valid, which goes on to
+    /// serve.
+    pub async fn refresh(&self) -> Result<(), Error> {
+        let manager = self.manager()?;
+        let before = self.0.grant.progress();
+        let seen = match manager.current() {
+            Some(current) => current.generation(),
+            None => self.token(Demand::Current).await?.generation(),
+        };
+        if self.0.grant.progress().obtained > before.obtained {
+            return Ok(());
+        }
+        if self.token(Demand::NewerThan(seen)).await?.generation() > seen {
+            return Ok(());
+        }
+        // The token before was served in place of an error, because it is alive.
+        Err(self.0.grant.progress().failure.unwrap_or_else(|| {
+            Error::new(
+                ErrorKind::Timeout,
+                "the session was not refreshed in time; the token in use is still valid",
+            )
+        }))
+    }
+
+    /// Ends the renewal for all clones, and waits until a refresh token that is on its way is saved: for a program with a
+    /// [store](Builder::with_store), before it ends. From then on there is no session until it is
+    /// [resumed](Self::resume) or established.
+    pub async fn shut_down(&self) {
+        let manager = self.0.held().manager.take();
+        if let Some(manager) = manager {
+            manager.shut_down().await;
+        }
+    }
+
+    fn manager(&self) -> Result<TokenManager, Error> {
+        self.0.held().manager.clone().ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidGrant,
+                "no session is established; gather security tokens and establish one",
+            )
+        })
+    }
+
+    /// Puts a manager in the place of the one before, which may be in a pause after a refusal. Whoever waits for that one
+    /// keeps it alive until it has answered.
+    fn begin(&self) {
+        let inner = &*self.0;
+        let mut held = inner.held();
+        let builder = TokenManager::over(Arc::clone(&inner.grant) as _)
+            .with_policy(inner.policy.clone())
+            .with_observer(Arc::clone(&inner.observer))
+            .with_generations_after(held.newest)
+            .with_store(Arc::clone(&inner.store));
+        let (manager, driver) = builder.build_on(Arc::clone(&inner.timer));
+        held.manager = Some(manager);
+        drop(held);
+        (inner.spawn)(driver);
+    }
+
+    async fn lock(&self) -> Result<Box<dyn LockedStore>, Error> {
+        let (store, timer) = (self.0.store(), &self.0.timer);
+        let patience = timer.now().timer(LOCK_PATIENCE);
+        loop {
+            if let Some(lock) = store.try_lock().await? {
+                return Ok(lock);
+            }
+            if patience.passed(timer.now()) {
+                let text = "another process keeps the lock of the token store; see what it waits for";
+                return Err(Error::new(ErrorKind::StoreFailed, text));
+            }
+            timer.sleep(LOCK_WAIT).await;
+        }
+    }
+}
+
+#[async_trait]
+impl TokenSource for AuthorizationSession {
+    async fn token(&self, demand: Demand) -> Result<Token, Error> {
+        let token = self.manager()?.token(demand).await?;
+        let mut held = self.0.held();
+        held.newest = held.newest.max(token.generation());
+        Ok(token)
+    }
+}
+
+impl Inner {
+    /// The store as the manager sees it.
+    fn store(&self) -> Bound {
+        Bound::new(Arc::clone(&self.store), self.grant.key())
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for AuthorizationSession {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let established = self.0.held().manager.is_some();
+        formatter
+            .debug_struct("AuthorizationSession")
+            .field("grant", &self.0.grant)
+            .field("established", &established)
+            .finish_non_exhaustive()
+    }
+}
