@@ -12,6 +12,7 @@ pub mod proxy;
 pub mod raw_server;
 pub mod raw_socket;
 pub mod recorder;
+pub mod relay;
 pub mod rotating;
 pub mod script;
 pub mod scripted_grant;

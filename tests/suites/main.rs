@@ -17,5 +17,7 @@ mod manager_callers;
 mod manager_drivers;
 mod manager_ending;
 mod manager_readers;
+mod optave;
 mod session;
 mod signatures;
+mod spatium;

@@ -48,6 +48,7 @@ pub mod manager;
 #[cfg(feature = "tokio")]
 pub mod redirect;
 mod shared_future;
+pub mod optave;
 pub mod spatium;
 pub mod store;
 #[cfg(test)]

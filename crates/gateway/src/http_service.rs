@@ -65,12 +65,15 @@ pub(crate) async fn respond(
     Ok(response.map(Full::new))
 }
 
+/// The reply to an upgrade, and whom it admits if that is known already.
+type Admitted = (Response<Bytes>, Option<Admission>);
+
 /// The reply to an upgrade, and whom it admits. Optave's token is used up here, and no earlier: a malformed upgrade costs none.
 fn accept(
     request: &Request<()>,
     endpoints: &Endpoints,
     clock: Clock,
-) -> Result<(Response<Bytes>, Option<Admission>), Box<Response<Bytes>>> {
+) -> Result<Admitted, Box<Response<Bytes>>> {
     let response = tungstenite::handshake::server::create_response(request);
     let mut response = response.map_err(|_| refused(StatusCode::BAD_REQUEST))?.map(|()| Bytes::new());
     let optave = endpoints.optave.as_ref().filter(|_| request.uri().path() == "/");

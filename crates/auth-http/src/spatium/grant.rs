@@ -100,14 +100,17 @@ impl PermissionGrant {
         }
     }
 
+    #[cfg(feature = "manager")]
     pub(super) fn progress(&self) -> Progress {
         lock(&self.progress).clone()
     }
 
+    #[cfg(feature = "manager")]
     pub(super) const fn service(&self) -> &AuthorizationService {
         &self.service
     }
 
+    #[cfg(feature = "manager")]
     pub(super) const fn wanted(&self) -> &WantedPermissions {
         &self.wanted
     }

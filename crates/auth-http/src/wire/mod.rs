@@ -40,4 +40,4 @@ pub use self::metadata::{EndpointAliases, Issuer, ServerMetadata};
 pub(crate) use self::reply::{failure, retry_after, server_time, verdict};
 pub use self::revocation::{RevocationEndpoint, TokenHint};
 pub use self::token::TokenEndpoint;
-pub(crate) use self::url::EndpointUrl;
+pub(crate) use self::url::{EndpointUrl, with_query};

@@ -51,7 +51,7 @@ impl fmt::Debug for EndpointUrl {
 }
 
 /// The same address with these parameters after those that it has.
-pub(super) fn with_query<'a>(uri: &Uri, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+pub(crate) fn with_query<'a>(uri: &Uri, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let text = uri.to_string();
     let (before, query) = text.split_once('?').unwrap_or((&text, ""));
     let mut query = query.to_owned();

@@ -44,6 +44,9 @@ impl IssuedTokens {
 
     /// How long the permission token lives: by the clock of the service where that is known, from its `Date` or the token's
     /// `iat`, else by `now`. `None` when nobody says when it expires.
+    ///
+    /// Those two have whole seconds, rounded down, so that the service may be up to a second ahead of them: that much is
+    /// left off, of a short life half.
     #[must_use]
     pub fn expires_in(&self, now: Timestamp) -> Option<Duration> {
         let claims = jwt::read(self.permission_token.expose()).ok().map(jwt::Unverified::into_inner);
@@ -53,7 +56,8 @@ impl IssuedTokens {
             (said, stated) => said.or(stated)?,
         };
         let issued = claims.as_ref().and_then(jwt::Claims::issued_at);
-        Some(expires.saturating_since(issued.max(self.server_time).unwrap_or(now)))
+        let life = expires.saturating_since(issued.max(self.server_time).unwrap_or(now));
+        Some(life.saturating_sub(Duration::from_secs(1).min(life / 2)))
     }
 
     /// The same in the terms of the renewal.
