@@ -54,24 +54,30 @@ impl RawSocket {
     ///
     /// # Errors
     ///
-    /// When the server does not answer with 101.
+    /// When the server does not answer with 101; the text is the head of its answer.
     pub async fn open(url: &str) -> io::Result<Self> {
+        Ok(Self::open_with(url, "").await?.0)
+    }
+
+    /// The same with further headers, each with its line end; also gives the head of the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub async fn open_with(url: &str, headers: &str) -> io::Result<(Self, String)> {
         let (host, path) = url.trim_start_matches("ws://").split_once('/').unwrap_or((url, ""));
         let mut stream = TcpStream::connect(host).await?;
         let request = format!(
             "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(stream.read_u8().await?);
         }
-        if head.starts_with(b"HTTP/1.1 101 ") {
-            Ok(Self(stream))
-        } else {
-            Err(io::Error::other(String::from_utf8_lossy(&head).into_owned()))
-        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        if head.starts_with("HTTP/1.1 101 ") { Ok((Self(stream), head)) } else { Err(io::Error::other(head)) }
     }
 
     /// Sends a frame, masked by zeros; `fin` ends its message.

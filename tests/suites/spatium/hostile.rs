@@ -9,6 +9,7 @@ use auth_http::spatium::wire::{AuthorizationService, WantedPermissions};
 use auth_http::spatium::{AuthorizationSession, Builder};
 use realtime_auth_tests::recorder::Recorder;
 use realtime_auth_tests::script::{Answer, Script};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -97,6 +98,7 @@ async fn a_verdict_on_somebody_elses_request_ends_no_session() {
 async fn answers_that_are_none_each_end_in_a_clear_kind_and_leave_the_token_in_use() {
     let body = |text: &str| Answer::http(200, "", text);
     let single = r#"{"data":{"permissionToken":"canary-body","permissionRefreshToken":"canary-body"}}"#;
+    let mut tasks = JoinSet::new();
     for (answer, kind) in [
         (body("<html>canary-body"), ErrorKind::MalformedResponse),
         (body(""), ErrorKind::MalformedResponse),
@@ -116,19 +118,23 @@ async fn answers_that_are_none_each_end_in_a_clear_kind_and_leave_the_token_in_u
         (Answer::http(500, "", "canary-body"), ErrorKind::ServerFailed),
         (Answer::HangUp, ErrorKind::Transport),
     ] {
-        let shown = format!("{answer:.60?}");
-        let server = refreshing(move |_, _| answer.clone()).await;
-        let session = established(server.url()).await;
-        let error = timeout(SOON, session.refresh()).await.expect(&shown).unwrap_err();
-        assert_eq!(error.kind(), kind, "{shown}: {error}");
-        assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
-        assert_eq!(session.permission_token().await.unwrap().secret().expose(), "canary-permission-0");
-
-        let server = Script::serve(vec![Answer::http(200, "", single)]).await.unwrap();
-        let fresh = builder(server.url()).build();
-        let error = fresh.establish(&[Secret::from("canary-factor")]).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::MalformedResponse);
+        // Beside each other: some are asked for again for ten seconds.
+        tasks.spawn(async move {
+            let shown = format!("{answer:.60?}");
+            let server = refreshing(move |_, _| answer.clone()).await;
+            let session = established(server.url()).await;
+            let error = timeout(SOON, session.refresh()).await.expect(&shown).unwrap_err();
+            assert_eq!(error.kind(), kind, "{shown}: {error}");
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+            assert_eq!(session.permission_token().await.unwrap().secret().expose(), "canary-permission-0");
+        });
     }
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+    let server = Script::serve(vec![Answer::http(200, "", single)]).await.unwrap();
+    let error = builder(server.url()).build().establish(&[Secret::from("canary-factor")]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MalformedResponse);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use auth_core::oauth::TokenResponse;
 use auth_core::{Error, ErrorKind, Secret};
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use serde_json::Value;
 
@@ -90,8 +90,7 @@ impl AuthenticationEndpoint {
                 ("client_secret", secret.expose()),
             ],
         );
-        let mut request = Request::new(Bytes::new());
-        *request.method_mut() = Method::POST;
+        let mut request = empty_post();
         *request.uri_mut() = target.parse().map_err(|_| {
             let text = "the client's secret is too long for a URL; send it another way";
             Error::new(ErrorKind::Misconfigured, text)
@@ -159,8 +158,7 @@ impl TicketEndpoint {
     /// The request for a token.
     #[must_use]
     pub fn request(&self) -> Request<Bytes> {
-        let mut request = Request::new(Bytes::new());
-        *request.method_mut() = Method::POST;
+        let mut request = empty_post();
         *request.uri_mut() = self.url.uri().clone();
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -199,6 +197,14 @@ fn token_url(authentication_url: &str) -> String {
         return authentication_url.to_owned();
     }
     format!("{}/token{query}", path.trim_end_matches('/'))
+}
+
+/// A POST without a body, which says so: some servers refuse one that doesn't (RFC 9110 §15.5.12).
+fn empty_post() -> Request<Bytes> {
+    let mut request = Request::new(Bytes::new());
+    *request.method_mut() = Method::POST;
+    request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    request
 }
 
 /// Reads the first of these members that is a text. What else stands there may say how long the token lives.
