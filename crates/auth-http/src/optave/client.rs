@@ -1,8 +1,5 @@
 //! The client: its settings, and tokens for one connection each.
 
-#[cfg(all(test, feature = "tokio"))]
-mod tests;
-
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex};

@@ -1,1 +1,73 @@
-//! x
+//! The token server without a socket.
+
+use auth_core::time::{Moment, Timestamp};
+
+use super::*;
+use crate::optave::CredentialPlacement;
+use crate::optave::wire::AuthenticationEndpoint;
+
+fn at(seconds: u64) -> Now {
+    let wall = Timestamp::from_millis((1_700_000_000 + seconds) * 1_000);
+    Now { wall, mono: Moment::since_origin(Duration::from_secs(seconds)) }
+}
+
+fn server() -> TokenServer {
+    TokenServer::hs256([1; 32])
+        .with_client("cid", Secret::from("s&é"))
+        .with_client("unguarded", Secret::from(""))
+}
+
+fn upgrade(token: &Secret) -> Request<()> {
+    let offered = format!("{SUBPROTOCOL}, {}", token.expose());
+    Request::get("/").header(SEC_WEBSOCKET_PROTOCOL, offered).body(()).unwrap()
+}
+
+#[test]
+fn what_our_client_sends_is_read_wherever_it_puts_the_credentials() {
+    for placement in [CredentialPlacement::Basic, CredentialPlacement::Post, CredentialPlacement::Query] {
+        let secret = Secret::from("s&é");
+        let endpoint = AuthenticationEndpoint::new("https://a", "cid", &secret, placement).unwrap();
+        let response = server().token(at(0), [1; 32], &endpoint.request().unwrap(), &mut |_| Ok(()));
+        let issued = endpoint.read(&response).unwrap();
+        assert_eq!(issued.expires_in, Some(Duration::from_secs(300)), "{placement:?}");
+        let opening = server().open(at(0), &upgrade(&issued.access_token)).unwrap();
+        assert_eq!((opening.subject.as_str(), opening.subprotocol), ("cid", Some(SUBPROTOCOL)));
+    }
+}
+
+#[test]
+fn a_client_with_an_empty_secret_is_refused_whatever_it_presents() {
+    let query = "https://a/token?grant_type=client_credentials&client_id=unguarded&client_secret=";
+    let request = Request::post(query).body(Bytes::new()).unwrap();
+    assert_eq!(server().token(at(0), [1; 32], &request, &mut |_| Ok(())).status(), StatusCode::UNAUTHORIZED);
+}
+
+#[test]
+fn a_token_opens_one_connection_until_it_expires() {
+    let mut server = server();
+    let token = server.mint(at(0), [1; 32], "cid").unwrap();
+    assert_eq!(server.open(at(299), &upgrade(&token)).unwrap().expires_in, Duration::from_secs(1));
+    assert_eq!(server.open(at(299), &upgrade(&token)), Err(NotOpened::AlreadyUsed));
+    let other = server.mint(at(0), [2; 32], "cid").unwrap();
+    assert_eq!(server.open(at(300), &upgrade(&other)), Err(NotOpened::InvalidToken));
+}
+
+#[test]
+fn no_token_lives_longer_than_a_quarter_of_an_hour() {
+    let mut server = server().with_lifetime(Duration::from_secs(86_400));
+    let token = server.mint(at(0), [1; 32], "cid").unwrap();
+    assert_eq!(server.open(at(0), &upgrade(&token)).unwrap().expires_in, LONGEST_LIFETIME);
+}
+
+#[test]
+fn a_client_that_asks_too_often_is_told_when_to_come_back_once_its_secret_is_right() {
+    let ask = |secret: &str| {
+        let query =
+            format!("https://a/token?grant_type=client_credentials&client_id=cid&client_secret={secret}");
+        let request = Request::post(query).body(Bytes::new()).unwrap();
+        server().token(at(0), [1; 32], &request, &mut |_| Err(Duration::from_secs(7)))
+    };
+    let response = ask("s%26%C3%A9");
+    assert_eq!((response.status().as_u16(), &response.headers()[RETRY_AFTER]), (429, &HeaderValue::from(7)));
+    assert_eq!(ask("wrong").status(), StatusCode::UNAUTHORIZED);
+}
