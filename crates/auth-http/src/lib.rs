@@ -45,10 +45,10 @@ pub mod freshness;
 pub mod grant;
 #[cfg(feature = "manager")]
 pub mod manager;
+pub mod optave;
 #[cfg(feature = "tokio")]
 pub mod redirect;
 mod shared_future;
-pub mod optave;
 pub mod spatium;
 pub mod store;
 #[cfg(test)]

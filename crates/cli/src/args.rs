@@ -62,6 +62,9 @@ pub struct DemoOptions {
 /// /channels/{channel}/messages, which checks what is published and keeps nothing. Tell a library endpoint, port, tls: false
 /// and useBinaryProtocol: false.
 ///
+/// With a table [optave] it also serves /auth/oauth2/token, and opens one WebSocket (/) for each token; with a table
+/// [spatium] it serves an authorization service below /authorization/v1.
+///
 /// The first line on standard output is {"event":"listening","http":"http://…","ws":"ws://…"}. Messages of
 /// authenticated connections are sent back.
 #[derive(Debug, Args)]
@@ -81,7 +84,32 @@ A configuration file:
     [[ably_key]]
     key_file = \"key.txt\"                   # appId.keyId:secret
     capability = '{\"chat:*\":[\"*\"]}'      # optional: what its tokens may do at most; everything if left out
-    revocable = true                       # optional: its tokens can be revoked, and live an hour at most")]
+    revocable = true                       # optional: its tokens can be revoked, and live an hour at most
+
+    [optave]                               # optional; tokens that open one WebSocket each
+    token_lifetime_seconds = 300           # the default, 1 to 900
+    browsers = true                        # hands tokens to pages: POST /api/optave/ws-ticket, GET /api/optave-token
+    origins = [\"https://shop.example\"]     # whose pages; those of this machine if left out
+    publishable_key = \"pk_1\"               # optional: asked for in X-Optave-Publishable-Key
+
+    [[optave.client]]
+    id = \"cid\"
+    secret_file = \"optave.txt\"
+
+    [spatium]                              # optional; sessions with rotating refresh tokens
+    permission_lifetime_seconds = 900      # the default
+    refresh_lifetime_seconds = 2592000     # the default
+    signing_key_file = \"rsa.pem\"           # optional: RS256 and the like; HS256 by a random key if left out
+
+    [[spatium.account]]
+    username = \"alice\"
+    password_file = \"alice.txt\"
+    permissions = [\"read\", \"secret\"]
+
+    [[spatium.merchant]]
+    id = \"shop\"
+    key_file = \"shop.txt\"
+    permissions = [\"read\"]")]
 pub(crate) struct GatewayOptions {
     /// The configuration file; without one, nobody can get a token.
     #[arg(long, value_name = "FILE")]

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use crate::args::GatewayOptions;
 use crate::exit::{self, Failure, complain};
 use crate::files::{self, secret};
+use crate::gateway_systems::{OptaveTable, SpatiumTable};
 use crate::signals::Signals;
 
 pub(crate) fn command(options: &GatewayOptions) -> ExitCode {
@@ -56,10 +57,17 @@ async fn serve(options: &GatewayOptions) -> Result<(), Failure> {
         }
         config = config.with_refresh_grace(grace);
     }
-    if file.client.is_empty() && file.ably_key.is_empty() {
+    let other_systems = !file.ably_key.is_empty() || file.optave.is_some() || file.spatium.is_some();
+    if let Some(optave) = file.optave {
+        config = config.with_optave(optave.read(&folder)?);
+    }
+    if let Some(spatium) = file.spatium {
+        config = config.with_spatium(spatium.read(&folder)?);
+    }
+    if file.client.is_empty() && !other_systems {
         complain(
             "gateway",
-            "neither a client nor an Ably key is configured, so nobody can get a token; see rtauth gateway --help",
+            "neither a client nor another system is configured, so nobody can get a token; see rtauth gateway --help",
         );
     }
     let mut known = BTreeSet::new();
@@ -114,6 +122,8 @@ struct File {
     client: Vec<ClientEntry>,
     #[serde(default)]
     ably_key: Vec<AblyKeyEntry>,
+    optave: Option<OptaveTable>,
+    spatium: Option<SpatiumTable>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -7,6 +7,7 @@ mod environment;
 mod exit;
 mod files;
 mod gateway_command;
+mod gateway_systems;
 mod inspect;
 mod login;
 mod patience;

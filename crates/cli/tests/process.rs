@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
@@ -157,6 +157,19 @@ fn configurations_that_can_not_be_used_are_named() {
             "the capability of the Ably key \"a.b\" is wrong",
         ),
         (ably_key("key_file = \"key.txt\"\n[[ably_key]]\nkey_file = \"key.txt\""), "\"a.b\" stands twice"),
+        ("[optave]\ntoken_lifetime_seconds = 901".to_owned(), "must be from 1 to 900"),
+        ("[optave]\npublishable_key = \"canary\"".to_owned(), "say browsers = true"),
+        ("[optave]\nsecret = \"canary\"".to_owned(), "wrong in line 2: unknown field `secret`"),
+        ("[[optave.client]]\nid = \"\"\nsecret_file = \"s.txt\"".to_owned(), "is empty, or stands twice"),
+        ("[[optave.client]]\nid = \"a\"\nsecret_file = \"empty.txt\"".to_owned(), "empty.txt is empty"),
+        ("[spatium]\nrefresh_lifetime_seconds = 0".to_owned(), "must be from 1 to 31536000"),
+        ("[spatium]\nsigning_key_file = \"s.txt\"".to_owned(), "s.txt is no key to sign with"),
+        (
+            "[[spatium.account]]\nusername = \"a\"\npassword_file = \"missing.txt\"\npermissions = []"
+                .to_owned(),
+            "missing.txt can't be read",
+        ),
+        ("[[spatium.merchant]]\nid = \"a\"\nkey = \"canary\"".to_owned(), "unknown field `key`"),
     ] {
         let path = configuration(folder.path(), &text);
         let stderr = usage_error(&["gateway", "--config", &path]);
@@ -253,4 +266,39 @@ fn the_gateway_says_where_it_listens_and_drains_when_asked_to_end() {
         signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(0), "{name}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_tables_of_the_other_systems_open_their_endpoints() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("s.txt"), "s3cret\n").unwrap();
+    let text = "[optave]\nbrowsers = true\n[[optave.client]]\nid = \"cid\"\nsecret_file = \"s.txt\"\n\
+                [spatium]\npermission_lifetime_seconds = 60\n[[spatium.account]]\nusername = \"alice\"\n\
+                password_file = \"s.txt\"\npermissions = [\"read\"]";
+    let path = configuration(folder.path(), text);
+    let (mut child, _stdout, line) = started(rtauth().args(["gateway", "--config", &path]));
+    let listening: Value = serde_json::from_str(&line).unwrap();
+    let address = listening["http"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+    let post = |target: &str, body: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let length = body.len();
+        write!(stream, "POST {target} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let optave = "/auth/oauth2/token?grant_type=client_credentials&client_id=cid&client_secret=";
+    assert!(post(&format!("{optave}s3cret"), "").contains("\"access_token\":\""));
+    assert!(post(&format!("{optave}wrong"), "").starts_with("HTTP/1.1 401 "), "the control");
+    assert!(post("/api/optave/ws-ticket", "").contains("\"token\":\""));
+    let credentials = r#"{"username":"alice","password":"s3cret"}"#;
+    let answer = post("/authorization/v1/api/security-factor/credentials", credentials);
+    assert!(answer.contains("\"securityToken\":\""), "{answer}");
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut complaints = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
+    assert_eq!(complaints, "", "nobody is told that there is no client");
 }

@@ -11,6 +11,7 @@
 //!
 //! With an [Ably key](Config::with_ably_key) it also answers Ably's own libraries over REST: the time, token requests,
 //! revocations, and publishing and history on channels that keep nothing, to try a token out.
+//! Beside its own endpoints it serves Optave's and Spatium's, where they are [configured](Config::with_optave).
 //!
 //! ```no_run
 //! use auth_core::Secret;
@@ -39,6 +40,9 @@ mod spatium;
 mod throttle;
 mod token_endpoint;
 mod websocket;
+
+/// The pure halves of the systems' servers, which [`Config::with_optave`] and [`Config::with_spatium`] take.
+pub use auth_http::endpoint;
 
 pub use self::authority::{Admission, Approved, Authenticator, Issuer, JwtAuthority, Presented};
 pub use self::config::{Client, Config, LONGEST_LIFETIME, LONGEST_REFRESH_GRACE, SHORTEST_LIFETIME};
