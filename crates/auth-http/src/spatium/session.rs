@@ -1,7 +1,8 @@
 //! The authorization session: established by security tokens, and alive while its refresh token is.
 
 mod builder;
-#[cfg(all(test, feature = "tokio"))]
+#[cfg(test)]
+#[cfg(feature = "tokio")]
 mod tests;
 
 use std::fmt;
