@@ -109,7 +109,7 @@ async fn a_session_in_use_is_not_refreshed_by_time_alone() {
 
 #[tokio::test]
 async fn a_session_whose_refresh_is_called_periodically_does_not_expire() {
-    let served = short_lived(1, 2).await;
+    let served = short_lived(1, 3).await;
     let session = served.established("device").await;
     for _ in 0..5 {
         sleep(SECOND).await;
@@ -135,20 +135,22 @@ impl Timer for Wrong {
 
 #[tokio::test]
 async fn a_clock_that_is_wrong_by_a_year_ends_no_session_and_keeps_no_token_alive() {
-    for error in [-31_536_000_000, 31_536_000_000] {
-        let served = short_lived(3, 60).await;
-        let timer = Arc::new(Wrong(TokioTimer::start(), error));
-        let session = served.builder("device").build_on(timer, |driver| drop(tokio::spawn(driver.run())));
-        establish(&session).await.unwrap();
-        let first = text(&session).await;
-        assert_eq!(text(&session).await, first);
-        assert_eq!(served.refreshes(), 0, "the first token serves");
-        session.refresh().await.unwrap();
-        assert_ne!(text(&session).await, first);
-        sleep(4 * SECOND).await;
-        verified(&text(&session).await);
-        assert_eq!(served.counts.revoked(), 0);
-    }
+    tokio::join!(off_by(-31_536_000_000), off_by(31_536_000_000));
+}
+
+async fn off_by(error: i64) {
+    let served = short_lived(3, 60).await;
+    let timer = Arc::new(Wrong(TokioTimer::start(), error));
+    let session = served.builder("device").build_on(timer, |driver| drop(tokio::spawn(driver.run())));
+    establish(&session).await.unwrap();
+    let first = text(&session).await;
+    assert_eq!(text(&session).await, first);
+    assert_eq!(served.refreshes(), 0, "the first token serves");
+    session.refresh().await.unwrap();
+    assert_ne!(text(&session).await, first);
+    sleep(4 * SECOND).await;
+    verified(&text(&session).await);
+    assert_eq!(served.counts.revoked(), 0);
 }
 
 #[tokio::test]

@@ -113,7 +113,8 @@ impl AuthorizationSession {
     /// `security_tokens` must suffice for the permissions of the session.
     ///
     /// A session that can't be established leaves the one before as it is, as far as this side knows: when the answer was
-    /// lost, the service may have ended it. Nothing is tried a second time, since security tokens may serve once.
+    /// lost, or the future is dropped before it is done, the service may have ended it. Nothing is tried a second time, since
+    /// security tokens may serve once.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Spatium's authorization service as a server sees it: four calls, sessions that rotate, and their limits.
 //!
 //! What the vendor does not document is ours: the path of the refresh
-//! ([`REFRESH_PATH`](crate::spatium::wire::REFRESH_PATH)), the body of an error (`requestId`, and `error` with `code` and
+//! ([`REFRESH_PATH`]), the body of an error (`requestId`, and `error` with `code` and
 //! `message`), that security tokens serve as often as they are presented within their five minutes, and all lifetimes but the
 //! permission token's 15 minutes.
 
