@@ -28,9 +28,7 @@ pub use self::browsers::Browsers;
 use self::spent::{Spent, Verdict};
 use super::token::{json as json_reply, whole_seconds};
 use super::{Grant, Issued, Refusal, TokenCall};
-
-/// Where a backend hands out tokens to its own page, by the vendor's default: POST.
-pub const TICKET_PATH: &str = "/api/optave/ws-ticket";
+pub use crate::optave::wire::TICKET_PATH;
 
 /// Where the vendor's example has a backend hand out tokens: GET.
 pub const BACKEND_PATH: &str = "/api/optave-token";

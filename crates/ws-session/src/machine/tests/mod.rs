@@ -443,3 +443,14 @@ fn the_server_takes_nothing_before_the_credential() {
     assert_eq!(server.receive(now, r#"{"type":"subscribe"}"#).unwrap(), Received::Consumed);
     assert!(matches!(server.poll(), server::Output::Close { code: server::UNAUTHORIZED, .. }));
 }
+
+#[test]
+fn a_connection_that_its_upgrade_admitted_takes_no_credential_and_ends_with_its_own() {
+    let mut now = World::new().now;
+    let mut server = ServerSession::admitted(now, Dialect::genesys(), "s".into(), LIFE);
+    assert!(server.is_live() && matches!(server.poll(), server::Output::Wait(Some(_))));
+    assert_eq!(server.receive(now, &login(1)).unwrap(), Received::Deliver, "a message like any other");
+    now.mono = Moment::since_origin(LIFE);
+    assert_eq!(server.receive(now, &login(2)).unwrap(), Received::Consumed);
+    assert!(matches!(server.poll(), server::Output::Close { code: server::UNAUTHORIZED, .. }));
+}
