@@ -111,17 +111,23 @@ fn check_layers(complaints: &mut Vec<String>) -> Done {
     Ok(())
 }
 
-/// The tests that a page of the manual names, as `file.rs::function`, must exist.
+/// Pages that say what is tested where.
+const PAGES_THAT_NAME_TESTS: [&str; 2] =
+    ["crates/realtime-auth/src/manual/oauth.md", "crates/auth-http/src/ably/points.md"];
+
+/// The tests that such a page names, as `file.rs::function`, must exist.
 fn check_named_tests(complaints: &mut Vec<String>) -> Done {
-    let page = fs::read_to_string(root().join("crates/realtime-auth/src/manual/oauth.md"))?;
-    let named: Vec<_> = page.split('`').filter_map(|text| text.split_once(".rs::")).collect();
-    if named.is_empty() {
-        complaints.push("oauth.md names no test".to_owned());
-    }
-    for (file, function) in named {
-        let text = fs::read_to_string(root().join(format!("{file}.rs"))).unwrap_or_default();
-        if !text.contains(&format!("fn {function}(")) {
-            complaints.push(format!("oauth.md names {file}.rs::{function}, which does not exist"));
+    for page in PAGES_THAT_NAME_TESTS {
+        let text = fs::read_to_string(root().join(page))?;
+        let named: Vec<_> = text.split('`').filter_map(|text| text.split_once(".rs::")).collect();
+        if named.is_empty() {
+            complaints.push(format!("{page} names no test"));
+        }
+        for (file, function) in named {
+            let source = fs::read_to_string(root().join(format!("{file}.rs"))).unwrap_or_default();
+            if !source.contains(&format!("fn {function}(")) {
+                complaints.push(format!("{page} names {file}.rs::{function}, which does not exist"));
+            }
         }
     }
     Ok(())
