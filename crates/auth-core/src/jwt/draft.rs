@@ -163,7 +163,9 @@ impl Draft {
         object(members.iter().map(|(name, json)| (*name, json.as_str())))
     }
 
-    pub(super) fn payload(&self) -> String {
+    /// The claims as they will be signed: a JSON object.
+    #[must_use]
+    pub fn payload(&self) -> String {
         object(self.claims.iter().map(|(name, json)| (&**name, json.as_str())))
     }
 }

@@ -98,10 +98,8 @@ impl<A: Grant, B: Grant> Grant for FallBack<A, B> {
     }
 
     fn credential(&self) -> Option<CredentialKey> {
-        match (self.first.credential(), self.second.credential()) {
-            (Some(first), Some(second)) => Some(first.and(second)),
-            (first, second) => first.or(second),
-        }
+        // Of a token that may be the other's nothing is known, where nothing is known of the other.
+        Some(self.first.credential()?.and(self.second.credential()?))
     }
 }
 

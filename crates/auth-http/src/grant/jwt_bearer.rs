@@ -24,6 +24,8 @@ pub struct JwtBearer {
     assert: Assert,
     /// The clock of what is asserted here, which each answer corrects.
     clock: Option<Corrected>,
+    /// Whom the assertion speaks for, as far as that is known.
+    speaks_for: Option<Secret>,
     wanted: Wanted,
 }
 
@@ -57,13 +59,13 @@ impl JwtBearer {
         freshness: Arc<dyn Freshness>,
     ) -> Self {
         let clock = Corrected::new(freshness);
-        let corrected = clock.clone();
+        let (corrected, speaks_for) = (clock.clone(), Some(Secret::from(claims.payload())));
         let grant = Self::with_assertions(endpoint, http, move |server_time| {
             let now = clock.now(server_time);
             let claims = claims.clone().with_issued_at(now).with_expiry(now.saturating_add(LIFETIME));
             claims.with_token_id(&clock.token_id()).signed_by(&*key)
         });
-        Self { clock: Some(corrected), ..grant }
+        Self { clock: Some(corrected), speaks_for, ..grant }
     }
 
     /// Sends what `assert` makes, given the server's time where it is known: called for each attempt, it must not give the
@@ -75,7 +77,15 @@ impl JwtBearer {
         assert: impl Fn(Option<Timestamp>) -> Result<Secret, Error> + Send + Sync + 'static,
     ) -> Self {
         let asking = Asking::new(endpoint, http);
-        Self { asking, assert: Box::new(assert), clock: None, wanted: Wanted::new() }
+        Self { asking, assert: Box::new(assert), clock: None, speaks_for: None, wanted: Wanted::new() }
+    }
+
+    /// Names whom the assertions speak for, so that a store keeps their tokens apart from those of others. Claims of
+    /// [`new`](Self::new) do so by themselves; with [`with_assertions`](Self::with_assertions), two subjects that are not
+    /// named are one to a store.
+    #[must_use]
+    pub fn with_subject_name(self, name: &str) -> Self {
+        Self { speaks_for: Some(Secret::from(name)), ..self }
     }
 
     /// Asks for this: scopes, resources, and what a provider wants besides.
@@ -102,13 +112,15 @@ impl Grant for JwtBearer {
     }
 
     fn credential(&self) -> Option<CredentialKey> {
-        self.asking.credential(TokenForm::jwt_bearer(&Secret::from("any")), &self.wanted)
+        self.asking
+            .credential(TokenForm::jwt_bearer(&Secret::from("any")), &self.wanted)
+            .map(|key| key.of_subject(self.speaks_for.as_ref()))
     }
 }
 
 impl fmt::Debug for JwtBearer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { asking, assert: _, clock: _, wanted } = self;
+        let Self { asking, assert: _, clock: _, speaks_for: _, wanted } = self;
         formatter
             .debug_struct("JwtBearer")
             .field("endpoint", asking)

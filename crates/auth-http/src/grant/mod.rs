@@ -77,7 +77,7 @@ pub trait Grant: Send + Sync {
     /// Whose tokens it obtains, and for what: with it, a store never hands them to another grant, or a refresh token to
     /// another server. Not known by default.
     ///
-    /// What a person, a subject token or an assertion stands for is not in it: give each of those a store of its own.
+    /// Which person has logged in is not in it: give each a store of its own.
     fn credential(&self) -> Option<CredentialKey> {
         None
     }

@@ -21,6 +21,7 @@ pub struct TokenExchange {
     asking: Asking,
     subject: Party,
     actor: Option<Party>,
+    subject_name: Option<Secret>,
     wanted: Wanted,
 }
 
@@ -46,13 +47,21 @@ impl TokenExchange {
         token_type: &str,
     ) -> Self {
         let subject = Party { source: subject, token_type: token_type.to_owned() };
-        Self { asking: Asking::new(endpoint, http), subject, actor: None, wanted: Wanted::new() }
+        let asking = Asking::new(endpoint, http);
+        Self { asking, subject, actor: None, subject_name: None, wanted: Wanted::new() }
     }
 
     /// Names who acts for the subject, by a token of theirs.
     #[must_use]
     pub fn with_actor(self, actor: Arc<dyn TokenSource>, token_type: &str) -> Self {
         Self { actor: Some(Party { source: actor, token_type: token_type.to_owned() }), ..self }
+    }
+
+    /// Names the subject, so that a store keeps its tokens apart from those of others: two that are not named are one to a
+    /// store.
+    #[must_use]
+    pub fn with_subject_name(self, name: &str) -> Self {
+        Self { subject_name: Some(Secret::from(name)), ..self }
     }
 
     /// Asks for this: audience, resources, scopes.
@@ -85,20 +94,20 @@ impl Grant for TokenExchange {
         let any = Secret::from("any");
         let actor = self.actor.as_ref().map(|actor| (&any, &*actor.token_type));
         let form = TokenForm::token_exchange((&any, &self.subject.token_type), actor);
-        self.asking.credential(form, &self.wanted)
+        self.asking.credential(form, &self.wanted).map(|key| key.of_subject(self.subject_name.as_ref()))
     }
 }
 
 impl fmt::Debug for TokenExchange {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { asking, subject, actor, wanted } = self;
+        let Self { asking, subject, actor, subject_name: _, wanted } = self;
         formatter
             .debug_struct("TokenExchange")
             .field("endpoint", asking)
             .field("subject", &subject.token_type)
             .field("actor", &actor.as_ref().map(|actor| &actor.token_type))
             .field("wanted", wanted)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

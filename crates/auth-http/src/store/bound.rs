@@ -84,10 +84,11 @@ impl fmt::Debug for Bound {
 #[cfg(test)]
 #[cfg(feature = "tokio")]
 mod tests {
-    use auth_core::{Demand, Secret, TokenSource as _};
+    use auth_core::source::FixedToken;
+    use auth_core::{Demand, Secret, Token, TokenSource as _};
 
     use super::*;
-    use crate::grant::{ClientCredentials, RefreshToken};
+    use crate::grant::{ClientCredentials, JwtBearer, RefreshToken, TokenExchange};
     use crate::manager::TokenManager;
     use crate::store::MemoryStore;
     use crate::testing::{Scripted, value};
@@ -157,6 +158,27 @@ mod tests {
         assert_eq!(token(own, &store).await.unwrap(), "t2");
         let kept = store.load().await.unwrap().unwrap().refresh_token;
         assert_eq!(kept, Some(Secret::from("r1")), "what came with the client's own token replaces no login");
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_a_token_that_speaks_for_somebody_else() {
+        let (http, store) = (server(4), MemoryStore::new());
+        let endpoint = || endpoint("https://a/t", "c");
+        let asserted = |subject| {
+            let claims = auth_core::jwt::Draft::new().with_subject(subject);
+            let key = crate::testing::es256();
+            JwtBearer::new(endpoint(), Arc::clone(&http) as _, claims, key, crate::testing::Fixed::new())
+        };
+        assert_eq!(token(asserted("alice"), &store).await.unwrap(), "t1");
+        assert_eq!(token(asserted("alice"), &store).await.unwrap(), "t1", "the control");
+        assert_eq!(token(asserted("bob"), &store).await.unwrap(), "t2");
+        let exchanged = |name: &str| {
+            let subject = FixedToken::new(Token::new(Secret::from("subject")));
+            TokenExchange::new(endpoint(), Arc::clone(&http) as _, Arc::new(subject), TokenExchange::JWT)
+                .with_subject_name(name)
+        };
+        assert_eq!(token(exchanged("alice"), &store).await.unwrap(), "t3");
+        assert_eq!(token(exchanged("bob"), &store).await.unwrap(), "t4");
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use auth_core::Secret;
 use sha2::{Digest as _, Sha256};
 
 /// Names a credential without holding it, in two halves: who holds it, and what its access tokens are wanted for.
@@ -32,6 +33,12 @@ impl CredentialKey {
     #[must_use]
     pub fn wanted(&self) -> &str {
         &self.wanted
+    }
+
+    /// The same holder's tokens for this subject, if one is named.
+    pub(crate) fn of_subject(self, subject: Option<&Secret>) -> Self {
+        let Some(subject) = subject else { return self };
+        Self { wanted: name(&format!("{} {}", self.wanted, subject.expose())), ..self }
     }
 
     /// The name of this credential and another in one store.

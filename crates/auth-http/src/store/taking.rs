@@ -37,7 +37,8 @@ pub async fn lock(store: &dyn TokenStore, delay: &dyn Delay) -> Result<Box<dyn L
 
 /// Puts `record` into a store in place of what it holds, under its lock: a new login, or, without tokens, none. The
 /// old one's refresh token is not redeemed. The record gets the revision after the old one's, so that managers which share the
-/// store adopt it, and whatever it says of a refresh that is under way is kept out.
+/// store adopt it, and the old one's origin, so that a refresh token which is still configured somewhere does not take its
+/// place at the next start. Whatever it says of a refresh that is under way is kept out.
 ///
 /// A record that can't be read is moved aside, where the store does that.
 ///
@@ -55,19 +56,23 @@ pub async fn replace(store: &dyn TokenStore, delay: &dyn Delay, record: Record) 
         Err(error) => return Err(error),
     };
     let revision = old.revision.saturating_add(1);
-    locked.save(&Record { revision, intent: None, ..record }).await
+    let origin = record.origin.clone().or(old.origin);
+    locked.save(&Record { revision, origin, intent: None, ..record }).await
 }
 
 #[cfg(all(test, feature = "tokio"))]
 mod tests {
     use std::sync::Arc;
 
-    use auth_core::Secret;
     use auth_core::time::Timestamp;
+    use auth_core::{Demand, Secret, TokenSource as _};
 
     use super::*;
-    use crate::manager::TokioTimer;
+    use crate::grant::RefreshToken;
+    use crate::manager::{TokenManager, TokioTimer};
     use crate::store::MemoryStore;
+    use crate::testing::{Scripted, value};
+    use crate::wire::TokenEndpoint;
 
     fn login(refresh_token: &str) -> Record {
         Record { refresh_token: Some(Secret::from(refresh_token)), ..Record::default() }
@@ -80,8 +85,33 @@ mod tests {
         let old = Record { revision: 7, intent, origin: Some("o".to_owned()), ..login("old") };
         store.try_lock().await.unwrap().unwrap().save(&old).await.unwrap();
         replace(&store, &TokioTimer::start(), login("new")).await.unwrap();
-        assert_eq!(store.load().await.unwrap(), Some(Record { revision: 8, ..login("new") }));
+        let new = Record { revision: 8, origin: Some("o".to_owned()), ..login("new") };
+        assert_eq!(store.load().await.unwrap(), Some(new));
         assert!(store.try_lock().await.unwrap().is_some(), "the lock is free again");
+    }
+
+    /// What was configured is older than what a person did since.
+    #[tokio::test]
+    async fn a_configured_refresh_token_does_not_come_back_after_a_new_login() {
+        let issued = |number: u8| {
+            let body =
+                format!(r#"{{"access_token":"t{number}","refresh_token":"r{number}","expires_in":600}}"#);
+            Ok(crate::testing::reply(200, &[], &body))
+        };
+        let (http, store) = (Scripted::new([issued(1), issued(2)]), MemoryStore::new());
+        let start = async || {
+            let endpoint = TokenEndpoint::new("https://a/t", "c", Secret::from("s")).unwrap();
+            let grant = RefreshToken::new(endpoint, Arc::clone(&http) as _, Secret::from("r0"));
+            let manager = TokenManager::builder(grant).with_store(Arc::new(store.clone())).spawn();
+            manager.token(Demand::Current).await.unwrap();
+            manager.shut_down().await;
+        };
+        start().await;
+        replace(&store, &TokioTimer::start(), login("of a person")).await.unwrap();
+        start().await;
+        let sent =
+            http.asked().iter().map(|asked| value(asked, "refresh_token").unwrap()).collect::<Vec<_>>();
+        assert_eq!(sent, ["r0", "of a person"]);
     }
 
     #[tokio::test(start_paused = true)]
