@@ -45,7 +45,9 @@ impl ErrorResponse {
         match code {
             "invalid_client" | "unauthorized_client" => Error::new(
                 ErrorKind::InvalidClient,
-                format!("the token endpoint refused the client ({code}); check the client id and secret"),
+                format!(
+                    "the token endpoint refused the client ({code}); check its id, what it authenticates with, and how"
+                ),
             ),
             "invalid_grant" => Error::new(
                 ErrorKind::InvalidGrant,
@@ -74,8 +76,8 @@ impl ErrorResponse {
             "authorization_pending" => {
                 refused("the person has not answered yet: ask again later").with_retry(Retry::Backoff)
             }
-            // RFC 9449 §8: the nonce came with the answer.
-            "use_dpop_nonce" => refused("send its nonce in the next proof").with_retry(Retry::Backoff),
+            // RFC 9449 §8: whoever asks has sent the nonce already, which came with the answer before.
+            "use_dpop_nonce" => refused("it takes no nonce but its next one: a mistake of the server"),
             "invalid_dpop_proof" => refused("check the key of the proof, and this machine's clock"),
             "access_denied" => refused("whoever was asked said no"),
             "invalid_scope" => refused("ask for scopes that the client may have"),
@@ -152,7 +154,7 @@ mod tests {
             ("unsupported_grant_type", ErrorKind::Refused, Retry::Never),
             ("something_new", ErrorKind::Refused, Retry::Never),
             ("authorization_pending", ErrorKind::Refused, Retry::Backoff),
-            ("use_dpop_nonce", ErrorKind::Refused, Retry::Backoff),
+            ("use_dpop_nonce", ErrorKind::Refused, Retry::Never),
             ("slow_down", ErrorKind::RateLimited, Retry::Backoff),
             ("temporarily_unavailable", ErrorKind::ServerFailed, Retry::Backoff),
             ("server_error", ErrorKind::ServerFailed, Retry::Backoff),

@@ -69,8 +69,8 @@ impl TokenResponse {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::MalformedResponse`] when the body is no such answer, or its `token_type` is not bearer (a
-    /// token of an unknown type must not be used, RFC 6749 §7.1); the kind of the verdict when a body with
+    /// [`ErrorKind::MalformedResponse`] when the body is no such answer, its token is not of visible ASCII characters (RFC
+    /// 6749 §A.12, RFC 6750 §2.1), or its `token_type` is not bearer (a token of an unknown type must not be used, §7.1); the kind of the verdict when a body with
     /// status 200 holds an `error`.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         Self::parse_as(body, TokenType::Bearer)
@@ -99,6 +99,11 @@ impl TokenResponse {
         let Some(access_token) = wire.access_token.filter(|token| !token.is_empty()) else {
             return Err(malformed("the token endpoint's answer has no access_token; check the token URL"));
         };
+        if !access_token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(malformed(
+                "the token endpoint issued a token with characters that no request can carry; have the server mended",
+            ));
+        }
         Ok(Self {
             access_token: Secret::from(access_token),
             expires_in: wire.expires_in.0.map(|Seconds(duration)| duration),
@@ -285,6 +290,9 @@ mod tests {
             br#"{"access_token":"t","expires_in":1e400}"#,
             br#"{"access_token":"t","access_token":"u"}"#,
             br#"{"access_token":"t","token_type":"mac"}"#,
+            br#"{"access_token":"t\r\nX: y"}"#,
+            br#"{"access_token":"t u"}"#,
+            "{\"access_token\":\"t\u{fc}\"}".as_bytes(),
         ] {
             let error = TokenResponse::parse(body).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::MalformedResponse, "{body:?}");

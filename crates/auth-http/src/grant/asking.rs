@@ -130,7 +130,7 @@ mod tests {
         ]);
         let error =
             asking(&http).ask(&TokenForm::client_credentials(), &Attempt::new(None)).await.unwrap_err();
-        assert_eq!((error.kind(), error.retry()), (ErrorKind::Refused, Retry::Backoff));
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Refused, Retry::Never));
         assert!(!error.is_in_doubt(), "the refresh token is not consumed by a missing nonce");
         assert_eq!(http.count(), 2);
 

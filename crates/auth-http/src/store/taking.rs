@@ -184,7 +184,7 @@ mod tests {
                 fs::write(&path, text).unwrap();
                 fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
             };
-            plant("damaged");
+            plant("{\"version\":1,damaged");
             replace(&store, &timer, login("new")).await.unwrap();
             assert_eq!(store.load().await.unwrap(), Some(Record { revision: 1, ..login("new") }));
             assert!(folder.path().join("tokens.json.unreadable-1").exists());

@@ -93,8 +93,7 @@ struct Wire {
 
 impl DeviceLogin {
     fn of(wire: Wire) -> Option<Self> {
-        let shown = |text: &String| !text.is_empty() && !text.chars().any(char::is_control);
-        if wire.device_code.is_empty() || !shown(&wire.user_code) || !is_page(&wire.verification_uri) {
+        if wire.device_code.is_empty() || !is_typed(&wire.user_code) || !is_page(&wire.verification_uri) {
             return None;
         }
         Some(Self {
@@ -126,6 +125,15 @@ impl fmt::Debug for DeviceLogin {
             .field("interval", interval)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a person can type it from what is shown: letters and digits with what stands between them, and not many
+/// (RFC 8628 §6.1 advises eight or so).
+fn is_typed(code: &str) -> bool {
+    let between = |character| matches!(character, '-' | ' ' | '.' | '_');
+    (1..=64).contains(&code.len())
+        && code.chars().any(char::is_alphanumeric)
+        && code.chars().all(|character| character.is_alphanumeric() || between(character))
 }
 
 /// Whether a person can be sent there: a web page, whose URL shows nothing but itself.
@@ -208,6 +216,11 @@ mod tests {
             ["", "{}", "<html>", r#"{"device_code":"","user_code":"u","verification_uri":"https://a/"}"#]
         {
             assert_eq!(read(body).unwrap_err().kind(), ErrorKind::MalformedResponse, "{body}");
+        }
+        for code in ["", "-", "AB\\u202eCD", "A\\nB", &"A".repeat(65)] {
+            let body =
+                format!(r#"{{"device_code":"d","user_code":"{code}","verification_uri":"https://a/"}}"#);
+            assert_eq!(read(&body).unwrap_err().kind(), ErrorKind::MalformedResponse, "{code:?}");
         }
         let text = r#"{"device_code":"canary","user_code":"u\n\u001b","verification_uri":"https://a/"}"#;
         assert!(!format!("{:?}", read(text).unwrap_err()).contains("canary"));

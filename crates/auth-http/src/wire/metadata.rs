@@ -3,7 +3,7 @@
 use auth_core::{Error, ErrorKind};
 use bytes::Bytes;
 use http::header::ACCEPT;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use serde::Deserialize;
 
 use super::ConfigError;
@@ -73,6 +73,10 @@ impl Issuer {
     /// As for a token endpoint; [`MalformedResponse`](ErrorKind::MalformedResponse) when it is too large, or no metadata;
     /// [`Refused`](ErrorKind::Refused) when it is of another issuer (RFC 8414 §3.3), or an endpoint is not encrypted.
     pub fn read(&self, response: &Response<Bytes>) -> Result<ServerMetadata, Error> {
+        if response.status() == StatusCode::NOT_FOUND {
+            let text = "the issuer publishes no metadata; check it to the letter, or configure its endpoints instead";
+            return Err(Error::new(ErrorKind::Refused, text).with_code(404));
+        }
         if !response.status().is_success() {
             return Err(failure("the issuer", response));
         }

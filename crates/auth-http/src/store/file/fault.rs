@@ -33,6 +33,14 @@ pub(super) fn unreadable(path: &Path, invalid: InvalidRecord) -> Error {
     .with_source(invalid)
 }
 
+/// Something else of somebody's.
+pub(super) fn no_store(path: &Path) -> Error {
+    misconfigured(format!(
+        "{} holds something else than tokens, and is left as it is; give the tokens a path of their own",
+        path.display()
+    ))
+}
+
 /// A record that could not be read, and was moved out of the way.
 pub(super) fn moved_aside(path: &Path, aside: &Path, invalid: InvalidRecord) -> Error {
     let message = format!(

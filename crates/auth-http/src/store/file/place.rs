@@ -9,7 +9,7 @@ use auth_core::renewal::{InvalidRecord, Record};
 use auth_core::{Error, ErrorKind};
 use zeroize::Zeroizing;
 
-use super::fault::{failed, misconfigured, moved_aside, refuse_if_shared, unreadable};
+use super::fault::{failed, misconfigured, moved_aside, no_store, refuse_if_shared, unreadable};
 use crate::store::Disk;
 
 /// The paths of one record. What it does blocks.
@@ -149,7 +149,15 @@ impl Place {
     /// What lies where the record belongs: it, nothing, or something else.
     fn find(&self) -> Result<Result<Option<Record>, InvalidRecord>, Error> {
         match self.disk.open(&self.record) {
-            Ok(file) => Ok(Record::parse(&self.read(&file)?).map(Some)),
+            Ok(file) => {
+                let text = self.read(&file)?;
+                match Record::parse(&text) {
+                    Err(InvalidRecord::Malformed { .. } | InvalidRecord::TooLarge) if is_foreign(&text) => {
+                        Err(no_store(&self.record))
+                    }
+                    parsed => Ok(parsed.map(Some)),
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Ok(None)),
             Err(error) => Err(failed("open", &self.record, error)),
         }
@@ -175,6 +183,13 @@ impl Place {
         name.push(suffix);
         self.directory.join(name)
     }
+}
+
+/// Whether somebody's text was never a record: a path that was mistyped, say. What a disk damages has zeros in it, or ends
+/// before its time.
+fn is_foreign(text: &[u8]) -> bool {
+    let text = std::str::from_utf8(text).ok().filter(|text| !text.contains('\0'));
+    text.is_some_and(|text| !text.trim().is_empty() && !text.trim_start().starts_with("{\"version\":"))
 }
 
 fn is_absent(error: &io::Error) -> bool {

@@ -138,11 +138,27 @@ fn an_unreadable_record_is_moved_aside_under_the_lock_only() {
 #[test]
 fn a_save_keeps_what_it_cannot_read() {
     let (folder, path) = place();
-    plant(&path, "notes of a person");
+    plant(&path, r#"{"version":1,"torn"#);
     save(&path, 1);
     assert_eq!(load(&path).unwrap(), Some(record(1)));
     let aside = folder.path().join("tokens.json.unreadable-1");
-    assert_eq!(fs::read_to_string(aside).unwrap(), "notes of a person");
+    assert_eq!(fs::read_to_string(aside).unwrap(), r#"{"version":1,"torn"#);
+}
+
+/// A path that was mistyped: the file is somebody's, and none of ours.
+#[test]
+fn what_was_never_a_store_is_left_as_it_is() {
+    for text in ["notes of a person", "-----BEGIN PRIVATE KEY-----\n", r#"{"name":"settings"}"#, "[]"] {
+        let (folder, path) = place();
+        plant(&path, text);
+        let words = ["tokens.json holds something else than tokens", "a path of their own"];
+        assert_refused(load(&path), ErrorKind::Misconfigured, &words);
+        let mut held = locked(&path);
+        assert_refused(wait(held.load()), ErrorKind::Misconfigured, &words);
+        assert_refused(wait(held.save(&record(1))), ErrorKind::Misconfigured, &words);
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(names(&folder), ["tokens.json", "tokens.json.lock"]);
+    }
 }
 
 #[test]

@@ -284,13 +284,17 @@ fn a_crash_while_moving_aside_loses_nothing() {
     for loss in LOSSES {
         for steps in 0..=3 {
             let (folder, path) = place();
-            plant(&path, "damaged");
+            plant(&path, r#"{"version":1,damaged"#);
             let disk = FaultyDisk::stops_after(steps, loss);
             assert!(wait(locked_on(&path, &disk).load()).is_err());
             assert_eq!(disk.has_failed(), steps < 3);
             let aside = folder.path().join("tokens.json.unreadable-1");
             let found = [path, aside].map(|path| fs::read_to_string(path).ok());
-            assert_eq!(found.iter().flatten().collect::<Vec<_>>(), ["damaged"], "step {steps}, {loss:?}");
+            assert_eq!(
+                found.iter().flatten().collect::<Vec<_>>(),
+                [r#"{"version":1,damaged"#],
+                "step {steps}, {loss:?}"
+            );
         }
     }
 }
