@@ -30,7 +30,7 @@ pub(crate) fn serves(path: &str) -> bool {
 impl AblyEndpoint {
     /// `None` where no key is configured.
     pub(crate) fn new(config: &Config, now: Now) -> Option<Self> {
-        let mut records = Records::new();
+        let mut records = Records::new(rand::random());
         for key in &config.ably_keys {
             records.serve(key.clone());
         }

@@ -132,8 +132,8 @@ impl Config {
     }
 
     /// How often tokens may be asked for under one Ably key: a hundred a second by default, two hundred at once. All
-    /// clients of an application share its key; at the default rate, the nonces of a key can't fill the room that there
-    /// is for them.
+    /// clients of an application share its key. Up to 273 a second, the nonces of a key can't fill the room that there is
+    /// for them; what is signed beyond that is refused once they have.
     #[must_use]
     pub fn with_ably_rate_limit(self, rate_limit: RateLimit) -> Self {
         Self { ably_rate_limit: rate_limit, ..self }

@@ -55,7 +55,7 @@ pub fn caller_of_key(records: &Records, key: &ApiKey) -> Result<Caller, Refusal>
 /// As [`authenticate`].
 pub fn caller_of_token(records: &Records, now: Now, token: &Secret) -> Result<Caller, Refusal> {
     if let Some((record, issued)) = records.token(token) {
-        return of_issued(record, issued, token, now);
+        return of_issued(record, &issued, token, now);
     }
     let text = token.expose();
     if looks_like_jwt(text) {
@@ -76,15 +76,16 @@ pub fn caller_of_token(records: &Records, now: Now, token: &Secret) -> Result<Ca
 }
 
 fn of_issued(record: &KeyRecord, issued: &IssuedToken, token: &Secret, now: Now) -> Result<Caller, Refusal> {
-    if issued.expiry.passed(now) {
+    if issued.expiry().passed(now) {
         return Err(expired());
     }
+    let capability = issued.capability.as_ref().unwrap_or(&record.served.capability);
     let about = About {
         token: token.expose(),
-        issued: issued.issued,
+        issued: issued.issued.wall,
         client_id: issued.client_id.as_ref(),
         revocation_key: None,
-        capability: &issued.capability,
+        capability,
     };
     if record.revocations.concern(now, &about) {
         return Err(revoked());
@@ -92,8 +93,8 @@ fn of_issued(record: &KeyRecord, issued: &IssuedToken, token: &Secret, now: Now)
     Ok(Caller {
         key_name: record.served.name().to_owned(),
         client_id: issued.client_id.clone(),
-        capability: issued.capability.clone(),
-        expires: Some(issued.expires),
+        capability: capability.clone(),
+        expires: Some(issued.expires()),
     })
 }
 
@@ -142,14 +143,14 @@ fn of_embedded(
     let unknown =
         || Refusal::new(code::TOKEN_UNKNOWN, "the token inside the JWT is not known; get a new one");
     let (record, issued) = records.token(inner).ok_or_else(unknown)?;
-    if outer_expires > issued.expires {
+    if outer_expires > issued.expires() {
         let text = "the JWT must not expire later than the token inside it";
         return Err(Refusal::new(ErrorCode::INVALID_JWT, text));
     }
     if outer_expires <= now.wall {
         return Err(expired());
     }
-    Ok(Caller { expires: Some(outer_expires), ..of_issued(record, issued, inner, now)? })
+    Ok(Caller { expires: Some(outer_expires), ..of_issued(record, &issued, inner, now)? })
 }
 
 /// The token inside a JWT, and when the JWT expires; `None` for a JWT that stands for itself.

@@ -15,7 +15,7 @@
 //! use http::Request;
 //!
 //! let now = Now { wall: Timestamp::from_millis(1_700_000_000_000), mono: Moment::ORIGIN };
-//! let mut records = Records::new();
+//! let mut records = Records::new([1; 32]);
 //! records.serve(ServedKey::new(ApiKey::parse("appid1.keyid1:SecretSecretSecret")?));
 //! let request = Request::get("/time").body(Bytes::new())?;
 //! let reply = respond(&mut records, now, [7; 32], &request, |_| Ok(())).unwrap();

@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use auth_core::Secret;
 use auth_core::ably::{ErrorCode, TokenClientId, TokenDetails, TokenRequest, TokenRequestRefused};
 use auth_core::capability::Capability;
 use auth_core::time::Now;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::{Map, Value};
 
 use super::authenticate::granted;
 use super::credentials::{Credentials, wrong};
-use super::records::{IssuedToken, KeyRecord, NonceRefused, app_of, hash};
+use super::records::{IssuedToken, KeyRecord, NonceRefused, Seal, app_of};
 use super::{Records, Refusal, body};
 
 /// The lifetime of a token whose request names none, as at Ably.
@@ -22,6 +19,9 @@ const USUAL: Duration = Duration::from_secs(3_600);
 
 /// The longest lifetime of a token that can be revoked, as at Ably.
 pub(super) const LONGEST_REVOCABLE: Duration = Duration::from_secs(3_600);
+
+/// The longest token that is issued, in bytes. Many servers and proxies refuse a longer header.
+const LONGEST_TOKEN: usize = 8 * 1_024;
 
 /// What a request asks for, once it is known to come from the key's owner.
 struct Asked {
@@ -44,6 +44,7 @@ pub(super) fn answer(
     admit: impl FnOnce(&str) -> Result<(), Duration>,
 ) -> Result<TokenDetails, Refusal> {
     body::check(request, &Method::POST)?;
+    let seal = records.seal.clone();
     let record = key_of_path(records, key_name)?;
     // A body that is no object has no MAC either: whoever reads it says so.
     let members: Map<String, Value> = serde_json::from_slice(request.body()).unwrap_or_default();
@@ -67,7 +68,7 @@ pub(super) fn answer(
         admit(key_name).map_err(Refusal::rate_limited)?;
         asked
     };
-    issue(record, now, fresh, asked)
+    issue(record, &seal, now, fresh, asked)
 }
 
 /// The key that the path names.
@@ -146,35 +147,39 @@ fn check_lifetime(record: &KeyRecord, ttl: Option<Duration>) -> Result<(), Refus
     Ok(())
 }
 
-/// Issues the token, whose text is the application's name and 256 random bits.
-fn issue(record: &mut KeyRecord, now: Now, fresh: [u8; 32], asked: Asked) -> Result<TokenDetails, Refusal> {
-    let capability = match &asked.capability {
-        Some(requested) => granted(requested, &record.served.capability)?,
-        None => record.served.capability.clone(),
-    };
-    let lifetime = asked.ttl.unwrap_or(USUAL);
-    let text = format!("{}.{}", app_of(record.served.name()), URL_SAFE_NO_PAD.encode(fresh));
+/// Issues the token, which says itself what it grants, and so can't grant any number of channels one by one.
+fn issue(
+    record: &KeyRecord,
+    seal: &Seal,
+    now: Now,
+    fresh: [u8; 32],
+    asked: Asked,
+) -> Result<TokenDetails, Refusal> {
+    let held = &record.served.capability;
+    let granted = asked.capability.map(|requested| granted(&requested, held)).transpose()?;
     let token = IssuedToken {
-        issued: now.wall,
-        expires: now.wall.saturating_add(lifetime),
-        expiry: now.expiry(lifetime),
+        key_name: record.served.name().to_owned(),
+        serial: record.serial,
+        issued: now,
+        lifetime: asked.ttl.unwrap_or(USUAL),
         client_id: asked.client_id,
-        capability,
+        capability: granted.filter(|granted| granted != held),
     };
-    let mut details = TokenDetails::new(Secret::from(text.as_str()))
-        .with_issued(token.issued)
-        .with_expires(token.expires)
-        .with_capability(&token.capability)
+    let text = seal.seal(&token, fresh);
+    if text.expose().len() > LONGEST_TOKEN {
+        let text =
+            "the token would be longer than 8 KiB; ask for fewer channels, or for patterns such as chat:*";
+        return Err(Refusal::new(ErrorCode::INVALID_PARAMETER, text));
+    }
+    let details = TokenDetails::new(text)
+        .with_issued(now.wall)
+        .with_expires(token.expires())
+        .with_capability(token.capability.as_ref().unwrap_or(held))
         .with_key_name(record.served.name());
-    if let Some(client_id) = &token.client_id {
-        details = details.with_client_id(client_id.clone());
-    }
-    if !record.tokens.insert(now, hash(&text), token) {
-        return Err(Refusal::full(
-            "this key has as many live tokens as can be remembered; wait, or ask for shorter lives",
-        ));
-    }
-    Ok(details)
+    Ok(match token.client_id {
+        Some(client_id) => details.with_client_id(client_id),
+        None => details,
+    })
 }
 
 fn refused(refused: TokenRequestRefused) -> Refusal {

@@ -1,4 +1,5 @@
-//! What a server must remember: its keys, and for each key the tokens issued, the nonces used and the revocations made.
+//! What a server must remember: its keys, and for each key the nonces used and the revocations made. The tokens that it
+//! issues carry what they grant.
 //!
 //! Plain data with `&mut self` methods: no clock, no lock, no I/O. Each key has its own room, so that nobody but its owner
 //! can fill it, and each kind of record is bounded. Where there is no room left, what is new is refused: to forget a nonce
@@ -6,7 +7,7 @@
 
 mod nonces;
 mod revocations;
-mod tokens;
+mod sealed;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(super) use self::nonces::{NonceRefused, Nonces};
 pub(super) use self::revocations::{About, Kind, Revocations};
-pub(super) use self::tokens::{IssuedToken, Tokens};
+pub(super) use self::sealed::{IssuedToken, Seal};
 
 /// A key that is served, and what it may do.
 #[derive(Debug, Clone)]
@@ -56,38 +57,46 @@ impl ServedKey {
 
 /// All records of a server.
 ///
-/// They last as long as this does: a server that starts with none accepts a JWT again that was revoked before.
+/// They last as long as this does: a server that starts with none knows no token that was issued before, and accepts a JWT
+/// again that was revoked.
 ///
-/// They hold at most, for each key, 65,536 nonces, 65,536 tokens whose capabilities have 16 MiB of text together, and 16,384
-/// revocations; all of fixed size but the capabilities.
-#[derive(Default)]
+/// For each key they hold at most 65,536 nonces and 16,384 revocations, all of fixed size and less than 16 MiB together. A
+/// nonce is held for four minutes, so a key may sign 273 token requests a second for as long as it likes. Tokens need no
+/// room, however many live.
 pub struct Records {
     keys: BTreeMap<String, KeyRecord>,
+    pub(super) seal: Seal,
+    /// How many keys were ever served.
+    served: u64,
 }
 
 /// A key with what is remembered about it.
 pub(super) struct KeyRecord {
     pub(super) served: ServedKey,
+    /// No other key that these records ever served has it.
+    pub(super) serial: u64,
     pub(super) nonces: Nonces,
-    pub(super) tokens: Tokens,
     pub(super) revocations: Revocations,
 }
 
 impl Records {
-    /// No key yet: whatever is presented is refused.
+    /// No key yet: whatever is presented is refused. `seal` is what tokens are made with: whoever knows it can make any. It
+    /// must come from a secure random source, anew for each `Records`.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(seal: [u8; 32]) -> Self {
+        Self { keys: BTreeMap::new(), seal: Seal::new(seal), served: 0 }
     }
 
-    /// Serves a key. One of the same name is replaced, and what was remembered about it is forgotten.
+    /// Serves a key. One of the same name is replaced: its tokens are not known any more, and what was remembered about it
+    /// is forgotten.
     pub fn serve(&mut self, served: ServedKey) {
         let record = KeyRecord {
             served,
+            serial: self.served,
             nonces: Nonces::default(),
-            tokens: Tokens::default(),
             revocations: Revocations::default(),
         };
+        self.served += 1;
         self.keys.insert(record.served.name().to_owned(), record);
     }
 
@@ -109,12 +118,11 @@ impl Records {
         self.keys.keys().any(|name| app_of(name) == app)
     }
 
-    /// The token with this text, of whichever key, with its key.
-    pub(super) fn token(&self, token: &Secret) -> Option<(&KeyRecord, &IssuedToken)> {
-        let app = app_of(token.expose());
-        let hash = hash(token.expose());
-        let of_app = self.keys.values().filter(|record| app_of(record.served.name()) == app);
-        of_app.into_iter().find_map(|record| Some((record, record.tokens.find(&hash)?)))
+    /// What the token with this text says, with its key.
+    pub(super) fn token(&self, token: &Secret) -> Option<(&KeyRecord, IssuedToken)> {
+        let issued = self.seal.open(token.expose())?;
+        let record = self.keys.get(&issued.key_name).filter(|record| record.serial == issued.serial)?;
+        Some((record, issued))
     }
 }
 

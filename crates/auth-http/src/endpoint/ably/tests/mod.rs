@@ -41,7 +41,7 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new() -> Self {
-        let mut records = Records::new();
+        let mut records = Records::new([1; 32]);
         let capability = r#"{"chat:*":["publish","subscribe"],"news":["subscribe"]}"#.parse().unwrap();
         records.serve(ServedKey::new(key()).with_capability(capability));
         records.serve(ServedKey::new(revocable_key()).with_revocable_tokens());
