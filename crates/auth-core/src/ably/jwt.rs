@@ -14,6 +14,9 @@ const CLIENT_ID: &str = "x-ably-clientId";
 /// The lifetime of a JWT whose parameters name none: an hour, as with Ably's own tokens.
 const USUAL_TTL: Duration = Duration::from_secs(3_600);
 
+/// How far the clock of whoever mints may be ahead, as with Ably.
+const ISSUER_AHEAD: Duration = Duration::from_secs(60);
+
 /// Mints a JWT that Ably accepts in place of a token: HS256 under the key's secret, the key's name as `kid`, and the claims
 /// `x-ably-capability` and `x-ably-clientId` where the parameters ask for them. Lives an hour unless they say otherwise.
 ///
@@ -62,12 +65,21 @@ pub struct VerifiedJwt {
     pub client_id: Option<TokenClientId>,
     /// What it asks for; `None` for all that its key has.
     pub capability: Option<Capability>,
-    /// When it was issued.
+    /// When it was issued, by the clock of whoever minted it.
     pub issued: Timestamp,
     /// When it expires.
     pub expires: Timestamp,
     /// All its claims.
     pub claims: Verified<Claims>,
+}
+
+impl VerifiedJwt {
+    /// The earliest time at which it may have been issued: the clock that it was minted by may be a minute ahead. What is
+    /// revoked as of a time must be compared with this, or a JWT that is older would escape.
+    #[must_use]
+    pub const fn issued_at_the_earliest(&self) -> Timestamp {
+        Timestamp::from_millis(self.issued.as_millis().saturating_sub(ISSUER_AHEAD.as_millis() as u64))
+    }
 }
 
 /// Verifies an Ably JWT as Ably does: `iat` and `exp` are required, `exp` is exact, and `iat` may be a minute ahead.
@@ -81,7 +93,7 @@ pub fn verify_jwt(key: &ApiKey, token: &str, now: Now) -> Result<VerifiedJwt, Re
         .dangerous()
         .with_any_audience()
         .with_required_issued_at()
-        .with_issuer_ahead(Duration::from_secs(60));
+        .with_issuer_ahead(ISSUER_AHEAD);
     let claims = verifier.verify(token, now)?;
     let held = claims.claims();
     Ok(VerifiedJwt {
@@ -184,7 +196,8 @@ mod tests {
     fn a_clock_a_minute_ahead_is_forgiven_and_a_missing_time_is_not() {
         let issued = |millis| Draft::new().with_lifetime(Timestamp::from_millis(millis), USUAL_TTL);
         let token = jwt_key(&key()).mint(&issued(70_000));
-        assert!(verify_jwt(&key(), token.expose(), at(10_000)).is_ok());
+        let verified = verify_jwt(&key(), token.expose(), at(10_000)).unwrap();
+        assert_eq!(verified.issued_at_the_earliest(), Timestamp::from_millis(10_000));
         assert_eq!(rejection(issued(71_000)), Rejection::IssuedInTheFuture);
         assert_eq!(
             rejection(Draft::new().with_expiry(Timestamp::from_millis(20_000))),

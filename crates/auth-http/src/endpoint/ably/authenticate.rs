@@ -24,6 +24,9 @@ const REVOCATION_KEY: &str = "x-ably-revocation-key";
 /// 40101 without credentials, for a wrong key and for what was never a token; 40142 for a token that has expired, 40141
 /// for one that is revoked, 40143 for one that is not known (any more), 40144 for a JWT that does not verify, 40400 for a
 /// JWT of an unknown application or key, 40102 when the token is not for the client that the request names.
+///
+/// The clock that minted a JWT may be a minute ahead, so one that was issued within the minute after a revocation counts as
+/// older than it: 40141. Tokens that were issued here are compared exactly.
 pub fn authenticate(records: &Records, now: Now, request: &Request<Bytes>) -> Result<Caller, Refusal> {
     let caller = match Credentials::read(request)? {
         Credentials::Key(key) => caller_of_key(records, &key)?,
@@ -121,7 +124,7 @@ fn of_jwt(records: &Records, token: &str, now: Now) -> Result<Caller, Refusal> {
     }
     let about = About {
         token,
-        issued: jwt.issued,
+        issued: jwt.issued_at_the_earliest(),
         client_id: jwt.client_id.as_ref(),
         revocation_key,
         capability: &granted,

@@ -51,6 +51,24 @@ fn rsa17_each_kind_of_target_revokes_its_tokens_and_jwts_alike() {
     }
 }
 
+/// A clock may be a minute ahead, so a JWT that seems to be issued just after a revocation may be older than it.
+#[test]
+fn rsa17e_a_jwt_of_a_clock_that_is_ahead_does_not_escape_a_revocation() {
+    let mut server = Server::new();
+    let jwt_at = |seconds| mint_jwt(&revocable_key(), &alice(), at(seconds));
+    // Minted at 0 s by a clock that is 50 s ahead.
+    let ahead = jwt_at(50);
+    assert!(server.bearer(at(0), &ahead).is_ok());
+    revoke(&mut server, at(1), &target("clientId:alice"));
+    for seconds in [1, 50, 600] {
+        assert_eq!(server.bearer(at(seconds), &ahead), Err((40_141, 401)), "{seconds}");
+    }
+    assert_eq!(server.bearer(at(60), &jwt_at(60)), Err((40_141, 401)), "it may be as old");
+    assert!(server.bearer(at(61), &jwt_at(61)).is_ok(), "it can't be");
+    let token = server.token(at(1), &revocable_key(), &alice());
+    assert!(server.bearer(at(1), token.token()).is_ok(), "our own clock is not ahead of itself");
+}
+
 #[test]
 fn a_revocation_key_finds_the_jwts_that_carry_it() {
     use auth_core::ably::jwt_key;
