@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auth_core::ably::{RevocationTarget, TokenClientId};
 use auth_core::capability::Capability;
-use auth_core::time::{Deadline, Now, Timestamp};
+use auth_core::time::{Deadline, Moment, Now, Timestamp};
 use serde::de::IgnoredAny;
 
 use super::{Hash, hash};
@@ -35,18 +35,28 @@ impl Kind {
 /// The revocations of one key's tokens, by the hash of what they name.
 #[derive(Debug, Default)]
 pub(in super::super) struct Revocations {
-    rules: HashMap<(Kind, Hash), Vec<Rule>>,
-    count: usize,
+    rules: HashMap<Target, Vec<Rule>>,
+    /// What each of them is about, the oldest first.
+    by_age: BTreeMap<u64, Target>,
+    next: u64,
+    /// When the last that names a channel is obsolete: until then, the channels of a token are looked at.
+    channels_until: Option<Obsolete>,
 }
+
+type Target = (Kind, Hash);
 
 /// Refuses what was issued before a time, from another time on.
 #[derive(Debug, Clone, Copy)]
 struct Rule {
+    number: u64,
     issued_before: Timestamp,
     applies: Deadline,
-    /// When every token that it concerns has expired.
-    obsolete: Timestamp,
+    obsolete: Obsolete,
 }
+
+/// When every token that a rule concerns has expired: on both clocks, since a wall clock that jumps may come back.
+#[derive(Debug, Clone, Copy)]
+struct Obsolete(Now);
 
 /// A token, as far as revocations look at it.
 pub(in super::super) struct About<'a> {
@@ -75,31 +85,38 @@ impl Revocations {
         issued_before: Timestamp,
         margin: Duration,
     ) -> bool {
+        self.forget_obsolete(now);
+        let target = (kind, hash(value));
         let issued_before =
             if kind == Kind::Token { Timestamp::from_millis(u64::MAX) } else { issued_before };
         let rule = Rule {
+            number: self.next,
             issued_before,
             applies: now.expiry(margin),
-            obsolete: now.wall.saturating_add(Self::REMEMBERED),
+            obsolete: Obsolete::after(now, Self::REMEMBERED),
         };
-        if self.count >= Self::MOST {
-            self.forget_obsolete(now);
+        let same = self.rules.get(&target).map_or(&[][..], Vec::as_slice);
+        // What concerns no more tokens, and applies no earlier, says nothing that the other does not. Of two that are alike,
+        // the newer is kept: it is obsolete later.
+        if same.iter().any(|old| old.covers(&rule, now) && !rule.covers(old, now)) {
+            return true;
         }
-        let full = self.count >= Self::MOST;
-        let rules = self.rules.entry((kind, hash(value))).or_default();
-        let before = rules.len();
-        // One that concerns no more, and applies no earlier, says nothing that the new one does not.
-        rules.retain(|old| !rule.covers(old, now));
         // As many as before fit in any case.
-        let fits = !full || rules.len() < before;
-        if fits {
-            rules.push(rule);
+        if self.len() >= Self::MOST && !same.iter().any(|old| rule.covers(old, now)) {
+            return false;
         }
-        self.count = self.count + rules.len() - before;
-        if rules.is_empty() {
-            self.rules.remove(&(kind, hash(value)));
+        let rules = self.rules.entry(target).or_default();
+        for old in rules.extract_if(.., |old| rule.covers(old, now)) {
+            self.by_age.remove(&old.number);
         }
-        fits
+        rules.push(rule);
+        self.by_age.insert(rule.number, target);
+        self.next += 1;
+        if kind == Kind::Channel {
+            let until = self.channels_until.map_or(rule.obsolete, |until| until.later(rule.obsolete));
+            self.channels_until = Some(until);
+        }
+        true
     }
 
     /// Whether the token is revoked.
@@ -115,16 +132,47 @@ impl Revocations {
         revoked(Kind::Token, about.token)
             || about.client_id.is_some_and(|client_id| revoked(Kind::ClientId, client_id.as_str()))
             || about.revocation_key.is_some_and(|key| revoked(Kind::RevocationKey, key))
-            || self.rules.keys().any(|(kind, _)| *kind == Kind::Channel)
+            || self.channels_until.is_some_and(|obsolete| !obsolete.passed(now))
                 && resources(about.capability).keys().any(|resource| revoked(Kind::Channel, resource))
     }
 
+    fn len(&self) -> usize {
+        self.by_age.len()
+    }
+
+    /// Forgets the oldest as long as they are obsolete: what each costs, its revocation has paid for.
     fn forget_obsolete(&mut self, now: Now) {
-        self.rules.retain(|_, rules| {
-            rules.retain(|rule| rule.obsolete > now.wall);
-            !rules.is_empty()
-        });
-        self.count = self.rules.values().map(Vec::len).sum();
+        while let Some(oldest) = self.by_age.first_entry() {
+            let (number, target) = (*oldest.key(), *oldest.get());
+            let rules = self.rules.get_mut(&target);
+            let rule = rules.as_ref().and_then(|rules| rules.iter().find(|rule| rule.number == number));
+            if rule.is_some_and(|rule| !rule.obsolete.passed(now)) {
+                return;
+            }
+            oldest.remove();
+            if let Some(rules) = rules {
+                rules.retain(|rule| rule.number != number);
+                if rules.is_empty() {
+                    self.rules.remove(&target);
+                }
+            }
+        }
+    }
+}
+
+impl Obsolete {
+    fn after(now: Now, duration: Duration) -> Self {
+        let mono = Moment::since_origin(now.mono.elapsed().saturating_add(duration));
+        Self(Now { wall: now.wall.saturating_add(duration), mono })
+    }
+
+    /// When both have passed.
+    fn later(self, other: Self) -> Self {
+        Self(Now { wall: self.0.wall.max(other.0.wall), mono: self.0.mono.max(other.0.mono) })
+    }
+
+    fn passed(self, now: Now) -> bool {
+        self.0.wall <= now.wall && self.0.mono <= now.mono
     }
 }
 
@@ -194,8 +242,61 @@ mod tests {
             revocations.concern(at(50), &issued(9, &all)) && !revocations.concern(at(50), &issued(15, &all))
         );
         assert!(revocations.revoke(at(51), (Kind::RevocationKey, "k"), at(51).wall, Duration::ZERO));
-        assert_eq!(revocations.count, 1);
+        assert_eq!(revocations.len(), 1);
         assert!(revocations.concern(at(51), &issued(50, &all)));
+    }
+
+    #[test]
+    fn the_obsolete_is_forgotten_as_time_goes_and_by_both_clocks() {
+        let (mut revocations, all) = (Revocations::default(), Capability::all());
+        let revoke = |revocations: &mut Revocations, now: Now, target: (Kind, &str)| {
+            assert!(revocations.revoke(now, target, now.wall, Duration::ZERO));
+        };
+        for seconds in 10..20 {
+            revoke(&mut revocations, at(seconds), (Kind::ClientId, &seconds.to_string()));
+        }
+        revoke(&mut revocations, at(20), (Kind::RevocationKey, "k"));
+        // A wall clock that jumps ahead, and may be set back, makes nothing obsolete.
+        revoke(&mut revocations, Now { mono: at(21).mono, ..at(90_000) }, (Kind::ClientId, "a"));
+        assert_eq!(revocations.len(), 12);
+        revoke(&mut revocations, at(7_215), (Kind::ClientId, "b"));
+        assert_eq!(revocations.len(), 7, "those until 15 s are obsolete");
+        assert!(revocations.concern(at(7_215), &issued(5, &all)));
+        // What is renewed is remembered from then on.
+        revoke(&mut revocations, at(7_216), (Kind::RevocationKey, "k"));
+        revoke(&mut revocations, at(14_415), (Kind::ClientId, "c"));
+        assert!(revocations.concern(at(14_415), &issued(7_215, &all)));
+    }
+
+    #[test]
+    fn once_no_channel_is_revoked_any_more_the_channels_of_a_token_are_not_looked_at() {
+        let (mut revocations, all) = (Revocations::default(), Capability::all());
+        let looked_at = |revocations: &Revocations, seconds| {
+            revocations.channels_until.is_some_and(|until| !until.passed(at(seconds)))
+        };
+        assert!(revocations.revoke(at(10), (Kind::Channel, "[*]*"), at(10).wall, Duration::ZERO));
+        assert!(looked_at(&revocations, 10) && revocations.concern(at(10), &issued(9, &all)));
+        assert!(revocations.revoke(at(20), (Kind::ClientId, "a"), at(20).wall, Duration::ZERO));
+        assert!(looked_at(&revocations, 7_209) && !looked_at(&revocations, 7_210));
+        // A clock that is set back shortens nothing.
+        let set_back = Now { wall: at(0).wall, ..at(30) };
+        assert!(revocations.revoke(set_back, (Kind::Channel, "b"), set_back.wall, Duration::ZERO));
+        assert!(revocations.concern(Now { wall: at(7_209).wall, ..at(7_231) }, &issued(9, &all)));
+    }
+
+    #[test]
+    fn repeating_a_revocation_takes_no_room() {
+        let mut revocations = Revocations::default();
+        let mut revoke = |seconds, before, margin| {
+            let margin = Duration::from_secs(margin);
+            assert!(revocations.revoke(at(seconds), (Kind::ClientId, "a"), at(before).wall, margin));
+            revocations.len()
+        };
+        assert_eq!(revoke(10, 10, 0), 1);
+        assert_eq!(revoke(11, 5, 0), 1, "the one before says more");
+        assert_eq!(revoke(12, 12, 30), 2, "it is not in force yet");
+        assert_eq!(revoke(12, 11, 30), 2);
+        assert_eq!(revoke(13, 13, 0), 1);
     }
 
     #[test]
@@ -211,8 +312,8 @@ mod tests {
         assert!(!revoke(&mut revocations, 11, "new"));
         assert!(revoke(&mut revocations, 11, "k"), "what is there already is renewed");
         assert!(revocations.concern(at(11), &issued(10, &all)));
-        assert_eq!((revocations.count, revocations.rules.len()), (Revocations::MOST, Revocations::MOST));
+        assert_eq!((revocations.len(), revocations.rules.len()), (Revocations::MOST, Revocations::MOST));
         assert!(revoke(&mut revocations, 7_210, "new"), "all but one are obsolete");
-        assert_eq!(revocations.count, 2);
+        assert_eq!(revocations.len(), 2);
     }
 }
