@@ -57,7 +57,8 @@ pub(super) fn answer(
         let token_request = TokenRequest::parse(request.body()).map_err(refused)?;
         let verified = token_request.verify(&record.served.key, now).map_err(refused)?;
         check_lifetime(record, verified.ttl)?;
-        record.nonces.check(now, verified.timestamp, &verified.nonce).map_err(nonce_refused)?;
+        record.nonces.forget_old(now);
+        record.nonces.check(verified.timestamp, &verified.nonce).map_err(nonce_refused)?;
         admit(key_name).map_err(Refusal::rate_limited)?;
         record.nonces.consume(now, verified.timestamp, &verified.nonce).map_err(nonce_refused)?;
         Asked { ttl: verified.ttl, capability: verified.capability, client_id: verified.client_id }

@@ -36,19 +36,18 @@ impl Nonces {
 
     const REMEMBERED: Duration = TokenRequest::WINDOW.saturating_mul(2);
 
-    /// Says whether a nonce, whose timestamp is current, can be used.
-    pub(in super::super) fn check(
-        &mut self,
-        now: Now,
-        timestamp: Timestamp,
-        nonce: &Nonce,
-    ) -> Result<(), NonceRefused> {
+    /// Forgets what can't come back.
+    pub(in super::super) fn forget_old(&mut self, now: Now) {
         let oldest = now.wall.as_millis().saturating_sub(Self::REMEMBERED.as_millis() as u64);
         while self.used.first().is_some_and(|(timestamp, _)| timestamp.as_millis() < oldest)
             && let Some((forgotten, _)) = self.used.pop_first()
         {
             self.floor = Some(forgotten.saturating_add(Duration::from_millis(1)));
         }
+    }
+
+    /// Whether a nonce, whose timestamp is current, can be used.
+    pub(in super::super) fn check(&self, timestamp: Timestamp, nonce: &Nonce) -> Result<(), NonceRefused> {
         if self.floor.is_some_and(|floor| timestamp < floor) {
             Err(NonceRefused::Forgotten)
         } else if self.used.contains(&(timestamp, hash(nonce.as_str()))) {
@@ -60,14 +59,15 @@ impl Nonces {
         }
     }
 
-    /// Uses it.
+    /// Uses one that can be used.
     pub(in super::super) fn consume(
         &mut self,
         now: Now,
         timestamp: Timestamp,
         nonce: &Nonce,
     ) -> Result<(), NonceRefused> {
-        self.check(now, timestamp, nonce)?;
+        self.forget_old(now);
+        self.check(timestamp, nonce)?;
         self.used.insert((timestamp, hash(nonce.as_str())));
         Ok(())
     }

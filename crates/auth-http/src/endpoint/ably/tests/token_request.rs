@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::records::Nonces;
 use super::super::request_token::LONGEST_REVOCABLE;
 use super::*;
 
@@ -206,6 +207,23 @@ fn a_rate_limited_request_may_be_sent_again_after_the_wait() {
         ((429, 42_910), &"2".parse().unwrap())
     );
     assert_eq!(server.send(at(2), &request).status(), 201);
+}
+
+#[test]
+fn a_request_that_finds_no_room_for_its_nonce_is_not_counted() {
+    let mut server = Server::new();
+    let record = server.records.key_mut(key().name()).unwrap();
+    for number in 0..Nonces::MOST {
+        let nonce = Nonce::new(format!("{number:016}")).unwrap();
+        assert_eq!(record.nonces.consume(at(0), at(0).wall, &nonce), Ok(()));
+    }
+    let request = signed(&key(), &TokenParams::new(), at(120));
+    let full = respond(&mut server.records, at(120), [0; 32], &request, |_| unreachable!("not counted"));
+    assert_eq!(error(&full.unwrap()), (503, 50_004));
+    let later = server.send(at(240), &request);
+    assert_eq!(error(&later), (503, 50_004), "those of 0 s are remembered for four minutes");
+    let request = signed(&key(), &TokenParams::new(), at(241));
+    assert_eq!(server.send(at(241), &request).status(), 201);
 }
 
 #[test]
