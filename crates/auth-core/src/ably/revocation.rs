@@ -1,6 +1,6 @@
 //! Revoking tokens (RSA17): what is to be revoked, and what came of each.
 
-use alloc::borrow::{Cow, ToOwned as _};
+use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::number::Integer;
 use super::{ClientId, ErrorCode, ErrorInfo};
-use crate::json::from_object;
+use crate::json::{WireSecret, from_object};
 use crate::time::Timestamp;
 use crate::{Error, ErrorKind, Secret};
 
@@ -122,8 +122,8 @@ pub struct RevocationRequest {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WireRequest<'a> {
-    targets: Vec<Cow<'a, str>>,
+struct WireRequest {
+    targets: Vec<WireSecret>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issued_before: Option<Integer>,
     // The specification includes it where it is supplied (RSA17f); absent means false everywhere.
@@ -159,7 +159,7 @@ impl RevocationRequest {
     ///
     /// Code 40000 when it is no such object, 40003 when it names no target or too many, or `issuedBefore` is no time.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        let wire: WireRequest<'_> = from_object(json)
+        let wire: WireRequest = from_object(json)
             .map_err(|_| ErrorCode::BAD_REQUEST.error("a revocation is a JSON object with targets"))?;
         if wire.targets.is_empty() || wire.targets.len() > Self::MOST_TARGETS {
             return Err(ErrorCode::INVALID_PARAMETER.error("a revocation names 1 to 100 targets"));
@@ -172,7 +172,7 @@ impl RevocationRequest {
             targets: wire
                 .targets
                 .iter()
-                .map(|text| RevocationTarget::parse(text))
+                .map(|WireSecret(text)| RevocationTarget::parse(text.expose()))
                 .collect::<Result<_, _>>()?,
             issued_before: issued_before.map(Timestamp::from_millis),
             allow_reauth_margin: wire.allow_reauth_margin,
@@ -182,9 +182,8 @@ impl RevocationRequest {
     /// The body to send. It holds tokens where they are targets.
     #[must_use]
     pub fn to_json(&self) -> Secret {
-        let texts: Vec<_> = self.targets.iter().map(RevocationTarget::to_text).collect();
         let wire = WireRequest {
-            targets: texts.iter().map(|text| Cow::Borrowed(text.expose())).collect(),
+            targets: self.targets.iter().map(|target| WireSecret(target.to_text())).collect(),
             issued_before: self
                 .issued_before
                 .map(|time| Integer(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))),
@@ -225,19 +224,19 @@ pub struct TargetRefused {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WireResult<'a> {
+struct WireResult {
     // What the counts say, the results say too: they are written for others, and not read.
     #[serde(default)]
     success_count: usize,
     #[serde(default)]
     failure_count: usize,
-    results: Vec<WireTarget<'a>>,
+    results: Vec<WireTarget>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WireTarget<'a> {
-    target: Cow<'a, str>,
+struct WireTarget {
+    target: WireSecret,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issued_before: Option<Integer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -269,14 +268,14 @@ impl RevocationResult {
             || Error::new(ErrorKind::MalformedResponse, "the answer to the revocation can't be read");
         let results = match json.trim_ascii_start().first() {
             Some(b'[') => serde_json::from_slice(json).map_err(|_| malformed())?,
-            _ => from_object::<WireResult<'_>>(json).map_err(|_| malformed())?.results,
+            _ => from_object::<WireResult>(json).map_err(|_| malformed())?.results,
         };
         let time = |member: Option<Integer>| {
             let millis = member.and_then(|Integer(millis)| u64::try_from(millis).ok());
             millis.map(Timestamp::from_millis).ok_or_else(malformed)
         };
-        let results = results.into_iter().map(|result: WireTarget<'_>| {
-            let target = RevocationTarget::parse(&result.target).map_err(|_| malformed())?;
+        let results = results.into_iter().map(|result: WireTarget| {
+            let target = RevocationTarget::parse(result.target.0.expose()).map_err(|_| malformed())?;
             Ok(match result.error {
                 Some(error) => Err(TargetRefused { target, error: error.into() }),
                 None => Ok(TargetRevoked {
@@ -292,23 +291,20 @@ impl RevocationResult {
     /// The body of the reply. It holds tokens where they were targets.
     #[must_use]
     pub fn to_json(&self) -> Secret {
-        let texts: Vec<_> = self
-            .results
-            .iter()
-            .map(|result| match result {
-                Ok(revoked) => revoked.target.to_text(),
-                Err(refused) => refused.target.to_text(),
-            })
-            .collect();
         let time = |time: Timestamp| Integer(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
-        let results = texts.iter().zip(&self.results).map(|(text, result)| {
-            let revoked = result.as_ref().ok();
-            WireTarget {
-                target: Cow::Borrowed(text.expose()),
-                issued_before: revoked.map(|revoked| time(revoked.issued_before)),
-                applies_at: revoked.map(|revoked| time(revoked.applies_at)),
-                error: result.as_ref().err().map(|refused| (&refused.error).into()),
-            }
+        let results = self.results.iter().map(|result| match result {
+            Ok(TargetRevoked { target, issued_before, applies_at }) => WireTarget {
+                target: WireSecret(target.to_text()),
+                issued_before: Some(time(*issued_before)),
+                applies_at: Some(time(*applies_at)),
+                error: None,
+            },
+            Err(TargetRefused { target, error }) => WireTarget {
+                target: WireSecret(target.to_text()),
+                issued_before: None,
+                applies_at: None,
+                error: Some(error.into()),
+            },
         });
         let wire = WireResult {
             success_count: self.success_count(),
@@ -379,6 +375,19 @@ mod tests {
         assert_eq!(result.to_json().expose(), text);
         let (_, array) = text.strip_suffix('}').unwrap().split_once("\"results\":").unwrap();
         assert_eq!(RevocationResult::parse(array.as_bytes()).unwrap(), result, "the older form");
+    }
+
+    /// What was parsed is a [`Secret`], and so wiped, before anything can go wrong.
+    #[test]
+    fn a_token_among_the_targets_is_a_secret_from_the_start() {
+        let text = br#"{"targets":["token:can\u0061ry"],"results":[{"target":"token:canary"}]}"#;
+        let request: WireRequest = from_object(text).unwrap();
+        let result: WireResult = from_object(text).unwrap();
+        for WireSecret(target) in [&request.targets[0], &result.results[0].target] {
+            let target: &Secret = target;
+            assert_eq!(target.expose(), "token:canary");
+        }
+        assert!(RevocationResult::parse(text).is_err(), "it does not say when it applies");
     }
 
     #[test]

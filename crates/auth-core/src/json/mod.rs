@@ -1,5 +1,6 @@
 //! Reading JSON: serde for models, and a strict reader for what must not be read in two ways.
 
+mod secret;
 pub(crate) mod strict;
 
 use core::fmt;
@@ -8,6 +9,8 @@ use core::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+
+pub(crate) use self::secret::WireSecret;
 
 /// Reads `T` from a text that must be a JSON object.
 ///

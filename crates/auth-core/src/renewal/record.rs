@@ -5,12 +5,12 @@ use alloc::string::{String, ToString as _};
 use core::fmt;
 use core::time::Duration;
 
-use serde::de::{Error as _, Visitor};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use sha2::{Digest as _, Sha256};
 
 use crate::Secret;
-use crate::json::{Object, from_object};
+use crate::json::{Object, WireSecret, from_object};
 use crate::scope::Scopes;
 use crate::time::{Now, Timestamp};
 
@@ -229,29 +229,6 @@ struct WireToken {
     expires_ms: u64,
     #[serde(default, deserialize_with = "space_delimited")]
     scope: Option<Scopes>,
-}
-
-/// A string that is a secret from the start, and so is wiped even when the text turns out to be no record.
-struct WireSecret(Secret);
-
-impl<'de> Deserialize<'de> for WireSecret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(SecretVisitor).map(Self)
-    }
-}
-
-struct SecretVisitor;
-
-impl Visitor<'_> for SecretVisitor {
-    type Value = Secret;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a string")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Secret, E> {
-        Ok(Secret::from(text))
-    }
 }
 
 fn space_delimited<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Scopes>, D::Error> {
