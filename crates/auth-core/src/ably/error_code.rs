@@ -235,7 +235,7 @@ mod tests {
         }
     }
 
-    /// `ably.md` §4, by what a client does.
+    /// The numbers that the services and libraries of Ably send, by what a client does.
     #[test]
     fn every_number_of_the_catalogue_has_the_action_that_it_names() {
         use Action::{FailChannel, FixCaller, GiveUp, Nothing, RenewToken, RetryLater, SignAgain};

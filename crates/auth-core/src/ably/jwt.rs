@@ -149,7 +149,7 @@ mod tests {
     use crate::ably::ClientId;
     use crate::time::Moment;
 
-    /// `ably.md` §1.10: accepted by the library of another author.
+    /// A JWT that a library of another author accepts.
     const VECTOR: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiIsImtpZCI6ImFwcGlkMS5rZXlpZDEifQ.eyJpYXQiOjE3MDAwMDAwMDAsImV4cCI6MTcwMDAwMzYwMCwieC1hYmx5LWNhcGFiaWxpdHkiOiJ7XCIqXCI6W1wiKlwiXX0iLCJ4LWFibHktY2xpZW50SWQiOiJhbGljZSJ9.Vx0L_O05HT5NspIRKI7RGQ5ACZgRuT_SUGUrBB0vhfc";
 
     fn key() -> ApiKey {

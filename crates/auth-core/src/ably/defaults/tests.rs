@@ -1,4 +1,4 @@
-//! Replace, never merge: the calls that were tried on the real ably-js (`ably.md` §1.13), row by row.
+//! Replace, never merge (RSA10j): the calls that were tried on the real ably-js, row by row.
 
 use alloc::sync::Arc;
 use core::time::Duration;

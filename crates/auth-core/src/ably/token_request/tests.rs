@@ -48,7 +48,7 @@ fn refusal(changes: Value) -> TokenRequestRefused {
     signed_json(changes).verify(&key(), at(SIGNED_AT)).unwrap_err()
 }
 
-/// `ably.md` §1.2: each made by ably-js and computed again by a script of our own.
+/// RSA9g: each made by ably-js and computed again by a script of our own.
 #[test]
 fn rsa9g_the_macs_are_those_of_ably_js() {
     let capability = |text: &str| TokenParams::new().with_capability(text.parse().unwrap());

@@ -109,7 +109,7 @@ mod tests {
         }
     }
 
-    /// `ably.md` §5.3: each row of credential and declared clientId.
+    /// RSA15a, RSA15b, RSA15c: each credential with each declared clientId.
     #[test]
     fn a_declared_client_id_must_be_one_that_the_credentials_are_good_for() {
         let declared = |token: Option<&str>, declared: Option<&str>| {
@@ -131,7 +131,7 @@ mod tests {
         }
     }
 
-    /// `ably.md` §5.9: whom a message is from.
+    /// RSL1m1 to RSL1m4: each sender with each clientId that a message may name.
     #[test]
     fn a_message_is_from_a_client_that_its_sender_may_speak_for() {
         for (sender, named, expected) in [

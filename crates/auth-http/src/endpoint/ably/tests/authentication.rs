@@ -55,7 +55,7 @@ fn a_token_is_read_raw_and_from_base64_with_and_without_padding() {
     }
 }
 
-/// `ably.md` §4: the rows that a token can run into.
+/// Ably's numbers, as far as a token can run into them.
 #[test]
 fn each_problem_of_a_token_has_its_status_and_number() {
     let server = Server::new();

@@ -1,4 +1,4 @@
-//! The endpoint as a client sees it: each row of the tables of Ably's wire facts is a case.
+//! The endpoint as a client sees it: each case by its request, the status and the number that Ably answers.
 
 mod authentication;
 mod revocation;

@@ -105,7 +105,7 @@ fn two_tokens_are_never_the_same() {
     assert_ne!(one.token(), two.token());
 }
 
-/// `ably.md` §1.5: each row of the table, and the order of the checks.
+/// Each number that Ably answers with, and the order of the checks.
 #[test]
 fn each_problem_of_a_signed_request_has_its_status_and_number() {
     let with = |name: &str, value: Value| {
