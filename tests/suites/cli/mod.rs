@@ -80,6 +80,7 @@ impl Desk {
                 issued,
                 expires: issued.saturating_add(Duration::from_secs(3_600)),
                 scope: None,
+                details: None,
             }),
             ..Record::default()
         };

@@ -27,6 +27,7 @@ pub struct TokenDetails {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire<'a> {
+    #[serde(default, skip_serializing_if = "str::is_empty")]
     token: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issued: Option<Integer>,
@@ -84,12 +85,25 @@ impl TokenDetails {
     ///
     /// [`ErrorKind::MalformedResponse`] when it is no object with a `token`; nothing of the text is repeated.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        let malformed = |text: &'static str| Error::new(ErrorKind::MalformedResponse, text);
+        let details = Self::read(json)?;
+        if details.token.is_empty() {
+            return Err(malformed("there is no token in the answer, or an empty one"));
+        }
+        Ok(details)
+    }
+
+    /// Reads what [`to_json_without_token`](Self::to_json_without_token) wrote of this token.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::MalformedResponse`] when it wrote something else.
+    pub fn parse_of(token: Secret, json: &str) -> Result<Self, Error> {
+        Self::read(json.as_bytes()).map(|details| Self { token, ..details })
+    }
+
+    fn read(json: &[u8]) -> Result<Self, Error> {
         let wire: Wire<'_> = from_object(json)
             .map_err(|_| malformed("the answer is no TokenDetails: a JSON object with a token"))?;
-        if wire.token.is_empty() {
-            return Err(malformed("the token in the answer is empty"));
-        }
         let time = |member: Option<Integer>| {
             let millis = member.map(|Integer(millis)| u64::try_from(millis)).transpose();
             millis
@@ -110,18 +124,28 @@ impl TokenDetails {
     /// The JSON to send or to print, the token in clear.
     #[must_use]
     pub fn to_json(&self) -> Secret {
+        Secret::from(self.written(self.token.expose()))
+    }
+
+    /// The same without the token: what is known about it, to be kept beside it.
+    #[must_use]
+    pub fn to_json_without_token(&self) -> String {
+        self.written("")
+    }
+
+    fn written(&self, token: &str) -> String {
         let time = |time: Option<Timestamp>| {
             time.map(|time| Integer(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
         };
         let wire = Wire {
-            token: Cow::Borrowed(self.token.expose()),
+            token: Cow::Borrowed(token),
             issued: time(self.issued),
             expires: time(self.expires),
             capability: self.capability.as_deref().map(Cow::Borrowed),
             client_id: self.client_id.as_ref().map(|client_id| Cow::Borrowed(client_id.as_str())),
             key_name: self.key_name.as_deref().map(Cow::Borrowed),
         };
-        Secret::from(serde_json::to_string(&wire).unwrap_or_default())
+        serde_json::to_string(&wire).unwrap_or_default()
     }
 
     /// The token itself (TD2).
@@ -177,6 +201,10 @@ impl TokenDetails {
     }
 }
 
+fn malformed(text: &'static str) -> Error {
+    Error::new(ErrorKind::MalformedResponse, text)
+}
+
 #[cfg(test)]
 mod tests {
     use std::format;
@@ -201,6 +229,22 @@ mod tests {
             .with_key_name("appid1.keyid1");
         assert_eq!(details, expected);
         assert_eq!(TokenDetails::parse(expected.to_json().expose().as_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_known_of_a_token_can_be_kept_apart_from_it() {
+        let json =
+            r#"{"issued":1,"expires":2,"capability":"{\"*\":[\"*\"]}","clientId":"alice","keyName":"a.b"}"#;
+        let details = TokenDetails::parse_of(Secret::from("canary"), json).unwrap();
+        assert_eq!(
+            (details.token().expose(), details.expires()),
+            ("canary", Some(Timestamp::from_millis(2)))
+        );
+        assert_eq!(details.to_json_without_token(), json);
+        let bare = TokenDetails::new(Secret::from("canary"));
+        assert_eq!(bare.to_json_without_token(), "{}");
+        assert_eq!(TokenDetails::parse_of(Secret::from("canary"), "{}").unwrap(), bare);
+        assert!(TokenDetails::parse_of(Secret::from("canary"), "[]").is_err());
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub struct TokenResponse {
     pub token_type: TokenType,
     /// What the server's clock said when it answered (the `Date` of an HTTP reply); `None` when it did not say.
     pub server_time: Option<Timestamp>,
+    /// What else the issuer said of the token, in the words of whoever reads the store: kept there and never looked into.
+    /// Ably's are [`TokenDetails`](crate::ably::TokenDetails) without the token.
+    pub details: Option<String>,
 }
 
 impl TokenResponse {
@@ -42,6 +45,7 @@ impl TokenResponse {
             scope: None,
             token_type: TokenType::Bearer,
             server_time: None,
+            details: None,
         }
     }
 
@@ -55,6 +59,12 @@ impl TokenResponse {
     #[must_use]
     pub fn with_refresh_token(self, refresh_token: Secret) -> Self {
         Self { refresh_token: Some(refresh_token), ..self }
+    }
+
+    /// The same response with what else its issuer said.
+    #[must_use]
+    pub fn with_details(self, details: impl Into<String>) -> Self {
+        Self { details: Some(details.into()), ..self }
     }
 
     /// The same response with what the server's clock said.
@@ -111,6 +121,7 @@ impl TokenResponse {
             scope: wire.scope.0,
             token_type: expected,
             server_time: None,
+            details: None,
         })
     }
 }

@@ -110,6 +110,7 @@ impl Renewal {
                 issued: sent.wall,
                 expires: sent.wall.saturating_add(life),
                 scope: response.scope.clone(),
+                details: response.details,
             });
         }
         let renew_after = self.policy.renew_after(life, &mut self.jitter);

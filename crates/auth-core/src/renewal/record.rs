@@ -57,6 +57,8 @@ pub struct StoredToken {
     pub expires: Timestamp,
     /// The scopes that its issuer said it grants.
     pub scope: Option<Scopes>,
+    /// What else its issuer said of it ([`TokenResponse::details`](crate::oauth::TokenResponse::details)).
+    pub details: Option<String>,
 }
 
 impl Record {
@@ -74,6 +76,7 @@ impl Record {
             origin.as_deref(),
             access_token.as_ref().map(|token| token.secret.expose()),
             scope.as_deref(),
+            access_token.as_ref().and_then(|token| token.details.as_deref()),
             credential.as_deref(),
             wanted.as_deref(),
         ]);
@@ -87,7 +90,7 @@ impl Record {
         if let Some(origin) = origin {
             object.text("origin", origin);
         }
-        if let Some(StoredToken { secret, issued, expires, scope: _ }) = access_token {
+        if let Some(StoredToken { secret, issued, expires, scope: _, details }) = access_token {
             object.name("access_token");
             object.open();
             object.text("token", secret.expose());
@@ -95,6 +98,9 @@ impl Record {
             object.number("expires_ms", expires.as_millis());
             if let Some(scope) = &scope {
                 object.text("scope", scope);
+            }
+            if let Some(details) = details {
+                object.text("details", details);
             }
             object.close();
         }
@@ -143,6 +149,7 @@ impl Record {
                 issued: Timestamp::from_millis(token.issued_ms),
                 expires: Timestamp::from_millis(token.expires_ms),
                 scope: token.scope,
+                details: token.details,
             }),
             intent: wire.intent_ms.map(Timestamp::from_millis),
             credential: wire.credential,
@@ -229,6 +236,7 @@ struct WireToken {
     expires_ms: u64,
     #[serde(default, deserialize_with = "space_delimited")]
     scope: Option<Scopes>,
+    details: Option<String>,
 }
 
 fn space_delimited<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Scopes>, D::Error> {
@@ -241,7 +249,7 @@ struct Writer(String);
 
 impl Writer {
     /// Room for these texts with every character escaped, and for the names and numbers around them.
-    fn with_room_for(texts: [Option<&str>; 6]) -> Self {
+    fn with_room_for(texts: [Option<&str>; 7]) -> Self {
         let escaped: usize = texts.iter().flatten().map(|text| 6 * text.len()).sum();
         Self(String::with_capacity(512 + escaped))
     }

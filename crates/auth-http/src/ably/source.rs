@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use auth_core::ably::{ErrorCode, TokenDetails};
+use auth_core::ably::{ErrorCode, Means, TokenDetails};
 use auth_core::oauth::TokenResponse;
 use auth_core::renewal::Attempt;
-use auth_core::{Demand, Error, ErrorKind, Retry, Token, TokenSource};
+use auth_core::{Demand, Error, ErrorKind, Retry, Secret, Token, TokenSource};
 
 use super::Auth;
 use super::auth::Purpose;
@@ -68,8 +68,9 @@ pub fn connection_error(cause: Error) -> Error {
         .with_source(cause)
 }
 
-/// A token manager can keep the tokens of an [`Auth`], in a store too. Give it a client of its own: the manager's
-/// tokens are not those of [`Auth::token_details`].
+/// A token manager can keep the tokens of an [`Auth`], in a store too, with what is known of them. Give it a client of its
+/// own: the manager's tokens are not those of [`Auth::token_details`]. A store is for one service and one key, or one auth
+/// URL; the headers of an auth URL are not considered, so whoever they stand for needs a store of their own.
 #[async_trait]
 impl Grant for Auth {
     async fn obtain(&self, _attempt: &Attempt) -> Result<TokenResponse, Error> {
@@ -81,20 +82,26 @@ impl Grant for Auth {
     fn credential(&self) -> Option<CredentialKey> {
         let state = self.state();
         let (options, params) = (state.defaults.options(), state.defaults.params());
-        let holder = match options.means()? {
-            auth_core::ably::Means::Key(key) => format!("ably key {}", key.name()),
-            auth_core::ably::Means::Url(url) => format!("ably auth URL {}", url.url),
-            auth_core::ably::Means::Callback(_) => return None,
+        let service = &self.core().service;
+        let (holder, asked) = match options.means()? {
+            Means::Key(key) => (format!("ably key {} at {service}", key.name()), Vec::new()),
+            Means::Url(url) => (format!("ably auth URL {} for {service}", url.url), url.params),
+            Means::Callback(_) => return None,
         };
+        let asked: Vec<_> = asked.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
         let client_id = params.client_id().map(|client_id| client_id.as_str());
         let capability = params.capability().map(|capability| capability.canonical_text());
-        Some(CredentialKey::new(&holder, &format!("{client_id:?} {capability:?} {:?}", params.ttl())))
+        let ttl = params.ttl();
+        let wanted = Secret::from(format!("{client_id:?} {capability:?} {ttl:?} {asked:?}"));
+        Some(CredentialKey::new(Secret::from(holder).expose(), wanted.expose()))
     }
 }
 
 impl Auth {
     fn response(&self, details: &TokenDetails) -> TokenResponse {
         let response = TokenResponse::new(details.token().clone());
+        let about = details.to_json_without_token();
+        let response = if about.len() <= LONGEST_DETAILS { response.with_details(about) } else { response };
         let held = Held::arrived(details.clone(), self.arrival());
         match held.token(self.core().now(), false).expires_in() {
             Some(left) => response.with_expires_in(left),
@@ -102,3 +109,6 @@ impl Auth {
         }
     }
 }
+
+/// What is known of a token is kept in a store if it is no longer, in bytes, so that a record has room for it.
+const LONGEST_DETAILS: usize = 16 * 1_024;

@@ -145,6 +145,7 @@ impl AuthorizationSession {
             issued: sent,
             expires: sent.saturating_add(expires_in),
             scope: None,
+            details: None,
         });
         let record = Record {
             revision: revision.saturating_add(1),

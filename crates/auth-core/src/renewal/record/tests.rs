@@ -17,6 +17,7 @@ fn record() -> Record {
             issued: Timestamp::from_millis(1_700_000_000_000),
             expires: Timestamp::from_millis(1_700_003_600_000),
             scope: Some("a b".parse().unwrap()),
+            details: Some(r#"{"clientId":"alice"}"#.into()),
         }),
         intent: Some(Timestamp::from_millis(1_700_003_480_000)),
         credential: Some("one client at one server".into()),
@@ -27,7 +28,8 @@ fn record() -> Record {
 /// As `to_json` writes it. A release that no longer reads this loses people's logins.
 const GOLDEN: &str = concat!(
     r#"{"version":1,"revision":7,"refresh_token":"refresh-canary","origin":"ba7816bf8f01cfea414140de5dae2223","#,
-    r#""access_token":{"token":"access-canary","issued_ms":1700000000000,"expires_ms":1700003600000,"scope":"a b"},"#,
+    r#""access_token":{"token":"access-canary","issued_ms":1700000000000,"expires_ms":1700003600000,"scope":"a b","#,
+    r#""details":"{\"clientId\":\"alice\"}"},"#,
     r#""intent_ms":1700003480000,"credential":"one client at one server","wanted":"one scope"}"#,
 );
 
@@ -140,12 +142,14 @@ prop_compose! {
     fn token()(
         token in text(), issued in any::<u64>(), expires in any::<u64>(),
         scopes in proptest::option::of(proptest::collection::vec("[!#-\\[\\]-~]{1,12}", 0..8)),
+        details in proptest::option::of(text()),
     ) -> StoredToken {
         StoredToken {
             secret: Secret::from(token),
             issued: Timestamp::from_millis(issued),
             expires: Timestamp::from_millis(expires),
             scope: scopes.map(|scopes| Scopes::of(scopes).unwrap()),
+            details,
         }
     }
 }

@@ -348,6 +348,7 @@ fn beside_a_peer(policy: Policy, issued: impl FnOnce(Timestamp) -> Timestamp) ->
         issued,
         expires: issued.saturating_add(HOUR),
         scope: None,
+        details: Some("of a peer".into()),
     };
     simulation.record = Some(Record { revision: 1, access_token: Some(token), ..Record::default() });
     simulation

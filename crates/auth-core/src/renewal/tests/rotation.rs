@@ -111,6 +111,7 @@ fn a_peers_newer_token_is_adopted_without_a_request() {
         issued: simulation.now.wall,
         expires: simulation.now.wall.saturating_add(HOUR),
         scope: None,
+        details: None,
     });
     simulation.record = Some(record);
     let caller = simulation.force();
@@ -136,6 +137,7 @@ fn a_peers_lock_is_waited_for_and_what_it_wrote_meanwhile_adopted() {
             issued: simulation.now.wall,
             expires: simulation.now.wall.saturating_add(HOUR),
             scope: None,
+            details: None,
         }),
         ..Record::default()
     });

@@ -183,6 +183,7 @@ async fn a_clock_that_is_far_ahead_does_not_make_every_token_dead_on_arrival() {
 async fn a_token_manager_keeps_the_tokens_of_a_client_and_a_store_knows_whose_they_are() {
     use crate::grant::Grant as _;
     use crate::manager::TokenManager;
+    use crate::store::{MemoryStore, TokenStore as _};
     let world = World::content();
     let key = with_key().with_use_token_auth(true);
     let auth = world.builder(key.clone()).with_client_id(id("bob")).build().unwrap();
@@ -191,9 +192,21 @@ async fn a_token_manager_keeps_the_tokens_of_a_client_and_a_store_knows_whose_th
     assert_ne!(auth.credential().unwrap().wanted(), other.credential().unwrap().wanted());
     assert_ne!(world.client(with_url()).credential().unwrap().holder(), auth.credential().unwrap().holder());
     assert!(world.client(Calls::numbered().1).credential().is_none());
-    let manager = TokenManager::builder(auth.clone()).spawn();
+    let elsewhere = world.builder(with_key()).with_endpoint("https://other.example.com").build().unwrap();
+    assert_ne!(elsewhere.credential().unwrap().holder(), auth.credential().unwrap().holder());
+    let asking = |room: &str| {
+        let url = AuthUrl::new(AUTH_URL).with_param("room", Secret::from(room));
+        world.client(AuthOptions::new().with_auth_url(url)).credential().unwrap()
+    };
+    assert_eq!(asking("a").holder(), asking("b").holder());
+    assert_ne!(asking("a").wanted(), asking("b").wanted());
+    let store = MemoryStore::new();
+    let manager = TokenManager::builder(auth.clone()).with_store(Arc::new(store.clone())).spawn();
     let token = manager.token(Demand::Current).await.unwrap();
     assert_eq!(token.secret().expose(), "obtained-1");
+    let kept = store.load().await.unwrap().unwrap().access_token.unwrap();
+    let known = TokenDetails::parse_of(kept.secret, &kept.details.unwrap()).unwrap();
+    assert_eq!(known.to_json(), given("obtained-1").to_json());
     assert!(token.expires_in().unwrap() > Duration::from_secs(3_590));
     let same = manager.token(Demand::Current).await.unwrap();
     assert_eq!((same.secret().expose(), world.count()), ("obtained-1", 1));
