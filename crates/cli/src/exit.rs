@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use auth_core::ably::ErrorCode;
 use auth_core::{Error, ErrorKind};
 
 /// Why a command failed, and with it its exit code.
@@ -61,10 +62,11 @@ impl From<Error> for Failure {
         if let Some(cause) = cause.map(ToString::to_string).filter(|cause| !text.contains(cause)) {
             text = format!("{text}: {cause}");
         }
-        let kind = serde_json::to_value(error.kind());
+        let verdict = verdict(&error);
+        let kind = serde_json::to_value(verdict);
         let kind = kind.as_ref().ok().and_then(|kind| kind.as_str()).unwrap_or("failed");
         let text = format!("{kind}: {text}");
-        match error.kind() {
+        match verdict {
             ErrorKind::Misconfigured => Self::Usage(text),
             ErrorKind::Timeout => Self::TimedOut(text),
             ErrorKind::InsufficientScope
@@ -75,6 +77,13 @@ impl From<Error> for Failure {
             _ => Self::Operation(text),
         }
     }
+}
+
+/// What happened: to an auth URL that gave no token, what its own error says, since `error` says no more than that.
+fn verdict(error: &Error) -> ErrorKind {
+    let cause = || error.source().and_then(|cause| cause.downcast_ref::<Error>()).map(Error::kind);
+    let is_of_another = error.code() == Some(ErrorCode::PROVIDER_FAILED.number());
+    if is_of_another { cause().unwrap_or(error.kind()) } else { error.kind() }
 }
 
 impl fmt::Display for Failure {

@@ -8,26 +8,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::scope::Scopes;
-use auth_core::{Demand, Token, TokenSource as _};
-use auth_http::manager::TokenManager;
-use auth_http::store::{MemoryStore, TokenStore};
+use auth_core::{Demand, Token};
 use clap::Args;
 
 use self::details::Details;
 use self::witness::Witness;
 use crate::exit::{self, Failure, complain};
 use crate::patience::Patience;
-use crate::source::{self, Prepared, Renewed, Source, SourceOptions};
+use crate::source::{self, Live, Prepared, Source, SourceOptions, Tokens};
 
-/// Obtains a token and prints it as JSON: `token`, `issued` and `expires` in milliseconds since the epoch, `scope`.
+/// Obtains a token and prints it as JSON: `token`, `issued` and `expires` in milliseconds since the epoch, `scope`, and
+/// of Ably's tokens `capability` and `clientId`.
 ///
 /// What is not known is left out. A token that is bound to a key has `tokenType`, "DPoP". The token goes to standard output
 /// and nowhere else; what went wrong goes to standard error.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Secrets come from files, standard input (`-`) or the environment (RTAUTH_CLIENT_SECRET, RTAUTH_REFRESH_TOKEN), never from
-the command line, where other users of this machine see them. Plain http is for servers of this machine only. The proxy
-variables of the environment (HTTPS_PROXY, NO_PROXY …) are heeded.
+Sources:
+
+    --source   needs                                            takes besides              each token is
+    static     --token-file                                                                as it is
+    oauth      --token-url or --issuer, --client-id             what `OAuth source` lists  of an OAuth endpoint (the default)
+    ably       --key-file                                       --client-id, --ttl …       of a client of Ably, by an API key
+    auth-url   --token-url                                      --header, --param …        of Ably too: from who has the key
+    optave     --token-url, --client-id, --client-secret-file   --client-auth              for one connection
+    spatium    --token-url, --token-id, --permission            --security-token-file,     of an authorization session
+                                                                --username …
+
+All but static and optave take --store, --lead and --refresh. With ably and auth-url, --client-id is whom the token speaks
+for, `*` for anybody. The spatium session in a --store is resumed; one is established only if there is none that lives.
+
+Secrets come from files, standard input (`-`) or the environment (RTAUTH_CLIENT_SECRET, RTAUTH_REFRESH_TOKEN,
+RTAUTH_ABLY_KEY), never from the command line, where other users of this machine see them. Plain http is for servers of this
+machine only. The proxy variables of the environment (HTTPS_PROXY, NO_PROXY …) are heeded.
 
 Exit code 0 with a token, 1 if there was none, 2 if the flags or a file are wrong, 3 if the server refused for good, 4 if no
 answer came in time, 130 if interrupted.
@@ -40,17 +53,27 @@ Examples:
     rtauth token --issuer https://as.example.com --client-id app --grant refresh_token --store login.json   # after rtauth login
     rtauth token --issuer https://as.example.com --client-id abc --client-key-file key.pem \\
         --grant token_exchange --subject-token-file user.jwt --subject-token-type jwt --audience calendar
-    rtauth token --source static --token-file token.txt --json")]
+    rtauth token --source static --token-file token.txt --json
+
+Against a gateway at 127.0.0.1:8080 with the configuration of rtauth gateway --help:
+
+    rtauth token --token-url http://127.0.0.1:8080/oauth/token --client-id abc123 --client-secret-file secret.txt
+    rtauth token --source ably --token-url http://127.0.0.1:8080 --key-file key.txt --client-id alice --store ably.json
+    rtauth token-request --key-file key.txt > request.json && python3 -m http.server 8081 &   # in place of a backend
+    rtauth token --source auth-url --token-url http://127.0.0.1:8081/request.json --ably-url http://127.0.0.1:8080
+    rtauth token --source optave --token-url http://127.0.0.1:8080/auth/oauth2 --client-id cid --client-secret-file optave.txt
+    rtauth token --source spatium --token-url http://127.0.0.1:8080/authorization/v1 --token-id laptop --permission read \\
+        --username alice --password-file alice.txt --store spatium.json")]
 pub(crate) struct TokenOptions {
     #[command(flatten)]
     source: SourceOptions,
 
     /// How long all of it may take, in seconds, from 1 to 600.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, help_heading = None::<&'static str>, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
 
     /// One line instead of an indented object.
-    #[arg(long)]
+    #[arg(long, help_heading = None::<&'static str>)]
     json: bool,
 }
 
@@ -64,46 +87,36 @@ async fn token(options: &TokenOptions) -> Result<(), Failure> {
     let prepared = Prepared::read("token", &options.source, timeout)?;
     let mut patience = Patience::of(timeout)?;
     let print = |details: Details| exit::print(details.render(options.json).expose());
-    match patience.within(prepared.open()).await? {
+    let witness = Arc::new(Witness::default());
+    match patience.within(prepared.open(Arc::clone(&witness) as _)).await? {
         Source::Fixed(token) => print(Details::fixed(token)),
-        Source::Renewed(renewed) => {
-            let (store, witness) = (store_of(&renewed), Arc::new(Witness::default()));
-            let manager = TokenManager::builder(renewed.grant)
-                .with_policy(renewed.policy)
-                .with_store(Arc::clone(&store))
-                .with_observer(Arc::clone(&witness) as _)
-                .spawn();
+        Source::Live(Live { tokens, store, told }) => {
             let obtained = patience
                 .within(async {
-                    let token = obtain(&manager, options.source.refresh, &witness).await?;
+                    let token = obtain(&*tokens, options.source.refresh, &witness).await?;
                     complain_of_scope(&token, &wanted);
-                    Ok(Details::of(&token, &*store, &witness).await)
+                    Ok(Details::of(&token, &*store, &told, &witness).await)
                 })
                 .await;
             // Whatever came of it: a refresh token that was sent, or is not saved yet, is seen through.
             let printed = obtained.and_then(print);
-            let settled = patience.settle(manager.shut_down()).await;
+            let settled = patience.settle(tokens.shut_down()).await;
             printed.and(settled).and_then(|()| saved(&witness))
         }
     }
 }
 
-/// A store even where nobody asked for one: it says when a token was issued.
-fn store_of(renewed: &Renewed) -> Arc<dyn TokenStore> {
-    renewed.store.clone().unwrap_or_else(|| Arc::new(MemoryStore::new()))
-}
-
 /// A token that lives: that of the store, unless it is due to be renewed, or `refresh` says that it was refused.
-async fn obtain(manager: &TokenManager, refresh: bool, witness: &Witness) -> Result<Token, Failure> {
-    let token = manager.token(Demand::Current).await?;
-    let demand = match (witness.issued(&token), token.renew_in()) {
-        (Some(_), _) => return Ok(token),
-        (None, _) if refresh => Demand::InsteadOf(token.generation()),
+async fn obtain(tokens: &dyn Tokens, refresh: bool, witness: &Witness) -> Result<Token, Failure> {
+    let token = tokens.token(Demand::Current).await?;
+    let demand = match token.renew_in() {
+        _ if tokens.is_new() || witness.issued(&token).is_some() => return Ok(token),
+        _ if refresh => Demand::InsteadOf(token.generation()),
         // This process does not live to renew it in the background. If that fails, the old one will do.
-        (None, Some(Duration::ZERO)) => Demand::NewerThan(token.generation()),
-        (None, _) => return Ok(token),
+        Some(Duration::ZERO) => Demand::NewerThan(token.generation()),
+        _ => return Ok(token),
     };
-    Ok(manager.token(demand).await?)
+    Ok(tokens.token(demand).await?)
 }
 
 /// Says what a token lacks that was asked for: a server may grant less without a word (RFC 6749 §3.3).

@@ -1,14 +1,13 @@
 //! `rtauth token-request`: signs where the key is, for clients that must not have it.
 
-use std::fmt;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use auth_core::ably::{ApiKey, Nonce, TokenClientId, TokenParams, TokenRequest};
+use auth_core::ably::{ApiKey, Nonce, TokenRequest};
 use auth_core::time::Timestamp;
 
 use crate::args::TokenRequestOptions;
 use crate::exit::{self, Failure};
+use crate::source::ably::{token_params, wrong};
 use crate::{clock, files};
 
 pub(crate) fn command(options: &TokenRequestOptions) -> ExitCode {
@@ -18,21 +17,7 @@ pub(crate) fn command(options: &TokenRequestOptions) -> ExitCode {
 fn sign(options: &TokenRequestOptions) -> Result<(), Failure> {
     let key = files::secret_or_stdin(&options.key_file)?;
     let key = ApiKey::parse(key.expose()).map_err(wrong("--key-file"))?;
-    let mut params = TokenParams::new();
-    if let Some(ttl) = options.ttl {
-        let ttl = Duration::from_millis(ttl);
-        if ttl > TokenRequest::LONGEST_TTL {
-            let longest = TokenRequest::LONGEST_TTL.as_millis();
-            return Err(Failure::Usage(format!("--ttl: a token lives a day at most; that is {longest} ms")));
-        }
-        params = params.with_ttl(ttl);
-    }
-    if let Some(capability) = &options.capability {
-        params = params.with_capability(capability.parse().map_err(wrong("--capability"))?);
-    }
-    if let Some(client_id) = &options.client_id {
-        params = params.with_client_id(TokenClientId::new(client_id).map_err(wrong("--client-id"))?);
-    }
+    let mut params = token_params(options.ttl, options.capability.as_deref(), options.client_id.as_deref())?;
     if let Some(timestamp) = options.timestamp {
         if timestamp > LATEST {
             let text =
@@ -50,8 +35,3 @@ fn sign(options: &TokenRequestOptions) -> Result<(), Failure> {
 
 /// 9999-12-31T23:59:59.999Z.
 const LATEST: u64 = 253_402_300_799_999;
-
-/// An option whose value can't be.
-fn wrong<E: fmt::Display>(option: &'static str) -> impl FnOnce(E) -> Failure {
-    move |error| Failure::Usage(format!("{option}: {error}"))
-}

@@ -123,11 +123,11 @@ fn what_can_not_be_meant_is_refused_with_what_to_do_instead() {
         (vec!["token", "--source", "static"], "--source static needs --token-file FILE"),
         (
             vec!["token", "--source", "static", "--token-file", "s", "--refresh"],
-            "--refresh is not for --source static",
+            "--refresh is not for --source static, whose token is as it is",
         ),
         (
             vec!["token", "--source", "static", "--token-file", "s", "--scope", "a"],
-            "--scope is not for --source static",
+            "--scope is for --source oauth, not for static; leave it out, or say --source oauth",
         ),
         (
             vec!["token", "--source", "static", "--token-file", "s", "--store", "x"],

@@ -104,7 +104,7 @@ async fn what_can_not_be_meant_is_refused_with_what_to_do_instead() {
     let base = ["revoke", "--client-id", "app"];
     let file = ["--token-file", "token"];
     for (more, expected) in [
-        (&url[..], "<--store <FILE>|--token-file <FILE>>"),
+        (&url[..], "what is to be ended? --source oauth needs the --store FILE"),
         (&file, "--revocation-url is missing; give it, or --issuer"),
         (&[&file[..], &url, &["--store", "login.json"]].concat(), "cannot be used with"),
         (&[&url[..], &["--store", "login.json"]].concat(), "there is no login.json"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::{Secret, loopback};
-use auth_http::client::{ConfigError, HyperClient, Identity, Proxy, Roots};
+use auth_http::client::{ConfigError, HyperClient, Identity, LARGEST_REPLY, Proxy, Roots};
 use auth_http::exchange::HttpExchange;
 use auth_http::freshness::SystemFreshness;
 use auth_http::wire::{ClientAuthentication, Dpop};
@@ -36,17 +36,12 @@ impl Client {
         })?;
         let method = method(options);
         let authentication = Self::authentication(&id, method, options, secrets)?;
-        if method == ClientAuth::Query {
-            complain(
-                command,
-                "--client-auth query puts the secret into the URL, where servers and proxies log it",
-            );
-        }
+        warn_of_query(command, method);
         let authentication = match &options.issuer {
             Some(issuer) => authentication.with_audience(issuer),
             None => authentication,
         };
-        let http = Arc::new(http(options, secrets, timeout)?);
+        let http = Arc::new(http(options, secrets, timeout, LARGEST_REPLY)?);
         Ok(Self { id, method, authentication, issuer: options.issuer.clone(), http })
     }
 
@@ -131,7 +126,7 @@ fn method(options: &ClientOptions) -> ClientAuth {
 
 const CLIENT_SECRET: &str = "RTAUTH_CLIENT_SECRET";
 
-fn client_secret(
+pub(super) fn client_secret(
     method: ClientAuth,
     options: &ClientOptions,
     secrets: &mut Secrets,
@@ -147,11 +142,28 @@ fn missing(method: ClientAuth, what: &str) -> Failure {
     Failure::Usage(format!("--client-auth {} needs {what}", name(method)))
 }
 
-fn http(options: &ClientOptions, secrets: &mut Secrets, timeout: Duration) -> Result<HyperClient, Failure> {
+/// Says what a secret in a URL is worth.
+pub(super) fn warn_of_query(command: &str, method: ClientAuth) {
+    if method == ClientAuth::Query {
+        complain(
+            command,
+            "--client-auth query puts the secret into the URL, where servers and proxies log it",
+        );
+    }
+}
+
+/// What requests are sent by.
+pub(crate) fn http(
+    options: &ClientOptions,
+    secrets: &mut Secrets,
+    timeout: Duration,
+    largest_reply: usize,
+) -> Result<HyperClient, Failure> {
     let wrong = |flag: &'static str| move |error: ConfigError| Failure::Usage(format!("{flag}: {error}"));
     let proxy = Proxy::from_environment(environment::variable)
         .map_err(|error| Failure::Usage(format!("the environment variables of the proxy: {error}")))?;
     let mut builder = HyperClient::builder().with_plaintext().with_proxy(proxy).with_timeout(timeout);
+    builder = builder.with_largest_reply(largest_reply);
     if let Some(path) = &options.ca_file {
         let roots = Roots::platform().with_pem(files::text(path)?.as_bytes());
         builder = builder.with_roots(roots.map_err(wrong("--ca-file"))?);

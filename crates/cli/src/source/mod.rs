@@ -1,106 +1,154 @@
-//! Where a command's tokens come from, by its flags. Another kind of source is another variant of `SourceKind`, and another
-//! arm here.
+//! Where a command's tokens come from, by its flags. Another kind of source is another variant of `SourceKind`, a file for
+//! it here, and its flags in the table of flags.
 
+pub(crate) mod ably;
+mod auth_url;
 mod client;
+mod given;
 mod oauth;
+mod optave;
 mod options;
 mod secrets;
 mod server;
+mod spatium;
+mod told;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_core::Secret;
+use async_trait::async_trait;
 use auth_core::renewal::Policy;
+use auth_core::{Observer, Secret, TokenSource};
+use auth_http::ably::Auth;
 use auth_http::grant::Grant;
-use auth_http::store::{FileStore, TokenStore};
+use auth_http::manager::TokenManager;
+use auth_http::store::{FileStore, MemoryStore, TokenStore};
 
-pub(crate) use self::client::{Client, dpop};
+pub(crate) use self::client::{Client, dpop, http};
+pub(crate) use self::given::{Flag, Given};
 use self::oauth::Oauth;
 pub(crate) use self::oauth::{token_endpoint, token_url, wanted};
-use self::options::SourceKind;
-pub(crate) use self::options::{ClientOptions, DpopOptions, SourceOptions, WantedOptions};
+use self::optave::Optave;
+use self::options::FLAGS;
+pub(crate) use self::options::{ClientOptions, DpopOptions, SourceKind, SourceOptions, WantedOptions};
 pub(crate) use self::secrets::Secrets;
 pub(crate) use self::server::{Endpoint, Server};
+use self::spatium::Spatium;
+use self::told::Noted;
+pub(crate) use self::told::Told;
 use crate::exit::Failure;
 
 /// Where tokens come from.
 pub(crate) enum Source {
     /// A token that nobody here can renew.
     Fixed(Secret),
-    /// A grant, for a token manager.
-    Renewed(Renewed),
+    /// Tokens that can be had anew.
+    Live(Live),
 }
 
-/// What a token manager is made of.
-pub(crate) struct Renewed {
-    pub(crate) grant: Box<dyn Grant>,
-    pub(crate) store: Option<Arc<dyn TokenStore>>,
-    pub(crate) policy: Policy,
+/// A source of tokens, and what keeps them: a store even where nobody asked for one, since it says what is known of a token.
+pub(crate) struct Live {
+    pub(crate) tokens: Box<dyn Tokens>,
+    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) told: Arc<Told>,
+}
+
+/// A source that ends.
+#[async_trait]
+pub(crate) trait Tokens: TokenSource {
+    /// Whether it has just obtained its token without an event that says so.
+    fn is_new(&self) -> bool {
+        false
+    }
+
+    /// Ends it: a refresh token that was sent, or is not saved yet, is seen through.
+    async fn shut_down(&self);
+}
+
+#[async_trait]
+impl Tokens for TokenManager {
+    async fn shut_down(&self) {
+        Self::shut_down(self).await;
+    }
 }
 
 /// A source whose flags are read, and that has not asked anybody for anything.
-pub(crate) struct Prepared(Kind);
+pub(crate) struct Prepared {
+    kind: Kind,
+    store: Arc<dyn TokenStore>,
+    policy: Policy,
+}
 
 enum Kind {
     Fixed(Secret),
-    Oauth { oauth: Box<Oauth>, store: Option<Arc<dyn TokenStore>>, policy: Policy },
+    Oauth(Box<Oauth>),
+    Ably(Auth),
+    Optave(Box<Optave>),
+    Spatium(Box<Spatium>),
 }
 
 impl Prepared {
     /// Reads flags, files and standard input: what is wrong shows here. `timeout` is how long a request may take, and all
     /// that it takes to get one token.
     pub(crate) fn read(command: &str, options: &SourceOptions, timeout: Duration) -> Result<Self, Failure> {
+        options.given.check(options.source, FLAGS)?;
         let mut secrets = Secrets::default();
-        match options.source {
-            SourceKind::Static => fixed(options, &mut secrets).map(Kind::Fixed).map(Self),
-            SourceKind::Oauth => {
-                if options.token_file.is_some() {
-                    let text = "--token-file is for --source static; an OAuth source asks for its token";
-                    return Err(Failure::Usage(text.to_owned()));
-                }
-                let stored = options.store.is_some();
-                let oauth = Oauth::read(command, &options.oauth, stored, &mut secrets, timeout)?;
-                let store = options.store.as_deref().map(open_store).transpose()?;
-                let policy = Policy::new().with_flight(timeout);
-                let policy = match options.lead() {
-                    Some(lead) => policy.with_lead(lead),
-                    None => policy,
-                };
-                Ok(Self(Kind::Oauth { oauth: Box::new(oauth), store, policy }))
-            }
-        }
+        let secrets = &mut secrets;
+        let kind = match options.source {
+            SourceKind::Static => Kind::Fixed(fixed(options, secrets)?),
+            SourceKind::Oauth => Kind::Oauth(Box::new(Oauth::read(command, options, secrets, timeout)?)),
+            SourceKind::Ably => Kind::Ably(ably::read(options, secrets, timeout)?),
+            SourceKind::AuthUrl => Kind::Ably(auth_url::read(command, options, secrets, timeout)?),
+            SourceKind::Optave => Kind::Optave(Box::new(Optave::read(command, options, secrets, timeout)?)),
+            SourceKind::Spatium => Kind::Spatium(Box::new(Spatium::read(options, secrets, timeout)?)),
+        };
+        let store = match &options.store {
+            Some(path) => open_store(path)?,
+            None => Arc::new(MemoryStore::new()),
+        };
+        let policy = Policy::new().with_flight(timeout);
+        let policy = match options.lead {
+            Some(lead) => policy.with_lead(Duration::from_secs(lead)),
+            None => policy,
+        };
+        Ok(Self { kind, store, policy })
     }
 
-    /// Looks up what has to be.
-    pub(crate) async fn open(self) -> Result<Source, Failure> {
-        match self.0 {
-            Kind::Fixed(token) => Ok(Source::Fixed(token)),
-            Kind::Oauth { oauth, store, policy } => {
-                Ok(Source::Renewed(Renewed { grant: oauth.open().await?, store, policy }))
-            }
-        }
+    /// Looks up what has to be, and begins. `observer` is told about every decision.
+    pub(crate) async fn open(self, observer: Arc<dyn Observer>) -> Result<Source, Failure> {
+        let Self { kind, store, policy } = self;
+        let told = Arc::<Told>::default();
+        let managed = |grant: Box<dyn Grant>, policy, observer| -> Box<dyn Tokens> {
+            let grant = Noted { grant, told: Arc::clone(&told) };
+            let manager = TokenManager::builder(grant).with_policy(policy).with_observer(observer);
+            Box::new(manager.with_store(Arc::clone(&store)).spawn())
+        };
+        let tokens = match kind {
+            Kind::Fixed(token) => return Ok(Source::Fixed(token)),
+            Kind::Oauth(oauth) => managed(oauth.open().await?, policy, observer),
+            Kind::Ably(auth) => managed(Box::new(auth), policy, observer),
+            Kind::Optave(optave) => Box::new(optave.open(policy, observer)?),
+            Kind::Spatium(spatium) => Box::new(spatium.open(Arc::clone(&store), policy, observer).await?),
+        };
+        Ok(Source::Live(Live { tokens, store, told }))
     }
 }
 
 fn fixed(options: &SourceOptions, secrets: &mut Secrets) -> Result<Secret, Failure> {
-    let kept = [
-        ("--store", options.store.is_some()),
-        ("--lead", options.lead.is_some()),
-        ("--refresh", options.refresh),
-    ];
-    let kept = kept.into_iter().find_map(|(flag, given)| given.then_some(flag));
-    if let Some(flag) = options.oauth.given().or(kept) {
-        let text = format!(
-            "{flag} is not for --source static, whose token is as it is; leave it out, or the source"
-        );
-        return Err(Failure::Usage(text));
-    }
-    let path = options.token_file.as_ref().ok_or_else(|| {
-        Failure::Usage("--source static needs --token-file FILE, `-` for standard input".to_owned())
-    })?;
+    let path = options.token_file.as_ref().needed("static", "--token-file FILE, `-` for standard input")?;
     secrets.read("--token-file", path)
+}
+
+/// A flag that a source can't do without.
+trait Needed<T> {
+    fn needed(self, source: &str, flag: &str) -> Result<T, Failure>;
+}
+
+impl<T> Needed<T> for Option<T> {
+    fn needed(self, source: &str, flag: &str) -> Result<T, Failure> {
+        self.ok_or_else(|| Failure::Usage(format!("--source {source} needs {flag}")))
+    }
 }
 
 /// The store in a file.

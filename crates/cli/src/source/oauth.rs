@@ -10,7 +10,7 @@ use auth_http::grant::{ClientCredentials, Grant, JwtBearer, RefreshToken, TokenE
 use auth_http::wire::{Dpop, ServerMetadata, TokenEndpoint, Wanted};
 
 use super::client::{self, Client};
-use super::options::{ClientAuth, GrantKind, OauthOptions, WantedOptions, name};
+use super::options::{ClientAuth, GrantKind, OauthOptions, SourceOptions, WantedOptions, name};
 use super::secrets::{Kept, Secrets};
 use super::server::{Endpoint, Server};
 use crate::exit::{Failure, complain};
@@ -36,15 +36,15 @@ enum With {
 impl Oauth {
     pub(super) fn read(
         command: &str,
-        options: &OauthOptions,
-        stored: bool,
+        source: &SourceOptions,
         secrets: &mut Secrets,
         timeout: Duration,
     ) -> Result<Self, Failure> {
+        let (options, stored, given) = (&source.oauth, source.store.is_some(), source.token_url.as_deref());
         let grant = options.grant.unwrap_or(GrantKind::ClientCredentials);
         check_grant(grant, options)?;
-        let client = Client::read(command, &options.client, secrets, timeout)?;
-        Server::check(&client, &[token_endpoint(&client, options.token_url.as_deref())])?;
+        let client = Client::read(command, &source.client, secrets, timeout)?;
+        Server::check(&client, &[token_endpoint(&client, given)])?;
         if grant == GrantKind::ClientCredentials && client.method == ClientAuth::None {
             let text = "client_credentials is for a client that proves who it is; give --client-secret-file, \
                         --client-key-file or --client-certificate-file";
@@ -54,10 +54,10 @@ impl Oauth {
         let wanted = wanted(&options.wanted)?;
         let dpop = client::dpop(command, &options.dpop, secrets, stored)?;
         // A URL that can't be used shows before anything is sent.
-        if let Some(url) = &options.token_url {
+        if let Some(url) = given {
             token_url(url, &client)?;
         }
-        Ok(Self { client, token_url: options.token_url.clone(), with, wanted, dpop })
+        Ok(Self { client, token_url: source.token_url.clone(), with, wanted, dpop })
     }
 
     /// Looks up what has to be, and makes the grant.

@@ -1,23 +1,48 @@
 //! The flags that say where a token comes from: what `--help` teaches of them.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+
+use self::SourceKind::{Ably, AuthUrl, Oauth, Optave, Spatium, Static};
+use super::ably::AblyOptions;
+use super::auth_url::AuthUrlOptions;
+use super::given::{Flag, Given};
+use super::spatium::SpatiumOptions;
 
 /// Where tokens come from, and how they are kept.
 #[derive(Debug, Args)]
 pub(crate) struct SourceOptions {
-    /// Where the token comes from.
+    #[command(flatten)]
+    pub(crate) given: Given,
+
+    /// Where the token comes from; the table below says what each takes.
     #[arg(long, value_name = "KIND", default_value = "oauth")]
     pub(crate) source: SourceKind,
 
-    /// With --source static: the file that holds the token; `-` reads it from standard input.
+    /// The file that holds the token; `-` reads it from standard input.
     #[arg(long, value_name = "FILE", help_heading = "Static source")]
     pub(crate) token_file: Option<PathBuf>,
 
+    /// Whom to ask: the token endpoint (oauth: by default where --issuer says that it is), Ably's REST endpoint (ably: by
+    /// default Ably's own), your auth URL, the authentication URL (optave), or the authorization service (spatium).
+    #[arg(long, value_name = "URL", help_heading = "Server and client")]
+    pub(crate) token_url: Option<String>,
+
+    #[command(flatten, next_help_heading = "Server and client")]
+    pub(crate) client: ClientOptions,
+
     #[command(flatten)]
     pub(crate) oauth: OauthOptions,
+
+    #[command(flatten)]
+    pub(crate) ably: AblyOptions,
+
+    #[command(flatten)]
+    pub(crate) auth_url: AuthUrlOptions,
+
+    #[command(flatten)]
+    pub(crate) spatium: SpatiumOptions,
 
     /// Keep tokens in this file, between runs and shared with other processes. While one in it lives, nothing is asked; a
     /// refresh token that a server replaces is safe in it before it is used. One file for each client and each login: another
@@ -42,19 +67,73 @@ pub(crate) enum SourceKind {
     Static,
     /// A token from an OAuth token endpoint.
     Oauth,
+    /// An Ably token, by an API key.
+    Ably,
+    /// An Ably token, from a backend that has the key.
+    AuthUrl,
+    /// An Optave token, for one connection.
+    Optave,
+    /// A Spatium permission token, of an authorization session.
+    Spatium,
 }
 
-/// An OAuth token endpoint, and what to ask it with.
+/// Those that ask somebody.
+const NETWORK: &[SourceKind] = &[Oauth, Ably, AuthUrl, Optave, Spatium];
+/// Those whose tokens serve more than once, and can be had anew.
+const LASTING: &[SourceKind] = &[Oauth, Ably, AuthUrl, Spatium];
+
+/// Each flag of [`SourceOptions`], and the sources that take it.
+pub(super) const FLAGS: &[Flag] = &[
+    ("token-file", &[Static]),
+    ("token-url", NETWORK),
+    ("ca-file", NETWORK),
+    ("client-id", &[Oauth, Ably, AuthUrl, Optave]),
+    ("client-secret-file", &[Oauth, Optave]),
+    ("client-auth", &[Oauth, Optave]),
+    ("issuer", &[Oauth]),
+    ("client-key-file", &[Oauth]),
+    ("client-certificate-file", &[Oauth]),
+    ("client-certificate-key-file", &[Oauth]),
+    ("grant", &[Oauth]),
+    ("refresh-token-file", &[Oauth]),
+    ("assertion-file", &[Oauth]),
+    ("assertion-key-file", &[Oauth]),
+    ("assertion-issuer", &[Oauth]),
+    ("assertion-subject", &[Oauth]),
+    ("assertion-audience", &[Oauth]),
+    ("subject-token-file", &[Oauth]),
+    ("subject-token-type", &[Oauth]),
+    ("actor-token-file", &[Oauth]),
+    ("actor-token-type", &[Oauth]),
+    ("scope", &[Oauth]),
+    ("resource", &[Oauth]),
+    ("audience", &[Oauth]),
+    ("dpop", &[Oauth]),
+    ("dpop-key-file", &[Oauth]),
+    ("key-file", &[Ably]),
+    ("query-time", &[Ably]),
+    ("ttl", &[Ably, AuthUrl]),
+    ("capability", &[Ably, AuthUrl]),
+    ("method", &[AuthUrl]),
+    ("header", &[AuthUrl]),
+    ("header-file", &[AuthUrl]),
+    ("param", &[AuthUrl]),
+    ("param-file", &[AuthUrl]),
+    ("ably-url", &[AuthUrl]),
+    ("token-id", &[Spatium]),
+    ("permission", &[Spatium]),
+    ("security-token-file", &[Spatium]),
+    ("username", &[Spatium]),
+    ("password-file", &[Spatium]),
+    ("store", LASTING),
+    ("lead", LASTING),
+    ("refresh", LASTING),
+];
+
+/// What to ask an OAuth token endpoint with.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "OAuth source")]
 pub(crate) struct OauthOptions {
-    /// The token endpoint; by default, where --issuer says that it is.
-    #[arg(long, value_name = "URL")]
-    pub(crate) token_url: Option<String>,
-
-    #[command(flatten)]
-    pub(crate) client: ClientOptions,
-
     /// How the token is obtained; client_credentials by default.
     #[arg(long, value_name = "GRANT")]
     pub(crate) grant: Option<GrantKind>,
@@ -234,62 +313,22 @@ pub(crate) fn name(value: impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-impl SourceOptions {
-    /// How long before its expiry a token is renewed.
-    pub(crate) fn lead(&self) -> Option<Duration> {
-        self.lead.map(Duration::from_secs)
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl OauthOptions {
-    /// The first flag of these that was given.
-    pub(super) fn given(&self) -> Option<&'static str> {
-        let Self { token_url, client, grant, refresh_token_file, assertion, exchange, wanted, dpop } = self;
-        let AssertionOptions {
-            assertion_file,
-            assertion_key_file,
-            assertion_issuer: _,
-            assertion_subject: _,
-            assertion_audience: _,
-        } = assertion;
-        let ExchangeOptions {
-            subject_token_file,
-            subject_token_type: _,
-            actor_token_file: _,
-            actor_token_type: _,
-        } = exchange;
-        let WantedOptions { scope, resource, audience } = wanted;
-        let DpopOptions { dpop, dpop_key_file: _ } = dpop;
-        let ClientOptions {
-            issuer,
-            client_id,
-            client_secret_file,
-            client_auth,
-            client_key_file,
-            client_certificate_file,
-            client_certificate_key_file: _,
-            ca_file,
-        } = client;
-        [
-            ("--token-url", token_url.is_some()),
-            ("--issuer", issuer.is_some()),
-            ("--client-id", client_id.is_some()),
-            ("--client-secret-file", client_secret_file.is_some()),
-            ("--client-auth", client_auth.is_some()),
-            ("--client-key-file", client_key_file.is_some()),
-            ("--client-certificate-file", client_certificate_file.is_some()),
-            ("--ca-file", ca_file.is_some()),
-            ("--grant", grant.is_some()),
-            ("--refresh-token-file", refresh_token_file.is_some()),
-            ("--assertion-file", assertion_file.is_some()),
-            ("--assertion-key-file", assertion_key_file.is_some()),
-            ("--subject-token-file", subject_token_file.is_some()),
-            ("--scope", !scope.is_empty()),
-            ("--resource", !resource.is_empty()),
-            ("--audience", !audience.is_empty()),
-            ("--dpop", *dpop),
-        ]
-        .into_iter()
-        .find_map(|(flag, given)| given.then_some(flag))
+    #[test]
+    fn each_flag_of_a_source_has_its_owners() {
+        let command = SourceOptions::augment_args(clap::Command::new("token"));
+        let flags: Vec<_> = command
+            .get_arguments()
+            .filter_map(clap::Arg::get_long)
+            .filter(|flag| *flag != "source")
+            .collect();
+        let named: Vec<_> = FLAGS.iter().map(|(flag, _)| *flag).collect();
+        for flag in &flags {
+            assert_eq!(named.iter().filter(|named| *named == flag).count(), 1, "--{flag}");
+        }
+        assert_eq!(flags.len(), named.len(), "flags that there are not");
     }
 }
