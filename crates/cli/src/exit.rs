@@ -83,7 +83,7 @@ impl From<Error> for Failure {
 fn verdict(error: &Error) -> ErrorKind {
     let cause = || error.source().and_then(|cause| cause.downcast_ref::<Error>()).map(Error::kind);
     let is_of_another = error.code() == Some(ErrorCode::PROVIDER_FAILED.number());
-    if is_of_another { cause().unwrap_or(error.kind()) } else { error.kind() }
+    if is_of_another { cause().unwrap_or_else(|| error.kind()) } else { error.kind() }
 }
 
 impl fmt::Display for Failure {

@@ -84,11 +84,9 @@ impl Details {
             capability: None,
             client_id: None,
         };
-        if details.issued.is_none() {
-            if let Some(stored) = stored {
-                details.issued = Some(stored.issued);
-                details.expires = Some(stored.expires);
-            }
+        if let Some(stored) = stored.filter(|_| details.issued.is_none()) {
+            details.issued = Some(stored.issued);
+            details.expires = Some(stored.expires);
         }
         details
     }
