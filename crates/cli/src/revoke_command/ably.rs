@@ -1,6 +1,5 @@
 //! Revokes Ably tokens by the key that issued them (RSA17).
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +70,7 @@ pub(super) async fn revoke(options: &RevokeOptions, timeout: Duration) -> Result
         tell(options, target, outcome)?;
     }
     if !untold.is_empty() {
-        let targets: Vec<_> = untold.iter().map(|target| shown(target).to_string()).collect();
+        let targets: Vec<_> = untold.iter().map(|target| in_one_line(&shown(target))).collect();
         let text = format!("malformed_response: the server did not say what came of {}", targets.join(", "));
         if refused {
             complain("revoke", text);
@@ -119,27 +118,33 @@ fn tell(
     match outcome {
         Ok(TargetRevoked { issued_before, applies_at, .. }) if options.json => {
             exit::print(serde_json::json!({
-                "event": "revoked", "target": target.to_string(),
+                "event": "revoked", "target": target,
                 "issued_before": issued_before.as_millis(), "applies_at": applies_at.as_millis(),
             }))
         }
         Ok(TargetRevoked { issued_before, applies_at, .. }) => exit::print(format_args!(
-            "{target}: revoked what was issued before {issued_before}, from {applies_at} on"
+            "{}: revoked what was issued before {issued_before}, from {applies_at} on",
+            in_one_line(&target)
         )),
         Err(TargetRefused { error, .. }) if options.json => exit::print(serde_json::json!({
-            "event": "refused", "target": target.to_string(),
+            "event": "refused", "target": target,
             "code": error.code.number(), "status": error.status,
         })),
         Err(TargetRefused { error, .. }) => {
-            exit::print(format_args!("{target}: refused: {}", error.to_error()))
+            exit::print(format_args!("{}: refused: {}", in_one_line(&target), error.to_error()))
         }
     }
 }
 
 /// A target as it may be seen: a token is not.
-fn shown(target: &RevocationTarget) -> impl fmt::Display {
+fn shown(target: &RevocationTarget) -> String {
     match target.kind() {
         RevocationTarget::TOKEN => target.kind().to_owned(),
-        kind => format!("{kind}:{}", target.value().expose().escape_debug()),
+        kind => format!("{kind}:{}", target.value().expose()),
     }
+}
+
+/// Without what would move a terminal's cursor.
+fn in_one_line(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }

@@ -10,6 +10,7 @@ use auth_http::client::HyperClient;
 use auth_http::optave::wire::AuthenticationEndpoint;
 use auth_http::optave::{Client, CredentialPlacement};
 
+use super::ably::wrong;
 use super::client;
 use super::options::{ClientAuth, SourceOptions, name};
 use super::secrets::Secrets;
@@ -51,7 +52,7 @@ impl Optave {
         let secret = client::client_secret(method, client, secrets)?;
         client::warn_of_query(command, method);
         AuthenticationEndpoint::new(&url, &client_id, &secret, placement)
-            .map_err(|error| Failure::Usage(format!("--source optave: {error}")))?;
+            .map_err(wrong("--source optave"))?;
         let http = client::http(client, secrets, timeout, auth_http::client::LARGEST_REPLY)?;
         Ok(Self { url, client_id, secret, placement, http })
     }
@@ -65,7 +66,7 @@ impl Optave {
             .with_exchange(Arc::new(self.http))
             .with_policy(policy)
             .with_observer(observer);
-        client.build().map_err(|error| Failure::Usage(format!("--source optave: {error}")))
+        client.build().map_err(wrong("--source optave"))
     }
 }
 

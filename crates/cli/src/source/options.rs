@@ -125,6 +125,7 @@ pub(super) const FLAGS: &[Flag] = &[
     ("security-token-file", &[Spatium]),
     ("username", &[Spatium]),
     ("password-file", &[Spatium]),
+    ("refresh-path", &[Spatium]),
     ("store", LASTING),
     ("lead", LASTING),
     ("refresh", LASTING),

@@ -14,6 +14,7 @@ use auth_http::spatium::wire::{AuthorizationService, WantedPermissions};
 use auth_http::store::TokenStore;
 use clap::Args;
 
+use super::ably::wrong;
 use super::client;
 use super::options::SourceOptions;
 use super::secrets::{Kept, Secrets};
@@ -43,6 +44,11 @@ pub(crate) struct SpatiumOptions {
     /// The file that holds the password; `-` is standard input.
     #[arg(long, value_name = "FILE", requires = "username")]
     pub(crate) password_file: Option<PathBuf>,
+
+    /// Where below the service's URL a session is refreshed, which Spatium does not document: by default
+    /// /api/permission/refresh, like its siblings.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) refresh_path: Option<String>,
 }
 
 /// What the flags say; nobody has been asked for anything yet.
@@ -68,11 +74,14 @@ impl Spatium {
         let given = &options.spatium;
         let url =
             options.token_url.as_deref().needed("spatium", "--token-url URL, the authorization service")?;
-        let service = AuthorizationService::new(url)
-            .map_err(|error| Failure::Usage(format!("--token-url: {error}")))?;
+        let service = AuthorizationService::new(url).map_err(wrong("--token-url"))?;
+        let service = match &given.refresh_path {
+            Some(path) => service.with_refresh_path(path).map_err(wrong("--refresh-path"))?,
+            None => service,
+        };
         let token_id = given.token_id.as_deref().needed("spatium", "--token-id ID, one for each device")?;
         let wanted = WantedPermissions::new(token_id, given.permission.iter().map(String::as_str))
-            .map_err(|error| Failure::Usage(format!("--token-id and --permission: {error}")))?;
+            .map_err(wrong("--token-id and --permission"))?;
         let factors = Factors::read(options, secrets)?;
         if factors.is_none() && options.store.is_none() {
             return Err(Failure::Usage(format!(

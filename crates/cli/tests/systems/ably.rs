@@ -31,6 +31,27 @@ fn a_token_is_printed_with_its_capability_and_its_client() {
 }
 
 #[test]
+fn with_query_time_a_request_is_signed_with_the_servers_time() {
+    let desk = Desk::new();
+    let details = r#"{"token":"t"}"#;
+    let backend = Backend::serve(vec![Backend::json("[1700000000000]"), Backend::json(details)]);
+    let url = backend.url.trim_end_matches("/ably-token").to_owned();
+    assert_eq!(printed(&desk.run(&token(&url, &[&KEY[..], &["--query-time"]].concat())))["token"], "t");
+    let [time, request] = backend.asked().try_into().unwrap();
+    assert!(time.starts_with("GET /time "), "{time}");
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    assert!(
+        head.starts_with("POST /keys/appid1.keyid1/requestToken ") && !body.contains(CANARY),
+        "{request}"
+    );
+    let signed: Value = serde_json::from_str(body).unwrap();
+    assert!(
+        (1_700_000_000_000..1_700_000_060_000).contains(&signed["timestamp"].as_u64().unwrap()),
+        "{body}"
+    );
+}
+
+#[test]
 fn the_key_comes_from_a_file_from_standard_input_or_from_the_environment() {
     let desk = Desk::new();
     let gateway = Gateway::start(&desk);

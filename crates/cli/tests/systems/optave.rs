@@ -34,6 +34,24 @@ fn each_run_prints_a_token_of_its_own_in_whichever_way_the_secret_goes() {
 }
 
 #[test]
+fn the_secret_goes_where_it_was_told_to() {
+    let desk = Desk::new();
+    let asked = |method| {
+        let backend = Backend::serve(vec![Backend::json(r#"{"access_token":"t"}"#)]);
+        let output = desk.run(&token(&backend.url, &[&SECRET[..], &["--client-auth", method]].concat()));
+        assert_eq!(with_complaint(&output)["token"], "t");
+        let [asked] = backend.asked().try_into().unwrap();
+        let (head, body) = asked.split_once("\r\n\r\n").unwrap();
+        let (target, headers) = head.split_once("\r\n").unwrap();
+        let header = headers.to_ascii_lowercase().contains("authorization: basic ");
+        (target.contains(CANARY), header, body.contains(CANARY))
+    };
+    assert_eq!(asked("basic"), (false, true, false));
+    assert_eq!(asked("post"), (false, false, true));
+    assert_eq!(asked("query"), (true, false, false));
+}
+
+#[test]
 fn a_secret_that_is_wrong_and_a_client_that_is_unknown_are_refusals() {
     let desk = Desk::new();
     let gateway = Gateway::start(&desk);

@@ -50,6 +50,20 @@ fn a_session_that_has_ended_is_established_anew_where_that_is_possible() {
     printed(&desk.run(&token(&url, &[&STORE[..], &["--refresh"]].concat())));
 }
 
+#[test]
+fn a_session_is_refreshed_where_it_was_told_to_be() {
+    let desk = Desk::new();
+    let gateway = Gateway::start(&desk);
+    let url = gateway.at("/authorization/v1");
+    printed(&desk.run(&token(&url, &[&PASSWORD[..], &STORE].concat())));
+    let at = |path| [&STORE[..], &["--refresh", "--refresh-path", path]].concat();
+    let stderr = failed(&desk.run(&token(&url, &at("/api/elsewhere"))), 3);
+    assert!(stderr.contains("refused: ") && stderr.contains("(status 404)"), "{stderr}");
+    printed(&desk.run(&token(&url, &at("/api/permission/refresh"))));
+    let stderr = failed(&desk.run(&token(&url, &at("elsewhere"))), 2);
+    assert!(stderr.contains("--refresh-path: the path must begin with a slash"), "{stderr}");
+}
+
 /// A security token of the gateway, for a password.
 fn security_token(gateway: &Gateway) -> String {
     let address = gateway.url.strip_prefix("http://").unwrap();
