@@ -51,6 +51,22 @@ fn a_session_that_has_ended_is_established_anew_where_that_is_possible() {
 }
 
 #[test]
+fn a_session_that_was_just_established_is_not_refreshed_at_once() {
+    let desk = Desk::new();
+    let gateway = Gateway::start(&desk);
+    let url = gateway.at("/authorization/v1");
+    let revision = || {
+        let record = fs::read_to_string(desk.path("spatium.json")).unwrap();
+        serde_json::from_str::<Value>(&record).unwrap()["revision"].clone()
+    };
+    let refresh = [&PASSWORD[..], &STORE, &["--refresh"]].concat();
+    printed(&desk.run(&token(&url, &refresh)));
+    assert_eq!(revision(), 1);
+    printed(&desk.run(&token(&url, &refresh)));
+    assert_eq!(revision(), 2, "the control");
+}
+
+#[test]
 fn a_session_is_refreshed_where_it_was_told_to_be() {
     let desk = Desk::new();
     let gateway = Gateway::start(&desk);
