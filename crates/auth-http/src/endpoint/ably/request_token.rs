@@ -158,6 +158,7 @@ fn issue(
 ) -> Result<TokenDetails, Refusal> {
     let held = &record.served.capability;
     let granted = asked.capability.map(|requested| granted(&requested, held)).transpose()?;
+    let now = Now { wall: record.revocations.time_of_issue(now), ..now };
     let token = IssuedToken {
         key_name: record.served.name().to_owned(),
         serial: record.serial,

@@ -40,14 +40,18 @@ pub(super) fn answer(
         let code = error.code().map_or(ErrorCode::BAD_REQUEST, ErrorCode::new);
         Refusal::new(code, &error.to_string())
     })?;
-    let issued_before = asked.issued_before.unwrap_or(now.wall);
-    if issued_before > now.wall || now.wall.saturating_since(issued_before) > LONGEST_AGO {
+    let in_the_last_hour =
+        |time: &Timestamp| *time <= now.wall && now.wall.saturating_since(*time) <= LONGEST_AGO;
+    if !asked.issued_before.iter().all(in_the_last_hour) {
         let text = "issuedBefore must be within the hour before now";
         return Err(Refusal::new(ErrorCode::INVALID_PARAMETER, text));
     }
+    // Without a time it is whatever was issued until now: within this millisecond, too.
+    let until = asked.issued_before.unwrap_or_else(|| now.wall.saturating_add(Duration::from_millis(1)));
+    let issued_before = asked.issued_before.unwrap_or(now.wall);
     let margin = if asked.allow_reauth_margin { MARGIN } else { Duration::ZERO };
     let results = asked.targets.into_iter().map(|target| {
-        let revoked = revoke(records, now, key_name, &target, issued_before, margin);
+        let revoked = revoke(records, now, key_name, &target, until, margin);
         match revoked {
             Ok(()) => {
                 Ok(TargetRevoked { target, issued_before, applies_at: now.wall.saturating_add(margin) })
@@ -68,7 +72,7 @@ fn revoke(
     now: Now,
     key_name: &str,
     target: &RevocationTarget,
-    issued_before: Timestamp,
+    until: Timestamp,
     margin: Duration,
 ) -> Result<(), Refusal> {
     let kind = Kind::of(target).ok_or_else(|| {
@@ -85,15 +89,18 @@ fn revoke(
         _ => None,
     };
     let value = inner.as_ref().unwrap_or_else(|| target.value());
-    if kind == Kind::Token && owner(records, value).is_some_and(|owner| owner != key_name) {
-        return Err(Refusal::new(
-            code::OTHER_KEYS_TOKENS,
-            "this token is of another key, which alone can revoke it",
-        ));
+    match (kind, owner(records, value)) {
+        (Kind::Token, None) => {
+            let text = "this is no token of ours; name it as it was issued, not in base64";
+            return Err(Refusal::new(ErrorCode::BAD_REQUEST, text));
+        }
+        (Kind::Token, Some(owner)) if owner != key_name => {
+            let text = "this token is of another key, which alone can revoke it";
+            return Err(Refusal::new(code::OTHER_KEYS_TOKENS, text));
+        }
+        (Kind::Token | Kind::ClientId | Kind::RevocationKey | Kind::Channel, _) => {}
     }
-    let fits = |record: &mut KeyRecord| {
-        record.revocations.revoke(now, (kind, value.expose()), issued_before, margin)
-    };
+    let fits = |record: &mut KeyRecord| record.revocations.revoke(now, (kind, value.expose()), until, margin);
     if records.key_mut(key_name).is_some_and(fits) {
         Ok(())
     } else {

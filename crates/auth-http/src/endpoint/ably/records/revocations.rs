@@ -39,6 +39,8 @@ pub(in super::super) struct Revocations {
     /// What each of them is about, the oldest first.
     by_age: BTreeMap<u64, Target>,
     next: u64,
+    /// The latest time before which something was revoked.
+    until: Option<Timestamp>,
     /// When the last that names a channel is obsolete: until then, the channels of a token are looked at.
     channels_until: Option<Obsolete>,
 }
@@ -87,8 +89,12 @@ impl Revocations {
     ) -> bool {
         self.forget_obsolete(now);
         let target = (kind, hash(value));
-        let issued_before =
-            if kind == Kind::Token { Timestamp::from_millis(u64::MAX) } else { issued_before };
+        let issued_before = if kind == Kind::Token {
+            Timestamp::from_millis(u64::MAX)
+        } else {
+            self.until = self.until.max(Some(issued_before));
+            issued_before
+        };
         let rule = Rule {
             number: self.next,
             issued_before,
@@ -117,6 +123,13 @@ impl Revocations {
             self.channels_until = Some(until);
         }
         true
+    }
+
+    /// When a token is issued that comes after all revocations: now, or the next millisecond if one was within this.
+    pub(in super::super) fn time_of_issue(&self, now: Now) -> Timestamp {
+        // One of further ahead is from before the clock was set back, and means nothing here.
+        let next = now.wall.saturating_add(Duration::from_millis(1));
+        self.until.filter(|until| *until <= next).map_or(now.wall, |until| until.max(now.wall))
     }
 
     /// Whether the token is revoked.

@@ -1,6 +1,7 @@
 //! Revocations: what is taken back, from whom, and how that is told.
 
 use auth_core::ably::{ClientId, RevocationRequest, RevocationResult, RevocationTarget, mint_jwt};
+use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::*;
@@ -64,9 +65,37 @@ fn rsa17e_a_jwt_of_a_clock_that_is_ahead_does_not_escape_a_revocation() {
         assert_eq!(server.bearer(at(seconds), &ahead), Err((40_141, 401)), "{seconds}");
     }
     assert_eq!(server.bearer(at(60), &jwt_at(60)), Err((40_141, 401)), "it may be as old");
-    assert!(server.bearer(at(61), &jwt_at(61)).is_ok(), "it can't be");
+    assert!(server.bearer(at(62), &jwt_at(62)).is_ok(), "it can't be");
     let token = server.token(at(1), &revocable_key(), &alice());
     assert!(server.bearer(at(1), token.token()).is_ok(), "our own clock is not ahead of itself");
+}
+
+#[test]
+fn what_was_issued_in_the_millisecond_of_its_revocation_is_revoked() {
+    let mut server = Server::new();
+    let token = server.token(at(0), &revocable_key(), &alice()).token().clone();
+    revoke(&mut server, at(0), &target("clientId:alice"));
+    assert_eq!(server.bearer(at(0), &token), Err((40_141, 401)));
+    let next = server.token(at(0), &revocable_key(), &alice()).token().clone();
+    assert!(server.bearer(at(0), &next).is_ok(), "what comes after it is not");
+    // Who names the time means it.
+    let later = server.token(at(5), &revocable_key(), &alice()).token().clone();
+    revoke(&mut server, at(6), &target("clientId:alice").with_issued_before(at(5).wall));
+    assert!(server.bearer(at(6), &later).is_ok());
+}
+
+#[test]
+fn what_is_no_token_of_ours_is_not_said_to_be_revoked() {
+    let mut server = Server::new();
+    let token = server.token(at(0), &revocable_key(), &TokenParams::new()).token().clone();
+    let encoded = base64::engine::general_purpose::STANDARD.encode(token.expose());
+    for text in ["garbage", "appid1.garbage", "a.b.c", &encoded] {
+        let target = RevocationTarget::token(Secret::from(text));
+        let result = revoke(&mut server, at(1), &RevocationRequest::new(vec![target]));
+        let refused = result.results[0].as_ref().unwrap_err();
+        assert_eq!((refused.error.code.number(), refused.error.status), (40_000, 400), "{text}");
+    }
+    assert!(server.bearer(at(1), &token).is_ok(), "the control");
 }
 
 #[test]
