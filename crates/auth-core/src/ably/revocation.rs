@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::number::Integer;
 use super::{ClientId, ErrorCode, ErrorInfo};
 use crate::json::{WireSecret, from_object};
+use crate::observe::Label;
 use crate::time::Timestamp;
 use crate::{Error, ErrorKind, Secret};
 
@@ -126,9 +127,9 @@ struct WireRequest {
     targets: Vec<WireSecret>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issued_before: Option<Integer>,
-    // The specification includes it where it is supplied (RSA17f); absent means false everywhere.
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    allow_reauth_margin: bool,
+    // The specification includes it where it is supplied (RSA17f); absent means false everywhere, and null is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    allow_reauth_margin: Option<bool>,
 }
 
 impl RevocationRequest {
@@ -175,7 +176,7 @@ impl RevocationRequest {
                 .map(|WireSecret(text)| RevocationTarget::parse(text.expose()))
                 .collect::<Result<_, _>>()?,
             issued_before: issued_before.map(Timestamp::from_millis),
-            allow_reauth_margin: wire.allow_reauth_margin,
+            allow_reauth_margin: wire.allow_reauth_margin.unwrap_or_default(),
         })
     }
 
@@ -187,7 +188,7 @@ impl RevocationRequest {
             issued_before: self
                 .issued_before
                 .map(|time| Integer(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))),
-            allow_reauth_margin: self.allow_reauth_margin,
+            allow_reauth_margin: self.allow_reauth_margin.then_some(true),
         };
         Secret::from(serde_json::to_string(&wire).unwrap_or_default())
     }
@@ -288,6 +289,33 @@ impl RevocationResult {
         Ok(Self { results: results.collect::<Result<_, Error>>()? })
     }
 
+    /// The same results in the order of what was asked, each target with its own: whoever counts on a revocation must know
+    /// that there was one. What a server says of a token that it refuses may repeat it, and is left out then.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::MalformedResponse`] when a target has no result, or a result no target: what became of them is not known.
+    pub fn in_order_of(self, request: &RevocationRequest) -> Result<Self, Error> {
+        let mut left = self.results;
+        let mut results = Vec::with_capacity(request.targets.len());
+        for target in &request.targets {
+            let place = left.iter().position(|result| match result {
+                Ok(revoked) => revoked.target == *target,
+                Err(refused) => refused.target == *target,
+            });
+            results.push(left.remove(place.ok_or_else(incomplete)?));
+        }
+        if !left.is_empty() {
+            return Err(incomplete());
+        }
+        for refused in results.iter_mut().filter_map(|result| result.as_mut().err()) {
+            if refused.error.message.as_str().contains(refused.target.value().expose()) {
+                refused.error.message = Label::new(refused.error.code.meaning().unwrap_or_default());
+            }
+        }
+        Ok(Self { results })
+    }
+
     /// The body of the reply. It holds tokens where they were targets.
     #[must_use]
     pub fn to_json(&self) -> Secret {
@@ -313,6 +341,12 @@ impl RevocationResult {
         };
         Secret::from(serde_json::to_string(&wire).unwrap_or_default())
     }
+}
+
+fn incomplete() -> Error {
+    let text =
+        "the answer does not say of each target what became of it; take them to be good still, and ask again";
+    Error::new(ErrorKind::MalformedResponse, text)
 }
 
 #[cfg(test)]
@@ -388,6 +422,36 @@ mod tests {
             assert_eq!(target.expose(), "token:canary");
         }
         assert!(RevocationResult::parse(text).is_err(), "it does not say when it applies");
+    }
+
+    #[test]
+    fn rsa17c_each_target_has_its_own_result_or_the_answer_is_none() {
+        let of = |targets: &[&str]| {
+            let targets = targets.iter().map(|text| RevocationTarget::parse(text).unwrap());
+            RevocationRequest::new(targets.collect())
+        };
+        let done = |target: &str| std::format!(r#"{{"target":"{target}","issuedBefore":1,"appliesAt":1}}"#);
+        let read = |results: &[String], request: &RevocationRequest| {
+            let text = std::format!(r#"{{"results":[{}]}}"#, results.join(","));
+            RevocationResult::parse(text.as_bytes()).unwrap().in_order_of(request)
+        };
+        let asked = of(&["clientId:alice", "clientId:bob"]);
+        let (alice, bob) = (done("clientId:alice"), done("clientId:bob"));
+        let result = read(&[bob.clone(), alice.clone()], &asked).unwrap();
+        assert_eq!(result.results[0].as_ref().unwrap().target, asked.targets[0]);
+        for results in [
+            &[][..],
+            std::slice::from_ref(&alice),
+            &[alice.clone(), alice.clone()],
+            &[alice.clone(), done("clientId:mallory")],
+            &[alice.clone(), bob.clone(), alice.clone()],
+        ] {
+            let error = read(results, &asked).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::MalformedResponse, "{results:?}");
+        }
+        let refused = r#"{"target":"token:canary","error":{"code":40000,"message":"canary is bad"}}"#;
+        let result = read(&[refused.to_owned()], &of(&["token:canary"])).unwrap();
+        assert!(!std::format!("{result:?}").contains("canary"), "{result:?}");
     }
 
     #[test]

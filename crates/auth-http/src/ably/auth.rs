@@ -162,14 +162,16 @@ impl Auth {
     /// # Errors
     ///
     /// Code 40162, and nothing is sent, on token authentication (RSA17d); 40103 without TLS; whatever the service says
-    /// of the request as a whole.
+    /// of the request as a whole; [`MalformedResponse`](ErrorKind::MalformedResponse) when it does not say of each target
+    /// what became of it.
     pub async fn revoke_tokens(&self, request: &RevocationRequest) -> Result<RevocationResult, Error> {
         let key = self.basic_key().ok_or_else(|| {
             let text = "revoking tokens needs the key itself; use a client that authenticates with it";
             ErrorCode::NEEDS_BASIC.error(text)
         })?;
         let core = &self.0.core;
-        read_revocation(&core.exchange(core.service.revoke_tokens(&key, request)?).await?)
+        read_revocation(&core.exchange(core.service.revoke_tokens(&key, request)?).await?)?
+            .in_order_of(request)
     }
 
     /// The service's time (RSC16), which is remembered for signing and for telling whether a token has expired
