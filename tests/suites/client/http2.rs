@@ -1,11 +1,14 @@
 //! HTTP/2, as TLS negotiates it: good answers and bad ones, frame by frame.
 
+use std::sync::Arc;
+
 use auth_core::ErrorKind;
 use auth_http::client::{Builder, HyperClient, Roots};
 use realtime_auth_tests::authority::{self, Authority};
 use realtime_auth_tests::http2::{Connection, STATUS_200, flag, frame, header};
 use realtime_auth_tests::raw_server::RawServer;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio_rustls::server::TlsStream;
 
 use super::{PATIENCE, TOKEN, ask, at_loopback, token};
@@ -149,6 +152,35 @@ async fn an_answer_that_is_none_has_a_kind_and_leaves_the_request_in_doubt() {
         assert_eq!((error.kind(), error.is_in_doubt()), (kind, true), "{bad:?}: {error:?}");
         assert_eq!(server.connections(), 1, "{bad:?}: sent again");
     }
+}
+
+/// Its first request is given up by whoever asked, so that no reply ever puts the connection back.
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_only_request_was_given_up_is_closed_once_it_was_idle_for_long() {
+    let (asked, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (asking, ending) = (Arc::clone(&asked), Arc::clone(&ended));
+    let (server, url, builder) = serve(move |mut http2, _| {
+        let (asking, ending) = (Arc::clone(&asking), Arc::clone(&ending));
+        async move {
+            http2.request().await?;
+            asking.notify_one();
+            while http2.frame().await.is_ok() {}
+            ending.notify_one();
+            Ok(())
+        }
+    })
+    .await;
+    let client = builder.build().unwrap();
+    tokio::select! {
+        outcome = ask(&client, &url) => panic!("nobody answered: {outcome:?}"),
+        () = asked.notified() => {}
+    }
+    let early = tokio::time::timeout(PATIENCE / 2, ended.notified()).await;
+    assert!(early.is_err(), "the control: it is kept for a while");
+    let ended = tokio::time::timeout(2 * PATIENCE, ended.notified()).await;
+    assert!(ended.is_ok(), "nobody closes it");
+    assert_eq!(server.connections(), 1);
+    drop(client);
 }
 
 /// A connection whose peer has vanished looks as good as new: the next request must not wait for the same silence.

@@ -100,8 +100,8 @@ impl Pool {
         connection.unused_since = now();
         let mut kept = self.0.kept();
         match &connection.sender {
-            Sender::Http1(sender) if sender.is_closed() => return,
-            Sender::Http1(_) => kept.connections.push(connection),
+            Sender::Http1(sender) if sender.is_closed() => {}
+            Sender::Http1(_) => self.add(&mut kept, connection),
             Sender::Http2(_) => {
                 let same = |kept: &&mut Connection| Arc::ptr_eq(&kept.server, &connection.server);
                 for shared in kept.connections.iter_mut().filter(same) {
@@ -109,6 +109,11 @@ impl Pool {
                 }
             }
         }
+    }
+
+    /// Puts a connection in, and has somebody close it once it was unused for long.
+    fn add(&self, kept: &mut Kept, connection: Connection) {
+        kept.connections.push(connection);
         if kept.sweeper.as_ref().is_none_or(JoinHandle::is_finished) {
             kept.sweeper = Some(sweep(Arc::downgrade(&self.0), self.0.idle));
         }
@@ -157,7 +162,10 @@ impl Pool {
             Sender::Http1(sender)
         };
         let connection = Connection { server: Arc::new(Server::of(target)), sender, unused_since: now() };
-        self.0.kept().connections.extend(connection.shared());
+        // At once, for others to use it meanwhile; it stays, whatever becomes of this exchange.
+        if let Some(shared) = connection.shared() {
+            self.add(&mut self.0.kept(), shared);
+        }
         Ok(connection)
     }
 }
