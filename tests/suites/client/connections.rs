@@ -61,6 +61,27 @@ async fn an_idle_connection_is_given_up_before_servers_do() {
     }
 }
 
+/// Nobody is left to use the connection, and an hour is long for a task that waits for nothing.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_dropped_leaves_no_task_behind() {
+    const AN_HOUR: Duration = Duration::from_secs(3_600);
+    let server = obliging().await;
+    let url = format!("http://{}", server.address());
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    let client = HyperClient::builder().with_plaintext().with_idle_timeout(AN_HOUR).build().unwrap();
+    let another = client.clone();
+    ask(&client, &url).await.unwrap();
+    drop(client);
+    tokio::time::sleep(AN_HOUR / 60).await;
+    assert!(tasks() > before, "the control: a clone has the connection");
+    ask(&another, &url).await.unwrap();
+    assert_eq!(server.connections(), 1);
+    drop(another);
+    tokio::time::sleep(AN_HOUR / 60).await;
+    assert_eq!(tasks(), before);
+}
+
 /// The second request arrives whole and is left without an answer: whether it had an effect is anybody's guess, so it must not be
 /// sent once more by the pool.
 #[tokio::test]

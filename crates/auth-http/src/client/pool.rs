@@ -189,6 +189,15 @@ impl Kept {
     }
 }
 
+impl Drop for Kept {
+    /// The connections end by themselves.
+    fn drop(&mut self) {
+        if let Some(sweeper) = &self.sweeper {
+            sweeper.abort();
+        }
+    }
+}
+
 impl Connection {
     fn leads_to(&self, target: &Uri) -> bool {
         self.server.authority.as_ref() == target.authority() && self.server.scheme.as_ref() == target.scheme()
