@@ -152,7 +152,6 @@ impl Pool {
         } else {
             let (sender, connection) = http1::Builder::new()
                 .max_buf_size(LARGEST_HEAD)
-                .max_headers(MOST_HEADERS)
                 // A request is small: to copy it into one buffer costs less than to hand the system two.
                 .writev(false)
                 .handshake(stream)
@@ -288,9 +287,6 @@ pub(super) fn now() -> Instant {
 
 /// The largest head of a reply, in bytes; those of token endpoints have less than one tenth.
 const LARGEST_HEAD: usize = 64 * 1024;
-
-/// The most headers of a reply.
-const MOST_HEADERS: usize = 100;
 
 /// What a server may send on an HTTP/2 stream before we have read it, in bytes: the protocol's own default, where hyper's
 /// is 2 MiB. A reply never fills it, so it costs no round trip.
