@@ -67,6 +67,7 @@ async fn one_connection_serves_many_requests_at_once() {
 enum Bad {
     ClosesAtOnce,
     Resets,
+    Refuses,
     GoesAway,
     BodyWithoutHead,
     TooManyBytes,
@@ -85,6 +86,8 @@ async fn misbehave(mut http2: Http2, bad: Bad) -> std::io::Result<()> {
     match bad {
         Bad::ClosesAtOnce => return Ok(()),
         Bad::Resets => http2.send(frame::RST_STREAM, 0, stream, &[0, 0, 0, 2]).await?,
+        // It has done nothing with the stream, it says, but hyper does not pass that on.
+        Bad::Refuses => http2.send(frame::RST_STREAM, 0, stream, &[0, 0, 0, 7]).await?,
         // It has seen no stream, it says, though it may have.
         Bad::GoesAway => http2.send(frame::GOAWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 1]).await?,
         Bad::BodyWithoutHead => http2.send(frame::DATA, flag::END_STREAM, stream, TOKEN.as_bytes()).await?,
@@ -135,6 +138,7 @@ async fn an_answer_that_is_none_has_a_kind_and_leaves_the_request_in_doubt() {
     for (bad, kind) in [
         (Bad::ClosesAtOnce, Broken),
         (Bad::Resets, Broken),
+        (Bad::Refuses, Broken),
         (Bad::GoesAway, Broken),
         (Bad::BodyWithoutHead, Broken),
         (Bad::TooManyBytes, Malformed),

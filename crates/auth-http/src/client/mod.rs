@@ -2,8 +2,9 @@
 //!
 //! A connection comes about in phases, each with a deadline of its own, and a failure names its phase: the name is
 //! resolved, its addresses race (RFC 8305), the proxy if any opens a tunnel, TLS is agreed upon. What fails before the
-//! request was written is marked [`without_effect`](auth_core::Error::without_effect); after that a failure is in doubt. A
-//! request is never sent twice.
+//! request was written is marked [`without_effect`](auth_core::Error::without_effect); after that a failure is in doubt. So is
+//! a stream that an HTTP/2 server refuses, although it promises then to have done nothing (RFC 9113 §8.7): hyper shows that a
+//! stream was reset, not why. A request is never sent twice.
 //!
 //! A reply is read up to a limit of 64 KiB, head and body each. Redirects are handed to the caller, not followed. No
 //! compression is asked for, and none accepted.

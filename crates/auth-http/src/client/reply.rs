@@ -75,9 +75,9 @@ fn wants_certificate() -> Error {
     )
 }
 
-/// The total timeout passed.
-pub(super) fn late(connected: bool) -> Error {
-    if connected {
+/// The total timeout passed; `begun` says whether any of the request may have been written by then.
+pub(super) fn late(begun: bool) -> Error {
+    if begun {
         Error::new(ErrorKind::Timeout, "the server did not answer in time; it may recover")
     } else {
         Error::new(ErrorKind::Timeout, "no connection to the server was made in time; check the network")
