@@ -55,3 +55,4 @@ pub mod store;
 mod testing;
 mod waiting;
 pub mod wire;
+mod within;

@@ -2,9 +2,7 @@
 //! clock.
 
 use std::borrow::Cow;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::future::Future;
 use std::time::Duration;
 
 use auth_core::ably::{
@@ -19,6 +17,7 @@ use super::server_clock::ServerClock;
 use super::surroundings::Surroundings;
 use super::wire::{Service, auth_url_request, read_auth_url, read_time, read_token};
 use crate::wire::server_time;
+use crate::within::within;
 
 /// The parts of a client that do not change.
 pub(super) struct Core {
@@ -96,7 +95,10 @@ impl Core {
     /// The same as [`token`](Self::token), within the time that a [`TokenSource`](auth_core::TokenSource) has.
     pub(super) async fn token_in_time(&self, plan: TokenPlan) -> Result<TokenDetails, Error> {
         let late = "no token came within 50 s, all requests for it together; it may recover";
-        self.within(LONGEST_FLIGHT, self.token(plan), || Error::new(ErrorKind::Timeout, late)).await
+        within(&*self.surroundings.delay, LONGEST_FLIGHT, self.token(plan), || {
+            Error::new(ErrorKind::Timeout, late)
+        })
+        .await
     }
 
     /// Gets a token as planned (RSA8).
@@ -205,22 +207,9 @@ impl Core {
             let text = format!("the {} did not answer within {limit:?}; it may recover", provider.name());
             Error::new(ErrorKind::Timeout, text)
         };
-        self.within(limit, work, late).await.map_err(|cause| provider_failed(provider, cause))
-    }
-
-    async fn within<T>(
-        &self,
-        limit: Duration,
-        work: impl Future<Output = Result<T, Error>>,
-        late: impl Fn() -> Error,
-    ) -> Result<T, Error> {
-        let mut work = pin!(work);
-        let mut alarm = self.surroundings.delay.sleep(limit);
-        poll_fn(|context| match work.as_mut().poll(context) {
-            Poll::Ready(outcome) => Poll::Ready(outcome),
-            Poll::Pending => alarm.as_mut().poll(context).map(|()| Err(late())),
-        })
-        .await
+        within(&*self.surroundings.delay, limit, work, late)
+            .await
+            .map_err(|cause| provider_failed(provider, cause))
     }
 }
 

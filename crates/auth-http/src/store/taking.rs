@@ -7,6 +7,10 @@ use auth_core::{Error, ErrorKind, Retry};
 
 use super::{LockedStore, TokenStore};
 use crate::grant::Delay;
+use crate::within::within;
+
+/// How long a store has for each call, as [`TokenStore::load`] says.
+const CALL: Duration = Duration::from_secs(5);
 
 /// How often the lock is tried for.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -18,21 +22,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 ///
-/// [`StoreFailed`](ErrorKind::StoreFailed) when somebody else holds it all that time, and those of
-/// [`TokenStore::try_lock`].
+/// [`StoreFailed`](ErrorKind::StoreFailed) when somebody else holds it all that time, or the store does not answer within the
+/// five seconds that it has; and those of [`TokenStore::try_lock`].
 pub async fn lock(store: &dyn TokenStore, delay: &dyn Delay) -> Result<Box<dyn LockedStore>, Error> {
-    let mut waited = Duration::ZERO;
-    loop {
-        if let Some(locked) = store.try_lock().await? {
-            return Ok(locked);
+    let taking = async {
+        loop {
+            if let Some(locked) = answer(delay, store.try_lock()).await? {
+                return Ok(locked);
+            }
+            delay.sleep(PAUSE).await;
         }
-        if waited >= PATIENCE {
-            let text = "another process keeps the lock of the token store; see what it waits for, or end it";
-            return Err(Error::new(ErrorKind::StoreFailed, text));
-        }
-        delay.sleep(PAUSE).await;
-        waited += PAUSE;
-    }
+    };
+    within(delay, PATIENCE, taking, || {
+        let text = "another process keeps the lock of the token store; see what it waits for, or end it";
+        Error::new(ErrorKind::StoreFailed, text)
+    })
+    .await
 }
 
 /// Puts `record` into a store in place of what it holds, under its lock: a new login, or, without tokens, none. The
@@ -44,10 +49,10 @@ pub async fn lock(store: &dyn TokenStore, delay: &dyn Delay) -> Result<Box<dyn L
 ///
 /// # Errors
 ///
-/// Those of [`lock`] and of the store, which then holds what it held.
+/// Those of [`lock`] and of the store, which holds what it held; after one of [saving](LockedStore::save), that or `record`.
 pub async fn replace(store: &dyn TokenStore, delay: &dyn Delay, record: Record) -> Result<(), Error> {
     let mut locked = lock(store, delay).await?;
-    let old = match locked.load().await {
+    let old = match answer(delay, locked.load()).await {
         Ok(old) => old.unwrap_or_default(),
         // What is there is damaged: a person who logs in anew misses nothing of it.
         Err(error) if error.kind() == ErrorKind::StoreFailed && error.retry() == Retry::Never => {
@@ -57,143 +62,19 @@ pub async fn replace(store: &dyn TokenStore, delay: &dyn Delay, record: Record) 
     };
     let revision = old.revision.saturating_add(1);
     let origin = record.origin.clone().or(old.origin);
-    locked.save(&Record { revision, origin, intent: None, ..record }).await
+    answer(delay, locked.save(&Record { revision, origin, intent: None, ..record })).await
+}
+
+/// What a call of a store answers, within the time that it has.
+async fn answer<T>(delay: &dyn Delay, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    within(delay, CALL, call, || {
+        let text = format!(
+            "the token store did not answer within {CALL:?}; see what its disk or its server waits for"
+        );
+        Error::new(ErrorKind::StoreFailed, text)
+    })
+    .await
 }
 
 #[cfg(all(test, feature = "tokio"))]
-mod tests {
-    use std::sync::Arc;
-
-    use auth_core::time::Timestamp;
-    use auth_core::{Demand, Secret, TokenSource as _};
-
-    use super::*;
-    use crate::grant::RefreshToken;
-    use crate::manager::{TokenManager, TokioTimer};
-    use crate::store::MemoryStore;
-    use crate::testing::{Scripted, value};
-    use crate::wire::TokenEndpoint;
-
-    fn login(refresh_token: &str) -> Record {
-        Record { refresh_token: Some(Secret::from(refresh_token)), ..Record::default() }
-    }
-
-    #[tokio::test]
-    async fn a_new_login_takes_the_place_of_the_old_one() {
-        let store = MemoryStore::new();
-        let intent = Some(Timestamp::from_millis(1));
-        let old = Record { revision: 7, intent, origin: Some("o".to_owned()), ..login("old") };
-        store.try_lock().await.unwrap().unwrap().save(&old).await.unwrap();
-        replace(&store, &TokioTimer::start(), login("new")).await.unwrap();
-        let new = Record { revision: 8, origin: Some("o".to_owned()), ..login("new") };
-        assert_eq!(store.load().await.unwrap(), Some(new));
-        assert!(store.try_lock().await.unwrap().is_some(), "the lock is free again");
-    }
-
-    /// What was configured is older than what a person did since.
-    #[tokio::test]
-    async fn a_configured_refresh_token_does_not_come_back_after_a_new_login() {
-        let issued = |number: u8| {
-            let body =
-                format!(r#"{{"access_token":"t{number}","refresh_token":"r{number}","expires_in":600}}"#);
-            Ok(crate::testing::reply(200, &[], &body))
-        };
-        let (http, store) = (Scripted::new([issued(1), issued(2)]), MemoryStore::new());
-        let start = async || {
-            let endpoint = TokenEndpoint::new("https://a/t", "c", Secret::from("s")).unwrap();
-            let grant = RefreshToken::new(endpoint, Arc::clone(&http) as _, Secret::from("r0"));
-            let manager = TokenManager::builder(grant).with_store(Arc::new(store.clone())).spawn();
-            manager.token(Demand::Current).await.unwrap();
-            manager.shut_down().await;
-        };
-        start().await;
-        replace(&store, &TokioTimer::start(), login("of a person")).await.unwrap();
-        start().await;
-        let sent =
-            http.asked().iter().map(|asked| value(asked, "refresh_token").unwrap()).collect::<Vec<_>>();
-        assert_eq!(sent, ["r0", "of a person"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whoever_holds_the_lock_is_waited_for_and_overwritten_afterwards() {
-        let store = MemoryStore::new();
-        let mut held = store.try_lock().await.unwrap().unwrap();
-        let timer = TokioTimer::start();
-        let replacing = replace(&store, &timer, login("new"));
-        let holding = async {
-            tokio::time::sleep(Duration::from_secs(20)).await;
-            assert_eq!(store.load().await.unwrap(), None, "nothing is written without the lock");
-            held.save(&Record { revision: 3, ..login("rotated meanwhile") }).await.unwrap();
-            drop(held);
-        };
-        let (replaced, ()) = tokio::join!(replacing, holding);
-        replaced.unwrap();
-        assert_eq!(store.load().await.unwrap(), Some(Record { revision: 4, ..login("new") }));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_lock_that_is_never_let_go_is_an_error() {
-        let store = MemoryStore::new();
-        let _held = store.try_lock().await.unwrap().unwrap();
-        let error = replace(&store, &TokioTimer::start(), login("new")).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::StoreFailed);
-        assert_eq!(store.load().await.unwrap(), None);
-    }
-
-    #[tokio::test]
-    async fn of_many_that_replace_at_once_each_gets_a_revision_of_its_own() {
-        let store = Arc::new(MemoryStore::new());
-        let timer = TokioTimer::start();
-        let replacing = |name: &'static str| replace(&*store, &timer, login(name));
-        let (a, b, c) = tokio::join!(replacing("a"), replacing("b"), replacing("c"));
-        [a, b, c].into_iter().for_each(Result::unwrap);
-        assert_eq!(store.load().await.unwrap().unwrap().revision, 3);
-    }
-
-    #[cfg(all(unix, feature = "file-store"))]
-    mod files {
-        use std::fs;
-        use std::os::unix::fs::PermissionsExt as _;
-
-        use super::*;
-        use crate::store::FileStore;
-
-        #[tokio::test]
-        async fn two_stores_on_one_file_wait_for_each_other() {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("tokens.json");
-            let (one, other) = (FileStore::open(&path).unwrap(), FileStore::open(&path).unwrap());
-            let timer = TokioTimer::start();
-            let mut held = one.try_lock().await.unwrap().unwrap();
-            let holding = async {
-                held.save(&Record { revision: 5, ..login("old") }).await.unwrap();
-                drop(held);
-            };
-            let (replaced, ()) = tokio::join!(replace(&other, &timer, login("new")), holding);
-            replaced.unwrap();
-            assert_eq!(one.load().await.unwrap(), Some(Record { revision: 6, ..login("new") }));
-        }
-
-        #[tokio::test]
-        async fn what_is_damaged_is_moved_aside_and_what_is_newer_is_left() {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("tokens.json");
-            let store = FileStore::open(&path).unwrap();
-            let timer = TokioTimer::start();
-            let plant = |text: &str| {
-                fs::write(&path, text).unwrap();
-                fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-            };
-            plant("{\"version\":1,damaged");
-            replace(&store, &timer, login("new")).await.unwrap();
-            assert_eq!(store.load().await.unwrap(), Some(Record { revision: 1, ..login("new") }));
-            assert!(folder.path().join("tokens.json.unreadable-1").exists());
-
-            let newer = r#"{"version":99}"#;
-            plant(newer);
-            let error = replace(&store, &timer, login("new")).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Misconfigured);
-            assert_eq!(fs::read_to_string(&path).unwrap(), newer);
-        }
-    }
-}
+mod tests;
