@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use auth_core::{Error, ErrorKind};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use self::bound::Place;
@@ -47,7 +47,8 @@ use crate::wire::{AuthorizationCode, PendingLogin};
 /// Any web page can have a browser send requests here, and any program of this machine can. So the only request that
 /// counts has the login's state, which nobody else knows; all others get a page and change nothing. A request under another host
 /// name than the redirect URI's is not looked at (DNS rebinding). A head has 16 KiB at most, a connection five seconds, and
-/// eight are served at once. The pages are fixed texts: nothing of a request is repeated.
+/// eight are served at once: one more takes the place of the oldest that has not sent its head yet. The pages are fixed texts:
+/// nothing of a request is repeated.
 pub struct RedirectListener {
     listeners: Vec<TcpListener>,
     place: Place,
@@ -87,33 +88,52 @@ impl RedirectListener {
     /// Those of [`PendingLogin::read`] for an answer that has the login's state: that the server or a person refused;
     /// [`Transport`](ErrorKind::Transport) when no connection can be accepted any more.
     pub async fn wait(&self, login: &PendingLogin) -> Result<AuthorizationCode, Error> {
-        let mut connections: Vec<Connection<'_>> = Vec::new();
+        let mut connections = Connections::default();
         poll_fn(|context| self.poll(&mut connections, login, context)).await
     }
 
     fn poll<'a>(
         &'a self,
-        connections: &mut Vec<Connection<'a>>,
+        connections: &mut Connections<'a>,
         login: &'a PendingLogin,
         context: &mut Context<'_>,
     ) -> Poll<Result<AuthorizationCode, Error>> {
+        let Connections { asking, answered } = connections;
         loop {
             let mut index = 0;
-            while let Some(connection) = connections.get_mut(index) {
+            while let Some(connection) = asking.get_mut(index) {
+                match connection.as_mut().poll(context) {
+                    Poll::Ready(Some((stream, head))) => {
+                        answered.push(Box::pin(self.answer(stream, head, login)))
+                    }
+                    Poll::Ready(None) => {}
+                    Poll::Pending => {
+                        index += 1;
+                        continue;
+                    }
+                }
+                drop(asking.remove(index));
+            }
+            let mut index = 0;
+            while let Some(connection) = answered.get_mut(index) {
                 match connection.as_mut().poll(context) {
                     Poll::Ready(Some(outcome)) => return Poll::Ready(outcome),
-                    Poll::Ready(None) => drop(connections.swap_remove(index)),
+                    Poll::Ready(None) => drop(answered.swap_remove(index)),
                     Poll::Pending => index += 1,
                 }
             }
             // Further ones wait in the kernel until one of these has ended.
-            if connections.len() >= MOST_CONNECTIONS {
+            if answered.len() >= MOST_CONNECTIONS {
                 return Poll::Pending;
             }
             match self.poll_accept(context) {
-                Poll::Ready(Ok(stream)) => connections.push(Box::pin(self.serve(stream, login))),
+                Poll::Ready(Ok(stream)) => asking.push(Box::pin(asked(stream))),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
+            }
+            // A browser asks as soon as it is connected: whoever has waited longest is the least likely to be one.
+            if asking.len() + answered.len() > MOST_CONNECTIONS {
+                drop(asking.remove(0));
             }
         }
     }
@@ -136,13 +156,13 @@ impl RedirectListener {
         Poll::Pending
     }
 
-    /// Serves one connection; `Some` if it brought the answer.
-    async fn serve(
+    /// Shows a page for a request; `Some` if it brought the answer.
+    async fn answer(
         &self,
-        mut stream: TcpStream,
+        mut stream: impl AsyncWrite + Unpin,
+        head: Vec<u8>,
         login: &PendingLogin,
     ) -> Option<Result<AuthorizationCode, Error>> {
-        let head = tokio::time::timeout(CONNECTION_TIME, read(&mut stream)).await.ok()??;
         let (page, outcome) = self.judge(&head, login);
         // The answer counts, whether or not the browser waits for the page.
         let _ = tokio::time::timeout(CONNECTION_TIME, async {
@@ -177,11 +197,26 @@ impl fmt::Debug for RedirectListener {
     }
 }
 
-/// One connection that is served.
-type Connection<'a> = Pin<Box<dyn Future<Output = Option<Result<AuthorizationCode, Error>>> + Send + 'a>>;
+/// The connections that are served.
+#[derive(Default)]
+struct Connections<'a> {
+    /// Those whose request has not come yet, or not all of it; the oldest first.
+    asking: Vec<Serving<'a, (TcpStream, Vec<u8>)>>,
+    /// Those that get their page.
+    answered: Vec<Serving<'a, Result<AuthorizationCode, Error>>>,
+}
+
+/// What a connection comes to, if to anything.
+type Serving<'a, T> = Pin<Box<dyn Future<Output = Option<T>> + Send + 'a>>;
+
+/// A connection, and the head of the request that came over it in time.
+async fn asked(mut stream: TcpStream) -> Option<(TcpStream, Vec<u8>)> {
+    let head = tokio::time::timeout(CONNECTION_TIME, read(&mut stream)).await.ok()??;
+    Some((stream, head))
+}
 
 /// The head of a request; `None` when the peer leaves before its end.
-async fn read(stream: &mut TcpStream) -> Option<Vec<u8>> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {
     let mut head = Vec::new();
     let mut buffer = [0; 2_048];
     while !head::is_whole(&head) && head.len() <= LARGEST_HEAD {

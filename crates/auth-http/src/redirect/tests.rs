@@ -4,6 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::manager::{Timer as _, TokioTimer};
 use crate::testing::Fixed;
 use crate::wire::{AuthorizationEndpoint, Wanted};
 
@@ -163,22 +164,46 @@ async fn a_head_without_an_end_is_cut_off() {
     assert_eq!(&page, b"HTTP/1.1 431");
 }
 
-/// Connections that say nothing hold up the answer for no longer than their time.
-#[tokio::test(start_paused = true)]
-async fn silent_connections_give_way_after_their_time() {
+/// How long it took on the runtime's clock until the browser had brought its answer; `before` is what happens first.
+async fn time_until_heard<T>(before: impl AsyncFnOnce(String) -> T) -> Duration {
     let listener = listener().await;
     let address = authority(&listener);
-    let (code, silent) = visited(&listener, async {
-        let mut silent = Vec::new();
-        for _ in 0..2 * MOST_CONNECTIONS {
-            silent.push(TcpStream::connect(&address).await.unwrap());
-        }
+    let timer = TokioTimer::start();
+    let visiting = visited(&listener, async {
+        let kept = before(address.clone()).await;
         get(&address, &answer("code=1")).await;
-        silent.len()
-    })
-    .await;
+        drop(kept);
+    });
+    let (code, ()) = tokio::time::timeout(Duration::from_secs(600), visiting).await.expect("it is not heard");
     code.unwrap();
-    assert_eq!(silent, 2 * MOST_CONNECTIONS);
+    timer.now().mono.elapsed()
+}
+
+/// However many a hostile page opens.
+#[tokio::test(start_paused = true)]
+async fn silent_connections_do_not_hold_up_the_browser() {
+    let took = time_until_heard(async |address| {
+        let mut silent = Vec::new();
+        for number in 0..5 * MOST_CONNECTIONS {
+            let mut stream = TcpStream::connect(&address).await.unwrap();
+            if number % 2 == 0 {
+                stream.write_all(b"GET /cb HTTP/1.1\r\n").await.unwrap();
+            }
+            silent.push(stream);
+        }
+        silent
+    });
+    assert!(took.await < CONNECTION_TIME);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_connection_is_closed_after_its_time() {
+    let took = time_until_heard(async |address| {
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
+    });
+    let took = took.await;
+    assert!((CONNECTION_TIME..2 * CONNECTION_TIME).contains(&took), "{took:?}");
 }
 
 #[tokio::test]
