@@ -12,9 +12,11 @@ pub(super) struct Head<'a> {
     pub(super) host: &'a str,
 }
 
-/// Whether the blank line has come that ends a head.
-pub(super) fn is_whole(head: &[u8]) -> bool {
-    head.windows(4).any(|end| end == b"\r\n\r\n")
+/// Whether the last `new` bytes have brought the blank line that ends a head.
+pub(super) fn is_whole(head: &[u8], new: usize) -> bool {
+    // Three bytes of it may have come before.
+    let searched = head.len().saturating_sub(new + 3);
+    head[searched..].windows(4).any(|end| end == b"\r\n\r\n")
 }
 
 impl<'a> Head<'a> {

@@ -219,10 +219,15 @@ async fn asked(mut stream: TcpStream) -> Option<(TcpStream, Vec<u8>)> {
 async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {
     let mut head = Vec::new();
     let mut buffer = [0; 2_048];
-    while !head::is_whole(&head) && head.len() <= LARGEST_HEAD {
+    while head.len() <= LARGEST_HEAD {
         match stream.read(&mut buffer).await {
             Ok(0) | Err(_) => return None,
-            Ok(read) => head.extend_from_slice(&buffer[..read]),
+            Ok(read) => {
+                head.extend_from_slice(&buffer[..read]);
+                if head::is_whole(&head, read) {
+                    break;
+                }
+            }
         }
     }
     Some(head)

@@ -206,6 +206,21 @@ async fn a_silent_connection_is_closed_after_its_time() {
     assert!((CONNECTION_TIME..2 * CONNECTION_TIME).contains(&took), "{took:?}");
 }
 
+/// However its bytes are spread over reads.
+#[tokio::test]
+async fn a_head_is_whole_at_its_blank_line() {
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    for step in 1..=head.len() {
+        let (mut browser, mut stream) = tokio::io::duplex(step);
+        let sending = async {
+            browser.write_all(head).await.unwrap();
+            browser
+        };
+        let (read, _browser) = tokio::join!(read(&mut stream), sending);
+        assert_eq!(read.unwrap(), head, "{step} at a time");
+    }
+}
+
 #[tokio::test]
 async fn a_wait_that_is_dropped_may_be_begun_again_and_a_listener_that_is_dropped_frees_its_port() {
     let listener = listener().await;
