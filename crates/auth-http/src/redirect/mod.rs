@@ -7,10 +7,11 @@ mod page;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use auth_core::{Error, ErrorKind};
+use auth_core::{Error, ErrorKind, Secret};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -52,6 +53,8 @@ use crate::wire::{AuthorizationCode, PendingLogin};
 pub struct RedirectListener {
     listeners: Vec<TcpListener>,
     place: Place,
+    /// What the browser asked for that brought the answer, until somebody has waited for it to the end: the browser asks once.
+    heard: Mutex<Option<Secret>>,
 }
 
 /// How many connections are served at once. A browser opens one or two, and some that it never uses.
@@ -70,7 +73,7 @@ impl RedirectListener {
     /// [`Misconfigured`](ErrorKind::Misconfigured) when the URI is not such, or the port is in use.
     pub async fn bind(redirect_uri: &str) -> Result<Self, Error> {
         let (listeners, place) = bound::bind(redirect_uri).await?;
-        Ok(Self { listeners, place })
+        Ok(Self { listeners, place, heard: Mutex::default() })
     }
 
     /// The redirect URI with the port that is listened on: what the login must name.
@@ -81,13 +84,16 @@ impl RedirectListener {
 
     /// Waits for the browser to bring the answer to `login`. It has been shown its page when this returns.
     ///
-    /// The future may be dropped; waiting again goes on.
+    /// The future may be dropped; waiting again goes on, and gives the answer if it has come already.
     ///
     /// # Errors
     ///
     /// Those of [`PendingLogin::read`] for an answer that has the login's state: that the server or a person refused;
     /// [`Transport`](ErrorKind::Transport) when no connection can be accepted any more.
     pub async fn wait(&self, login: &PendingLogin) -> Result<AuthorizationCode, Error> {
+        if let Some(outcome) = self.heard(login) {
+            return outcome;
+        }
         let mut connections = Connections::default();
         poll_fn(|context| self.poll(&mut connections, login, context)).await
     }
@@ -156,6 +162,13 @@ impl RedirectListener {
         Poll::Pending
     }
 
+    /// The answer to a login, if the browser has brought it; then it is forgotten.
+    fn heard(&self, login: &PendingLogin) -> Option<Result<AuthorizationCode, Error>> {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = heard.take_if(|target| login.recognizes(target.expose()))?;
+        Some(login.read(answer.expose()))
+    }
+
     /// Shows a page for a request; `Some` if it brought the answer.
     async fn answer(
         &self,
@@ -163,31 +176,33 @@ impl RedirectListener {
         head: Vec<u8>,
         login: &PendingLogin,
     ) -> Option<Result<AuthorizationCode, Error>> {
-        let (page, outcome) = self.judge(&head, login);
+        let (page, is_answer) = self.judge(&head, login);
         // The answer counts, whether or not the browser waits for the page.
         let _ = tokio::time::timeout(CONNECTION_TIME, async {
             stream.write_all(page.response().as_bytes()).await?;
             stream.shutdown().await
         })
         .await;
-        outcome
+        // Another page may have left before that of the answer.
+        if is_answer { self.heard(login) } else { None }
     }
 
-    fn judge(&self, head: &[u8], login: &PendingLogin) -> (Page, Option<Result<AuthorizationCode, Error>>) {
+    /// The page for a request, and whether that is the answer to the login, which is kept then.
+    fn judge(&self, head: &[u8], login: &PendingLogin) -> (Page, bool) {
         let target = match Head::parse(head).and_then(|head| self.place.target(&head)) {
             Ok(target) => target,
-            Err(page) => return (page, None),
+            Err(page) => return (page, false),
         };
         if !login.recognizes(target) {
-            return (Page::Stranger, None);
+            return (Page::Stranger, false);
         }
-        let outcome = login.read(target);
-        let page = match &outcome {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Secret::from(target));
+        let page = match login.read(target) {
             Ok(_) => Page::Done,
             Err(error) if error.kind() == ErrorKind::Refused => Page::Refused,
             Err(_) => Page::Failed,
         };
-        (page, Some(outcome))
+        (page, true)
     }
 }
 

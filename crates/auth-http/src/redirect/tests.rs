@@ -4,6 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::freshness::SystemFreshness;
 use crate::manager::{Timer as _, TokioTimer};
 use crate::testing::Fixed;
 use crate::wire::{AuthorizationEndpoint, Wanted};
@@ -212,13 +213,33 @@ async fn a_head_is_whole_at_its_blank_line() {
     let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     for step in 1..=head.len() {
         let (mut browser, mut stream) = tokio::io::duplex(step);
-        let sending = async {
-            browser.write_all(head).await.unwrap();
-            browser
-        };
-        let (read, _browser) = tokio::join!(read(&mut stream), sending);
+        let sending = async move { browser.write_all(head).await.unwrap() };
+        let (read, ()) = tokio::join!(read(&mut stream), sending);
         assert_eq!(read.unwrap(), head, "{step} at a time");
     }
+}
+
+/// The browser brings the answer, and reads its page too slowly for whoever waits; it will not bring the answer again.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_heard_is_not_lost_when_the_wait_is_dropped_over_its_page() {
+    const A_SECOND: Duration = Duration::from_secs(1);
+    let listener = listener().await;
+    let login = login(&listener);
+    let head = format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", answer("code=1"), authority(&listener));
+    let (browser, stream) = tokio::io::duplex(16);
+    let shown = tokio::time::timeout(A_SECOND, listener.answer(stream, head.into_bytes(), &login)).await;
+    assert!(shown.is_err(), "the control: the page is longer");
+    drop(browser);
+
+    let another =
+        AuthorizationEndpoint::new("https://as.example.com/a", "c", listener.redirect_uri()).unwrap();
+    let another = another.begin(Wanted::new(), &SystemFreshness);
+    let waited = tokio::time::timeout(A_SECOND, listener.wait(&another)).await;
+    assert!(waited.is_err(), "it answers this login only");
+    let heard = tokio::time::timeout(A_SECOND, listener.wait(&login)).await.expect("it is lost");
+    assert!(format!("{:?}", heard.unwrap()).contains(listener.redirect_uri()));
+    let waited = tokio::time::timeout(A_SECOND, listener.wait(&login)).await;
+    assert!(waited.is_err(), "a code is handed out once");
 }
 
 #[tokio::test]
