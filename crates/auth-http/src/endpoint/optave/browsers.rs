@@ -7,9 +7,9 @@ use http::{HeaderMap, HeaderName, Uri};
 
 /// Whom tokens are handed to: the pages of these origins, and programs that are no browsers.
 ///
-/// A foreign page is told by what its browser says of it: `Sec-Fetch-Site`, and `Origin`. `Host` is checked as well, since a
-/// page can have its own name resolve to this server. Programs say nothing of the kind, and can't be told apart: a login of
-/// your own has to.
+/// A foreign page is told by what its browser says of it: `Sec-Fetch-Site`, and `Origin`. `Host` is checked always, since a
+/// page can have its own name resolve to this server, and over plain HTTP its browser says nothing else then. It must be
+/// there: a server of HTTP/2 puts `:authority` in its place. Programs can't be told apart: a login of your own has to.
 #[derive(Debug, Clone, Default)]
 pub struct Browsers {
     origins: Vec<String>,
@@ -48,8 +48,7 @@ impl Browsers {
         if values.iter_mut().any(|values| values.next().is_some()) {
             return Err("foreign_origin");
         }
-        let is_browser = site.is_some() || origin.is_some();
-        if is_browser && !self.is_ours(site, origin, host.unwrap_or_default()) {
+        if !self.is_ours(site, origin, host.unwrap_or_default()) {
             return Err("foreign_origin");
         }
         match &self.publishable_key {
@@ -111,7 +110,9 @@ mod tests {
             &[("host", "127.0.0.1:8080"), ("origin", "http://127.0.0.1:8081")],
             &[("host", "127.0.0.1:8080"), ("origin", "null")],
             &[(SITE, "same-origin")],
-            // Its own name resolves to this machine.
+            &[],
+            // Its own name resolves to this machine: over plain HTTP a browser says no more of a GET than the name.
+            &[("host", "evil.example:8080")],
             &[("host", "evil.example:8080"), (SITE, "same-origin"), ("origin", "http://evil.example:8080")],
         ] {
             assert!(!check(&browsers, foreign), "{foreign:?}");
