@@ -1,6 +1,7 @@
 //! The memory of the tokens that were used.
 
 use std::collections::BTreeSet;
+use std::mem;
 
 use auth_core::time::{Now, Timestamp};
 use sha2::{Digest as _, Sha256};
@@ -38,8 +39,11 @@ impl Spent {
         }
         if self.tokens.len() >= self.most {
             // What expires later stays, and so does, for no use, what expires at this very moment.
-            self.tokens = self.tokens.split_off(&(now.wall, [0; 32]));
-            self.forgotten = self.forgotten.max(now.wall);
+            let kept = self.tokens.split_off(&(now.wall, [0; 32]));
+            // Not up to now: a clock that is wrong for a moment would have all later tokens refused.
+            if let Some((expires, _)) = mem::replace(&mut self.tokens, kept).last() {
+                self.forgotten = self.forgotten.max(*expires);
+            }
             if self.tokens.len() >= self.most {
                 return Verdict::NoRoom;
             }
@@ -88,5 +92,15 @@ mod tests {
         assert_eq!(consume(&mut spent, 0, "a", 300), Verdict::First);
         assert_eq!(consume(&mut spent, 301, "b", 601), Verdict::First, "a is forgotten");
         assert_eq!(consume(&mut spent, 10, "a", 300), Verdict::Again);
+    }
+
+    #[test]
+    fn a_clock_that_is_far_ahead_for_a_moment_does_not_end_the_service() {
+        let mut spent = Spent::new(2);
+        assert_eq!(consume(&mut spent, 0, "a", 300), Verdict::First);
+        assert_eq!(consume(&mut spent, 0, "b", 300), Verdict::First);
+        assert_eq!(consume(&mut spent, 1_000_000, "c", 1_000_300), Verdict::First, "a and b are forgotten");
+        assert_eq!(consume(&mut spent, 1, "d", 301), Verdict::First);
+        assert_eq!(consume(&mut spent, 1, "a", 300), Verdict::Again);
     }
 }
