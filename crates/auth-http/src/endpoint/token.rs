@@ -168,6 +168,8 @@ pub enum Refusal {
         /// The wait, sent in whole seconds, rounded up.
         retry_after: Duration,
     },
+    /// The endpoint can't make a token at the moment.
+    Unavailable,
     /// The endpoint has no such grant.
     UnsupportedGrantType,
 }
@@ -187,6 +189,7 @@ impl Refusal {
             Self::InvalidScope => (StatusCode::BAD_REQUEST, "invalid_scope"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
         };
         let mut response = json(status, &Wire { error });
@@ -201,7 +204,11 @@ impl Refusal {
             Self::RateLimited { retry_after } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(retry_after)));
             }
-            Self::InvalidGrant | Self::InvalidRequest | Self::InvalidScope | Self::UnsupportedGrantType => {}
+            Self::InvalidGrant
+            | Self::InvalidRequest
+            | Self::InvalidScope
+            | Self::Unavailable
+            | Self::UnsupportedGrantType => {}
         }
         response
     }

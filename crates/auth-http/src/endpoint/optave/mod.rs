@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_core::jwt::{Draft, HmacKey, KeySet, SignJws, Verifier};
+use auth_core::jwt::{Draft, KeySet, SignJws, Verifier};
 use auth_core::time::Now;
 use auth_core::{Error, Secret};
 use base64::Engine as _;
@@ -27,7 +27,7 @@ use serde_json::json;
 pub use self::browsers::Browsers;
 use self::spent::{Spent, Verdict};
 use super::token::{json as json_reply, whole_seconds};
-use super::{Grant, Issued, Refusal, TokenCall};
+use super::{Grant, Issued, Refusal, TokenCall, hs256, verifier};
 pub use crate::optave::wire::TICKET_PATH;
 
 /// Where the vendor's example has a backend hand out tokens: GET.
@@ -74,7 +74,7 @@ impl TokenServer {
     pub fn new(key: Arc<dyn SignJws>, keys: KeySet) -> Self {
         Self {
             key,
-            verifier: Verifier::new(keys).with_issuer(ISSUER).with_required_subject().with_single_use(),
+            verifier: verifier(keys, ISSUER).with_required_subject(),
             clients: Vec::new(),
             browsers: None,
             lifetime: Duration::from_secs(300),
@@ -84,10 +84,9 @@ impl TokenServer {
 
     /// An issuer without clients whose tokens are signed by HS256 with this key, which must be random, and secret.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "32 bytes are enough")]
     pub fn hs256(key: [u8; 32]) -> Self {
-        let key = HmacKey::hs256(&key).expect("32 bytes are enough");
-        Self::new(Arc::new(key.clone()), KeySet::of(key))
+        let (key, keys) = hs256(key);
+        Self::new(key, keys)
     }
 
     /// Adds a client. With an empty secret it is refused whatever it presents.
@@ -228,8 +227,7 @@ impl TokenServer {
         if call.scope.is_some_and(|asked| asked != scope) {
             return Err(Refusal::InvalidScope);
         }
-        let access_token =
-            self.mint(now, random, id).map_err(|_| Refusal::RateLimited { retry_after: UNABLE })?;
+        let access_token = self.mint(now, random, id).map_err(|_| Refusal::Unavailable)?;
         Ok(Issued { access_token, expires_in: self.lifetime, refresh_token: None, scope })
     }
 }
@@ -260,9 +258,6 @@ impl NotOpened {
         }
     }
 }
-
-/// How long to wait for a key that can't sign.
-const UNABLE: Duration = Duration::from_secs(5);
 
 /// The request with the parameters of its query in the body, where there may be others: none may stand twice.
 fn gathered(request: &Request<Bytes>) -> Request<Bytes> {
@@ -311,11 +306,12 @@ fn refused(status: StatusCode, error: &'static str) -> Response<Bytes> {
 
 impl fmt::Debug for TokenServer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key: _, verifier: _, clients, browsers, lifetime, spent: _ } = self;
         formatter
             .debug_struct("TokenServer")
-            .field("clients", &self.clients)
-            .field("browsers", &self.browsers)
-            .field("lifetime", &self.lifetime)
+            .field("clients", clients)
+            .field("browsers", browsers)
+            .field("lifetime", lifetime)
             .finish_non_exhaustive()
     }
 }

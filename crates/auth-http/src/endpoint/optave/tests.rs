@@ -1,6 +1,9 @@
 //! The token server without a socket.
 
+use auth_core::jwt::{Algorithm, HmacKey};
 use auth_core::time::{Moment, Timestamp};
+use base64::engine::general_purpose::STANDARD;
+use http::header::AUTHORIZATION;
 
 use super::*;
 use crate::optave::CredentialPlacement;
@@ -37,9 +40,48 @@ fn what_our_client_sends_is_read_wherever_it_puts_the_credentials() {
 
 #[test]
 fn a_client_with_an_empty_secret_is_refused_whatever_it_presents() {
-    let query = "https://a/token?grant_type=client_credentials&client_id=unguarded&client_secret=";
+    // In a form it would be left out; by HTTP Basic it comes in.
+    let ask = |credentials: &str| {
+        let request = Request::post("https://a/token")
+            .header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(credentials)))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = request.body(Bytes::from_static(b"grant_type=client_credentials")).unwrap();
+        server().token(at(0), [1; 32], &request, &mut |_| Ok(())).status()
+    };
+    assert_eq!(ask("unguarded:"), StatusCode::UNAUTHORIZED);
+    assert_eq!(ask("cid:s%26%C3%A9"), StatusCode::OK, "the control");
+}
+
+/// A key that can't sign.
+struct Broken;
+
+impl SignJws for Broken {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Hs256
+    }
+
+    fn sign(&self, _message: &[u8]) -> Result<Vec<u8>, Error> {
+        Err(Error::new(auth_core::ErrorKind::Transport, "the module is away"))
+    }
+}
+
+#[test]
+fn a_key_that_can_not_sign_is_the_servers_trouble_and_not_the_clients() {
+    let server = TokenServer::new(Arc::new(Broken), KeySet::of(HmacKey::hs256(&[1; 32]).unwrap()));
+    let server = server.with_client("cid", Secret::from("s"));
+    let query = "https://a/token?grant_type=client_credentials&client_id=cid&client_secret=s";
     let request = Request::post(query).body(Bytes::new()).unwrap();
-    assert_eq!(server().token(at(0), [1; 32], &request, &mut |_| Ok(())).status(), StatusCode::UNAUTHORIZED);
+    let response = server.token(at(0), [1; 32], &request, &mut |_| Ok(()));
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[test]
+fn a_token_outlives_a_clock_that_is_stepped_back() {
+    let mut server = server();
+    let token = server.mint(at(30), [1; 32], "cid").unwrap();
+    assert_eq!(server.open(at(0), &upgrade(&token)).unwrap().subject, "cid");
+    let token = server.mint(at(90), [2; 32], "cid").unwrap();
+    assert_eq!(server.open(at(0), &upgrade(&token)), Err(NotOpened::InvalidToken), "a minute, and no more");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_core::jwt::{Claims, Draft, HmacKey, KeySet, SignJws, Verifier};
+use auth_core::jwt::{Claims, Draft, KeySet, SignJws, Verifier};
 use auth_core::time::Now;
 use auth_core::{Error, Secret};
 use base64::Engine as _;
@@ -29,6 +29,7 @@ use self::refusal::Refusal;
 pub use self::sessions::Counts;
 use self::sessions::{Holder, Session, Sessions};
 use super::token::json as json_reply;
+use super::{hs256, verifier};
 use crate::spatium::wire::{BY_FACTORS_PATH, BY_KEY_PATH, CREDENTIALS_PATH, REFRESH_PATH, REQUEST_ID};
 
 /// The authorization service: who may have a session, and which sessions there are.
@@ -86,6 +87,9 @@ impl Merchant {
 /// Says whether somebody may ask now, or else how long to wait: an account or a merchant by name, all strangers as `None`.
 pub type Admit<'a> = &'a mut dyn FnMut(Option<&str>) -> Result<(), Duration>;
 
+/// The longest grace of a spent refresh token: a minute. A retry that comes later is no retry.
+pub const LONGEST_REFRESH_GRACE: Duration = Duration::from_secs(60);
+
 /// Stands in every token, as the vendor has it.
 const ISSUER: &str = "authorization-service";
 const SECURITY: &str = "securityTokenSchema";
@@ -104,7 +108,7 @@ impl AuthorizationServer {
     pub fn new(key: Arc<dyn SignJws>, keys: KeySet) -> Self {
         Self {
             key,
-            verifier: Verifier::new(keys).with_issuer(ISSUER).with_single_use(),
+            verifier: verifier(keys, ISSUER),
             accounts: Vec::new(),
             merchants: Vec::new(),
             permission_lifetime: Duration::from_secs(900),
@@ -115,10 +119,9 @@ impl AuthorizationServer {
 
     /// A service without accounts whose tokens are signed by HS256 with this key, which must be random, and secret.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "32 bytes are enough")]
     pub fn hs256(key: [u8; 32]) -> Self {
-        let key = HmacKey::hs256(&key).expect("32 bytes are enough");
-        Self::new(Arc::new(key.clone()), KeySet::of(key))
+        let (key, keys) = hs256(key);
+        Self::new(key, keys)
     }
 
     /// Adds a user.
@@ -148,10 +151,12 @@ impl AuthorizationServer {
     }
 
     /// How long a spent refresh token may be presented again, for the same successor: 10 s by default, for a client that
-    /// lost the answer. It ends once the successor was redeemed.
+    /// lost the answer, and at most [`LONGEST_REFRESH_GRACE`], which is what a longer one is cut to. It ends once the
+    /// successor was redeemed.
     #[must_use]
-    pub fn with_refresh_grace(self, grace: Duration) -> Self {
-        Self { sessions: Sessions::new(grace), ..self }
+    pub fn with_refresh_grace(mut self, grace: Duration) -> Self {
+        self.sessions.grace = grace.min(LONGEST_REFRESH_GRACE);
+        self
     }
 
     /// What became of the refresh tokens.
@@ -361,9 +366,21 @@ fn name(random: &[u8]) -> String {
 
 impl fmt::Debug for AuthorizationServer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            key: _,
+            verifier: _,
+            accounts,
+            merchants,
+            permission_lifetime,
+            refresh_lifetime,
+            sessions: _,
+        } = self;
         formatter
             .debug_struct("AuthorizationServer")
-            .field("accounts", &self.accounts)
+            .field("accounts", accounts)
+            .field("merchants", merchants)
+            .field("permission_lifetime", permission_lifetime)
+            .field("refresh_lifetime", refresh_lifetime)
             .finish_non_exhaustive()
     }
 }

@@ -96,7 +96,7 @@ impl Session {
 
 /// All sessions, in memory.
 pub(super) struct Sessions {
-    grace: Duration,
+    pub(super) grace: Duration,
     counts: Counts,
     by_id: HashMap<(Holder, String), Session>,
 }

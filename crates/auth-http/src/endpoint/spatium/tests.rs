@@ -94,6 +94,27 @@ fn a_refresh_token_leads_on_and_a_retry_within_the_grace_to_the_same_successor()
 }
 
 #[test]
+fn a_session_outlives_a_clock_that_is_stepped_back() {
+    let mut client = Client::of(server());
+    let first = refresh_token(&client.establish(30, "device", &["read"]).unwrap());
+    client.refresh(0, &first).unwrap();
+    assert_eq!(client.server.counts().redeemed(), 1);
+}
+
+#[test]
+fn counts_that_were_taken_before_a_setting_go_on_and_a_grace_is_a_minute_at_most() {
+    let server = server();
+    let counts = server.counts();
+    let mut client = Client::of(server.with_refresh_grace(Duration::from_secs(86_400)));
+    let first = refresh_token(&client.establish(0, "device", &["read"]).unwrap());
+    client.refresh(0, &first).unwrap();
+    client.refresh(59, &first).unwrap();
+    assert_eq!((counts.established(), counts.redeemed(), counts.retried()), (1, 1, 1));
+    client.refresh(60, &first).unwrap_err();
+    assert_eq!(counts.revoked(), 1);
+}
+
+#[test]
 fn past_the_grace_a_spent_token_revokes_its_session_and_no_other() {
     let mut client = Client::of(server());
     let other = refresh_token(&client.establish(0, "other", &["read"]).unwrap());
