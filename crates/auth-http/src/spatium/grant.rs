@@ -36,7 +36,7 @@ pub struct PermissionGrant {
 pub(super) struct Progress {
     /// How many gave tokens.
     pub(super) obtained: u64,
-    /// Why the last one did not.
+    /// Why the last one did not, if it did not.
     pub(super) failure: Option<Error>,
 }
 
@@ -100,6 +100,12 @@ impl PermissionGrant {
         }
     }
 
+    /// Forgets why the session before gave no tokens.
+    #[cfg(feature = "manager")]
+    pub(super) fn begin_anew(&self) {
+        lock(&self.progress).failure = None;
+    }
+
     #[cfg(feature = "manager")]
     pub(super) fn progress(&self) -> Progress {
         lock(&self.progress).clone()
@@ -147,6 +153,7 @@ impl Grant for PermissionGrant {
         match issued {
             Ok(issued) => {
                 progress.obtained += 1;
+                progress.failure = None;
                 self.note(&issued);
                 Ok(issued.into_response(self.now()))
             }

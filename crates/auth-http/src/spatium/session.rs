@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_core::renewal::{Policy, Record, StoredToken};
 use auth_core::token::Generation;
-use auth_core::{Demand, Error, ErrorKind, Observer, Secret, Token, TokenSource};
+use auth_core::{Demand, Error, ErrorKind, Observer, Retry, Secret, Token, TokenSource};
 
 pub use self::builder::Builder;
 #[cfg(all(feature = "client", feature = "tokio"))]
@@ -20,8 +20,9 @@ use super::ConfigError;
 use super::PermissionGrant;
 use super::wire::{AuthorizationService, WantedPermissions};
 use crate::exchange::HttpExchange;
-use crate::manager::{Driver, Timer, TokenManager};
-use crate::store::{Bound, LockedStore, TokenStore};
+use crate::grant::Delay;
+use crate::manager::{Driver, Sleep, Timer, TokenManager};
+use crate::store::{Bound, LockedStore, TokenStore, displaced, lock};
 
 /// An authorization session, shared by all clones.
 ///
@@ -53,10 +54,10 @@ struct Held {
     newest: Generation,
 }
 
-/// How long establishing waits for the store's lock: longer than a refresh that is under way takes.
-const LOCK_PATIENCE: Duration = Duration::from_secs(35);
-/// How often it is tried for.
-const LOCK_WAIT: Duration = Duration::from_millis(25);
+/// After how long a write is tried again that failed; twice as long the next time, and so on.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// How often a session that was just established is written until it is given up: within seven seconds in all.
+const WRITES: u32 = 7;
 
 impl AuthorizationSession {
     /// A session at the service `url`, such as `https://cloud.spatium.net/authorization/v1`; plain `http` is accepted on
@@ -114,7 +115,8 @@ impl AuthorizationSession {
     ///
     /// A session that can't be established leaves the one before as it is, as far as this side knows: when the answer was
     /// lost, or the future is dropped before it is done, the service may have ended it. Nothing is tried a second time, since
-    /// security tokens may serve once.
+    /// security tokens may serve once. Before anything is sent the store is written once, to see that it can be. What it
+    /// holds may be damaged: that is replaced.
     ///
     /// # Errors
     ///
@@ -127,8 +129,11 @@ impl AuthorizationSession {
     /// Outside a tokio runtime, if the session was made for one.
     pub async fn establish(&self, security_tokens: &[Secret]) -> Result<(), Error> {
         // The lock comes first: no refresh is under way meanwhile, and what will be issued can be kept.
-        let mut store = self.lock().await?;
-        let revision = store.load().await?.map_or(0, |record| record.revision);
+        let mut store = lock(&self.0.store(), &Pausing(&*self.0.timer)).await?;
+        let before = displaced(&mut *store).await?;
+        let before = Record { revision: before.revision.saturating_add(1), ..before };
+        // A disk that is full shows now, and not when the store is to take the only copy of a refresh token.
+        store.save(&before).await?;
         let grant = &self.0.grant;
         let id = grant.request_id();
         let sent = grant.now();
@@ -148,13 +153,14 @@ impl AuthorizationSession {
             details: None,
         });
         let record = Record {
-            revision: revision.saturating_add(1),
+            revision: before.revision.saturating_add(1),
             refresh_token: Some(refresh_token),
             access_token,
             ..Record::default()
         };
-        store.save(&record).await?;
+        self.save(&mut *store, &record).await?;
         drop(store);
+        grant.begin_anew();
         self.begin();
         Ok(())
     }
@@ -254,19 +260,26 @@ impl AuthorizationSession {
         (inner.spawn)(driver);
     }
 
-    async fn lock(&self) -> Result<Box<dyn LockedStore>, Error> {
-        let (store, timer) = (self.0.store(), &self.0.timer);
-        let patience = timer.now().timer(LOCK_PATIENCE);
-        loop {
-            if let Some(lock) = store.try_lock().await? {
-                return Ok(lock);
+    /// Writes what can't be had again, several times if need be.
+    async fn save(&self, store: &mut dyn LockedStore, record: &Record) -> Result<(), Error> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..WRITES {
+            match store.save(record).await {
+                Err(error) if error.retry() == Retry::Backoff => self.0.timer.sleep(pause).await,
+                ended => return ended,
             }
-            if patience.passed(timer.now()) {
-                let text = "another process keeps the lock of the token store; see what it waits for";
-                return Err(Error::new(ErrorKind::StoreFailed, text));
-            }
-            timer.sleep(LOCK_WAIT).await;
+            pause = pause.saturating_mul(2);
         }
+        store.save(record).await
+    }
+}
+
+/// The pauses of a timer.
+struct Pausing<'a>(&'a dyn Timer);
+
+impl Delay for Pausing<'_> {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        self.0.sleep(duration)
     }
 }
 
@@ -293,10 +306,11 @@ impl Inner {
 
 impl fmt::Debug for AuthorizationSession {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { grant, store: _, policy: _, observer: _, timer: _, spawn: _, held: _ } = &*self.0;
         let established = self.0.held().manager.is_some();
         formatter
             .debug_struct("AuthorizationSession")
-            .field("grant", &self.0.grant)
+            .field("grant", grant)
             .field("established", &established)
             .finish_non_exhaustive()
     }

@@ -30,6 +30,8 @@ pub use self::disk::{Disk, StdDisk};
 #[cfg(feature = "file-store")]
 pub use self::file::FileStore;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "manager")]
+pub(crate) use self::taking::displaced;
 pub use self::taking::{lock, replace};
 
 /// Keeps one [`Record`], and the lock of whoever changes it.

@@ -52,14 +52,7 @@ pub async fn lock(store: &dyn TokenStore, delay: &dyn Delay) -> Result<Box<dyn L
 /// Those of [`lock`] and of the store, which holds what it held; after one of [saving](LockedStore::save), that or `record`.
 pub async fn replace(store: &dyn TokenStore, delay: &dyn Delay, record: Record) -> Result<(), Error> {
     let mut locked = lock(store, delay).await?;
-    let old = match answer(delay, locked.load()).await {
-        Ok(old) => old.unwrap_or_default(),
-        // What is there is damaged: a person who logs in anew misses nothing of it.
-        Err(error) if error.kind() == ErrorKind::StoreFailed && error.retry() == Retry::Never => {
-            Record::default()
-        }
-        Err(error) => return Err(error),
-    };
+    let old = displaced(&mut *locked, delay).await?;
     let revision = old.revision.saturating_add(1);
     let origin = record.origin.clone().or(old.origin);
     answer(delay, locked.save(&Record { revision, origin, intent: None, ..record })).await
@@ -74,6 +67,18 @@ async fn answer<T>(delay: &dyn Delay, call: impl Future<Output = Result<T, Error
         Error::new(ErrorKind::StoreFailed, text)
     })
     .await
+}
+
+/// The record that a new login takes the place of; one without tokens where there is none.
+pub(crate) async fn displaced(locked: &mut dyn LockedStore, delay: &dyn Delay) -> Result<Record, Error> {
+    match answer(delay, locked.load()).await {
+        Ok(old) => Ok(old.unwrap_or_default()),
+        // What is there is damaged: a person who logs in anew misses nothing of it.
+        Err(error) if error.kind() == ErrorKind::StoreFailed && error.retry() == Retry::Never => {
+            Ok(Record::default())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(all(test, feature = "tokio"))]

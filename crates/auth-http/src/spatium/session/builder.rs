@@ -102,10 +102,13 @@ impl Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, http: _, wanted, store: _, observer: _, policy, background } = self;
         formatter
             .debug_struct("Builder")
-            .field("service", &self.service)
-            .field("wanted", &self.wanted)
+            .field("service", service)
+            .field("wanted", wanted)
+            .field("policy", policy)
+            .field("background", background)
             .finish_non_exhaustive()
     }
 }

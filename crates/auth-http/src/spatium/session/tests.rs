@@ -97,3 +97,126 @@ async fn a_failed_refresh_of_a_living_session_tells_why() {
     assert_eq!((error.kind(), error.code()), (ErrorKind::ServerFailed, Some(503)));
     assert_eq!(text(&session).await, "p1", "it is still valid");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_long_ago_is_no_reason() {
+    let (http, store) = (Scripted::new([]), MemoryStore::new());
+    let session = session(&http, &store);
+    issue(&http, 1);
+    session.establish(&[Secret::from("f")]).await.unwrap();
+    assert_eq!(text(&session).await, "p1");
+    http.answer(Ok(reply(403, &[], "")));
+    assert_eq!(session.refresh().await.unwrap_err().kind(), ErrorKind::Refused);
+    // By a refresh, and by another session, that is over.
+    issue(&http, 2);
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    session.refresh().await.unwrap();
+    let lock = store.try_lock().await.unwrap().unwrap();
+    assert_eq!(session.refresh().await.unwrap_err().kind(), ErrorKind::Timeout);
+    drop(lock);
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    http.answer(Ok(reply(401, &[], "")));
+    assert_eq!(session.refresh().await.unwrap_err().kind(), ErrorKind::InvalidGrant);
+    issue(&http, 3);
+    session.establish(&[Secret::from("f")]).await.unwrap();
+    assert_eq!(text(&session).await, "p3");
+    let _lock = store.try_lock().await.unwrap().unwrap();
+    assert_eq!(session.refresh().await.unwrap_err().kind(), ErrorKind::Timeout);
+}
+
+/// A store of which so many writes succeed, and then so many fail; what it holds is damaged until it was written.
+#[derive(Clone, Default)]
+struct Failing {
+    store: MemoryStore,
+    writes: Arc<Mutex<(usize, usize)>>,
+    damaged: Arc<Mutex<bool>>,
+}
+
+impl Failing {
+    fn after(successes: usize, failures: usize) -> Self {
+        let writes = Arc::new(Mutex::new((successes, failures)));
+        Self { writes, ..Self::default() }
+    }
+
+    fn session(&self, http: &Arc<Scripted>) -> AuthorizationSession {
+        let service = AuthorizationService::new("https://a/v1").unwrap();
+        let wanted = WantedPermissions::new("device", ["read"]).unwrap();
+        let builder = AuthorizationSession::builder(service, Arc::clone(http) as _, wanted);
+        builder.with_store(Arc::new(self.clone())).build()
+    }
+
+    fn readable(&self) -> Result<(), Error> {
+        match *self.damaged.lock().unwrap() {
+            true => Err(Error::new(ErrorKind::StoreFailed, "it is damaged").with_retry(Retry::Never)),
+            false => Ok(()),
+        }
+    }
+}
+
+struct FailingLock(Failing, Box<dyn LockedStore>);
+
+#[async_trait]
+impl TokenStore for Failing {
+    async fn load(&self) -> Result<Option<Record>, Error> {
+        self.readable()?;
+        self.store.load().await
+    }
+
+    async fn try_lock(&self) -> Result<Option<Box<dyn LockedStore>>, Error> {
+        let locked = self.store.try_lock().await?;
+        Ok(locked.map(|locked| Box::new(FailingLock(self.clone(), locked)) as Box<dyn LockedStore>))
+    }
+}
+
+#[async_trait]
+impl LockedStore for FailingLock {
+    async fn load(&mut self) -> Result<Option<Record>, Error> {
+        self.0.readable()?;
+        self.1.load().await
+    }
+
+    async fn save(&mut self, record: &Record) -> Result<(), Error> {
+        {
+            let mut writes = self.0.writes.lock().unwrap();
+            match &mut *writes {
+                (0, 0) => {}
+                (0, failures) => {
+                    *failures -= 1;
+                    return Err(Error::new(ErrorKind::StoreFailed, "the disk is full"));
+                }
+                (successes, _) => *successes -= 1,
+            }
+        }
+        *self.0.damaged.lock().unwrap() = false;
+        self.1.save(record).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_asked_for_that_a_store_can_not_keep() {
+    let http = Scripted::new([]);
+    let session = Failing::after(0, 1_000).session(&http);
+    let error = session.establish(&[Secret::from("f")]).await.unwrap_err();
+    assert_eq!((error.kind(), http.count()), (ErrorKind::StoreFailed, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_fails_for_a_moment_costs_no_refresh_token() {
+    let http = Scripted::new([]);
+    let store = Failing::after(1, 3);
+    issue(&http, 1);
+    store.session(&http).establish(&[Secret::from("f")]).await.unwrap();
+    assert_eq!(store.load().await.unwrap().unwrap().refresh_token, Some(Secret::from("r1")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_established_over_what_is_damaged() {
+    let http = Scripted::new([]);
+    let store = Failing::default();
+    *store.damaged.lock().unwrap() = true;
+    let session = store.session(&http);
+    assert_eq!(session.resume().await.unwrap_err().kind(), ErrorKind::StoreFailed, "the control");
+    issue(&http, 1);
+    session.establish(&[Secret::from("f")]).await.unwrap();
+    assert_eq!(text(&session).await, "p1");
+}
