@@ -68,7 +68,7 @@ pub(crate) async fn respond(
 /// The reply to an upgrade, and whom it admits if that is known already.
 type Admitted = (Response<Bytes>, Option<Admission>);
 
-/// The reply to an upgrade, and whom it admits. Optave's token is used up here, and no earlier: a malformed upgrade costs none.
+/// Accepts an upgrade or refuses it. Optave's token is used up here, and no earlier: a malformed upgrade costs none.
 fn accept(
     request: &Request<()>,
     endpoints: &Endpoints,
