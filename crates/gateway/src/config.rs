@@ -165,7 +165,8 @@ impl Config {
     }
 
     /// Serves Spatium's authorization service at `/authorization/v1`. Clones of the configuration share its sessions. The
-    /// [rate limit](Self::with_rate_limit) counts for each account, and for all strangers together.
+    /// [rate limit](Self::with_rate_limit) counts for each account and merchant, apart from that for the passwords that are
+    /// tried under each user name, known or not, and for all wrong merchant keys together.
     #[must_use]
     pub fn with_spatium(self, server: AuthorizationServer) -> Self {
         Self { spatium: Some(Arc::new(Mutex::new(server))), ..self }

@@ -15,7 +15,7 @@ const TOKEN_PATHS: [&str; 2] = ["/auth/oauth2/token", "/auth/oauth2/token/"];
 
 pub(crate) struct Optave {
     server: Arc<Mutex<TokenServer>>,
-    throttles: Mutex<Throttles>,
+    throttles: Mutex<Throttles<Option<String>>>,
 }
 
 impl Optave {
@@ -31,7 +31,7 @@ impl Optave {
         let mut throttles = self.throttles.lock().unwrap_or_else(PoisonError::into_inner);
         let server = self.server();
         let random = rand::random();
-        let mut admit = |name: Option<&str>| throttles.admit(now, name);
+        let mut admit = |name: Option<&str>| throttles.admit(now, name.map(str::to_owned));
         match request.uri().path() {
             TICKET_PATH | BACKEND_PATH => server.ticket(now, random, request, &mut admit),
             _ => server.token(now, random, request, &mut admit),

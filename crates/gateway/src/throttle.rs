@@ -1,6 +1,7 @@
 //! How often a client may ask for a token: a bucket that refills at a steady rate.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::time::Duration;
 
 use auth_core::time::{Moment, Now};
@@ -57,21 +58,44 @@ impl Throttle {
     }
 }
 
-/// The buckets of those whom the gateway knows by name, and one for all strangers.
+/// A bucket for each of those whom the gateway knows.
 #[derive(Debug)]
-pub(crate) struct Throttles {
+pub(crate) struct Throttles<Name> {
     fresh: Throttle,
-    by_name: HashMap<Option<String>, Throttle>,
+    by_name: HashMap<Name, Throttle>,
 }
 
-impl Throttles {
+impl<Name: Eq + Hash> Throttles<Name> {
     pub(crate) fn new(limit: RateLimit, now: Now) -> Self {
         Self { fresh: Throttle::new(limit, now), by_name: HashMap::new() }
     }
 
     /// Takes one request out of a bucket. A name must be one that is configured: each costs memory.
-    pub(crate) fn admit(&mut self, now: Now, name: Option<&str>) -> Result<(), Duration> {
-        self.by_name.entry(name.map(str::to_owned)).or_insert(self.fresh).admit(now)
+    pub(crate) fn admit(&mut self, now: Now, name: Name) -> Result<(), Duration> {
+        self.by_name.entry(name).or_insert(self.fresh).admit(now)
+    }
+}
+
+/// Buckets for names that strangers choose: as many as there are, however many names. Now and then two names share one, and
+/// nobody can tell beforehand which.
+#[derive(Debug)]
+pub(crate) struct HashedThrottles {
+    buckets: Vec<Throttle>,
+    secret: RandomState,
+}
+
+/// How many buckets there are for the names of strangers.
+const BUCKETS: usize = 4_096;
+
+impl HashedThrottles {
+    pub(crate) fn new(limit: RateLimit, now: Now) -> Self {
+        Self { buckets: vec![Throttle::new(limit, now); BUCKETS], secret: RandomState::new() }
+    }
+
+    /// Takes one request out of the bucket of a name.
+    pub(crate) fn admit(&mut self, now: Now, name: &str) -> Result<(), Duration> {
+        let hash = usize::try_from(self.secret.hash_one(name) % BUCKETS as u64).unwrap_or_default();
+        self.buckets.get_mut(hash).map_or(Ok(()), |bucket| bucket.admit(now))
     }
 }
 
@@ -103,6 +127,16 @@ mod tests {
         let mut throttle = Throttle::new(limit, at(0));
         assert_eq!(throttle.admit(at(5)), Err(Duration::from_millis(995)));
         assert_eq!(throttle.admit(at(1_000)), Ok(()));
+    }
+
+    #[test]
+    fn names_that_strangers_choose_have_a_bucket_each_and_cost_no_memory() {
+        let mut throttles = HashedThrottles::new(RateLimit::new(Duration::from_secs(1), 1), at(0));
+        assert_eq!(throttles.admit(at(0), "alice"), Ok(()));
+        assert_eq!(throttles.admit(at(0), "alice"), Err(Duration::from_secs(1)));
+        let others = (0..1_000).filter(|number| throttles.admit(at(0), &number.to_string()).is_ok()).count();
+        assert!(others > 500, "{others}");
+        assert_eq!(throttles.buckets.len(), BUCKETS);
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod document;
 mod hostile;
 mod lifetimes;
 mod lost;
+mod strangers;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -84,8 +84,23 @@ impl Merchant {
     }
 }
 
-/// Says whether somebody may ask now, or else how long to wait: an account or a merchant by name, all strangers as `None`.
-pub type Admit<'a> = &'a mut dyn FnMut(Option<&str>) -> Result<(), Duration>;
+/// Who asks. Each needs a limit of its own: whoever guesses passwords must not use up what a live session is refreshed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Asking<'a> {
+    /// A stranger who tries a password for this user name. There may be no such user, and the limit must not show it. The
+    /// names are the stranger's choice: whoever keeps a limit for each needs a bound on how many.
+    Password(&'a str),
+    /// A stranger who tried a merchant key, and a wrong one.
+    MerchantKey,
+    /// An account, which is proven.
+    Account(&'a str),
+    /// A merchant, which is proven.
+    Merchant(&'a str),
+}
+
+/// Says whether somebody may ask now, or else how long to wait.
+pub type Admit<'a> = &'a mut dyn FnMut(Asking<'_>) -> Result<(), Duration>;
 
 /// The longest grace of a spent refresh token: a minute. A retry that comes later is no retry.
 pub const LONGEST_REFRESH_GRACE: Duration = Duration::from_secs(60);
@@ -228,9 +243,9 @@ impl AuthorizationServer {
         credentials: &Credentials,
         admit: Admit<'_>,
     ) -> Result<Value, Refusal> {
+        // Before the password is looked at, and whether there is such a user: this is what bounds guessing.
+        admit(Asking::Password(&credentials.username)).map_err(Refusal::TooManyRequests)?;
         let account = self.accounts.iter().find(|account| account.username == credentials.username);
-        // Before the password is looked at: this is what bounds guessing.
-        admit(account.map(|account| &*account.username)).map_err(Refusal::TooManyRequests)?;
         // An unknown user costs a comparison as well.
         let password = account.map_or_else(|| Secret::from(""), |account| account.password.clone());
         let matches = password == credentials.password.0;
@@ -264,7 +279,7 @@ impl AuthorizationServer {
         let username = username.ok_or(Refusal::BadRequest)?;
         let account = self.accounts.iter().find(|account| account.username == username);
         let account = account.ok_or(Refusal::Unauthorized)?;
-        admit(Some(&username)).map_err(Refusal::TooManyRequests)?;
+        admit(Asking::Account(&username)).map_err(Refusal::TooManyRequests)?;
         if !wanted.session.permissions.iter().all(|permission| account.permissions.contains(permission)) {
             return Err(Refusal::Forbidden);
         }
@@ -287,7 +302,8 @@ impl AuthorizationServer {
     ) -> Result<Value, Refusal> {
         let key = &wanted.merchant_key.0;
         let merchant = self.merchants.iter().find(|merchant| merchant.key == *key && !key.is_empty());
-        admit(merchant.map(|merchant| &*merchant.id)).map_err(Refusal::TooManyRequests)?;
+        let asking = merchant.map_or(Asking::MerchantKey, |merchant| Asking::Merchant(&merchant.id));
+        admit(asking).map_err(Refusal::TooManyRequests)?;
         let merchant = merchant.ok_or(Refusal::Unauthorized)?;
         if !wanted.session.permissions.iter().all(|permission| merchant.permissions.contains(permission)) {
             return Err(Refusal::Forbidden);
@@ -306,9 +322,9 @@ impl AuthorizationServer {
     ) -> Result<Value, Refusal> {
         let claims = self.verified(now, presented.permission_refresh_token.0.expose(), REFRESH)?;
         let holder = Holder::of(&claims).ok_or(Refusal::Unauthorized)?;
-        admit(Some(holder.name())).map_err(Refusal::TooManyRequests)?;
+        admit(holder.asking()).map_err(Refusal::TooManyRequests)?;
         let (token_id, jti) = claims.text("tokenId").zip(claims.token_id()).ok_or(Refusal::Unauthorized)?;
-        let session = self.sessions.redeem(now, holder, token_id, jti, self.refresh_lifetime)?;
+        let session = self.sessions.redeem(now, &holder, token_id, jti, self.refresh_lifetime)?;
         self.tokens(now, random, &session)
     }
 

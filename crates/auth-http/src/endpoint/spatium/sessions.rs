@@ -9,7 +9,7 @@ use auth_core::jwt::Claims;
 use auth_core::time::{Deadline, Now, Timestamp};
 
 use super::call::Wanted;
-use super::{Refusal, name};
+use super::{Asking, Refusal, name};
 
 /// What became of the refresh tokens of an authorization service; clones see the same.
 #[derive(Debug, Clone, Default)]
@@ -63,9 +63,10 @@ impl Holder {
         account.or_else(|| Some(Self::Merchant(claims.text("merchantId")?.to_owned())))
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(super) fn asking(&self) -> Asking<'_> {
         match self {
-            Self::Account(name) | Self::Merchant(name) => name,
+            Self::Account(name) => Asking::Account(name),
+            Self::Merchant(id) => Asking::Merchant(id),
         }
     }
 }
@@ -98,19 +99,26 @@ impl Session {
 pub(super) struct Sessions {
     pub(super) grace: Duration,
     counts: Counts,
-    by_id: HashMap<(Holder, String), Session>,
+    /// By token id, of each holder.
+    of: HashMap<Holder, HashMap<String, Session>>,
 }
 
 /// The most sessions at once: about a kilobyte each.
 const MOST_SESSIONS: usize = 100_000;
+/// The most of one holder, so that none takes all the room: one more displaces the one that was refreshed longest ago.
+const MOST_OF_ONE: usize = 1_000;
 
 impl Sessions {
     pub(super) fn new(grace: Duration) -> Self {
-        Self { grace, counts: Counts::default(), by_id: HashMap::new() }
+        Self { grace, counts: Counts::default(), of: HashMap::new() }
     }
 
     pub(super) fn counts(&self) -> Counts {
         self.counts.clone()
+    }
+
+    fn count(&self) -> usize {
+        self.of.values().map(HashMap::len).sum()
     }
 
     /// Begins a session in the place of the one before, whose refresh tokens are no longer good.
@@ -122,16 +130,25 @@ impl Sessions {
         wanted: Wanted,
         lifetime: Duration,
     ) -> Result<Session, Refusal> {
-        let id = (holder, wanted.token_id);
-        if self.by_id.len() >= MOST_SESSIONS && !self.by_id.contains_key(&id) {
-            self.by_id.retain(|_, session| session.expires > now.wall);
-            if self.by_id.len() >= MOST_SESSIONS {
+        let own = self.of.get(&holder);
+        let replaces = own.is_some_and(|own| own.contains_key(&wanted.token_id));
+        let is_full = own.is_some_and(|own| own.len() >= MOST_OF_ONE);
+        if !replaces && !is_full && self.count() >= MOST_SESSIONS {
+            self.of.values_mut().for_each(|own| own.retain(|_, session| session.expires > now.wall));
+            if self.count() >= MOST_SESSIONS {
                 return Err(Refusal::Unavailable);
             }
         }
+        let own = self.of.entry(holder.clone()).or_default();
+        if !replaces && is_full {
+            let oldest = own.iter().min_by_key(|(_, session)| session.issued);
+            if let Some(token_id) = oldest.map(|(token_id, _)| token_id.clone()) {
+                own.remove(&token_id);
+            }
+        }
         let session = Session {
-            holder: id.0.clone(),
-            token_id: id.1.clone(),
+            holder,
+            token_id: wanted.token_id.clone(),
             permissions: wanted.permissions,
             issued: now.wall,
             family: name(random.split_at(16).0),
@@ -139,7 +156,7 @@ impl Sessions {
             expires: now.wall.saturating_add(lifetime),
             grace: None,
         };
-        self.by_id.insert(id, session.clone());
+        own.insert(wanted.token_id, session.clone());
         self.counts.0.established.fetch_add(1, Ordering::Relaxed);
         Ok(session)
     }
@@ -148,13 +165,13 @@ impl Sessions {
     pub(super) fn redeem(
         &mut self,
         now: Now,
-        holder: Holder,
+        holder: &Holder,
         token_id: &str,
         jti: &str,
         lifetime: Duration,
     ) -> Result<Session, Refusal> {
-        let id = (holder, token_id.to_owned());
-        let session = self.by_id.get_mut(&id).ok_or(Refusal::Unauthorized)?;
+        let own = self.of.get_mut(holder).ok_or(Refusal::Unauthorized)?;
+        let session = own.get_mut(token_id).ok_or(Refusal::Unauthorized)?;
         // One of an earlier session of this id was displaced, not stolen: it says nothing about this one.
         let (family, step) = jti.rsplit_once('.').ok_or(Refusal::Unauthorized)?;
         let step: u64 = step.parse().map_err(|_| Refusal::Unauthorized)?;
@@ -176,8 +193,58 @@ impl Sessions {
             return Ok(session.clone());
         }
         // Nobody can tell the thief from the owner.
-        self.by_id.remove(&id);
+        own.remove(token_id);
         self.counts.0.revoked.fetch_add(1, Ordering::Relaxed);
         Err(Refusal::Unauthorized)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auth_core::time::Moment;
+
+    use super::*;
+
+    const LIFETIME: Duration = Duration::from_secs(86_400);
+
+    fn at(seconds: u64) -> Now {
+        Now {
+            wall: Timestamp::from_millis(seconds * 1_000),
+            mono: Moment::since_origin(Duration::from_secs(seconds)),
+        }
+    }
+
+    fn establish(sessions: &mut Sessions, seconds: u64, holder: &Holder, token_id: &str) -> Session {
+        let wanted = Wanted { token_id: token_id.to_owned(), permissions: vec!["read".to_owned()] };
+        sessions.establish(at(seconds), &[1; 32], holder.clone(), wanted, LIFETIME).unwrap()
+    }
+
+    #[test]
+    fn a_holder_with_more_sessions_than_there_may_be_displaces_its_own_oldest_and_nobody_elses() {
+        let (alice, bob) = (Holder::Account("alice".to_owned()), Holder::Account("bob".to_owned()));
+        let mut sessions = Sessions::new(Duration::ZERO);
+        let of_bob = establish(&mut sessions, 0, &bob, "device");
+        let (first, second) =
+            (establish(&mut sessions, 1, &alice, "0"), establish(&mut sessions, 2, &alice, "1"));
+        for number in 2..MOST_OF_ONE {
+            establish(&mut sessions, 3, &alice, &number.to_string());
+        }
+        // One that is refreshed is no longer the oldest, and one of a known id displaces only itself.
+        let first = sessions.redeem(at(4), &alice, "0", &first.jti(), LIFETIME).unwrap();
+        establish(&mut sessions, 5, &alice, "2");
+        let second = sessions.redeem(at(4), &alice, "1", &second.jti(), LIFETIME).unwrap();
+        assert_eq!(sessions.count(), MOST_OF_ONE + 1);
+
+        establish(&mut sessions, 6, &alice, "new");
+        assert_eq!(sessions.count(), MOST_OF_ONE + 1);
+        for number in 3..=5 {
+            establish(&mut sessions, 7, &alice, &format!("newer {number}"));
+        }
+        for session in [&first, &second] {
+            sessions.redeem(at(8), &alice, &session.token_id, &session.jti(), LIFETIME).unwrap();
+        }
+        let gone = (3..MOST_OF_ONE).filter(|number| !sessions.of[&alice].contains_key(&number.to_string()));
+        assert_eq!(gone.count(), 4);
+        sessions.redeem(at(8), &bob, "device", &of_bob.jti(), LIFETIME).unwrap();
     }
 }

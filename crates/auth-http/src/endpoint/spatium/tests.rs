@@ -28,17 +28,22 @@ fn at(seconds: u64) -> Now {
 struct Client {
     server: AuthorizationServer,
     drawn: u8,
+    asked: Vec<String>,
 }
 
 impl Client {
     fn of(server: AuthorizationServer) -> Self {
-        Self { server, drawn: 0 }
+        Self { server, drawn: 0, asked: Vec::new() }
     }
 
     fn send(&mut self, seconds: u64, request: &Request<Bytes>) -> Response<Bytes> {
         self.drawn += 1;
         let path = request.uri().path().to_owned();
-        self.server.respond(at(seconds), [self.drawn; 32], &path, request, &mut |_| Ok(()))
+        let asked = &mut self.asked;
+        self.server.respond(at(seconds), [self.drawn; 32], &path, request, &mut |who| {
+            asked.push(format!("{who:?}"));
+            Ok(())
+        })
     }
 
     fn establish(
@@ -245,7 +250,7 @@ fn guesses_are_counted_before_they_are_looked_at() {
     };
     for name in ["alice", "nobody"] {
         let response = server.respond(at(0), [1; 32], CREDENTIALS_PATH, &guess(name), &mut |who| {
-            asked.push(who.map(str::to_owned));
+            asked.push(format!("{who:?}"));
             Err(Duration::from_millis(1_500))
         });
         assert_eq!(
@@ -253,7 +258,25 @@ fn guesses_are_counted_before_they_are_looked_at() {
             (429, &HeaderValue::from(2))
         );
     }
-    assert_eq!(asked, [Some("alice".to_owned()), None]);
+    assert_eq!(asked, [r#"Password("alice")"#, r#"Password("nobody")"#], "known or not");
+}
+
+#[test]
+fn guesses_are_counted_apart_from_sessions() {
+    let mut client = Client::of(server());
+    let first = refresh_token(&client.establish(0, "device", &["read"]).unwrap());
+    client.refresh(0, &first).unwrap();
+    let by_key = |key: &str| format!(r#"{{"tokenId":"t","permissions":["read"],"merchantKey":"{key}"}}"#);
+    client.status(BY_KEY_PATH, &by_key("key"));
+    client.status(BY_KEY_PATH, &by_key("other"));
+    let asked = [
+        r#"Password("alice")"#,
+        r#"Account("alice")"#,
+        r#"Account("alice")"#,
+        r#"Merchant("shop")"#,
+        "MerchantKey",
+    ];
+    assert_eq!(client.asked, asked);
 }
 
 #[test]
