@@ -21,3 +21,11 @@ pub trait HttpExchange: Send + Sync {
     /// again, which is dangerous after any other failure.
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error>;
 }
+
+/// What requests are sent by where nothing else was given.
+#[cfg(all(feature = "client", feature = "manager"))]
+pub(crate) fn platform(plaintext: bool) -> std::io::Result<crate::client::HyperClient> {
+    use crate::client::HyperClient;
+
+    if plaintext { Ok(HyperClient::plaintext()) } else { HyperClient::with_platform_roots() }
+}

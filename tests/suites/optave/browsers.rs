@@ -55,6 +55,17 @@ async fn a_ticket_endpoint_gives_a_token_for_one_connection() {
 }
 
 #[tokio::test]
+async fn the_backend_of_the_example_hands_a_token_to_our_client() {
+    let gateway = serve(server()).await;
+    let url = format!("{}/api/optave-token", gateway.http_url());
+    let client = Client::builder().with_ticket_endpoint_by_get(&url).build().unwrap();
+    assert_eq!(verified(&text(&client).await).subject(), Some("browser"));
+    // The control: it takes no POST.
+    let client = Client::builder().with_ticket_endpoint(&url).build().unwrap();
+    assert_eq!(client.authenticate().await.unwrap_err().code(), Some(405));
+}
+
+#[tokio::test]
 async fn a_foreign_page_gets_no_token() {
     let gateway = serve(server()).await;
     let own = format!("Origin: {}", gateway.http_url());
@@ -65,6 +76,7 @@ async fn a_foreign_page_gets_no_token() {
         &["Sec-Fetch-Site: same-site", &own],
         &["Origin: https://evil.example"],
         &["Origin: null"],
+        &["Host: evil.example"],
         &["Host: evil.example", "Sec-Fetch-Site: same-origin", "Origin: http://evil.example"],
     ] {
         for line in ["POST /api/optave/ws-ticket", "GET /api/optave-token"] {

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_core::observe::Unobserved;
 use auth_core::renewal::Policy;
 use auth_core::token::Generation;
 use auth_core::{Demand, Error, Observer, Secret, Token, TokenSource};
+use http::Method;
 
 use super::grants::{Once, Provider, Way};
 use super::wire::{AuthenticationEndpoint, TicketEndpoint};
@@ -55,7 +57,8 @@ impl TokenSource for Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Client").finish_non_exhaustive()
+        let Self { tokens } = self;
+        formatter.debug_struct("Client").field("tokens", tokens).finish()
     }
 }
 
@@ -66,7 +69,8 @@ pub struct Builder {
     client_id: Option<String>,
     client_secret: Option<Secret>,
     placement: CredentialPlacement,
-    ticket_endpoint: Option<String>,
+    /// Its URL, and by which method it is asked.
+    ticket_endpoint: Option<(String, Method)>,
     publishable_key: Option<String>,
     provider: Option<Provider>,
     source: Option<Arc<dyn TokenSource>>,
@@ -74,6 +78,7 @@ pub struct Builder {
     observer: Arc<dyn Observer>,
     policy: Policy,
     prefetch: bool,
+    shelf_life: Duration,
 }
 
 impl Default for Builder {
@@ -91,6 +96,7 @@ impl Default for Builder {
             observer: Arc::new(Unobserved),
             policy: Policy::new(),
             prefetch: false,
+            shelf_life: Duration::from_secs(300),
         }
     }
 }
@@ -119,7 +125,13 @@ impl Builder {
     /// Asks a backend for tokens, as the vendor's pages do: at this URL, or where it has no path at
     /// [`TICKET_PATH`](super::wire::TICKET_PATH).
     pub fn with_ticket_endpoint(self, url: impl Into<String>) -> Self {
-        Self { ticket_endpoint: Some(url.into()), ..self }
+        Self { ticket_endpoint: Some((url.into(), Method::POST)), ..self }
+    }
+
+    /// Asks a backend for tokens by GET, as the vendor's example of one has it: at this URL, such as
+    /// `https://shop.example/api/optave-token`.
+    pub fn with_ticket_endpoint_by_get(self, url: impl Into<String>) -> Self {
+        Self { ticket_endpoint: Some((url.into(), Method::GET)), ..self }
     }
 
     /// The key that the backend knows its pages by.
@@ -137,7 +149,8 @@ impl Builder {
         Self { provider: Some(Arc::new(move || Box::pin(provider()))), ..self }
     }
 
-    /// Obtains each token from this source, which is told each time that the one before must not be served again.
+    /// Obtains each token from this source, which is told each time that the one before must not be served again. It must be
+    /// this client's alone: whoever else has tokens of a source that caches has the same ones.
     pub fn with_token_source(self, source: Arc<dyn TokenSource>) -> Self {
         Self { source: Some(source), ..self }
     }
@@ -152,7 +165,7 @@ impl Builder {
         Self { observer, ..self }
     }
 
-    /// How hard to try. That each token serves once is not for it to say.
+    /// How hard to try. That each token serves once is not for it to say, nor how long one that was fetched ahead is good.
     pub fn with_policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
     }
@@ -161,6 +174,12 @@ impl Builder {
     /// when one is wanted, since one that is not used in its few minutes is for nothing.
     pub fn with_prefetch(self) -> Self {
         Self { prefetch: true, ..self }
+    }
+
+    /// How long a token that was fetched ahead is good at most, whatever its answer says, or where it says nothing: five minutes
+    /// by default.
+    pub fn with_shelf_life(self, shelf_life: Duration) -> Self {
+        Self { shelf_life, ..self }
     }
 
     /// The client, its driver spawned on the current tokio runtime. Nothing is sent yet.
@@ -186,9 +205,11 @@ impl Builder {
     ///
     /// [`ConfigError`].
     pub fn build_on(self, timer: Arc<dyn Timer>) -> Result<(Client, Driver), ConfigError> {
-        let (observer, prefetch) = (Arc::clone(&self.observer), self.prefetch);
-        let policy = self.policy.clone();
-        let policy = if prefetch { policy.single_use() } else { policy.single_use_on_demand() };
+        let (observer, policy) = (Arc::clone(&self.observer), self.policy.clone());
+        let policy = match self.prefetch {
+            true => policy.single_use().with_longest_lifetime(self.shelf_life),
+            false => policy.single_use_on_demand(),
+        };
         let builder = TokenManager::builder(Once::new(self.way()?)).with_policy(policy);
         let (tokens, driver) = builder.with_observer(observer).build_on(timer);
         Ok((Client { tokens }, driver))
@@ -208,8 +229,9 @@ impl Builder {
         if self.publishable_key.is_some() && self.ticket_endpoint.is_none() {
             return Err(ConfigError::KeyWithoutTicketEndpoint);
         }
-        if let Some(url) = self.ticket_endpoint {
+        if let Some((url, method)) = self.ticket_endpoint {
             let endpoint = TicketEndpoint::new(&url)?;
+            let endpoint = if method == Method::GET { endpoint.with_get() } else { endpoint };
             let endpoint = match self.publishable_key {
                 Some(key) => endpoint.with_publishable_key(&key)?,
                 None => endpoint,
@@ -247,13 +269,7 @@ fn exchange(
     }
     #[cfg(feature = "client")]
     {
-        use crate::client::HyperClient;
-        let client = if plaintext {
-            HyperClient::plaintext()
-        } else {
-            HyperClient::with_platform_roots().map_err(ConfigError::Tls)?
-        };
-        Ok(Arc::new(client))
+        Ok(Arc::new(crate::exchange::platform(plaintext).map_err(ConfigError::Tls)?))
     }
     #[cfg(not(feature = "client"))]
     {
@@ -264,6 +280,54 @@ fn exchange(
 
 impl fmt::Debug for Builder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Builder").field("client_id", &self.client_id).finish_non_exhaustive()
+        let Self {
+            authentication_url: _,
+            client_id,
+            client_secret: _,
+            placement,
+            ticket_endpoint: _,
+            publishable_key: _,
+            provider: _,
+            source: _,
+            http: _,
+            observer: _,
+            policy,
+            prefetch,
+            shelf_life,
+        } = self;
+        formatter
+            .debug_struct("Builder")
+            .field("client_id", client_id)
+            .field("placement", placement)
+            .field("policy", policy)
+            .field("prefetch", prefetch)
+            .field("shelf_life", shelf_life)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "tokio"))]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_was_fetched_ahead_long_ago_is_not_handed_out() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        let client = Client::builder().with_prefetch().with_token_provider(move || {
+            let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
+            async move { Ok(Secret::from(format!("t{number}"))) }
+        });
+        let client = client.build().unwrap();
+        let text = async || client.authenticate().await.unwrap().secret().expose().to_owned();
+        assert_eq!(text().await, "t1");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(count.load(Ordering::SeqCst), 2, "it was fetched ahead");
+        assert_eq!(text().await, "t2", "the control");
+        tokio::time::sleep(Duration::from_secs(301)).await;
+        let late = text().await;
+        assert_ne!(late, "t3", "it says nothing of its life, and the vendor's tokens live for minutes");
     }
 }

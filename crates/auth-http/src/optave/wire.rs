@@ -6,8 +6,8 @@ use std::time::Duration;
 use auth_core::oauth::TokenResponse;
 use auth_core::{Error, ErrorKind, Secret};
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http::header::{ACCEPT, CONTENT_LENGTH};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
 use serde_json::Value;
 
 use super::ConfigError;
@@ -34,8 +34,7 @@ pub enum CredentialPlacement {
 #[derive(Clone)]
 pub struct AuthenticationEndpoint {
     endpoint: wire::TokenEndpoint,
-    /// The whole request, where it is the vendor's own.
-    by_query: Option<(Uri, Secret)>,
+    placement: CredentialPlacement,
 }
 
 impl AuthenticationEndpoint {
@@ -57,14 +56,11 @@ impl AuthenticationEndpoint {
             CredentialPlacement::Post => ClientAuthentication::post(client_id, client_secret),
             CredentialPlacement::Query => ClientAuthentication::query(client_id, client_secret),
         }?;
-        let endpoint = wire::TokenEndpoint::for_client(&url, client)?;
-        let by_query = match placement {
-            CredentialPlacement::Query => {
-                Some((EndpointUrl::parse(&url)?.uri().clone(), client_secret.clone()))
-            }
-            CredentialPlacement::Basic | CredentialPlacement::Post => None,
+        let url = match placement {
+            CredentialPlacement::Query => with_query(EndpointUrl::parse(&url)?.uri(), [GRANT]),
+            CredentialPlacement::Basic | CredentialPlacement::Post => url,
         };
-        Ok(Self { endpoint, by_query })
+        Ok(Self { endpoint: wire::TokenEndpoint::for_client(&url, client)?, placement })
     }
 
     /// Whether the endpoint is reached without TLS, which happens on loopback only.
@@ -79,24 +75,10 @@ impl AuthenticationEndpoint {
     ///
     /// [`Misconfigured`](ErrorKind::Misconfigured) when the secret is too long for a URL and has to go there.
     pub fn request(&self) -> Result<Request<Bytes>, Error> {
-        let Some((uri, secret)) = &self.by_query else {
-            return self.endpoint.request(&TokenForm::client_credentials(), None);
-        };
-        let target = with_query(
-            uri,
-            [
-                ("grant_type", "client_credentials"),
-                ("client_id", self.endpoint.client().client_id()),
-                ("client_secret", secret.expose()),
-            ],
-        );
-        let mut request = empty_post();
-        *request.uri_mut() = target.parse().map_err(|_| {
-            let text = "the client's secret is too long for a URL; send it another way";
-            Error::new(ErrorKind::Misconfigured, text)
-        })?;
-        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers_mut().insert(CONTENT_TYPE, form);
+        let mut request = self.endpoint.request(&TokenForm::client_credentials(), None)?;
+        if self.placement == CredentialPlacement::Query {
+            empty(&mut request);
+        }
         Ok(request)
     }
 
@@ -112,7 +94,7 @@ impl AuthenticationEndpoint {
 
 impl fmt::Debug for AuthenticationEndpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, by_query: _ } = self;
+        let Self { endpoint, placement: _ } = self;
         endpoint.fmt(formatter)
     }
 }
@@ -121,6 +103,7 @@ impl fmt::Debug for AuthenticationEndpoint {
 #[derive(Clone)]
 pub struct TicketEndpoint {
     url: EndpointUrl,
+    method: Method,
     publishable_key: Option<HeaderValue>,
 }
 
@@ -136,7 +119,13 @@ impl TicketEndpoint {
             "/" => EndpointUrl::parse(&format!("{}{TICKET_PATH}", url.trim_end_matches('/')))?,
             _ => parsed,
         };
-        Ok(Self { url, publishable_key: None })
+        Ok(Self { url, method: Method::POST, publishable_key: None })
+    }
+
+    /// Asks by GET, as the vendor's example of a backend has it; by POST otherwise.
+    #[must_use]
+    pub fn with_get(self) -> Self {
+        Self { method: Method::GET, ..self }
     }
 
     /// Sends this key in `X-Optave-Publishable-Key`.
@@ -158,8 +147,12 @@ impl TicketEndpoint {
     /// The request for a token.
     #[must_use]
     pub fn request(&self) -> Request<Bytes> {
-        let mut request = empty_post();
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.url.uri().clone();
+        if self.method == Method::POST {
+            empty(&mut request);
+        }
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(key) = &self.publishable_key {
@@ -180,7 +173,7 @@ impl TicketEndpoint {
 
 impl fmt::Debug for TicketEndpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, publishable_key: _ } = self;
+        let Self { url, method: _, publishable_key: _ } = self;
         write!(formatter, "TicketEndpoint({url:?})")
     }
 }
@@ -199,12 +192,13 @@ fn token_url(authentication_url: &str) -> String {
     format!("{}/token{query}", path.trim_end_matches('/'))
 }
 
-/// A POST without a body, which says so: some servers refuse one that doesn't (RFC 9110 §15.5.12).
-fn empty_post() -> Request<Bytes> {
-    let mut request = Request::new(Bytes::new());
-    *request.method_mut() = Method::POST;
+/// What the form says, where it is in the URL.
+const GRANT: (&str, &str) = ("grant_type", "client_credentials");
+
+/// Leaves the body out, and says so: some servers refuse a POST that doesn't (RFC 9110 §15.5.12).
+fn empty(request: &mut Request<Bytes>) {
+    *request.body_mut() = Bytes::new();
     request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    request
 }
 
 /// Reads the first of these members that is a text. What else stands there may say how long the token lives.

@@ -73,15 +73,9 @@ impl AuthorizationSession {
         token_id: &str,
         permissions: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<Self, ConfigError> {
-        use crate::client::HyperClient;
-
         let service = AuthorizationService::new(url)?;
         let wanted = WantedPermissions::new(token_id, permissions)?;
-        let http = if service.is_plaintext() {
-            HyperClient::plaintext()
-        } else {
-            HyperClient::with_platform_roots().map_err(ConfigError::Tls)?
-        };
+        let http = crate::exchange::platform(service.is_plaintext()).map_err(ConfigError::Tls)?;
         Ok(Self::builder(service, Arc::new(http), wanted).build())
     }
 
