@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::raw_server::RawServer;
 use crate::script::read;
@@ -22,6 +23,10 @@ struct State {
     requests: Mutex<Vec<String>>,
     answers: Mutex<Vec<String>>,
     to_lose: AtomicUsize,
+    /// Whether answers are held back.
+    held: watch::Sender<bool>,
+    /// How many requests the server has answered.
+    answered: watch::Sender<usize>,
 }
 
 impl Relay {
@@ -48,6 +53,16 @@ impl Relay {
     /// Cuts the next connections instead of answering: the server has acted, and nobody hears of it.
     pub fn lose_answers(&self, count: usize) {
         self.state.to_lose.store(count, Ordering::SeqCst);
+    }
+
+    /// Keeps all answers back, or no longer.
+    pub fn hold_answers(&self, held: bool) {
+        self.state.held.send_replace(held);
+    }
+
+    /// Waits until the server has answered so many requests, whether anybody has heard of it or not.
+    pub async fn until_answered(&self, count: usize) {
+        let _ = self.state.answered.subscribe().wait_for(|answered| *answered >= count).await;
     }
 
     /// The requests so far, each as text.
@@ -79,6 +94,8 @@ async fn relay(mut stream: TcpStream, target: String, state: Arc<State>) -> io::
     state.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     let text = String::from_utf8_lossy(&answer).into_owned();
     state.answers.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    state.answered.send_modify(|answered| *answered += 1);
+    let _ = state.held.subscribe().wait_for(|held| !held).await;
     let lost = state.to_lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
     if lost.is_ok() {
         return Ok(());

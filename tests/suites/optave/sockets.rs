@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use auth_core::time::{Now, Timestamp};
 use auth_core::{Demand, TokenSource as _};
 use auth_http::endpoint::optave::TokenServer;
+use auth_http::manager::StdClock;
 use gateway::Running;
 use realtime_auth_tests::raw_socket::{RawSocket, opcode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -139,10 +141,16 @@ async fn a_connection_ends_with_its_token() {
 
 #[tokio::test]
 async fn an_expired_token_opens_nothing() {
-    let gateway = serve(server().with_lifetime(Duration::from_secs(1))).await;
-    let token = text(&builder(&gateway).build().unwrap()).await;
-    tokio::time::sleep(Duration::from_millis(2_100)).await;
-    assert!(by_subprotocol(&gateway, &token).await.unwrap_err().starts_with("HTTP/1.1 401 "));
+    let gateway = serve(server()).await;
+    let now = StdClock::start().now();
+    let minted = |ago: u64| {
+        let wall = Timestamp::from_millis(now.wall.as_millis() - ago * 1_000);
+        server().mint(Now { wall, ..now }, [3; 32], "cid").unwrap()
+    };
+    // They live for 300 s.
+    let refused = by_subprotocol(&gateway, minted(302).expose()).await.unwrap_err();
+    assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
+    by_subprotocol(&gateway, minted(200).expose()).await.unwrap();
 }
 
 #[tokio::test]

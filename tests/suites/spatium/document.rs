@@ -12,7 +12,7 @@ use auth_http::store::FileStore;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-use super::{BASE, FACTORS, establish, member, presented, serve, served, text, verified};
+use super::{BASE, FACTORS, KEY_PATH, establish, member, presented, serve, served, text, verified};
 
 #[tokio::test]
 async fn the_example_of_the_document_works() {
@@ -346,6 +346,12 @@ async fn a_service_has_its_tokens_by_its_merchant_key() {
     let another = TokenManager::builder(grant()).spawn();
     another.token(Demand::Current).await.unwrap();
     let last = tokens.token(Demand::Current).await.unwrap();
+    let by_key = || served.relay.requests_to(KEY_PATH).len();
+    assert_eq!((by_key(), served.refreshes()), (2, 1));
     let back = tokens.token(Demand::InsteadOf(last.generation())).await.unwrap();
     verified(back.secret().expose());
+    assert_eq!((by_key(), served.refreshes()), (3, 2));
+    let answers = served.relay.answers();
+    let [.., refused, issued] = &answers[..] else { panic!("{answers:?}") };
+    assert!(refused.starts_with("HTTP/1.1 401 ") && issued.starts_with("HTTP/1.1 200 "), "{answers:?}");
 }

@@ -1,65 +1,143 @@
-//! What the document says of time: validity, expiry, and sessions that nobody uses.
+//! What the document says of time: validity, expiry, and sessions that nobody uses. Hours pass at once here, so there is no socket.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use auth_core::time::Now;
-use auth_core::{ErrorKind, Retry};
-use auth_http::manager::{Sleep, StdClock, Timer, TokioTimer};
+use async_trait::async_trait;
+use auth_core::jwt::{HmacKey, KeySet, Verifier};
+use auth_core::time::{Moment, Now};
+use auth_core::{Error, ErrorKind, Retry, Secret};
+use auth_http::endpoint::spatium::{Account, AuthorizationServer, Counts};
+use auth_http::exchange::HttpExchange;
+use auth_http::spatium::wire::{AuthorizationService, WantedPermissions};
+use auth_http::spatium::{AuthorizationSession, Builder};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use realtime_auth_tests::wrong_clocks::WrongClocks;
 use tokio::time::sleep;
 
-use super::{FACTORS, HOUR, SECOND, Served, establish, serve, served, text, verified};
+use super::{HOUR, KEY, SECOND, establish, served, text};
 
-/// A server whose permission tokens live for so many seconds, and its refresh tokens for so many.
-async fn short_lived(permission: u64, refresh: u64) -> Served {
-    serve(|server| {
-        server
-            .with_permission_lifetime(Duration::from_secs(permission))
-            .with_refresh_lifetime(Duration::from_secs(refresh))
-    })
-    .await
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The service of the document, which goes by true time, and a computer with clocks of its own.
+#[derive(Clone)]
+struct World {
+    server: Arc<Mutex<AuthorizationServer>>,
+    paths: Arc<Mutex<Vec<String>>>,
+    clocks: WrongClocks,
 }
 
-/// Longer than a refresh token of one second lives: its end is rounded up to a whole one.
-const OVER: Duration = Duration::from_millis(2_100);
-
-#[tokio::test]
-async fn a_permission_token_is_valid_whenever_it_is_asked_for() {
-    let served = short_lived(2, 60).await;
-    let session = served.established("device").await;
-    let clock = StdClock::start();
-    let begin = clock.now().mono.elapsed();
-    while clock.now().mono.elapsed() - begin < 5 * SECOND {
-        verified(&text(&session).await);
-        sleep(Duration::from_millis(20)).await;
+impl World {
+    /// One whose permission tokens live for so long, and its refresh tokens for so long.
+    fn new(permission: Duration, refresh: Duration) -> Self {
+        let server = AuthorizationServer::hs256(KEY)
+            .with_account(Account::new("username", Secret::from("password"), ["read"]))
+            .with_permission_lifetime(permission)
+            .with_refresh_lifetime(refresh);
+        Self { server: Arc::new(Mutex::new(server)), paths: Arc::default(), clocks: WrongClocks::start() }
     }
-    assert!((2..=8).contains(&served.refreshes()), "{}", served.refreshes());
-    assert_eq!(served.counts.revoked(), 0);
+
+    fn builder(&self, token_id: &str) -> Builder {
+        let service = AuthorizationService::new("https://a").unwrap();
+        let wanted = WantedPermissions::new(token_id, ["read"]).unwrap();
+        AuthorizationSession::builder(service, Arc::new(self.clone()), wanted)
+    }
+
+    async fn establish(&self, builder: Builder) -> AuthorizationSession {
+        let timer = Arc::new(self.clocks.clone());
+        let session = builder.build_on(timer, |driver| drop(tokio::spawn(driver.run())));
+        establish(&session).await.unwrap();
+        session
+    }
+
+    async fn established(&self) -> AuthorizationSession {
+        self.establish(self.builder("device")).await
+    }
+
+    fn counts(&self) -> Counts {
+        self.server.lock().unwrap().counts()
+    }
+
+    fn requests_to(&self, path: &str) -> usize {
+        self.paths.lock().unwrap().iter().filter(|asked| *asked == path).count()
+    }
+
+    fn refreshes(&self) -> usize {
+        self.requests_to("/api/permission/refresh")
+    }
+
+    fn truth(&self) -> Now {
+        Now { wall: self.clocks.truth(), mono: Moment::since_origin(self.clocks.awake()) }
+    }
+
+    /// As whoever a token is presented to verifies it.
+    fn verify(&self, token: &str) {
+        let keys = KeySet::of(HmacKey::hs256(&KEY).unwrap());
+        Verifier::new(keys).with_issuer("authorization-service").verify(token, self.truth()).unwrap();
+    }
+
+    /// The time of the service, as its answers have it: the clocks begin at 22:13:20 on Tuesday, 14 November 2023.
+    fn date(&self) -> HeaderValue {
+        let seconds = self.clocks.awake().as_secs() + 80_000;
+        let (day, hour, minute) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+        let name = ["Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Mon"][usize::try_from(day % 7).unwrap()];
+        let text = format!("{name}, {:02} Nov 2023 {hour:02}:{minute:02}:{:02} GMT", 14 + day, seconds % 60);
+        text.parse().unwrap()
+    }
 }
 
-#[tokio::test]
+#[async_trait]
+impl HttpExchange for World {
+    async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+        let path = request.uri().path().to_owned();
+        let count = {
+            let mut paths = self.paths.lock().unwrap();
+            paths.push(path.clone());
+            u8::try_from(paths.len()).unwrap()
+        };
+        let mut server = self.server.lock().unwrap();
+        let mut response = server.respond(self.truth(), [count; 32], &path, &request, &mut |_| Ok(()));
+        response.headers_mut().insert("date", self.date());
+        Ok(response)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permission_token_is_valid_whenever_it_is_asked_for() {
+    let world = World::new(15 * MINUTE, HOUR);
+    let session = world.established().await;
+    for _ in 0..1_000 {
+        world.verify(&text(&session).await);
+        sleep(7 * SECOND).await;
+    }
+    assert!((7..=14).contains(&world.refreshes()), "{}", world.refreshes());
+    assert_eq!(world.counts().revoked(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_expired_refresh_token_is_an_error_until_a_new_session_is_established() {
-    let served = short_lived(1, 1).await;
-    let session = served.established("device").await;
+    let world = World::new(15 * MINUTE, 15 * MINUTE);
+    let session = world.established().await;
     text(&session).await;
-    sleep(OVER).await;
+    sleep(15 * MINUTE + SECOND).await;
     for _ in 0..3 {
         let error = session.permission_token().await.unwrap_err();
         assert_eq!((error.kind(), error.retry()), (ErrorKind::InvalidGrant, Retry::Reauthorize));
         assert!(error.to_string().contains("establish the session again"), "{error}");
     }
-    assert_eq!(served.refreshes(), 1, "a token that was refused is not sent again");
+    assert_eq!(world.refreshes(), 1, "a token that was refused is not sent again");
     establish(&session).await.unwrap();
-    verified(&text(&session).await);
-    assert_eq!(served.relay.requests_to(FACTORS).len(), 2);
+    world.verify(&text(&session).await);
+    assert_eq!(world.requests_to("/api/permission/issue-by-factors"), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn refresh_is_an_error_once_the_refresh_token_has_expired() {
-    let served = short_lived(3_600, 1).await;
-    let session = served.established("device").await;
+    let world = World::new(HOUR, MINUTE);
+    let session = world.established().await;
     let token = text(&session).await;
-    sleep(OVER).await;
+    sleep(MINUTE + SECOND).await;
     let error = session.refresh().await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidGrant, Some(401)));
     // The permission token has not expired, and nobody takes it away.
@@ -67,90 +145,71 @@ async fn refresh_is_an_error_once_the_refresh_token_has_expired() {
     assert_eq!(session.refresh().await.unwrap_err().kind(), ErrorKind::InvalidGrant);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_refresh_token_that_has_expired_by_the_clock_of_the_service_is_not_sent() {
-    let served = short_lived(3_600, 2).await;
-    let session = served.established("device").await;
+    let world = World::new(HOUR, MINUTE);
+    let session = world.established().await;
     // From the first refresh on, the time of the service is known.
     session.refresh().await.unwrap();
-    sleep(OVER + SECOND).await;
+    sleep(MINUTE + 2 * SECOND).await;
     let error = session.refresh().await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidGrant, None));
     assert_eq!(error.to_string(), "the session's refresh token has expired; establish the session again");
-    assert_eq!(served.refreshes(), 1);
+    assert_eq!(world.refreshes(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_idle_session_is_not_refreshed_and_expires() {
-    let served = short_lived(1, 2).await;
-    let session = served.established("device").await;
-    let kept = served.builder("kept").with_background_refresh().build();
-    establish(&kept).await.unwrap();
+    let world = World::new(15 * MINUTE, HOUR);
+    let session = world.established().await;
+    let kept = world.establish(world.builder("kept").with_background_refresh()).await;
     text(&session).await;
-    sleep(OVER + 2 * SECOND).await;
-    let by_others = served.counts.redeemed();
+    sleep(2 * HOUR).await;
+    let by_others = world.counts().redeemed();
     assert_eq!(session.permission_token().await.unwrap_err().kind(), ErrorKind::InvalidGrant);
     // The control: with refreshes in the background a session lives on, used or not.
-    assert!(by_others >= 2, "{by_others}");
-    verified(&text(&kept).await);
+    assert!(by_others >= 7, "{by_others}");
+    world.verify(&text(&kept).await);
     kept.shut_down().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_session_in_use_is_not_refreshed_by_time_alone() {
-    let served = short_lived(2, 60).await;
-    let session = served.established("device").await;
+    let world = World::new(15 * MINUTE, HOUR);
+    let session = world.established().await;
     text(&session).await;
-    sleep(3 * SECOND).await;
-    assert_eq!(served.refreshes(), 0);
-    verified(&text(&session).await);
-    assert_eq!(served.refreshes(), 1);
+    sleep(20 * MINUTE).await;
+    assert_eq!(world.refreshes(), 0);
+    world.verify(&text(&session).await);
+    assert_eq!(world.refreshes(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_session_whose_refresh_is_called_periodically_does_not_expire() {
-    let served = short_lived(1, 3).await;
-    let session = served.established("device").await;
+    let world = World::new(15 * MINUTE, HOUR);
+    let session = world.established().await;
     for _ in 0..5 {
-        sleep(SECOND).await;
+        sleep(50 * MINUTE).await;
         session.refresh().await.unwrap();
     }
-    verified(&text(&session).await);
+    world.verify(&text(&session).await);
 }
 
-/// A computer whose wall clock is wrong by so many milliseconds.
-struct Wrong(TokioTimer, i64);
-
-impl Timer for Wrong {
-    fn now(&self) -> Now {
-        let now = self.0.now();
-        let wall = now.wall.as_millis().saturating_add_signed(self.1);
-        Now { wall: auth_core::time::Timestamp::from_millis(wall), ..now }
-    }
-
-    fn sleep(&self, duration: Duration) -> Sleep {
-        self.0.sleep(duration)
-    }
-}
-
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_clock_that_is_wrong_by_a_year_ends_no_session_and_keeps_no_token_alive() {
-    tokio::join!(off_by(-31_536_000_000), off_by(31_536_000_000));
-}
-
-async fn off_by(error: i64) {
-    let served = short_lived(3, 60).await;
-    let timer = Arc::new(Wrong(TokioTimer::start(), error));
-    let session = served.builder("device").build_on(timer, |driver| drop(tokio::spawn(driver.run())));
-    establish(&session).await.unwrap();
-    let first = text(&session).await;
-    assert_eq!(text(&session).await, first);
-    assert_eq!(served.refreshes(), 0, "the first token serves");
-    session.refresh().await.unwrap();
-    assert_ne!(text(&session).await, first);
-    sleep(4 * SECOND).await;
-    verified(&text(&session).await);
-    assert_eq!(served.counts.revoked(), 0);
+    for error in [-31_536_000, 31_536_000] {
+        let world = World::new(15 * MINUTE, HOUR);
+        world.clocks.set_wall(error);
+        let session = world.established().await;
+        let first = text(&session).await;
+        assert_eq!(text(&session).await, first);
+        assert_eq!(world.refreshes(), 0, "the first token serves");
+        session.refresh().await.unwrap();
+        assert_ne!(text(&session).await, first);
+        sleep(20 * MINUTE).await;
+        world.verify(&text(&session).await);
+        assert_eq!(world.counts().revoked(), 0);
+    }
 }
 
 #[tokio::test]

@@ -65,16 +65,18 @@ async fn a_caller_that_gives_up_in_the_middle_of_a_refresh_costs_nothing() {
     let served = served().await;
     let session = served.established("device").await;
     session.permission_token().await.unwrap();
+    served.relay.hold_answers(true);
     for _ in 0..3 {
-        // Polled once, and dropped.
-        let refresh = session.refresh();
         tokio::select! {
             biased;
-            _ = refresh => {}
-            () = tokio::task::yield_now() => {}
+            refreshed = session.refresh() => panic!("its answer is held back: {refreshed:?}"),
+            // The service has answered the first refresh, which none of these callers hears of.
+            () = served.relay.until_answered(3) => {}
         }
     }
+    served.relay.hold_answers(false);
     session.refresh().await.unwrap();
     verified(&text(&session).await);
+    assert_eq!((served.refreshes(), served.counts.redeemed()), (1, 1), "all of them were one refresh");
     assert_eq!((served.counts.retried(), served.counts.revoked()), (0, 0));
 }

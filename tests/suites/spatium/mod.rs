@@ -1,4 +1,5 @@
-//! The Spatium document, sentence by sentence, over real sockets against the gateway, and against servers that misbehave.
+//! The Spatium document, sentence by sentence, over real sockets against the gateway, and against servers that misbehave;
+//! what is about hours, in virtual time.
 //!
 //! | Sentence | Test |
 //! | --- | --- |
@@ -45,6 +46,7 @@ use realtime_auth_tests::relay::Relay;
 const KEY: [u8; 32] = [7; 32];
 const BASE: &str = "/authorization/v1";
 const FACTORS: &str = "/authorization/v1/api/permission/issue-by-factors";
+const KEY_PATH: &str = "/authorization/v1/api/permission/issue-by-key";
 const REFRESH: &str = "/authorization/v1/api/permission/refresh";
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
