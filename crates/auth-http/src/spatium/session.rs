@@ -123,8 +123,9 @@ impl AuthorizationSession {
     /// Outside a tokio runtime, if the session was made for one.
     pub async fn establish(&self, security_tokens: &[Secret]) -> Result<(), Error> {
         // The lock comes first: no refresh is under way meanwhile, and what will be issued can be kept.
-        let mut store = lock(&self.0.store(), &Pausing(&*self.0.timer)).await?;
-        let before = displaced(&mut *store).await?;
+        let pausing = Pausing(&*self.0.timer);
+        let mut store = lock(&self.0.store(), &pausing).await?;
+        let before = displaced(&mut *store, &pausing).await?;
         let before = Record { revision: before.revision.saturating_add(1), ..before };
         // A disk that is full shows now, and not when the store is to take the only copy of a refresh token.
         store.save(&before).await?;
@@ -195,9 +196,17 @@ impl AuthorizationSession {
     ///
     /// # Errors
     ///
-    /// As for [`permission_token`](Self::permission_token), also while the token before is still valid, which goes on to
-    /// serve.
+    /// As for [`permission_token`](Self::permission_token), also while the token before is still valid. That goes on to serve,
+    /// but for [`InvalidGrant`](ErrorKind::InvalidGrant): then the session is over until it is established again.
     pub async fn refresh(&self) -> Result<(), Error> {
+        let outcome = self.refresh_once().await;
+        if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::InvalidGrant) {
+            self.shut_down().await;
+        }
+        outcome
+    }
+
+    async fn refresh_once(&self) -> Result<(), Error> {
         let manager = self.manager()?;
         let before = self.0.grant.progress();
         let seen = match manager.current() {
