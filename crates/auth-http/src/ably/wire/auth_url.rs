@@ -1,13 +1,14 @@
 //! The request to an auth URL, with what the program gave and nothing of ours, and its reply (RSA8c).
 
 use auth_core::ably::{AuthMethod, AuthUrl, ErrorCode, ErrorInfo, TokenParams, TokenReply};
-use auth_core::{Error, ErrorKind, Retry};
+use auth_core::{Error, ErrorKind};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
 use super::query::{Parameter, layered, text_of};
-use crate::wire::{EndpointUrl, retry_after};
+use super::rest_error::advised;
+use crate::wire::EndpointUrl;
 
 /// The request that asks an auth URL for a token.
 ///
@@ -92,7 +93,7 @@ fn failure(response: &Response<Bytes>) -> Error {
         return code.unwrap_or(ErrorCode::FORBIDDEN).error(text);
     }
     if let Some(told) = told {
-        return told.to_error();
+        return advised(told.to_error(), response.headers());
     }
     let (kind, text) = match status {
         StatusCode::TOO_MANY_REQUESTS => (ErrorKind::RateLimited, "the auth URL asks for fewer requests"),
@@ -104,11 +105,7 @@ fn failure(response: &Response<Bytes>) -> Error {
         ),
         _ => (ErrorKind::Refused, "the auth URL refused; check it, its parameters and its headers"),
     };
-    let cause = Error::new(kind, text).with_code(status.as_u16().into());
-    let cause = match (cause.retry(), retry_after(response.headers())) {
-        (Retry::Backoff, Some(wait)) => cause.with_retry(Retry::After(wait)),
-        _ => cause,
-    };
+    let cause = advised(Error::new(kind, text).with_code(status.as_u16().into()), response.headers());
     failed("the auth URL gave no token").with_retry(cause.retry()).with_source(cause)
 }
 

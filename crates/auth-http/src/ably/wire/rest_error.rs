@@ -3,7 +3,7 @@
 use auth_core::ably::{Action, ErrorCode, ErrorInfo};
 use auth_core::{Error, Retry};
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, Response};
 
 use crate::wire::retry_after;
 
@@ -19,12 +19,15 @@ pub fn error_of(response: &Response<Bytes>) -> Option<Error> {
     if response.status().is_success() {
         return None;
     }
-    let error = info(response).to_error();
-    let advised = match retry_after(response.headers()) {
+    Some(advised(info(response).to_error(), response.headers()))
+}
+
+/// The same error, to be tried again no sooner than the reply wishes.
+pub(super) fn advised(error: Error, headers: &HeaderMap) -> Error {
+    match retry_after(headers) {
         Some(wait) if error.retry() == Retry::Backoff => error.with_retry(Retry::After(wait)),
         _ => error,
-    };
-    Some(advised)
+    }
 }
 
 /// Whether a reply refuses the token that was sent, so that another may be accepted: HTTP status 401, and a number from

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use auth_core::Retry;
 use auth_core::ably::ClientId;
 
 use super::*;
@@ -145,4 +146,14 @@ fn rsa4e_a_failure_is_40170_with_its_cause_and_an_ably_number_is_kept() {
     let error = read_auth_url(&reply(401, &[], told)).unwrap_err();
     assert_eq!(error.code(), Some(40_101));
     assert!(!format!("{error:?}").contains("canary"));
+}
+
+#[test]
+fn the_wait_that_an_auth_url_names_counts_beside_an_ably_number_too() {
+    let told = r#"{"error":{"code":50003,"statusCode":503}}"#;
+    let error = read_auth_url(&reply(503, &[("retry-after", "3")], told)).unwrap_err();
+    assert_eq!((error.code(), error.retry()), (Some(50_003), Retry::After(Duration::from_secs(3))));
+    let error =
+        read_auth_url(&reply(401, &[("retry-after", "3")], &told.replace("50003", "40101"))).unwrap_err();
+    assert_eq!((error.code(), error.retry()), (Some(40_101), Retry::Never));
 }
