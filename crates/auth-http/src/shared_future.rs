@@ -2,21 +2,23 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake as _, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
-use crate::waiting::{Waiting, WakeAll};
+use crate::waiting::{Place, Waiting, WakeAll};
 
 /// A future whose outcome is for many. It is polled without a lock held, so that a program's code inside it may do what
-/// it likes.
+/// it likes, and once for each time that it wakes, however many wait.
 pub(crate) struct SharedFuture<T> {
     state: Mutex<State<T>>,
-    waiting: Arc<Waiting>,
+    signal: Arc<Signal>,
 }
 
 struct State<T> {
     stage: Stage<T>,
     callers: usize,
+    abandoned: bool,
 }
 
 enum Stage<T> {
@@ -27,10 +29,29 @@ enum Stage<T> {
     Done(T),
 }
 
+/// What the future wakes. All are woken, as any of them may be dropped before it is polled; the first to come polls.
+struct Signal {
+    /// It has not been polled since it woke.
+    woken: AtomicBool,
+    waiting: Arc<Waiting>,
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.waiting.wake_all();
+    }
+}
+
 impl<T: Clone> SharedFuture<T> {
     pub(crate) fn new(future: impl Future<Output = T> + Send + 'static) -> Arc<Self> {
-        let state = State { stage: Stage::Waiting(Box::pin(future)), callers: 0 };
-        Arc::new(Self { state: Mutex::new(state), waiting: Arc::default() })
+        let state = State { stage: Stage::Waiting(Box::pin(future)), callers: 0, abandoned: false };
+        let signal = Signal { woken: AtomicBool::new(true), waiting: Arc::default() };
+        Arc::new(Self { state: Mutex::new(state), signal: Arc::new(signal) })
     }
 
     /// Whether it is under way with nobody waiting: all who did were dropped, and what it waits for may be long gone.
@@ -38,10 +59,15 @@ impl<T: Clone> SharedFuture<T> {
         self.state().callers == 0
     }
 
+    /// Whether it ever was, before its outcome was there.
+    pub(crate) fn was_abandoned(&self) -> bool {
+        self.state().abandoned
+    }
+
     /// Waits with the others.
     pub(crate) fn outcome(self: &Arc<Self>) -> Outcome<T> {
         self.state().callers += 1;
-        Outcome(Arc::clone(self))
+        Outcome { shared: Arc::clone(self), place: self.signal.waiting.place() }
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
@@ -50,34 +76,38 @@ impl<T: Clone> SharedFuture<T> {
 }
 
 /// The outcome, for one of those who wait: `None` if the future panicked, or if it waits for itself.
-pub(crate) struct Outcome<T: Clone>(Arc<SharedFuture<T>>);
+pub(crate) struct Outcome<T: Clone> {
+    shared: Arc<SharedFuture<T>>,
+    place: Place,
+}
 
 impl<T: Clone> Future for Outcome<T> {
     type Output = Option<T>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
-        let shared = &self.0;
-        let waker = Waker::from(Arc::clone(&shared.waiting));
+        let Self { shared, place } = &*self;
+        let signal = &shared.signal;
+        let waker = Waker::from(Arc::clone(signal));
         // Dropped after the lock: whoever is woken may poll at once.
         let mut ended_here = WakeAll::nobody();
         let mut state = shared.state();
-        let mut future = match &mut state.stage {
+        match &state.stage {
             Stage::Done(outcome) => return Poll::Ready(Some(outcome.clone())),
             Stage::Panicked => return Poll::Ready(None),
             // Polled from within itself: it would wait for ever.
             Stage::Polling if context.waker().will_wake(&waker) => return Poll::Ready(None),
-            Stage::Polling => {
-                shared.waiting.add(context.waker());
-                return Poll::Pending;
-            }
-            stage @ Stage::Waiting(_) => match std::mem::replace(stage, Stage::Polling) {
-                Stage::Waiting(future) => future,
-                Stage::Done(_) | Stage::Panicked | Stage::Polling => return Poll::Ready(None),
-            },
+            Stage::Polling | Stage::Waiting(_) => {}
+        }
+        // Listed before looking: a wake between the two is not missed.
+        place.wait(context.waker());
+        if matches!(state.stage, Stage::Polling) || !signal.woken.swap(false, Ordering::AcqRel) {
+            return Poll::Pending;
+        }
+        let Stage::Waiting(mut future) = std::mem::replace(&mut state.stage, Stage::Polling) else {
+            return Poll::Pending;
         };
-        shared.waiting.add(context.waker());
         drop(state);
-        ended_here.arm(&shared.waiting);
+        ended_here.arm(&signal.waiting);
         let mut polling = Polling(Some(shared));
         let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
         polling.0 = None;
@@ -85,7 +115,10 @@ impl<T: Clone> Future for Outcome<T> {
         match polled {
             Poll::Pending => {
                 state.stage = Stage::Waiting(future);
-                ended_here.disarm();
+                // If it woke while it was polled, those who have come since do not know.
+                if !signal.woken.load(Ordering::Acquire) {
+                    ended_here.disarm();
+                }
                 Poll::Pending
             }
             Poll::Ready(outcome) => {
@@ -98,9 +131,9 @@ impl<T: Clone> Future for Outcome<T> {
 
 impl<T: Clone> Drop for Outcome<T> {
     fn drop(&mut self) {
-        self.0.state().callers -= 1;
-        // If the future woke this one alone, another has to take its place.
-        Arc::clone(&self.0.waiting).wake();
+        let mut state = self.shared.state();
+        state.callers -= 1;
+        state.abandoned |= state.callers == 0 && !matches!(state.stage, Stage::Done(_));
     }
 }
 
@@ -132,7 +165,7 @@ mod tests {
     #[derive(Default)]
     struct Counting(AtomicUsize);
 
-    impl std::task::Wake for Counting {
+    impl Wake for Counting {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
@@ -147,24 +180,70 @@ mod tests {
         assert_eq!(shared.outcome().await, Some(7));
     }
 
+    fn poll(outcome: &mut Outcome<u8>, waker: &Arc<Counting>) -> Poll<Option<u8>> {
+        Pin::new(outcome).poll(&mut Context::from_waker(&Waker::from(Arc::clone(waker))))
+    }
+
     #[test]
-    fn when_the_one_who_was_woken_is_dropped_another_is_woken() {
+    fn when_the_one_who_was_woken_is_dropped_another_gets_it_on() {
         let (open, shared) = gated();
-        let (mut one, mut two) = (shared.outcome(), shared.outcome());
+        let (mut one, mut two, mut late) = (shared.outcome(), shared.outcome(), shared.outcome());
         let wakers = [Arc::new(Counting::default()), Arc::new(Counting::default())];
-        let poll = |outcome: &mut Outcome<u8>, waker: &Arc<Counting>| {
-            Pin::new(outcome).poll(&mut Context::from_waker(&Waker::from(Arc::clone(waker))))
-        };
         assert!(poll(&mut one, &wakers[0]).is_pending());
+        assert!(poll(&mut two, &wakers[1]).is_pending());
         open.send(7).unwrap();
-        assert_eq!(wakers[0].0.load(Ordering::Relaxed), 1);
-        // It comes while the first has been woken, and not been polled.
-        shared.waiting.add(&Waker::from(Arc::clone(&wakers[1])));
+        assert_eq!(wakers.each_ref().map(|waker| waker.0.load(Ordering::Relaxed)), [1, 1]);
         drop(one);
-        assert_eq!(wakers[1].0.load(Ordering::Relaxed), 1);
+        // It comes when all have been woken, and none has been polled.
+        assert_eq!(poll(&mut late, &wakers[0]), Poll::Ready(Some(7)));
         assert_eq!(poll(&mut two, &wakers[1]), Poll::Ready(Some(7)));
-        drop(two);
-        assert!(shared.is_abandoned());
+        drop((two, late));
+        assert!(shared.is_abandoned() && !shared.was_abandoned());
+    }
+
+    #[test]
+    fn a_wake_during_a_poll_reaches_those_who_came_during_it() {
+        let (own, came): (Arc<Mutex<Option<Outcome<u8>>>>, _) =
+            (Arc::default(), Arc::new(Counting::default()));
+        let (inside, waker) = (Arc::clone(&own), Arc::clone(&came));
+        let shared = SharedFuture::new(std::future::poll_fn(move |context| {
+            context.waker().wake_by_ref();
+            if let Some(other) = inside.lock().unwrap().as_mut() {
+                assert!(poll(other, &waker).is_pending());
+            }
+            Poll::Pending
+        }));
+        *own.lock().unwrap() = Some(shared.outcome());
+        let mut first = shared.outcome();
+        assert!(poll(&mut first, &Arc::default()).is_pending());
+        drop(first);
+        assert_eq!(came.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn one_poll_follows_each_wake_however_many_wait() {
+        let (polls, inner) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None)));
+        let (count, kept) = (Arc::clone(&polls), Arc::clone(&inner));
+        let shared: Arc<SharedFuture<u8>> = SharedFuture::new(std::future::poll_fn(move |context| {
+            *kept.lock().unwrap() = Some(context.waker().clone());
+            count.fetch_add(1, Ordering::Relaxed);
+            Poll::Pending
+        }));
+        let mut callers: Vec<_> =
+            (0..100).map(|_| (shared.outcome(), Arc::new(Counting::default()))).collect();
+        for wakes in 1..4 {
+            for (outcome, waker) in &mut callers {
+                assert!(poll(outcome, waker).is_pending());
+            }
+            assert_eq!(polls.load(Ordering::Relaxed), wakes);
+            inner.lock().unwrap().take().unwrap().wake();
+            assert!(callers.iter().all(|(_, waker)| waker.0.load(Ordering::Relaxed) == wakes));
+        }
+        for (outcome, waker) in &mut callers {
+            assert!(poll(outcome, waker).is_pending());
+        }
+        callers.truncate(1);
+        assert_eq!(shared.signal.waiting.count(), 1, "who is gone is forgotten");
     }
 
     #[tokio::test]

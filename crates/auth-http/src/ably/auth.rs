@@ -275,7 +275,7 @@ impl Auth {
             return Ok(Step::Serve(Arc::clone(held)));
         }
         if let Some(flight) = state.newest() {
-            let was_abandoned = flight.outcome.is_abandoned();
+            let was_abandoned = flight.outcome.is_abandoned() || flight.outcome.was_abandoned();
             return Ok(Step::Wait { landing: Landing::of(flight), was_abandoned });
         }
         let plan = state.defaults.token_plan(None, None).map_err(|error| match state.ending() {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Wake as _};
+use std::task::Poll;
 
 use auth_core::token::Generation;
 use auth_core::{Error, ErrorKind};
@@ -25,13 +25,17 @@ struct Newest {
 
 impl Announcements {
     pub(super) fn announce(&self, generation: Generation) {
-        self.newest().generation = generation;
-        Arc::clone(&self.waiting).wake();
+        {
+            // Of two tokens that came at once, the older may be told last.
+            let mut newest = self.newest();
+            newest.generation = newest.generation.max(generation);
+        }
+        self.waiting.wake_all();
     }
 
     pub(super) fn end(&self) {
         self.newest().ended = true;
-        Arc::clone(&self.waiting).wake();
+        self.waiting.wake_all();
     }
 
     fn newest(&self) -> MutexGuard<'_, Newest> {
@@ -66,9 +70,10 @@ impl Changes {
     /// [`Closed`](ErrorKind::Closed) once the last handle of the client is gone.
     pub async fn changed(&mut self) -> Result<Generation, Error> {
         let Self { announcements, seen } = self;
+        let place = announcements.waiting.place();
         poll_fn(|context| {
             // Listed before looking: what happens between the two is not missed.
-            announcements.waiting.add(context.waker());
+            place.wait(context.waker());
             let Newest { generation, ended } = *announcements.newest();
             if generation > *seen {
                 *seen = generation;
@@ -88,5 +93,43 @@ impl fmt::Debug for Changes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { announcements: _, seen } = self;
         formatter.debug_struct("Changes").field("seen", seen).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future as _;
+    use std::pin::pin;
+    use std::task::{Context, Wake, Waker};
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_told_late_does_not_hide_a_newer_one() {
+        let announcements = Arc::new(Announcements::default());
+        let mut changes = Changes::new(Arc::clone(&announcements));
+        let first = Generation::NONE.next();
+        announcements.announce(first.next());
+        announcements.announce(first);
+        assert_eq!(changes.changed().await.unwrap(), first.next());
+    }
+
+    #[test]
+    fn who_looks_in_now_and_then_leaves_nothing_behind() {
+        let announcements = Arc::new(Announcements::default());
+        let mut changes = Changes::new(Arc::clone(&announcements));
+        for _ in 0..100 {
+            let waker = Waker::from(Arc::new(Nobody));
+            let mut changed = pin!(changes.changed());
+            assert!(changed.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            assert_eq!(announcements.waiting.count(), 1);
+        }
+        assert_eq!(announcements.waiting.count(), 0);
     }
 }

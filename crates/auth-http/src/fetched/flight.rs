@@ -10,7 +10,7 @@ use auth_core::{Error, ErrorKind};
 
 use super::timing::{Step, Timing};
 use super::{Clock, Terms};
-use crate::waiting::{Waiting, WakeAll};
+use crate::waiting::{Place, Waiting, WakeAll};
 
 /// A request under way.
 pub(super) type Fetching<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
@@ -56,7 +56,8 @@ impl<T: Send + Sync + 'static> Flight<T> {
 
     /// The outcome of a request.
     pub(super) async fn landed(&self, number: u64, clock: &Clock, terms: &Terms) -> Result<Arc<T>, Error> {
-        std::future::poll_fn(|context| self.poll(number, clock, terms, context)).await
+        let place = self.waiting.place();
+        std::future::poll_fn(|context| self.poll(number, clock, terms, &place, context)).await
     }
 
     fn poll(
@@ -64,6 +65,7 @@ impl<T: Send + Sync + 'static> Flight<T> {
         number: u64,
         clock: &Clock,
         terms: &Terms,
+        place: &Place,
         context: &Context<'_>,
     ) -> Poll<Result<Arc<T>, Error>> {
         // Dropped after the lock: whoever is woken may poll at once.
@@ -80,7 +82,7 @@ impl<T: Send + Sync + 'static> Flight<T> {
                 Error::new(ErrorKind::Transport, "the request for the document panicked; see its message");
             return Poll::Ready(Err(error));
         };
-        self.waiting.add(context.waker());
+        place.wait(context.waker());
         ended_here.arm(&self.waiting);
         let waker = Waker::from(Arc::clone(&self.waiting));
         match fetching.as_mut().poll(&mut Context::from_waker(&waker)) {
