@@ -9,7 +9,8 @@ use auth_core::Error;
 
 use crate::grant::Delay;
 
-/// The outcome of `work`; after `limit` it is dropped, and the outcome is the error `late`.
+/// The outcome of `work`; after `limit` it is dropped, and the outcome is the error `late`. The time counts from when it has to
+/// be waited for: what is ready at once needs no timer.
 pub(crate) async fn within<T>(
     delay: &dyn Delay,
     limit: Duration,
@@ -17,10 +18,13 @@ pub(crate) async fn within<T>(
     late: impl Fn() -> Error,
 ) -> Result<T, Error> {
     let mut work = pin!(work);
-    let mut alarm = delay.sleep(limit);
+    let mut alarm = None;
     poll_fn(|context| match work.as_mut().poll(context) {
         Poll::Ready(outcome) => Poll::Ready(outcome),
-        Poll::Pending => alarm.as_mut().poll(context).map(|()| Err(late())),
+        Poll::Pending => {
+            let alarm = alarm.get_or_insert_with(|| delay.sleep(limit));
+            alarm.as_mut().poll(context).map(|()| Err(late()))
+        }
     })
     .await
 }

@@ -9,7 +9,7 @@ use auth_core::ably::{
     ApiKey, ClientId, ErrorCode, Means, Nonce, TokenDetails, TokenParams, TokenPlan, TokenReply, TokenRequest,
 };
 use auth_core::time::{Now, Timestamp};
-use auth_core::{Error, ErrorKind};
+use auth_core::{Error, ErrorKind, Retry};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
@@ -95,10 +95,7 @@ impl Core {
     /// The same as [`token`](Self::token), within the time that a [`TokenSource`](auth_core::TokenSource) has.
     pub(super) async fn token_in_time(&self, plan: TokenPlan) -> Result<TokenDetails, Error> {
         let late = "no token came within 50 s, all requests for it together; it may recover";
-        within(&*self.surroundings.delay, LONGEST_FLIGHT, self.token(plan), || {
-            Error::new(ErrorKind::Timeout, late)
-        })
-        .await
+        self.within(LONGEST_FLIGHT, self.token(plan), || Error::new(ErrorKind::Timeout, late)).await
     }
 
     /// Gets a token as planned (RSA8).
@@ -174,7 +171,7 @@ impl Core {
         let server_time = server_time(response.headers());
         read_token(&response).map_err(|error| {
             // A refusal is one by its status (RSA4d), whatever number stands in it.
-            let bare = response.status() == StatusCode::FORBIDDEN && !is_refusal(&error);
+            let bare = response.status() == StatusCode::FORBIDDEN && !means_403(&error);
             let text = "the service refused to issue a token (status 403); the cause of this error says why";
             let error = if bare { ErrorCode::FORBIDDEN.error(text).with_source(error) } else { error };
             Refused { error, server_time }
@@ -207,9 +204,17 @@ impl Core {
             let text = format!("the {} did not answer within {limit:?}; it may recover", provider.name());
             Error::new(ErrorKind::Timeout, text)
         };
-        within(&*self.surroundings.delay, limit, work, late)
-            .await
-            .map_err(|cause| provider_failed(provider, cause))
+        self.within(limit, work, late).await.map_err(|cause| provider_failed(provider, cause))
+    }
+
+    /// Within this time, from the moment at which it has to be waited for.
+    pub(super) async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, Error>>,
+        late: impl Fn() -> Error,
+    ) -> Result<T, Error> {
+        within(&*self.surroundings.delay, limit, work, late).await
     }
 }
 
@@ -232,8 +237,8 @@ impl Refused {
     }
 }
 
-/// A source is to be ready within a minute.
-const LONGEST_FLIGHT: Duration = Duration::from_secs(50);
+/// How long a request may take, all that is asked for it together.
+pub(super) const LONGEST_FLIGHT: Duration = Duration::from_secs(50);
 /// How much of a capability an error shows.
 const LONGEST_SHOWN: usize = 500;
 
@@ -241,8 +246,9 @@ const LONGEST_SHOWN: usize = 500;
 fn provider_failed(provider: Provider, cause: Error) -> Error {
     let name = provider.name();
     if is_refusal(&cause) {
-        let code = cause.code().map_or(ErrorCode::FORBIDDEN, ErrorCode::new);
-        return code
+        let own = cause.code().filter(|_| means_403(&cause)).map(ErrorCode::new);
+        return own
+            .unwrap_or(ErrorCode::FORBIDDEN)
             .error(format!("the {name} refused; whoever is behind it must allow this client"))
             .with_source(cause);
     }
@@ -250,8 +256,17 @@ fn provider_failed(provider: Provider, cause: Error) -> Error {
     ErrorCode::PROVIDER_FAILED.error(text).with_retry(cause.retry()).with_source(cause)
 }
 
-/// Whether an error is somebody's "no" (status 403), rather than a failure to answer.
+/// Whether an error is somebody's "no" (status 403), rather than a failure to answer: by an Ably number, by the bare
+/// status that a token endpoint's refusal has, or as another client has it from its own provider.
 pub(super) fn is_refusal(error: &Error) -> bool {
+    let another = ErrorCode::AUTHENTICATION_FAILED.number();
+    means_403(error)
+        || error.code() == Some(StatusCode::FORBIDDEN.as_u16().into())
+        || (error.code() == Some(another) && error.retry() == Retry::Never)
+}
+
+/// Whether its number is one of those that go with status 403.
+fn means_403(error: &Error) -> bool {
     error.code().is_some_and(|code| ErrorCode::new(code).status() == 403)
 }
 

@@ -151,7 +151,7 @@ async fn rsa4e_a_callback_that_does_not_answer_within_10_seconds_is_40170() {
         assert_eq!((code(&error), cause(&error).kind()), (40_170, ErrorKind::Timeout));
     }
     let waited: Vec<_> = impatient.0.lock().unwrap().iter().map(Duration::as_secs).collect();
-    assert_eq!(waited, [10, 50, 10], "and a request of one's own as a whole");
+    assert_eq!(waited, [10, 10]);
 }
 
 #[tokio::test]

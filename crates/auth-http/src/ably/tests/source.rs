@@ -74,18 +74,45 @@ async fn rsa4d_a_403_of_the_exchange_is_a_refusal_whatever_its_number() {
     assert_eq!(cause(cause(&error)).code(), Some(40_101));
 }
 
+#[tokio::test]
+async fn rsa4d_a_refusal_that_a_callback_met_with_a_client_of_ours_is_a_refusal() {
+    let token_endpoint = Error::new(ErrorKind::Refused, "not this user").with_code(403);
+    let refused = auth_core::ably::ErrorCode::FORBIDDEN.error("not this user");
+    for cause in [token_endpoint, connection_error(refused)] {
+        let auth = World::content().client(calling(move |_| Err(cause.clone())));
+        let error = auth.token(Demand::Current).await.unwrap_err();
+        let behind = cause_code(&error);
+        assert_eq!((code(&error), error.retry(), behind), (80_019, Retry::Never, Some(40_300)));
+        assert_eq!(code(&auth.request_token(None, None).await.unwrap_err()), 40_300);
+    }
+    let failing = World::content().client(calling(|_| Err(connection_error(down()))));
+    let error = failing.token(Demand::Current).await.unwrap_err();
+    assert_eq!((code(&error), error.retry(), cause_code(&error)), (80_019, Retry::Backoff, Some(40_170)));
+}
+
+fn cause_code(error: &Error) -> Option<u32> {
+    cause(error).code()
+}
+
+/// Never answers.
+struct Silent;
+
+#[async_trait]
+impl HttpExchange for Silent {
+    async fn exchange(&self, _request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+        std::future::pending().await
+    }
+}
+
+fn silent() -> Auth {
+    let mut surroundings = World::content().surroundings();
+    surroundings.http = Arc::new(Silent);
+    Auth::builder(with_key(), surroundings).build().unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_service_that_never_answers_keeps_a_connection_waiting_for_less_than_a_minute() {
-    struct Never;
-    #[async_trait]
-    impl HttpExchange for Never {
-        async fn exchange(&self, _request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
-            std::future::pending().await
-        }
-    }
-    let mut surroundings = World::content().surroundings();
-    surroundings.http = Arc::new(Never);
-    let auth = Auth::builder(with_key(), surroundings).build().unwrap();
+    let auth = silent();
     let outcome = tokio::time::timeout(Duration::from_secs(60), auth.token(Demand::Current)).await;
     let error = outcome.expect("it takes longer than a source may").unwrap_err();
     assert_eq!(cause(&error).kind(), ErrorKind::Timeout);
