@@ -7,14 +7,14 @@ use auth_core::ably::{
     AuthOptions, Authorization, ErrorCode, RevocationRequest, RevocationResult, TokenClientId, TokenDetails,
     TokenParams, TokenRequest, check_identity,
 };
-use auth_core::time::Timestamp;
+use auth_core::time::{Now, Timestamp};
 use auth_core::token::Generation;
 use auth_core::{Demand, Error, ErrorKind};
 
 use super::builder::Builder;
 use super::changes::{Announcements, Changes};
 use super::core::Core;
-use super::state::{Arrival, Flight, Held, State};
+use super::state::{Arrival, Flight, Held, Request, State};
 use super::surroundings::Surroundings;
 use super::wire::read_revocation;
 use crate::shared_future::{Outcome, SharedFuture};
@@ -76,7 +76,9 @@ impl Auth {
         };
         let auth = Self(Arc::new(inner));
         if let Some(token) = given {
-            auth.state().given(token, auth.arrival());
+            let arrival = auth.arrival(auth.0.core.now());
+            // Nothing is under way yet.
+            let _ = auth.state().given(token, arrival);
             auth.announce();
         }
         auth
@@ -98,28 +100,48 @@ impl Auth {
         params: Option<TokenParams>,
         options: Option<AuthOptions>,
     ) -> Result<TokenDetails, Error> {
-        let landing = {
-            let mut state = self.state();
-            let given = params.is_some();
-            match state.defaults.authorize(params, options)? {
-                Authorization::Use(token) => {
-                    state.given(token.clone(), self.arrival());
-                    drop(state);
-                    self.announce();
-                    return Ok(token);
+        match self.authorizing(params, options)? {
+            Authorizing::Done(token) => {
+                self.announce();
+                Ok(token)
+            }
+            Authorizing::Wait(landing) => Ok(self.landed(landing).await?.details.clone()),
+        }
+    }
+
+    fn authorizing(
+        &self,
+        params: Option<TokenParams>,
+        options: Option<AuthOptions>,
+    ) -> Result<Authorizing, Error> {
+        let now = self.0.core.now();
+        let arrival = self.arrival(now);
+        // Code of the program may run when what was given or is replaced is dropped: after the lock.
+        let mut dropped = (options.clone(), None, None);
+        let inherits = params.is_none() && options.is_none();
+        let mut state = self.state();
+        dropped.1 = Some(state.defaults.options().clone());
+        let authorizing = match state.defaults.authorize(params, options)? {
+            Authorization::Use(token) => {
+                dropped.2 = state.given(token.clone(), arrival);
+                Authorizing::Done(token)
+            }
+            Authorization::Get(mut plan) => {
+                // RSA10h, for an identity that is the token's rather than the configured one. Whoever logs in anew has
+                // another.
+                if let (true, None, Some(TokenClientId::Identified(client_id))) =
+                    (inherits, plan.params.client_id(), state.inherited_client_id())
+                {
+                    plan.params = plan.params.clone().with_client_id(client_id.clone());
                 }
-                Authorization::Get(mut plan) => {
-                    // RSA10h, for an identity that is the token's rather than the configured one.
-                    if let (false, None, Some(TokenClientId::Identified(client_id))) =
-                        (given, plan.params.client_id(), state.inherited_client_id())
-                    {
-                        plan.params = plan.params.clone().with_client_id(client_id.clone());
-                    }
-                    Landing::of(&state.begin(self.getting(plan)))
-                }
+                let (flight, replaced) = state.begin(self.getting(plan), now);
+                dropped.2 = replaced;
+                Authorizing::Wait(Landing::of(&flight))
             }
         };
-        Ok(self.landed(landing).await?.details.clone())
+        drop(state);
+        drop(dropped);
+        Ok(authorizing)
     }
 
     /// Signs a request that another client can exchange for a token (RSA9). Nothing is sent, unless the server's time
@@ -135,7 +157,8 @@ impl Auth {
         params: Option<TokenParams>,
         options: Option<AuthOptions>,
     ) -> Result<TokenRequest, Error> {
-        let plan = self.state().defaults.signing_plan(params, options)?;
+        let defaults = self.state().defaults.clone();
+        let plan = defaults.signing_plan(params, options)?;
         self.0.core.sign(&plan.key, &plan.params, plan.query_time).await
     }
 
@@ -153,7 +176,8 @@ impl Auth {
         params: Option<TokenParams>,
         options: Option<AuthOptions>,
     ) -> Result<TokenDetails, Error> {
-        let plan = self.state().defaults.token_plan(params, options)?;
+        let defaults = self.state().defaults.clone();
+        let plan = defaults.token_plan(params, options)?;
         self.0.core.token(plan).await
     }
 
@@ -223,7 +247,7 @@ impl Auth {
     /// Whether there is a way to another token when this one ends (RSA4a1): with a bare token alone there is none.
     #[must_use]
     pub fn can_renew(&self) -> bool {
-        self.state().defaults.options().means().is_some()
+        self.state().is_renewable()
     }
 
     /// Watches for new tokens, beginning with the one after the current.
@@ -266,7 +290,7 @@ impl Auth {
         if let Demand::InsteadOf(refused) = demand {
             state.reject(refused);
         }
-        let renewable = state.defaults.options().means().is_some();
+        let renewable = state.is_renewable();
         let serves = |held: &&Arc<Held>| {
             demand.accepts(held.generation)
                 && (purpose == Purpose::Request || !renewable || held.is_alive(now))
@@ -274,7 +298,7 @@ impl Auth {
         if let Some(held) = state.usable(now, server_now).filter(serves) {
             return Ok(Step::Serve(Arc::clone(held)));
         }
-        if let Some(flight) = state.newest() {
+        if let Some(flight) = state.newest(now) {
             let was_abandoned = flight.outcome.is_abandoned() || flight.outcome.was_abandoned();
             return Ok(Step::Wait { landing: Landing::of(flight), was_abandoned });
         }
@@ -282,12 +306,15 @@ impl Auth {
             Some(ending) => error.with_source(ending),
             None => error,
         })?;
-        let flight = state.begin(self.getting(plan));
+        let (flight, replaced) = state.begin(self.getting(plan), now);
+        // Code of the program is in it.
+        drop(state);
+        drop(replaced);
         Ok(Step::Wait { landing: Landing::of(&flight), was_abandoned: false })
     }
 
     /// Gets a token that this client may use (RSA15).
-    fn getting(&self, plan: auth_core::ably::TokenPlan) -> Arc<SharedFuture<Result<TokenDetails, Error>>> {
+    fn getting(&self, plan: auth_core::ably::TokenPlan) -> Request {
         let core = Arc::clone(&self.0.core);
         SharedFuture::new(async move {
             let details = core.token_in_time(plan).await?;
@@ -298,13 +325,13 @@ impl Auth {
 
     /// Waits for a request, and takes in what it gave: the token in use, which may be that of a later one.
     async fn landed(&self, landing: Landing) -> Result<Arc<Held>, Error> {
-        let Landing { number, outcome } = landing;
+        let Landing { number, begun, outcome } = landing;
         let outcome = outcome.await.unwrap_or_else(|| {
             let text =
                 "the auth callback panicked, or waits for the token that it is to give; see its own message";
             Err(ErrorCode::PROVIDER_FAILED.error(text).with_retry(auth_core::Retry::Never))
         });
-        let arrival = self.arrival();
+        let arrival = self.arrival(begun);
         let (is_new, held) = {
             let mut state = self.state();
             let is_new = state.landed(number, outcome.as_ref().ok(), arrival);
@@ -317,10 +344,10 @@ impl Auth {
         held.ok_or_else(|| Error::new(ErrorKind::Closed, "the token that came is gone; ask again"))
     }
 
-    pub(super) fn arrival(&self) -> Arrival {
+    pub(super) fn arrival(&self, begun: Now) -> Arrival {
         let core = &self.0.core;
         let [random, ..] = core.surroundings.freshness.random();
-        Arrival { now: core.now(), server_now: core.server_now(), random }
+        Arrival { begun, now: core.now(), server_now: core.server_now(), random }
     }
 
     fn announce(&self) {
@@ -330,6 +357,11 @@ impl Auth {
 
     pub(super) fn core(&self) -> &Core {
         &self.0.core
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_locked(&self) -> bool {
+        self.0.state.try_lock().is_err()
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -346,6 +378,11 @@ pub(super) enum Purpose {
     Connection,
 }
 
+enum Authorizing {
+    Done(TokenDetails),
+    Wait(Landing),
+}
+
 enum Step {
     Serve(Arc<Held>),
     Wait { landing: Landing, was_abandoned: bool },
@@ -354,12 +391,13 @@ enum Step {
 /// A place among those who wait for a request, taken while the state is locked: nobody is to take it for abandoned.
 struct Landing {
     number: u64,
+    begun: Now,
     outcome: Outcome<Result<TokenDetails, Error>>,
 }
 
 impl Landing {
     fn of(flight: &Flight) -> Self {
-        Self { number: flight.number, outcome: flight.outcome.outcome() }
+        Self { number: flight.number, begun: flight.begun, outcome: flight.outcome.outcome() }
     }
 }
 
@@ -371,6 +409,14 @@ impl Drop for Inner {
 
 impl fmt::Debug for Auth {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Auth").field("service", &self.0.core.service).finish_non_exhaustive()
+        let Inner { core, state: _, announcements: _ } = &*self.0;
+        let Core { surroundings: _, service, server_clock, client_id, provider_timeout } = &**core;
+        formatter
+            .debug_struct("Auth")
+            .field("service", service)
+            .field("server_clock", server_clock)
+            .field("client_id", client_id)
+            .field("provider_timeout", provider_timeout)
+            .finish_non_exhaustive()
     }
 }

@@ -1,11 +1,13 @@
 //! The client as the source of a live connection's tokens.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_core::ably::{ErrorCode, Means, TokenDetails};
 use auth_core::oauth::TokenResponse;
 use auth_core::renewal::Attempt;
+use auth_core::time::Now;
 use auth_core::{Demand, Error, ErrorKind, Retry, Secret, Token, TokenSource};
 
 use super::Auth;
@@ -15,11 +17,25 @@ use super::state::Held;
 use crate::grant::Grant;
 use crate::store::CredentialKey;
 
+/// A source is to be ready within a minute, whatever others ask for meanwhile.
+const LONGEST_WAIT: Duration = Duration::from_secs(55);
+
 #[async_trait]
 impl TokenSource for Auth {
     /// The token in use, or another as demanded. Errors are those of a connection: see [`connection_error`].
     async fn token(&self, demand: Demand) -> Result<Token, Error> {
-        let obtained = self.obtain(demand, Purpose::Connection).await;
+        let newest = self.state().generation();
+        let demand = match demand {
+            Demand::InsteadOf(refused) if refused > newest => {
+                let text = "the refused token is newer than any of this client; the refusal names another source's token";
+                return Err(Error::new(ErrorKind::InvalidToken, text));
+            }
+            // One that is from another source is no reason to ask for more than there is.
+            Demand::NewerThan(seen) if seen > newest => Demand::Current,
+            demand => demand,
+        };
+        let late = || Error::new(ErrorKind::Timeout, "no token came within 55 s; it may recover");
+        let obtained = self.core().within(LONGEST_WAIT, self.obtain(demand, Purpose::Connection), late).await;
         let held = match demand {
             // One that is still alive will do when none that is newer can be had.
             Demand::NewerThan(_) => obtained.or_else(|error| self.still_alive().ok_or(error)),
@@ -39,7 +55,8 @@ impl Auth {
 
 /// What a failure to get a token means to a connection: code 80019 with the failure as its
 /// [`source`](std::error::Error::source), to be tried again (RSA4c), or for good where somebody refused (RSA4d). What
-/// only a human can change is left as it is: no way to a token (40171), or the wrong client's (40102).
+/// only a human can change is left as it is: no way to a token (40171), the wrong client's (40102), or a setting that
+/// can't be ([`Misconfigured`](ErrorKind::Misconfigured)).
 #[must_use]
 pub fn connection_error(cause: Error) -> Error {
     let code = cause.code().map(ErrorCode::new);
@@ -47,7 +64,7 @@ pub fn connection_error(cause: Error) -> Error {
         code,
         Some(ErrorCode::CANNOT_RENEW | ErrorCode::INCOMPATIBLE_CREDENTIALS | ErrorCode::NO_MEANS)
     );
-    if is_final || cause.kind() == ErrorKind::Closed {
+    if is_final || matches!(cause.kind(), ErrorKind::Closed | ErrorKind::Misconfigured) {
         return cause;
     }
     let failed = ErrorCode::AUTHENTICATION_FAILED;
@@ -74,9 +91,10 @@ pub fn connection_error(cause: Error) -> Error {
 #[async_trait]
 impl Grant for Auth {
     async fn obtain(&self, _attempt: &Attempt) -> Result<TokenResponse, Error> {
+        let begun = self.core().now();
         let details = self.request_token(None, None).await?;
         auth_core::ably::check_identity(self.core().client_id.as_ref(), details.client_id())?;
-        Ok(self.response(&details))
+        Ok(self.response(&details, begun))
     }
 
     fn credential(&self) -> Option<CredentialKey> {
@@ -98,11 +116,11 @@ impl Grant for Auth {
 }
 
 impl Auth {
-    fn response(&self, details: &TokenDetails) -> TokenResponse {
+    fn response(&self, details: &TokenDetails, begun: Now) -> TokenResponse {
         let response = TokenResponse::new(details.token().clone());
         let about = details.to_json_without_token();
         let response = if about.len() <= LONGEST_DETAILS { response.with_details(about) } else { response };
-        let held = Held::arrived(details.clone(), self.arrival());
+        let held = Held::arrived(details.clone(), self.arrival(begun));
         match held.token(self.core().now(), false).expires_in() {
             Some(left) => response.with_expires_in(left),
             None => response,

@@ -8,6 +8,7 @@ use auth_core::time::{Deadline, Now, Timestamp};
 use auth_core::token::Generation;
 use auth_core::{Error, Token};
 
+use super::core::LONGEST_FLIGHT;
 use crate::shared_future::SharedFuture;
 
 /// What changes in a client.
@@ -40,12 +41,18 @@ pub(super) struct Held {
 #[derive(Clone)]
 pub(super) struct Flight {
     pub(super) number: u64,
-    pub(super) outcome: Arc<SharedFuture<Result<TokenDetails, Error>>>,
+    pub(super) begun: Now,
+    pub(super) outcome: Request,
 }
+
+/// A request, which all who wait for it share.
+pub(super) type Request = Arc<SharedFuture<Result<TokenDetails, Error>>>;
 
 /// What is known of the moment at which a token came.
 #[derive(Clone, Copy)]
 pub(super) struct Arrival {
+    /// When it was asked for: it may have been there for a while before somebody looked.
+    pub(super) begun: Now,
     pub(super) now: Now,
     pub(super) server_now: Option<Timestamp>,
     /// A random byte, so that clients whose tokens came together do not renew them together.
@@ -76,9 +83,16 @@ impl State {
     pub(super) fn usable(&self, now: Now, server_now: Option<Timestamp>) -> Option<&Arc<Held>> {
         self.held.as_ref().filter(|held| {
             let expired = server_now.is_some_and(|wall| held.details.has_expired(Now { wall, ..now }));
-            let outlived = held.outlived.as_ref().is_some_and(|deadline| deadline.passed(now));
+            // The proof is as good as the local clocks. What can't be renewed is left to the server instead.
+            let outlived =
+                held.outlived.as_ref().is_some_and(|deadline| deadline.passed(now)) && self.is_renewable();
             held.generation > self.refused && !expired && !outlived
         })
+    }
+
+    /// Whether there is a way to another token.
+    pub(super) fn is_renewable(&self) -> bool {
+        self.defaults.options().means().is_some()
     }
 
     /// Why the token there is can't be used any more, once it can't.
@@ -90,21 +104,30 @@ impl State {
 
     /// Notes that a server refused the token of this generation.
     pub(super) fn reject(&mut self, generation: Generation) {
-        // One of another source's tokens must not refuse those to come.
-        self.refused = self.refused.max(generation.min(self.generation));
+        self.refused = self.refused.max(generation);
     }
 
-    /// The request that is under way.
-    pub(super) fn newest(&self) -> Option<&Flight> {
-        self.newest.as_ref()
+    /// The generation of the last token that came.
+    pub(super) const fn generation(&self) -> Generation {
+        self.generation
     }
 
-    /// A new request, which is the newest from now on.
-    pub(super) fn begin(&mut self, outcome: Arc<SharedFuture<Result<TokenDetails, Error>>>) -> Flight {
+    /// The request that is under way. One that was abandoned and is over its time by now is left out: nobody knows how
+    /// old the token is that it may have got.
+    pub(super) fn newest(&self, now: Now) -> Option<&Flight> {
+        let is_old = |flight: &Flight| {
+            flight.outcome.is_abandoned() && flight.begun.expiry(LONGEST_FLIGHT).passed(now)
+        };
+        self.newest.as_ref().filter(|flight| !is_old(flight))
+    }
+
+    /// A new request, which is the newest from now on, and the one that it replaces: to be dropped without the lock, as
+    /// code of the program is in it.
+    pub(super) fn begin(&mut self, outcome: Request, now: Now) -> (Flight, Option<Flight>) {
         self.begun += 1;
-        let flight = Flight { number: self.begun, outcome };
-        self.newest = Some(flight.clone());
-        flight
+        let flight = Flight { number: self.begun, begun: now, outcome };
+        let replaced = self.newest.replace(flight.clone());
+        (flight, replaced)
     }
 
     /// Takes in what a request gave, unless a later one has given something already; in either case it is no longer
@@ -124,12 +147,14 @@ impl State {
         self.installed > number || self.newest.as_ref().is_some_and(|newest| newest.number > number)
     }
 
-    /// Uses a token that was given, from now on.
-    pub(super) fn given(&mut self, details: TokenDetails, arrival: Arrival) {
+    /// Uses a token that was given, from now on, and hands back the request that was under way: to be dropped without
+    /// the lock.
+    #[must_use]
+    pub(super) fn given(&mut self, details: TokenDetails, arrival: Arrival) -> Option<Flight> {
         self.begun += 1;
         self.installed = self.begun;
-        self.newest = None;
         self.install(details, arrival);
+        self.newest.take()
     }
 
     fn install(&mut self, details: TokenDetails, arrival: Arrival) {
@@ -160,25 +185,25 @@ impl Held {
     }
 
     fn new(details: TokenDetails, generation: Generation, arrival: Arrival) -> Self {
-        let Arrival { now, server_now, random } = arrival;
+        let Arrival { begun, now, server_now, random } = arrival;
         let lifetime = match (details.issued(), details.expires()) {
             (Some(issued), Some(expires)) => Some(expires.saturating_since(issued)),
             _ => None,
         };
         let left = details.expires().map(|expires| match server_now {
-            Some(server_now) => expires.saturating_since(server_now),
+            Some(server_now) => (now, expires.saturating_since(server_now)),
             // By a clock that may be wrong: no longer than it was issued for, and as long if the clock says that it
             // came dead.
             None => {
-                let by_clock = expires.saturating_since(now.wall);
+                let by_clock = expires.saturating_since(begun.wall);
                 let most = lifetime.unwrap_or(by_clock);
-                if by_clock.is_zero() { most } else { by_clock.min(most) }
+                (begun, if by_clock.is_zero() { most } else { by_clock.min(most) })
             }
         });
-        let expiry = left.map(|left| {
+        let expiry = left.map(|(from, left)| {
             let spread = (left / 10).min(SPREAD) * u32::from(random) / 256;
             let renewal = left.saturating_sub(LEAD.min(left / 2)).saturating_sub(spread);
-            (now.expiry(left), now.expiry(renewal))
+            (from.expiry(left), from.expiry(renewal))
         });
         Self { details, generation, outlived: lifetime.map(|life| now.expiry(life)), expiry }
     }

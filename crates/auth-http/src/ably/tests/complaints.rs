@@ -18,17 +18,19 @@ async fn a_refused_rest_request_is_sent_once_more_with_a_header_built_anew() {
 #[tokio::test]
 async fn another_identity_is_a_clear_error_and_a_client_without_one_takes_it_over() {
     let login = |user: &'static str| {
-        let (_, callback) =
+        let (calls, callback) =
             Calls::giving(move |_| Ok(TokenReply::Details(given(user).with_client_id(id(user)))));
-        AuthOptions::new().with_auth_callback(callback)
+        (calls, AuthOptions::new().with_auth_callback(callback))
     };
-    let bound = World::content().builder(login("alice")).with_client_id(id("alice")).build().unwrap();
-    let error = bound.authorize(None, Some(login("bob"))).await.unwrap_err();
+    let bound = World::content().builder(login("alice").1).with_client_id(id("alice")).build().unwrap();
+    let error = bound.authorize(None, Some(login("bob").1)).await.unwrap_err();
     assert_eq!(code(&error), 40_102);
     assert!(error.to_string().contains("differs from the configured one"), "{error}");
-    let free = World::content().client(login("alice"));
+    let free = World::content().client(login("alice").1);
     free.authorize(None, None).await.unwrap();
-    free.authorize(None, Some(login("bob"))).await.unwrap();
+    let (calls, bob) = login("bob");
+    free.authorize(None, Some(bob)).await.unwrap();
+    assert_eq!(calls.params(1).client_id(), None, "bob's login is not asked for a token of alice's");
     assert_eq!(free.client_id().unwrap().as_str(), "bob");
 }
 
@@ -92,19 +94,10 @@ async fn a_token_that_expired_in_ones_sleep_is_renewed_before_it_is_used() {
         let token = given(&format!("token-{number}")).with_issued(Timestamp::from_millis(START));
         Ok(TokenReply::Details(token))
     });
-    // The wall clock goes on during a suspend, and the monotonic clock stands still.
-    let (clock, asleep) = (Arc::clone(&world), Arc::new(AtomicU64::new(0)));
-    let slept = Arc::clone(&asleep);
-    let mut surroundings = world.surroundings();
-    surroundings.clock = Arc::new(move || {
-        let now = clock.now();
-        Now { wall: now.wall.saturating_add(Duration::from_millis(slept.load(Ordering::Relaxed))), ..now }
-    });
-    let options = AuthOptions::new().with_auth_callback(callback);
-    let auth =
-        Auth::builder(options, surroundings).with_endpoint("https://rest.example.com").build().unwrap();
+    let auth = world.client(AuthOptions::new().with_auth_callback(callback));
     status(&auth).await.unwrap();
-    asleep.store(7_200_000, Ordering::Relaxed);
+    // The wall clock goes on during a suspend, and the monotonic clock stands still.
+    world.set_forward(Duration::from_secs(7_200));
     status(&auth).await.unwrap();
     auth.token(Demand::Current).await.unwrap();
     assert!(calls.count() >= 2);

@@ -118,6 +118,129 @@ async fn what_befell_an_abandoned_request_is_not_told_to_the_next_caller() {
     assert_eq!(calls.count(), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn nor_to_those_who_joined_somebody_who_took_it_up() {
+    let (mut gates, calls, options) = gated(2);
+    let auth = World::content().client(options);
+    let only = asking(&auth);
+    settle().await;
+    only.abort();
+    settle().await;
+    // The callback has ten seconds.
+    tokio::time::advance(Duration::from_millis(9_900)).await;
+    let (first, second) = (asking(&auth), asking(&auth));
+    settle().await;
+    first.abort();
+    settle().await;
+    assert_eq!(calls.count(), 1);
+    gates.remove(1).send(Ok(lasting("second"))).unwrap();
+    tokio::time::advance(Duration::from_millis(200)).await;
+    second.await.unwrap().unwrap();
+    assert_eq!(calls.count(), 2);
+}
+
+#[tokio::test]
+async fn what_an_abandoned_request_was_answered_long_ago_is_not_taken_for_new() {
+    let world = World::content();
+    let (mut gates, calls, options) = gated(2);
+    let auth = world.client(options);
+    let only = asking(&auth);
+    settle().await;
+    only.abort();
+    settle().await;
+    gates.remove(0).send(Ok(lasting("old"))).unwrap();
+    world.advance(Duration::from_secs(51));
+    gates.remove(0).send(Ok(lasting("new"))).unwrap();
+    status(&auth).await.unwrap();
+    assert_eq!((calls.count(), token_of(&world.asked()[0]).as_str()), (2, "new"));
+}
+
+#[tokio::test]
+async fn a_lifetime_by_an_unknown_clock_begins_with_the_request() {
+    let world = World::content();
+    let (mut gates, _, options) = gated(1);
+    let auth = world.client(options);
+    let only = asking(&auth);
+    settle().await;
+    only.abort();
+    settle().await;
+    let (hour, year) = (3_600_000, 31_536_000_000);
+    let token = TokenDetails::new(Secret::from("t")).with_issued(Timestamp::from_millis(START + year));
+    let token = token.with_expires(Timestamp::from_millis(START + year + hour));
+    gates.remove(0).send(Ok(TokenReply::Details(token))).unwrap();
+    world.advance(Duration::from_secs(40));
+    let token = auth.token(Demand::Current).await.unwrap();
+    assert_eq!(token.expires_in(), Some(Duration::from_secs(3_560)));
+}
+
+/// Notes whether a client was locked while code of the program ran.
+#[derive(Clone, Default)]
+struct Witness {
+    auth: Arc<std::sync::OnceLock<Auth>>,
+    looked: Arc<AtomicU64>,
+    locked: Arc<AtomicU64>,
+}
+
+impl Witness {
+    fn look(&self) {
+        let Some(auth) = self.auth.get() else { return };
+        self.looked.fetch_add(1, Ordering::Relaxed);
+        self.locked.fetch_add(auth.is_locked().into(), Ordering::Relaxed);
+    }
+}
+
+/// Looks when it is dropped.
+struct LastWords(Witness);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        self.0.look();
+    }
+}
+
+#[tokio::test]
+async fn no_code_of_the_program_runs_while_the_client_is_locked() {
+    let witness = Witness::default();
+    let world = World::content();
+    let mut surroundings = world.surroundings();
+    let (clock, looking) = (Arc::clone(&world), witness.clone());
+    surroundings.clock = Arc::new(move || {
+        looking.look();
+        clock.now()
+    });
+    let silent = |witness: &Witness| {
+        let (of_callback, of_call) = (LastWords(witness.clone()), witness.clone());
+        AuthOptions::new().with_auth_callback(super::super::callback(move |_| {
+            let (_, last_words) = (&of_callback, LastWords(of_call.clone()));
+            async move {
+                let _last_words = last_words;
+                std::future::pending().await
+            }
+        }))
+    };
+    let auth = Auth::builder(silent(&witness), surroundings).build().unwrap();
+    assert!(witness.auth.set(auth.clone()).is_ok());
+    for options in [None, Some(silent(&witness)), None] {
+        tokio::select! {
+            biased;
+            _ = auth.authorize(None, options) => unreachable!("its callback is silent"),
+            () = settle() => {}
+        }
+    }
+    world.advance(Duration::from_secs(51));
+    tokio::select! {
+        biased;
+        _ = status(&auth) => unreachable!("its callback is silent"),
+        () = settle() => {}
+    }
+    let keyless = silent(&witness).with_token(TokenDetails::new(Secret::from("t")));
+    auth.create_token_request(None, Some(silent(&witness))).await.unwrap_err();
+    auth.authorize(None, Some(keyless)).await.unwrap();
+    auth.authorize(None, Some(with_token("given"))).await.unwrap();
+    assert!(witness.looked.load(Ordering::Relaxed) > 10);
+    assert_eq!(witness.locked.load(Ordering::Relaxed), 0);
+}
+
 #[tokio::test]
 async fn each_authorize_asks_and_the_latest_wins_for_everybody() {
     let (mut gates, calls, options) = gated(2);
@@ -199,15 +322,29 @@ async fn twenty_late_refusals_of_one_token_cost_one_new_token() {
 
 #[tokio::test]
 async fn a_callback_that_panics_fails_those_who_wait_and_the_next_caller_is_served() {
-    let world = World::content();
-    let (calls, callback) = Calls::giving(|number| {
-        assert!(number > 1, "on purpose");
-        Ok(lasting("second"))
+    let (open, gate) = oneshot::channel::<()>();
+    let (gate, calls) = (Arc::new(Mutex::new(Some(gate))), Arc::new(AtomicU64::new(0)));
+    let count = Arc::clone(&calls);
+    let callback = super::super::callback(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let gate = gate.lock().unwrap().take();
+        async move {
+            if let Some(gate) = gate {
+                let _ = gate.await;
+                panic!("on purpose");
+            }
+            Ok(lasting("second"))
+        }
     });
-    let auth = world.client(AuthOptions::new().with_auth_callback(callback));
-    assert!(asking(&auth).await.unwrap_err().is_panic(), "it is the caller's own code");
-    let error = status(&auth).await;
-    let served = if error.is_err() { status(&auth).await } else { error };
-    served.unwrap();
-    assert_eq!(calls.count(), 2);
+    let auth = World::content().client(AuthOptions::new().with_auth_callback(callback));
+    let callers = [asking(&auth), asking(&auth)];
+    settle().await;
+    open.send(()).unwrap();
+    let [one, two] = callers;
+    let (panicked, told): (Vec<_>, Vec<_>) =
+        [one.await, two.await].into_iter().partition(|outcome| outcome.is_err());
+    assert!(panicked[0].as_ref().unwrap_err().is_panic(), "it is that caller's own code");
+    assert_eq!((panicked.len(), code(told[0].as_ref().unwrap().as_ref().unwrap_err())), (1, 40_170));
+    status(&auth).await.unwrap();
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
 }

@@ -51,6 +51,8 @@ struct World {
     answer: Box<Answering>,
     asked: Mutex<Vec<Request<Bytes>>>,
     millis: AtomicU64,
+    /// How far the wall clock alone is ahead, in milliseconds: set forward, or the machine slept.
+    ahead: AtomicU64,
 }
 
 type Answering = dyn Fn(&Request<Bytes>, usize) -> Result<Response<Bytes>, Error> + Send + Sync;
@@ -64,7 +66,12 @@ impl World {
     fn failing(
         answer: impl Fn(&Request<Bytes>, usize) -> Result<Response<Bytes>, Error> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { answer: Box::new(answer), asked: Mutex::default(), millis: AtomicU64::new(START) })
+        Arc::new(Self {
+            answer: Box::new(answer),
+            asked: Mutex::default(),
+            millis: AtomicU64::new(START),
+            ahead: AtomicU64::new(0),
+        })
     }
 
     /// A service that grants every request, and issues `obtained-1`, `obtained-2`… for an hour. An auth URL gives
@@ -106,12 +113,18 @@ impl World {
     fn now(&self) -> Now {
         let millis = self.millis.load(Ordering::Relaxed);
         let mono = Moment::since_origin(Duration::from_millis(millis - START));
-        Now { wall: Timestamp::from_millis(millis), mono }
+        Now { wall: Timestamp::from_millis(millis + self.ahead.load(Ordering::Relaxed)), mono }
     }
 
     fn advance(&self, time: Duration) {
         let millis = u64::try_from(time.as_millis()).unwrap();
         self.millis.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// Puts the wall clock forward, and not the monotonic one.
+    fn set_forward(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap();
+        self.ahead.fetch_add(millis, Ordering::Relaxed);
     }
 
     fn asked(&self) -> Vec<Request<Bytes>> {

@@ -118,6 +118,20 @@ async fn a_service_that_never_answers_keeps_a_connection_waiting_for_less_than_a
     assert_eq!(cause(&error).kind(), ErrorKind::Timeout);
 }
 
+#[tokio::test(start_paused = true)]
+async fn nor_does_a_later_request_that_begins_meanwhile_make_a_connection_wait_for_longer() {
+    let auth = silent();
+    let later = async {
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        auth.authorize(None, None).await
+    };
+    let waiting = tokio::time::timeout(Duration::from_secs(60), auth.token(Demand::Current));
+    let (outcome, later) = tokio::join!(waiting, later);
+    let error = outcome.expect("it takes longer than a source may").unwrap_err();
+    assert_eq!((cause(&error).kind(), error.retry()), (ErrorKind::Timeout, Retry::Backoff));
+    assert_eq!(later.unwrap_err().kind(), ErrorKind::Timeout);
+}
+
 #[tokio::test]
 async fn rsa4a2_without_a_way_to_another_token_a_refusal_is_final() {
     let auth = World::content().client(with_token("t"));
@@ -150,14 +164,39 @@ async fn when_no_newer_token_can_be_had_the_one_that_is_alive_will_do() {
 }
 
 #[tokio::test]
-async fn the_generation_of_another_source_refuses_no_token_to_come() {
+async fn the_generation_of_another_source_refuses_no_token_and_asks_for_none() {
     let (calls, options) = Calls::numbered();
     let auth = World::content().client(options);
-    auth.token(Demand::Current).await.unwrap();
-    let foreign = Generation::NONE.next().next().next().next();
-    let renewed = auth.token(Demand::InsteadOf(foreign)).await.unwrap();
-    let same = auth.token(Demand::Current).await.unwrap();
-    assert_eq!((renewed.generation(), calls.count()), (same.generation(), 2));
+    let first = auth.token(Demand::Current).await.unwrap();
+    let foreign = first.generation().next().next();
+    let error = auth.token(Demand::InsteadOf(foreign)).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidToken, None));
+    for demand in [Demand::NewerThan(foreign), Demand::Current] {
+        assert_eq!(auth.token(demand).await.unwrap().generation(), first.generation());
+    }
+    assert_eq!(calls.count(), 1);
+    auth.token(Demand::InsteadOf(first.generation())).await.unwrap();
+    assert_eq!(calls.count(), 2, "the control");
+}
+
+#[tokio::test]
+async fn rsa4b1_a_clock_that_is_set_forward_does_not_end_a_token_that_cannot_be_renewed() {
+    let world = World::content();
+    let token = given("t").with_issued(Timestamp::from_millis(START));
+    let auth = world.client(AuthOptions::new().with_token(token));
+    world.set_forward(Duration::from_secs(7_200));
+    status(&auth).await.unwrap();
+    assert_eq!(auth.token(Demand::Current).await.unwrap().secret().expose(), "t");
+    assert!(auth.token_details().is_some());
+}
+
+#[tokio::test]
+async fn an_auth_url_that_cannot_be_asked_is_not_tried_again() {
+    let url = AuthUrl::new("http://auth.example.com/in-clear");
+    let world = World::content();
+    let error = world.client(AuthOptions::new().with_auth_url(url)).token(Demand::Current).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Misconfigured, Retry::Never));
+    assert_eq!((code(&error), world.count()), (40_170, 0));
 }
 
 #[tokio::test]
