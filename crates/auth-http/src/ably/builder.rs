@@ -99,7 +99,7 @@ impl Builder {
             service = service.with_client_id(client_id);
         }
         if plaintext_keys {
-            service.allow_plaintext_basic();
+            service = service.with_plaintext_basic();
         }
         if !defaults.uses_token_auth() {
             service.check_basic()?;

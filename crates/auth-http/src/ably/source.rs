@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use auth_core::ably::{ErrorCode, Means, TokenDetails};
+use auth_core::ably::{AuthUrl, ErrorCode, Means, TokenDetails};
 use auth_core::oauth::TokenResponse;
 use auth_core::renewal::Attempt;
 use auth_core::time::Now;
@@ -100,19 +100,24 @@ impl Grant for Auth {
     fn credential(&self) -> Option<CredentialKey> {
         let state = self.state();
         let (options, params) = (state.defaults.options(), state.defaults.params());
-        let service = &self.core().service;
-        let (holder, asked) = match options.means()? {
-            Means::Key(key) => (format!("ably key {} at {service}", key.name()), Vec::new()),
-            Means::Url(url) => (format!("ably auth URL {} for {service}", url.url), url.params),
+        let (holder, asking) = match options.means()? {
+            Means::Key(key) => (format!("key {}", key.name()), None),
+            Means::Url(url) => (format!("auth URL {}", url.url), Some(asking(&url))),
             Means::Callback(_) => return None,
         };
-        let asked: Vec<_> = asked.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+        let holder = format!("ably {holder} at {}", self.core().service.url());
         let client_id = params.client_id().map(|client_id| client_id.as_str());
         let capability = params.capability().map(|capability| capability.canonical_text());
-        let ttl = params.ttl();
-        let wanted = Secret::from(format!("{client_id:?} {capability:?} {ttl:?} {asked:?}"));
-        Some(CredentialKey::new(Secret::from(holder).expose(), wanted.expose()))
+        let wanted = format!("{client_id:?} {capability:?} {:?}", params.ttl());
+        Some(CredentialKey::new(&holder, &wanted).of_subject(asking.as_ref()))
     }
+}
+
+/// What tells an auth URL who asks: a session in a header, or a user among the parameters.
+fn asking(url: &AuthUrl) -> Secret {
+    let shown = |(name, value): &(String, Secret)| format!("{name:?}: {:?}", value.expose());
+    let list = |pairs: &[(String, Secret)]| pairs.iter().map(shown).collect::<Vec<_>>().join(", ");
+    Secret::from(format!("{:?} [{}] [{}]", url.method, list(&url.headers), list(&url.params)))
 }
 
 impl Auth {

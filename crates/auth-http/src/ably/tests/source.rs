@@ -287,3 +287,28 @@ async fn a_token_manager_is_given_no_token_of_another_client() {
     let error = TokenManager::builder(auth).spawn().token(Demand::Current).await.unwrap_err();
     assert_eq!(code(&error), 40_102);
 }
+
+#[test]
+fn a_store_hands_no_token_to_another_user_of_an_auth_url_or_to_another_service() {
+    use crate::grant::Grant as _;
+    use auth_core::ably::AuthMethod;
+    let world = World::content();
+    let at = |endpoint: &str, options: AuthOptions| {
+        world.builder(options).with_endpoint(endpoint).build().unwrap().credential().unwrap()
+    };
+    let credential = |url: AuthUrl| at("https://rest.example.com", AuthOptions::new().with_auth_url(url));
+    let alice = AuthUrl::new(AUTH_URL).with_header("cookie", "alice").with_param("user", "1");
+    assert_eq!(credential(alice.clone()), credential(alice.clone()));
+    for other in [
+        AuthUrl::new(AUTH_URL).with_header("cookie", "bob").with_param("user", "1"),
+        AuthUrl::new(AUTH_URL).with_header("cookie", "alice").with_param("user", "2"),
+        AuthUrl::new(AUTH_URL).with_header("cookie", "alice").with_header("user", "1"),
+        alice.clone().with_method(AuthMethod::Post),
+    ] {
+        assert_ne!(credential(other).wanted(), credential(alice.clone()).wanted());
+    }
+    for options in [AuthOptions::new().with_auth_url(alice), with_key()] {
+        let (one, other) = (at("https://one.example", options.clone()), at("https://two.example", options));
+        assert_ne!(one.holder(), other.holder());
+    }
+}

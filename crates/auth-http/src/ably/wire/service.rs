@@ -59,8 +59,14 @@ impl Service {
     }
 
     /// Sends keys unencrypted, to this machine: for tests.
-    pub(crate) fn allow_plaintext_basic(&mut self) {
-        self.plaintext_basic = true;
+    #[must_use]
+    pub(crate) fn with_plaintext_basic(self) -> Self {
+        Self { plaintext_basic: true, ..self }
+    }
+
+    /// Where it is.
+    pub(crate) const fn url(&self) -> &EndpointUrl {
+        &self.url
     }
 
     /// `POST /keys/{keyName}/requestToken`: exchanges a signed request for a token. It is signed, so it carries no

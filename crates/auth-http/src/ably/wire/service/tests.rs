@@ -88,11 +88,11 @@ fn rsa17g_a_revocation_goes_to_the_keys_own_path_with_the_key() {
 #[test]
 fn rsa1_rsc18_a_key_is_refused_without_tls_and_a_token_is_not() {
     for url in ["http://127.0.0.1:8080", "http://localhost"] {
-        let mut service = Service::new(url).unwrap();
+        let service = Service::new(url).unwrap();
         let error = service.authorized(get("/x"), &Credential::Basic(key())).unwrap_err();
         assert_eq!((error.code(), error.kind()), (Some(40_103), ErrorKind::Misconfigured));
         service.authorized(get("/x"), &bearer("t")).unwrap();
-        service.allow_plaintext_basic();
+        let service = service.with_plaintext_basic();
         service.authorized(get("/x"), &Credential::Basic(key())).unwrap();
     }
     assert!(Service::new("http://rest.example.com").is_err(), "no credential leaves this machine in clear");
