@@ -81,6 +81,10 @@ async fn a_revoked_token_is_renewed_once_and_its_twin_is_left_alone() {
         (201, 201)
     );
     let before = alice.token_details().unwrap();
+    // Revoked is what was issued before the revocation: a millisecond later, that is hers.
+    while now().wall <= before.issued().unwrap() {
+        tokio::task::yield_now().await;
+    }
     let target = RevocationTarget::parse("clientId:alice").unwrap();
     let unknown = RevocationTarget::new("bogus", "x");
     let request = RevocationRequest::new(vec![target, unknown]);
