@@ -346,7 +346,7 @@ impl Auth {
 
     pub(super) fn arrival(&self, begun: Now) -> Arrival {
         let core = &self.0.core;
-        let [random, ..] = core.surroundings.freshness.random();
+        let [random, ..] = (core.surroundings.random)();
         Arrival { begun, now: core.now(), server_now: core.server_now(), random }
     }
 

@@ -120,12 +120,32 @@ impl Dangerous {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Builder").field("options", &self.options).finish_non_exhaustive()
+        let Self {
+            options,
+            surroundings: _,
+            client_id,
+            params,
+            // May be anything yet.
+            endpoint: _,
+            bearer,
+            provider_timeout,
+            plaintext_keys,
+        } = self;
+        formatter
+            .debug_struct("Builder")
+            .field("options", options)
+            .field("client_id", client_id)
+            .field("params", params)
+            .field("bearer", bearer)
+            .field("provider_timeout", provider_timeout)
+            .field("plaintext_keys", plaintext_keys)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Dangerous {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Dangerous").field(&self.0).finish()
+        let Self(builder) = self;
+        formatter.debug_tuple("Dangerous").field(builder).finish()
     }
 }

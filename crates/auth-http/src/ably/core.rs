@@ -86,7 +86,7 @@ impl Core {
     fn signed(&self, key: &ApiKey, params: &TokenParams) -> TokenRequest {
         let now = self.now();
         let wall = self.server_clock.now(now).unwrap_or(now.wall);
-        let random = self.surroundings.freshness.random();
+        let random = (self.surroundings.random)();
         let mut bytes = [0; 16];
         bytes.copy_from_slice(random.split_at(16).0);
         TokenRequest::sign(key, params, Now { wall, ..now }, Nonce::from_random(bytes))

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::exchange::HttpExchange;
 use crate::fetched::Clock;
-use crate::freshness::Freshness;
 use crate::grant::Delay;
 
 /// What an [`Auth`](super::Auth) needs of its surroundings. With the features `client` and `tokio`,
@@ -20,8 +19,8 @@ pub struct Surroundings {
     pub http: Arc<dyn HttpExchange>,
     /// Both clocks.
     pub clock: Clock,
-    /// Randomness, for nonces.
-    pub freshness: Arc<dyn Freshness>,
+    /// Bytes of a secure random source, for nonces.
+    pub random: Arc<dyn Fn() -> [u8; 32] + Send + Sync>,
     /// Waits, to bound the time of an auth callback.
     pub delay: Arc<dyn Delay>,
 }
@@ -31,11 +30,12 @@ impl Surroundings {
     #[cfg(feature = "tokio")]
     #[must_use]
     pub fn over(http: Arc<dyn HttpExchange>) -> Self {
+        use crate::freshness::Freshness as _;
         let clock = crate::manager::StdClock::start();
         Self {
             http,
             clock: Arc::new(move || clock.now()),
-            freshness: Arc::new(crate::freshness::SystemFreshness),
+            random: Arc::new(|| crate::freshness::SystemFreshness.random()),
             delay: Arc::new(crate::manager::TokioTimer::start()),
         }
     }
@@ -63,6 +63,7 @@ const LARGEST_REPLY: usize = auth_core::ably::TokenReply::LONGEST + 1;
 
 impl fmt::Debug for Surroundings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { http: _, clock: _, random: _, delay: _ } = self;
         formatter.debug_struct("Surroundings").finish_non_exhaustive()
     }
 }

@@ -38,6 +38,7 @@ use http::{Request, Response};
 use super::wire::error_of;
 use super::{Auth, Builder, Surroundings};
 use crate::exchange::HttpExchange;
+use crate::freshness::Freshness as _;
 use crate::grant::Delay;
 use crate::testing::{Fixed, reply};
 
@@ -93,11 +94,11 @@ impl World {
     }
 
     fn surroundings(self: &Arc<Self>) -> Surroundings {
-        let clock = Arc::clone(self);
+        let (clock, fixed) = (Arc::clone(self), Fixed::new());
         Surroundings {
             http: Arc::clone(self) as _,
             clock: Arc::new(move || clock.now()),
-            freshness: Fixed::new(),
+            random: Arc::new(move || fixed.random()),
             delay: Arc::new(TokioDelay),
         }
     }
