@@ -3,21 +3,21 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use auth_core::Error;
 use auth_core::ably::{
     AuthOptions, Authorization, ErrorCode, RevocationRequest, RevocationResult, TokenClientId, TokenDetails,
     TokenParams, TokenRequest, check_identity,
 };
 use auth_core::time::{Now, Timestamp};
 use auth_core::token::Generation;
-use auth_core::{Demand, Error, ErrorKind};
 
 use super::builder::Builder;
 use super::changes::{Announcements, Changes};
 use super::core::Core;
-use super::state::{Arrival, Flight, Held, Request, State};
+use super::obtaining::Landing;
+use super::state::{Arrival, State};
 use super::surroundings::Surroundings;
 use super::wire::read_revocation;
-use crate::shared_future::{Outcome, SharedFuture};
 
 /// A client of Ably Auth; clones are handles of the same one.
 ///
@@ -61,7 +61,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) when the platform has no certificate authorities that can be read.
+    /// [`Misconfigured`](auth_core::ErrorKind::Misconfigured) when the platform has no certificate authorities that can be read.
     #[cfg(all(feature = "client", feature = "tokio"))]
     pub fn on_tokio(options: AuthOptions) -> Result<Builder, Error> {
         Ok(Self::builder(options, Surroundings::on_tokio()?))
@@ -203,7 +203,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// Those of the exchange, and [`MalformedResponse`](ErrorKind::MalformedResponse).
+    /// Those of the exchange, and [`MalformedResponse`](auth_core::ErrorKind::MalformedResponse).
     pub async fn query_time(&self) -> Result<Timestamp, Error> {
         self.0.core.query_time().await
     }
@@ -262,100 +262,18 @@ impl Auth {
         if state.defaults.uses_token_auth() { None } else { state.defaults.options().key.clone() }
     }
 
-    /// A token as demanded: the one in use, or the one of the request that is under way, or of a new one.
-    pub(super) async fn obtain(&self, demand: Demand, purpose: Purpose) -> Result<Arc<Held>, Error> {
-        loop {
-            let (landing, was_abandoned) = match self.step(demand, purpose)? {
-                Step::Serve(held) => return Ok(held),
-                Step::Wait { landing, was_abandoned } => (landing, was_abandoned),
-            };
-            let number = landing.number;
-            match self.landed(landing).await {
-                // What an abandoned request waited for is long gone, and what a later one gave counts more: the failure
-                // is no verdict on this caller's need.
-                Err(_) if was_abandoned || self.state().is_superseded(number) => {}
-                outcome => return outcome,
-            }
-        }
-    }
-
-    /// Notes that a server refused the token of this generation.
-    pub(super) fn reject(&self, generation: Generation) {
-        self.state().reject(generation);
-    }
-
-    fn step(&self, demand: Demand, purpose: Purpose) -> Result<Step, Error> {
-        let (now, server_now) = (self.0.core.now(), self.0.core.server_now());
-        let mut state = self.state();
-        if let Demand::InsteadOf(refused) = demand {
-            state.reject(refused);
-        }
-        let renewable = state.is_renewable();
-        let serves = |held: &&Arc<Held>| {
-            demand.accepts(held.generation)
-                && (purpose == Purpose::Request || !renewable || held.is_alive(now))
-        };
-        if let Some(held) = state.usable(now, server_now).filter(serves) {
-            return Ok(Step::Serve(Arc::clone(held)));
-        }
-        if let Some(flight) = state.newest(now) {
-            let was_abandoned = flight.outcome.is_abandoned() || flight.outcome.was_abandoned();
-            return Ok(Step::Wait { landing: Landing::of(flight), was_abandoned });
-        }
-        let plan = state.defaults.token_plan(None, None).map_err(|error| match state.ending() {
-            Some(ending) => error.with_source(ending),
-            None => error,
-        })?;
-        let (flight, replaced) = state.begin(self.getting(plan), now);
-        // Code of the program is in it.
-        drop(state);
-        drop(replaced);
-        Ok(Step::Wait { landing: Landing::of(&flight), was_abandoned: false })
-    }
-
-    /// Gets a token that this client may use (RSA15).
-    fn getting(&self, plan: auth_core::ably::TokenPlan) -> Request {
-        let core = Arc::clone(&self.0.core);
-        SharedFuture::new(async move {
-            let details = core.token_in_time(plan).await?;
-            check_identity(core.client_id.as_ref(), details.client_id())?;
-            Ok(details)
-        })
-    }
-
-    /// Waits for a request, and takes in what it gave: the token in use, which may be that of a later one.
-    async fn landed(&self, landing: Landing) -> Result<Arc<Held>, Error> {
-        let Landing { number, begun, outcome } = landing;
-        let outcome = outcome.await.unwrap_or_else(|| {
-            let text =
-                "the auth callback panicked, or waits for the token that it is to give; see its own message";
-            Err(ErrorCode::PROVIDER_FAILED.error(text).with_retry(auth_core::Retry::Never))
-        });
-        let arrival = self.arrival(begun);
-        let (is_new, held) = {
-            let mut state = self.state();
-            let is_new = state.landed(number, outcome.as_ref().ok(), arrival);
-            (is_new, state.held().cloned())
-        };
-        if is_new {
-            self.announce();
-        }
-        outcome?;
-        held.ok_or_else(|| Error::new(ErrorKind::Closed, "the token that came is gone; ask again"))
-    }
-
     pub(super) fn arrival(&self, begun: Now) -> Arrival {
         let core = &self.0.core;
         let [random, ..] = (core.surroundings.random)();
         Arrival { begun, now: core.now(), server_now: core.server_now(), random }
     }
 
-    fn announce(&self) {
+    pub(super) fn announce(&self) {
         let generation = self.state().held().map_or(Generation::NONE, |held| held.generation);
         self.0.announcements.announce(generation);
     }
 
-    pub(super) fn core(&self) -> &Core {
+    pub(super) fn core(&self) -> &Arc<Core> {
         &self.0.core
     }
 
@@ -369,36 +287,9 @@ impl Auth {
     }
 }
 
-/// What a token is wanted for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// A REST request: whether the token has expired is left to the server unless it is certain (RSA4b1).
-    Request,
-    /// A connection, which is not made with what has expired as far as can be told.
-    Connection,
-}
-
 enum Authorizing {
     Done(TokenDetails),
     Wait(Landing),
-}
-
-enum Step {
-    Serve(Arc<Held>),
-    Wait { landing: Landing, was_abandoned: bool },
-}
-
-/// A place among those who wait for a request, taken while the state is locked: nobody is to take it for abandoned.
-struct Landing {
-    number: u64,
-    begun: Now,
-    outcome: Outcome<Result<TokenDetails, Error>>,
-}
-
-impl Landing {
-    fn of(flight: &Flight) -> Self {
-        Self { number: flight.number, begun: flight.begun, outcome: flight.outcome.outcome() }
-    }
 }
 
 impl Drop for Inner {

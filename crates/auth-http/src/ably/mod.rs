@@ -84,6 +84,7 @@ mod builder;
 mod callback;
 mod changes;
 mod core;
+mod obtaining;
 mod requests;
 mod server_clock;
 mod source;

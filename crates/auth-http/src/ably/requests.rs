@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use super::Auth;
-use super::auth::Purpose;
+use super::obtaining::Purpose;
 use super::wire::{Credential, error_of, is_token_error};
 
 impl Auth {

@@ -11,8 +11,8 @@ use auth_core::time::Now;
 use auth_core::{Demand, Error, ErrorKind, Retry, Secret, Token, TokenSource};
 
 use super::Auth;
-use super::auth::Purpose;
 use super::core::is_refusal;
+use super::obtaining::Purpose;
 use super::state::Held;
 use crate::grant::Grant;
 use crate::store::CredentialKey;
