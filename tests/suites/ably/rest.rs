@@ -76,7 +76,8 @@ async fn a_redirect_of_the_service_is_not_followed_with_the_token() {
 
 #[tokio::test]
 async fn rsa1_a_key_is_not_sent_in_clear_unless_somebody_insists_and_then_on_this_machine_only() {
-    let service = serve(vec![Answer::http(201, JSON, r#"{"results":[]}"#)]).await;
+    let done = r#"{"results":[{"target":"clientId:ivy","issuedBefore":1,"appliesAt":1}]}"#;
+    let service = serve(vec![Answer::http(201, JSON, done)]).await;
     assert_eq!(client(key(), service.url()).build().unwrap_err().code(), Some(40_103));
     let elsewhere = client(key(), "http://192.0.2.1").dangerous().with_plaintext_keys();
     assert_eq!(elsewhere.build().unwrap_err().kind(), ErrorKind::Misconfigured);

@@ -87,7 +87,7 @@ pub fn connection_error(cause: Error) -> Error {
 
 /// A token manager can keep the tokens of an [`Auth`], in a store too, with what is known of them. Give it a client of its
 /// own: the manager's tokens are not those of [`Auth::token_details`]. A store is for one service and one key, or one auth
-/// URL; the headers of an auth URL are not considered, so whoever they stand for needs a store of their own.
+/// URL with its method, headers and parameters, which say who asks.
 #[async_trait]
 impl Grant for Auth {
     async fn obtain(&self, _attempt: &Attempt) -> Result<TokenResponse, Error> {
