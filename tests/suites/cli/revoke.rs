@@ -67,6 +67,132 @@ async fn the_copies_here_go_even_when_the_server_fails_refuses_or_says_nothing()
     }
 }
 
+/// A login of this server's `/token` as `app`, bound as `rtauth token` binds it.
+async fn bound(desk: &Desk, url: &str) -> Record {
+    desk.put("refresh", "canary-refresh-0");
+    let client = ["token", "--token-url", url, "--client-id", "app", "--client-auth", "none"];
+    let grant = ["--grant", "refresh_token", "--refresh-token-file", "refresh", "--store", "login.json"];
+    let output = desk.run(&[&client[..], &grant].concat()).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let record = desk.record().await.unwrap();
+    assert!(record.credential.is_some());
+    record
+}
+
+#[tokio::test]
+async fn a_login_goes_to_nobody_but_the_server_and_the_client_that_hold_it() {
+    let desk = Desk::new();
+    let holder = Script::serve(vec![login_answer()]).await.unwrap();
+    let url = format!("{}/token", holder.url());
+    let record = bound(&desk, &url).await;
+    desk.put(
+        "key.pem",
+        &realtime_auth_tests::authority::Authority::new().unwrap().certify("k").unwrap().key_pem,
+    );
+    let other = server(200).await;
+    let elsewhere = format!("{}/token", other.url());
+    for (more, expected) in [
+        (&[][..], "give --token-url"),
+        (&["--token-url", &elsewhere], "of another client, server or key"),
+        (&["--token-url", &url, "--dpop", "--dpop-key-file", "key.pem"], "of another client, server or key"),
+    ] {
+        let stderr = failed(&revoke(&desk, &other, more).await, 2);
+        assert!(stderr.contains(expected), "{more:?}: {stderr}");
+        assert_eq!(desk.record().await.as_ref(), Some(&record), "{more:?}");
+    }
+    let revocation = format!("{}/revoke", other.url());
+    let mallory = ["revoke", "--store", "login.json", "--client-id", "mallory", "--token-url", &url];
+    let stderr = failed(&desk.run(&[&mallory[..], &["--revocation-url", &revocation]].concat()).await, 2);
+    assert!(stderr.contains("of another client, server or key"), "{stderr}");
+    assert_eq!(desk.record().await, Some(record));
+    assert!(other.requests().is_empty());
+    let output = revoke(&desk, &other, &["--token-url", &url, "--json"]).await;
+    assert_eq!(printed(&output)["tokens"], 2, "the control");
+    assert_eq!(revoked(&other).len(), 2);
+}
+
+#[tokio::test]
+async fn the_issuers_metadata_say_whose_login_it_is() {
+    let desk = Desk::new();
+    let server = Script::answering(|request| {
+        let host = header(request, "Host").unwrap();
+        if is_for(request, "/.well-known/oauth-authorization-server") {
+            let metadata = format!(
+                r#"{{"issuer":"http://{host}","token_endpoint":"http://{host}/token","revocation_endpoint":"http://{host}/revoke"}}"#
+            );
+            return Answer::http(200, JSON, &metadata);
+        }
+        login_answer()
+    });
+    let server = server.await.unwrap();
+    let elsewhere = Script::serve(vec![login_answer()]).await.unwrap();
+    let arguments = ["revoke", "--store", "login.json", "--client-id", "app", "--issuer", server.url()];
+    bound(&desk, &format!("{}/token", elsewhere.url())).await;
+    let stderr = failed(&desk.run(&arguments).await, 2);
+    assert!(stderr.contains("of another client, server or key"), "{stderr}");
+    assert!(revoked(&server).is_empty());
+    fs::remove_file(desk.path("login.json")).unwrap();
+    bound(&desk, &format!("{}/token", server.url())).await;
+    assert_eq!(desk.run(&arguments).await.status.code(), Some(0));
+    assert_eq!(revoked(&server).len(), 2);
+}
+
+#[tokio::test]
+async fn a_login_of_which_nothing_was_sent_stays() {
+    let desk = Desk::new();
+    desk.logged_in().await;
+    let record = desk.record().await;
+    let without = Script::answering(|request| {
+        let host = header(request, "Host").unwrap();
+        Answer::http(
+            200,
+            JSON,
+            &format!(r#"{{"issuer":"http://{host}","token_endpoint":"http://{host}/token"}}"#),
+        )
+    });
+    let (without, silent) = (without.await.unwrap(), Script::serve(vec![Answer::Silence]).await.unwrap());
+    let base = ["revoke", "--store", "login.json", "--client-id", "app"];
+    for (more, code, expected) in [
+        (&["--issuer", without.url()][..], 2, "give --revocation-url"),
+        (&["--issuer", "http://127.0.0.1:1"], 1, "transport: "),
+        (&["--issuer", silent.url(), "--timeout", "1"], 4, "timeout: "),
+        (
+            &["--revocation-url", "http://127.0.0.1:1/revoke"],
+            1,
+            "nothing was sent, and login.json holds the login still",
+        ),
+    ] {
+        let stderr = failed(&desk.run(&[&base[..], more].concat()).await, code);
+        assert!(stderr.contains(expected), "{more:?}: {stderr}");
+        assert_eq!(desk.record().await, record, "{more:?}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn ctrl_c_while_the_endpoint_is_looked_up_leaves_the_login() {
+    let desk = Desk::new();
+    desk.logged_in().await;
+    let record = desk.record().await;
+    let silent = Script::serve(vec![Answer::Silence]).await.unwrap();
+    let arguments = ["revoke", "--store", "login.json", "--client-id", "app", "--issuer", silent.url()];
+    let running = Running::start(desk.rtauth(&arguments));
+    silent.until(|progress| progress.received == 1).await;
+    interrupt(&running);
+    let (code, stderr) = running.end().await;
+    assert_eq!((code, stderr.as_str()), (Some(130), "rtauth revoke: interrupted\n"));
+    assert_eq!(desk.record().await, record);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_nobody_answers_for_leaves_the_other_its_time() {
+    let desk = Desk::new();
+    desk.logged_in().await;
+    let silence = Script::serve(vec![Answer::Silence, Answer::http(200, "", "")]).await.unwrap();
+    failed(&revoke(&desk, &silence, &["--timeout", "3"]).await, 4);
+    assert_eq!(revoked(&silence).len(), 2);
+}
+
 #[tokio::test]
 async fn nobody_redeems_the_login_while_it_is_ended() {
     let desk = Desk::new();

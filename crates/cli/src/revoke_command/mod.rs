@@ -16,8 +16,9 @@ use crate::source::{ClientOptions, Flag, Given, SourceKind};
 
 /// Ends a login, a token, or whatever tokens a key has issued to somebody, at the server.
 ///
-/// With --store the refresh token ends first, then the access token, and the file holds neither afterwards, whatever the
-/// server says: programs that share it must log in again. A token that the server does not know counts as ended.
+/// With --store the refresh token ends first, then the access token. Once one of them was sent, the file holds neither, whatever
+/// the server says: programs that share it must log in again. Where nothing could be sent, and where the login is that of
+/// another client, server or key, the file stays as it is. A token that the server does not know counts as ended.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 How tokens end:
@@ -31,12 +32,14 @@ How tokens end:
     --source optave   by being used: each token opens one connection, and nothing is kept
 
 Exit code 0 if the server said that they are ended, 1 if it failed, 2 if the flags or a file are wrong, 3 if it refused, be
-it one target of several, 4 if no answer came in time, 130 if interrupted. After any but 0 and 2, take the tokens to be good
-at the server still; with --source ably, those of the targets that were not told as revoked.
+it one target of several, 4 if no answer came in time, 130 if interrupted. After any but 0, take the tokens to be good at the
+server still; with --source ably, those of the targets that were not told as revoked.
 
 Examples:
 
     rtauth revoke --issuer https://as.example.com --client-id app --store login.json
+    rtauth revoke --revocation-url https://as.example.com/revoke --token-url https://as.example.com/token \\
+        --client-id app --store login.json
     rtauth revoke --revocation-url https://as.example.com/revoke --client-id abc --client-secret-file secret.txt \\
         --token-file token.txt
     rtauth revoke --source ably --key-file key.txt --target clientId:alice --target channel:chat --allow-reauth-margin
@@ -58,7 +61,7 @@ pub(crate) struct RevokeOptions {
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 
-    /// How long all of it may take, in seconds, from 1 to 600.
+    /// How long all of it may take, in seconds, from 1 to 600; with --store, each request a third of that.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
 
@@ -81,6 +84,19 @@ pub(crate) struct RevokeOptions {
     #[arg(long, value_name = "URL", help_heading = "OAuth")]
     revocation_url: Option<String>,
 
+    /// With --store: the token endpoint that the login is from; by default, where --issuer says that it is. It is not asked for
+    /// anything: a login is told from those of other servers by it.
+    #[arg(long, value_name = "URL", conflicts_with = "token_file", help_heading = "OAuth")]
+    token_url: Option<String>,
+
+    /// With --store: the login is bound to the key of --dpop-key-file.
+    #[arg(long, conflicts_with = "token_file", requires = "dpop_key_file", help_heading = "OAuth")]
+    dpop: bool,
+
+    /// That key: a private JWK, or PEM. A login is told from those of other keys by it.
+    #[arg(long, value_name = "FILE", requires = "dpop", help_heading = "OAuth")]
+    dpop_key_file: Option<PathBuf>,
+
     #[command(flatten, next_help_heading = "OAuth")]
     client: ClientOptions,
 
@@ -95,6 +111,9 @@ const FLAGS: &[Flag] = &[
     ("ca-file", &[SourceKind::Oauth, SourceKind::Ably]),
     ("hint", &[SourceKind::Oauth]),
     ("revocation-url", &[SourceKind::Oauth]),
+    ("token-url", &[SourceKind::Oauth]),
+    ("dpop", &[SourceKind::Oauth]),
+    ("dpop-key-file", &[SourceKind::Oauth]),
     ("issuer", &[SourceKind::Oauth]),
     ("client-id", &[SourceKind::Oauth]),
     ("client-secret-file", &[SourceKind::Oauth]),

@@ -1,39 +1,50 @@
-//! Ends OAuth tokens at the server (RFC 7009), and the copies here in any case.
+//! Ends OAuth tokens at the server (RFC 7009), and the copies here with them.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_core::Secret;
 use auth_core::renewal::Record;
+use auth_core::{Error, ErrorKind, Secret};
 use auth_http::grant::Revocation;
 use auth_http::manager::TokioTimer;
 use auth_http::store::{self, LockedStore};
-use auth_http::wire::{RevocationEndpoint, ServerMetadata, TokenHint};
+use auth_http::wire::{Dpop, RevocationEndpoint, ServerMetadata, TokenForm, TokenHint};
 
 use super::RevokeOptions;
 use crate::exit::{self, Failure, complain};
 use crate::patience::Patience;
-use crate::source::{self, Client, Endpoint, Secrets, Server};
+use crate::source::{self, Client, DpopOptions, Endpoint, Secrets, Server};
 
 pub(super) async fn revoke(options: &RevokeOptions, timeout: Duration) -> Result<(), Failure> {
     let mut secrets = Secrets::default();
-    let client = Client::read("revoke", &options.client, &mut secrets, timeout)?;
+    // A lookup and two tokens: none of them leaves the others without time.
+    let of_each = if options.store.is_some() { timeout / 3 } else { timeout };
+    let client = Client::read("revoke", &options.client, &mut secrets, of_each)?;
     Server::check(&client, &[endpoint(options)])?;
     if let Some(url) = &options.revocation_url {
         revocation_endpoint(url, &client)?;
+    }
+    if let Some(url) = &options.token_url {
+        source::token_url(url, &client)?;
     }
     let token = options.token_file.as_ref().map(|path| secrets.read("--token-file", path)).transpose()?;
     let tokens = match token {
         Some(token) => {
             let mut patience = Patience::of(timeout)?;
-            let tokens = [(token, options.hint.into())];
-            patience.within(end(options, &client, &tokens)).await?;
-            tokens.len()
+            let ending = async {
+                let server = Server::discover(&client, &[endpoint(options)]).await?;
+                let revocation = revocation(options, &client, &server)?;
+                Ok(revocation.revoke(&token, options.hint.into()).await?)
+            };
+            patience.within(ending).await?;
+            1
         }
         None => {
             let path = options.stored("oauth", "--store FILE of a login, or --token-file FILE")?;
-            end_login(options, &client, path, Patience::of(timeout)?).await?
+            let key = DpopOptions { dpop: options.dpop, dpop_key_file: options.dpop_key_file.clone() };
+            let dpop = source::dpop("revoke", &key, &mut secrets, true)?;
+            end_login(options, &client, dpop, path, Patience::of(timeout)?).await?
         }
     };
     print(options, tokens)
@@ -51,34 +62,94 @@ pub(super) fn print(options: &RevokeOptions, tokens: usize) -> Result<(), Failur
     })
 }
 
-/// Ends what a store holds, under its lock all along: nobody redeems the refresh token meanwhile.
+/// Ends what a store holds, under its lock all along: nobody redeems the refresh token meanwhile. The copies here go once the
+/// server was asked, and not before.
 async fn end_login(
     options: &RevokeOptions,
     client: &Client,
+    dpop: Option<Dpop>,
     path: &Path,
     mut patience: Patience,
 ) -> Result<usize, Failure> {
+    let token_endpoint = source::token_endpoint(client, options.token_url.as_deref());
+    let endpoints = [endpoint(options), token_endpoint];
+    let server = patience.within(Server::discover(client, &endpoints)).await?;
+    let revocation = revocation(options, client, &server)?;
+    let token_url = server.url(&token_endpoint).ok();
     let (mut locked, record) = locked(path, &mut patience).await?;
+    check_holder(&record, token_url, client, dpop, path)?;
     let cleared = cleared(&record);
     let Record { refresh_token, access_token, .. } = record;
     let refresh_token = refresh_token.map(|token| (token, TokenHint::RefreshToken));
     let access_token = access_token.map(|token| (token.secret, TokenHint::AccessToken));
     let tokens: Vec<_> = refresh_token.into_iter().chain(access_token).collect();
-    if tokens.is_empty() {
-        return Ok(0);
+    let mut sent = false;
+    let ending = async {
+        let mut outcome = Ok(());
+        for (token, hint) in &tokens {
+            let ended = revocation.revoke(token, *hint);
+            // Whoever interrupts the request can't know how far it came.
+            let earlier = std::mem::replace(&mut sent, true);
+            let ended = ended.await;
+            sent = earlier || !ended.as_ref().is_err_and(is_unsent);
+            outcome = outcome.and(ended);
+        }
+        Ok(outcome?)
+    };
+    let ended = patience.within(ending).await;
+    if sent {
+        locked.save(&cleared).await?;
     }
-    let ended = patience.within(end(options, client, &tokens)).await;
-    locked.save(&cleared).await?;
     if ended.is_err() {
+        let path = path.display();
         complain(
             "revoke",
-            format_args!(
-                "{} holds the tokens no more, but they may be good at the server until they expire",
-                path.display()
-            ),
+            match sent {
+                true => format!(
+                    "{path} holds the tokens no more, but they may be good at the server until they expire"
+                ),
+                false => format!("nothing was sent, and {path} holds the login still; try again"),
+            },
         );
     }
     ended.map(|()| tokens.len())
+}
+
+/// Refuses a login that is none of this client's at this server: its tokens are sent to nobody else.
+fn check_holder(
+    record: &Record,
+    token_url: Option<String>,
+    client: &Client,
+    dpop: Option<Dpop>,
+    path: &Path,
+) -> Result<(), Failure> {
+    let Some(holder) = &record.credential else { return Ok(()) };
+    let path = path.display();
+    let Some(url) = token_url else {
+        return Err(Failure::Usage(format!(
+            "whose login {path} holds is told by its token endpoint; give --token-url, as when it was made, or --issuer"
+        )));
+    };
+    let endpoint = source::token_url(&url, client)?;
+    let endpoint = match dpop {
+        Some(dpop) => endpoint.with_dpop(dpop),
+        None => endpoint,
+    };
+    // Whoever holds a login does so whatever is wanted of it.
+    let form = TokenForm::refresh_token(&Secret::from("any"));
+    if endpoint.credential_key(&form).holder() == holder {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{path} holds the login of another client, server or key; nothing was sent. Give --client-id, --issuer or --token-url, \
+         and --dpop-key-file as when it was made"
+    )))
+}
+
+/// Whether nothing of the request has left.
+fn is_unsent(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Misconfigured)
+        && !error.is_in_doubt()
 }
 
 /// A store under its lock, and what it holds.
@@ -101,21 +172,10 @@ pub(super) fn cleared(record: &Record) -> Record {
     Record { revision, origin: record.origin.clone(), ..Record::default() }
 }
 
-/// Has the server end tokens, each whatever came of the one before.
-async fn end(
-    options: &RevokeOptions,
-    client: &Client,
-    tokens: &[(Secret, TokenHint)],
-) -> Result<(), Failure> {
-    let endpoint = endpoint(options);
-    let server = Server::discover(client, std::slice::from_ref(&endpoint)).await?;
-    let endpoint = revocation_endpoint(&server.url(&endpoint)?, client)?;
-    let revocation = Revocation::new(endpoint, Arc::clone(&client.http));
-    let mut outcome = Ok(());
-    for (token, hint) in tokens {
-        outcome = outcome.and(revocation.revoke(token, *hint).await);
-    }
-    Ok(outcome?)
+/// What ends tokens at the server.
+fn revocation(options: &RevokeOptions, client: &Client, server: &Server) -> Result<Revocation, Failure> {
+    let endpoint = revocation_endpoint(&server.url(&endpoint(options))?, client)?;
+    Ok(Revocation::new(endpoint, Arc::clone(&client.http)))
 }
 
 fn endpoint(options: &RevokeOptions) -> Endpoint<'_> {
