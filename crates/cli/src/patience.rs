@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 
-use crate::exit::Failure;
+use crate::exit::{Failure, complain};
 use crate::signals::Signals;
 
 /// One deadline for all that a command waits for.
@@ -43,13 +43,23 @@ impl Patience {
         }
     }
 
-    /// Waits for what bounds its own time and would lose something if it were cut off: only who asks twice ends it.
-    pub(crate) async fn settle(&mut self, work: impl Future<Output = ()>) -> Result<(), Failure> {
+    /// Waits for what bounds its own time and would lose something if it were cut off: only who asks twice ends it, and is
+    /// told so. Whether somebody asked once is for [`ended`](Self::ended) to say.
+    pub(crate) async fn settle<T>(
+        &mut self,
+        command: &str,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
         let mut work = pin!(work);
+        let mut told = false;
         loop {
             tokio::select! {
                 biased;
-                () = &mut work => break,
+                done = &mut work => return Ok(done),
+                () = std::future::ready(()), if self.interrupted && !told => {
+                    told = true;
+                    complain(command, "ending once the tokens are safe; interrupt again to end at once and lose them");
+                }
                 () = self.signals.next() => {
                     if self.interrupted {
                         return Err(Failure::Interrupted);
@@ -58,6 +68,10 @@ impl Patience {
                 }
             }
         }
+    }
+
+    /// Whether somebody asked for the end.
+    pub(crate) fn ended(&self) -> Result<(), Failure> {
         if self.interrupted { Err(Failure::Interrupted) } else { Ok(()) }
     }
 }

@@ -100,8 +100,8 @@ async fn token(options: &TokenOptions) -> Result<(), Failure> {
                 .await;
             // Whatever came of it: a refresh token that was sent, or is not saved yet, is seen through.
             let printed = obtained.and_then(print);
-            let settled = patience.settle(tokens.shut_down()).await;
-            printed.and(settled).and_then(|()| saved(&witness))
+            let settled = patience.settle("token", tokens.shut_down()).await;
+            printed.and(settled).and_then(|()| patience.ended()).and_then(|()| saved(&witness))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod browser;
 mod device;
+mod login;
 mod revoke;
 mod token;
 
@@ -20,7 +21,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 const JSON: &str = "Content-Type: application/json\r\n";
 
@@ -92,13 +93,15 @@ impl Desk {
 struct Running {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    stderr: BufReader<ChildStderr>,
 }
 
 impl Running {
     fn start(mut command: Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        Self { process, lines }
+        let stderr = BufReader::new(process.stderr.take().unwrap());
+        Self { process, lines, stderr }
     }
 
     /// The next line, which must be there.
@@ -107,12 +110,23 @@ impl Running {
         serde_json::from_str(&line.unwrap().expect("the command ended")).unwrap()
     }
 
-    /// The exit code, and standard error.
+    /// Waits for a line on standard error that has this in it.
+    async fn complaint(&mut self, expected: &str) {
+        let reading = async {
+            let mut line = String::new();
+            while !line.contains(expected) {
+                line.clear();
+                assert_ne!(self.stderr.read_line(&mut line).await.unwrap(), 0, "the command ended");
+            }
+        };
+        tokio::time::timeout(PATIENCE, reading).await.expect("no complaint comes");
+    }
+
+    /// The exit code, and what is left of standard error.
     async fn end(mut self) -> (Option<i32>, String) {
         let mut stderr = String::new();
-        let mut pipe = self.process.stderr.take().unwrap();
         let ending = async {
-            pipe.read_to_string(&mut stderr).await.unwrap();
+            self.stderr.read_to_string(&mut stderr).await.unwrap();
             self.process.wait().await.unwrap()
         };
         let status = tokio::time::timeout(PATIENCE, ending).await.expect("the command hangs");

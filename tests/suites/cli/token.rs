@@ -220,9 +220,10 @@ async fn processes_that_share_a_store_ask_once() {
     );
     let issued = |output: &Output| printed(output)["issued"].as_u64().unwrap();
     let issued = [issued(&outputs.0), issued(&outputs.1), issued(&outputs.2), issued(&outputs.3)];
-    // One of them looked at its clock, the others at the store.
-    assert!(issued.iter().all(|time| time.abs_diff(issued[0]) < 100), "{issued:?}");
     assert_eq!(server.requests().len(), 1);
+    // One of them looked at its clock, the others at the store, which was written a moment later.
+    let stored = desk.record().await.unwrap().access_token.unwrap().issued.as_millis();
+    assert!(issued.iter().filter(|time| **time == stored).count() >= 3, "{issued:?} {stored}");
 }
 
 /// A token in the store that lives for `left` of its hour.
@@ -318,12 +319,12 @@ async fn ctrl_c_lets_the_answer_to_a_refresh_token_come_and_saves_it() {
     let mut command =
         desk.rtauth(&["token", "--token-url", &url, "--client-id", "c", "--client-auth", "none"]);
     command.args(["--grant", "refresh_token", "--refresh-token-file", "refresh", "--store", "login.json"]);
-    let running = Running::start(command);
+    let mut running = Running::start(command);
     server.until(|progress| progress.received == 1).await;
     interrupt(&running);
+    running.complaint("interrupt again").await;
     gate.notify_one();
     let (code, stderr) = running.end().await;
-    // The answer may come before the signal is heard.
-    assert!(matches!(code, Some(130 | 0)), "{code:?} {stderr}");
+    assert_eq!(code, Some(130), "{stderr}");
     assert_eq!(desk.record().await.unwrap().refresh_token, Some(Secret::from("canary-refresh-1")));
 }

@@ -32,7 +32,7 @@ pub use self::file::FileStore;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "manager")]
 pub(crate) use self::taking::displaced;
-pub use self::taking::{lock, replace};
+pub use self::taking::{lock, rehearse, replace};
 
 /// Keeps one [`Record`], and the lock of whoever changes it.
 #[async_trait]

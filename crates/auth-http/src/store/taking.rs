@@ -81,5 +81,17 @@ pub(crate) async fn displaced(locked: &mut dyn LockedStore, delay: &dyn Delay) -
     }
 }
 
+/// Writes what a store holds once more, or an empty record: whatever would keep a new login from being saved shows, before
+/// anybody is asked to log in.
+///
+/// # Errors
+///
+/// Those of [`replace`].
+pub async fn rehearse(store: &dyn TokenStore, delay: &dyn Delay) -> Result<(), Error> {
+    let mut locked = lock(store, delay).await?;
+    let old = displaced(&mut *locked, delay).await?;
+    answer(delay, locked.save(&old)).await
+}
+
 #[cfg(all(test, feature = "tokio"))]
 mod tests;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_http::freshness::SystemFreshness;
-use auth_http::grant::{AuthorizationCode, Grant};
+use auth_http::grant::AuthorizationCode;
 use auth_http::redirect::RedirectListener;
 use auth_http::wire::{AuthorizationEndpoint, ServerMetadata};
 
-use super::{Login, countdown};
+use super::{LoggedIn, Login, countdown};
 use crate::environment;
 use crate::exit::Failure;
 use crate::source::{self, Endpoint, Server};
@@ -28,7 +28,7 @@ pub(super) fn check(login: &Login<'_>) -> Result<(), Failure> {
 }
 
 /// Has the person log in, and brings what redeems the code.
-pub(super) async fn log_in(login: &Login<'_>) -> Result<Box<dyn Grant>, Failure> {
+pub(super) async fn log_in(login: &Login<'_>) -> Result<LoggedIn, Failure> {
     let [authorization, token] = endpoints(login);
     let server = Server::discover(&login.client, &[authorization, token]).await?;
     let tokens = login.token_endpoint(&server.url(&token)?)?;
@@ -48,7 +48,10 @@ pub(super) async fn log_in(login: &Login<'_>) -> Result<Box<dyn Grant>, Failure>
     let patience = Duration::from_secs(login.options.timeout);
     let code = countdown::during(listener.wait(&pending), patience, login.show.is_live()).await?;
     let grant = AuthorizationCode::new(tokens, Arc::clone(&login.client.http), code);
-    Ok(Box::new(grant.with_wanted(login.redeemed.clone())))
+    Ok(LoggedIn {
+        grant: Box::new(grant.with_wanted(login.redeemed.clone())),
+        revocation: server.revocation(),
+    })
 }
 
 fn endpoints<'a>(login: &Login<'a>) -> [Endpoint<'a>; 2] {

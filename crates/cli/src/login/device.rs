@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_http::grant::{DeviceCode, Grant};
+use auth_http::grant::DeviceCode;
 use auth_http::manager::TokioTimer;
 use auth_http::wire::DeviceEndpoint;
 
-use super::{Login, countdown};
+use super::{LoggedIn, Login, countdown};
 use crate::exit::Failure;
 use crate::source::{self, Endpoint, Server};
 
@@ -25,7 +25,7 @@ pub(super) fn check(login: &Login<'_>) -> Result<(), Failure> {
 }
 
 /// Has the person log in; the token that came of it is what the grant gives first.
-pub(super) async fn log_in(login: &Login<'_>) -> Result<Box<dyn Grant>, Failure> {
+pub(super) async fn log_in(login: &Login<'_>) -> Result<LoggedIn, Failure> {
     let [device, token] = endpoints(login);
     let server = Server::discover(&login.client, &[device, token]).await?;
     let tokens = login.token_endpoint(&server.url(&token)?)?;
@@ -37,7 +37,7 @@ pub(super) async fn log_in(login: &Login<'_>) -> Result<Box<dyn Grant>, Failure>
     let grant = grant.with_wanted(login.redeemed.clone());
     let patience = begun.expires_in.min(Duration::from_secs(login.options.timeout));
     countdown::during(grant.log_in(), patience, login.show.is_live()).await?;
-    Ok(Box::new(grant))
+    Ok(LoggedIn { grant: Box::new(grant), revocation: server.revocation() })
 }
 
 fn endpoints<'a>(login: &Login<'a>) -> [Endpoint<'a>; 2] {

@@ -13,10 +13,10 @@ use std::time::Duration;
 use auth_core::renewal::{Policy, Record};
 use auth_core::scope::Scopes;
 use auth_core::{Demand, TokenSource as _};
-use auth_http::grant::Grant;
+use auth_http::grant::{Grant, Revocation};
 use auth_http::manager::{TokenManager, TokioTimer};
 use auth_http::store::{self, MemoryStore, TokenStore};
-use auth_http::wire::{Dpop, TokenEndpoint, Wanted};
+use auth_http::wire::{Dpop, RevocationEndpoint, TokenEndpoint, Wanted};
 use clap::Args;
 
 use self::show::Show;
@@ -38,7 +38,8 @@ With --json the lines are {\"event\":\"open\",\"url\":…} or {\"event\":\"user_
 {\"event\":\"logged_in\",…}.
 
 Exit code 0 once the login is in the file, 1 if it failed, 2 if the flags or a file are wrong, 3 if the person or the server
-said no, 4 if nobody logged in in time, 130 if interrupted.
+said no, 4 if nobody logged in in time, 130 if interrupted; after the person has logged in, it takes a second interruption to
+lose the login.
 
 Examples:
 
@@ -134,22 +135,31 @@ async fn login(options: &LoginOptions) -> Result<(), Failure> {
     }
 
     let mut patience = Patience::of(Duration::from_secs(options.timeout))?;
-    let grant = patience
+    let LoggedIn { grant, revocation } = patience
         .within(async {
+            // What would keep the login from being saved shows before anybody is asked.
+            store::rehearse(&*store, &TokioTimer::start()).await?;
             if options.device { device::log_in(&login).await } else { browser::log_in(&login).await }
         })
         .await?;
-    let record = patience.within(redeem(grant)).await?;
-    patience
-        .within(async { Ok(store::replace(&*store, &TokioTimer::start(), record.clone()).await?) })
-        .await?;
+    // The person has done their part: what came of it is not thrown away because that took them long.
+    let record = patience.settle("login", login.keep(grant, &*store, revocation)).await??;
     if record.refresh_token.is_none() {
         complain(
             "login",
             "the server issued no refresh token, so this login ends with its token; ask for one, often by --scope offline_access",
         );
     }
-    login.show.logged_in(&record, &options.store)
+    login.show.logged_in(&record, &options.store)?;
+    patience.ended()
+}
+
+/// What a person's login comes to.
+struct LoggedIn {
+    /// What the token endpoint is asked with; the tokens are what it gives first.
+    grant: Box<dyn Grant>,
+    /// Where the login can be ended, if the server has said so.
+    revocation: Option<String>,
 }
 
 /// The first tokens of a login, as a record for the store.
@@ -168,6 +178,42 @@ async fn redeem(grant: Box<dyn Grant>) -> Result<Record, Failure> {
 }
 
 impl Login<'_> {
+    /// Redeems a login and puts it into the store. One that can't be kept is ended at the server, if that is possible.
+    async fn keep(
+        &self,
+        grant: Box<dyn Grant>,
+        store: &dyn TokenStore,
+        revocation: Option<String>,
+    ) -> Result<Record, Failure> {
+        let record = redeem(grant).await?;
+        if let Err(error) = store::replace(store, &TokioTimer::start(), record.clone()).await {
+            let ended = match revocation {
+                Some(url) => self.end(&url, &record).await,
+                None => false,
+            };
+            complain(
+                "login",
+                if ended {
+                    "the login could not be saved, and was ended at the server; mend the store, and log in again"
+                } else {
+                    "the login could not be saved, and lives on at the server: end it there, mend the store, and log in again"
+                },
+            );
+            return Err(error.into());
+        }
+        Ok(record)
+    }
+
+    /// Whether a login is ended at the server.
+    async fn end(&self, url: &str, record: &Record) -> bool {
+        let Ok(endpoint) = RevocationEndpoint::new(url, self.client.authentication.clone()) else {
+            return false;
+        };
+        let revocation = Revocation::new(endpoint, Arc::clone(&self.client.http));
+        let access_token = record.access_token.as_ref().map(|token| &token.secret);
+        revocation.log_out(record.refresh_token.as_ref(), access_token, async || Ok(())).await.is_ok()
+    }
+
     /// The token endpoint at a URL, with the key that tokens are bound to.
     fn token_endpoint(&self, url: &str) -> Result<TokenEndpoint, Failure> {
         let endpoint = source::token_url(url, &self.client)?;

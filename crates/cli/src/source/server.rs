@@ -48,6 +48,11 @@ impl Server {
         self.metadata.as_deref()
     }
 
+    /// Where tokens are ended, as far as the metadata say.
+    pub(crate) fn revocation(&self) -> Option<String> {
+        self.metadata()?.revocation_endpoint.clone()
+    }
+
     /// The URL of an endpoint.
     pub(crate) fn url(&self, endpoint: &Endpoint<'_>) -> Result<String, Failure> {
         let stated = || self.metadata().and_then(endpoint.stated).cloned();

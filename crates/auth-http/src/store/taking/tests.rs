@@ -29,6 +29,17 @@ async fn a_new_login_takes_the_place_of_the_old_one() {
     assert!(store.try_lock().await.unwrap().is_some(), "the lock is free again");
 }
 
+#[tokio::test]
+async fn a_rehearsal_changes_nothing_and_fails_as_the_real_thing_would() {
+    let store = MemoryStore::new();
+    rehearse(&store, &TokioTimer::start()).await.unwrap();
+    assert_eq!(store.load().await.unwrap(), Some(Record::default()));
+    let old = Record { revision: 7, intent: Some(Timestamp::from_millis(1)), ..login("old") };
+    store.try_lock().await.unwrap().unwrap().save(&old).await.unwrap();
+    rehearse(&store, &TokioTimer::start()).await.unwrap();
+    assert_eq!(store.load().await.unwrap(), Some(old));
+}
+
 /// What was configured is older than what a person did since.
 #[tokio::test]
 async fn a_configured_refresh_token_does_not_come_back_after_a_new_login() {
@@ -221,8 +232,9 @@ mod files {
 
         let newer = r#"{"version":99}"#;
         plant(newer);
-        let error = replace(&store, &timer, login("new")).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Misconfigured);
+        for outcome in [replace(&store, &timer, login("new")).await, rehearse(&store, &timer).await] {
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Misconfigured);
+        }
         assert_eq!(fs::read_to_string(&path).unwrap(), newer);
     }
 }
