@@ -20,26 +20,56 @@ pub(crate) fn text(path: &Path) -> Result<String, Failure> {
     }
 }
 
-/// The secret in a file: its text without the line end that editors add.
+/// The secret in a file: its one line without the line end that editors add.
 pub(crate) fn secret(path: &Path) -> Result<Secret, Failure> {
-    secret_of(text(path)?, &path.to_string_lossy())
+    secret_of(text(path)?, &name(path))
 }
 
 /// The same, or standard input under the name `-`.
 pub(crate) fn secret_or_stdin(path: &Path) -> Result<Secret, Failure> {
-    if path == Path::new("-") {
-        let name = "standard input";
-        return secret_of(read(io::stdin().lock(), name)?, name);
-    }
-    secret(path)
+    in_one_line(lines_or_stdin(path)?, &name(path))
 }
 
-fn secret_of(mut text: String, name: &str) -> Result<Secret, Failure> {
+/// A secret of several lines, such as a key: all of the file, or of standard input under the name `-`.
+pub(crate) fn lines_or_stdin(path: &Path) -> Result<Secret, Failure> {
+    let name = name(path);
+    let text = if path == Path::new("-") { read(io::stdin().lock(), &name)? } else { text(path)? };
+    lines_of(text, &name)
+}
+
+/// What a file is called in messages.
+pub(crate) fn name(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+/// The secret in a text from the place of this name.
+pub(crate) fn secret_of(text: String, name: &str) -> Result<Secret, Failure> {
+    in_one_line(lines_of(text, name)?, name)
+}
+
+fn lines_of(mut text: String, name: &str) -> Result<Secret, Failure> {
     text.truncate(text.trim_end_matches(['\r', '\n']).len());
     if text.is_empty() {
         return Err(Failure::Usage(format!("{name} is empty; it must hold the secret")));
     }
+    if text.starts_with('\u{feff}') {
+        let text =
+            "begins with a byte order mark, which is no part of the secret; save it as UTF-8 without one";
+        return Err(Failure::Usage(format!("{name} {text}")));
+    }
+    if text.contains('\0') {
+        return Err(Failure::Usage(format!("{name} has a zero byte in it; is it a text file?")));
+    }
     Ok(Secret::from(text))
+}
+
+/// A secret that has no line end in it: no password, token or key of one line does.
+pub(crate) fn in_one_line(secret: Secret, name: &str) -> Result<Secret, Failure> {
+    if secret.expose().contains(['\r', '\n']) {
+        let text = "has several lines; it must hold the secret alone, in one line";
+        return Err(Failure::Usage(format!("{name} {text}")));
+    }
+    Ok(secret)
 }
 
 fn read(source: impl Read, name: &str) -> Result<String, Failure> {

@@ -11,7 +11,7 @@ use gateway::endpoint::spatium::{Account, AuthorizationServer, Merchant};
 use serde::Deserialize;
 
 use crate::exit::Failure;
-use crate::files::secret;
+use crate::files::{lines_or_stdin, secret};
 
 /// Optave's token endpoint.
 #[derive(Debug, Deserialize)]
@@ -130,7 +130,7 @@ impl SpatiumTable {
 /// A service that signs by the private key in a file.
 fn signed_by(path: &Path) -> Result<AuthorizationServer, Failure> {
     let unusable = |what: &str| Failure::Usage(format!("{} is no key to sign with: {what}", path.display()));
-    let key = SigningKey::from_pem(&secret(path)?).map_err(|error| unusable(&error.to_string()))?;
+    let key = SigningKey::from_pem(&lines_or_stdin(path)?).map_err(|error| unusable(&error.to_string()))?;
     let public = key.public_key().ok_or_else(|| unusable("it has no public half"))?;
     let keys =
         KeySet::parse_public(&public.to_jwk(), &Asymmetric).map_err(|error| unusable(&error.to_string()))?;

@@ -15,7 +15,7 @@ use self::details::Details;
 use self::witness::Witness;
 use crate::exit::{self, Failure, complain};
 use crate::patience::Patience;
-use crate::source::{self, Live, Prepared, Source, SourceOptions, Tokens};
+use crate::source::{self, Live, Prepared, Source, SourceOptions, Tokens, Watched};
 
 /// Obtains a token and prints it as JSON: `token`, `issued` and `expires` in milliseconds since the epoch, `scope`, and
 /// of Ably's tokens `capability` and `clientId`.
@@ -101,7 +101,15 @@ async fn token(options: &TokenOptions) -> Result<(), Failure> {
             // Whatever came of it: a refresh token that was sent, or is not saved yet, is seen through.
             let printed = obtained.and_then(print);
             let settled = patience.settle("token", tokens.shut_down()).await;
-            printed.and(settled).and_then(|()| patience.ended()).and_then(|()| saved(&witness))
+            let outcome = printed.and(settled).and_then(|()| patience.ended());
+            match (outcome, saved(&witness, &store)) {
+                // A login that is lost is said to be, whatever else went wrong.
+                (Err(failure), Err(lost)) => {
+                    complain("token", lost);
+                    Err(failure)
+                }
+                (outcome, saved) => outcome.and(saved),
+            }
         }
     }
 }
@@ -131,14 +139,21 @@ fn complain_of_scope(token: &Token, wanted: &Scopes) {
 }
 
 /// Whether what must outlive this process is on disk.
-fn saved(witness: &Witness) -> Result<(), Failure> {
+fn saved(witness: &Witness, store: &Watched) -> Result<(), Failure> {
+    let Some(kind) = witness.store_failure() else { return Ok(()) };
+    let fault = store.fault().unwrap_or_else(|| match &*kind {
+        // The file itself was fine: whoever is bound to it refused what is in it.
+        "misconfigured" => {
+            "misconfigured: it holds the tokens of another client, server or key; use another file".to_owned()
+        }
+        _ => format!("{kind}: it did not answer in time, or another process keeps its lock"),
+    });
     if witness.has_lost_a_login() {
-        let text = "store_failed: the token is good, but the refresh token that came with it could not be saved, and the old \
-                    one may be spent; mend the disk, and log in again";
-        return Err(Failure::Operation(text.to_owned()));
+        return Err(Failure::Operation(format!(
+            "the token is good, but the refresh token that came with it could not be saved, and the old one may be spent; mend \
+             the disk, and log in again: {fault}"
+        )));
     }
-    if let Some(kind) = witness.store_failure() {
-        complain("token", format_args!("the store could not be used ({kind}), so the token is not shared"));
-    }
+    complain("token", format_args!("the store could not be used, so the token is not shared: {fault}"));
     Ok(())
 }

@@ -56,12 +56,12 @@ async fn a_person_types_the_code_elsewhere_and_the_login_is_in_the_store() {
 }
 
 #[tokio::test]
-async fn the_code_stands_on_a_line_of_its_own_in_groups_and_nothing_moves_where_nobody_watches() {
+async fn the_code_stands_on_a_line_of_its_own_as_it_was_issued_and_nothing_moves_where_nobody_watches() {
     let (desk, server) = (Desk::new(), server("").await);
     let output = desk.run(&borrowed(&arguments(&server))).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let stdout = String::from_utf8(output.stdout).unwrap();
-    assert!(stdout.contains("\n\n    WDJB-MJHT\n\n") && stdout.contains("device?c=WDJBMJHT"), "{stdout}");
+    assert!(stdout.contains("\n\n    WDJBMJHT\n\n") && stdout.contains("device?c=WDJBMJHT"), "{stdout}");
     assert!(output.stderr.is_empty(), "no countdown into a pipe");
     assert!(!stdout.contains("canary"), "{stdout}");
 }

@@ -2,8 +2,10 @@
 
 mod browser;
 mod device;
+mod kept;
 mod login;
 mod revoke;
+mod secrets;
 mod token;
 
 use std::fs;

@@ -111,7 +111,7 @@ fn signature_only(options: &InspectOptions, keys: Option<Keys>) -> Result<(), Fa
 fn token(options: &InspectOptions) -> Result<Secret, Failure> {
     match &options.token {
         Some(token) if token.expose() != "-" => Ok(token.clone()),
-        _ => files::secret_or_stdin(Path::new("-")).map(|token| Secret::from(token.expose().trim())),
+        _ => files::lines_or_stdin(Path::new("-")).map(|token| Secret::from(token.expose().trim())),
     }
 }
 
@@ -136,7 +136,7 @@ fn keys(options: &InspectOptions) -> Result<Option<Keys>, Failure> {
         let text = "the token and the keys can't both come from standard input; name a file for one of them";
         return Err(Failure::Usage(text.to_owned()));
     }
-    let content = files::secret_or_stdin(path)?;
+    let content = files::lines_or_stdin(path)?;
     Ok(Some(if key_file.is_some() {
         let key = ApiKey::parse(content.expose());
         Ok(KeySet::of(ably::jwt_key(&key.map_err(|error| Failure::Usage(format!("--key-file: {error}")))?)))

@@ -53,8 +53,7 @@ impl Show {
             return exit::print(event);
         }
         exit::print(format_args!(
-            "On any device, open\n\n    {verification_uri}\n\nand type this code:\n\n    {}\n",
-            grouped(user_code)
+            "On any device, open\n\n    {verification_uri}\n\nand type this code:\n\n    {user_code}\n"
         ))?;
         match verification_uri_complete {
             Some(complete) => exit::print(format_args!("This page has the code in it already: {complete}\n")),
@@ -84,34 +83,5 @@ impl Show {
             "You are logged in, and the login is in {store}. Get tokens by the same flags of the client and:\n\n    \
              rtauth token --grant refresh_token --store {store} …"
         ))
-    }
-}
-
-/// A code as people type it: one that has no groups of its own in groups of four. Servers ignore what stands between
-/// (RFC 8628 §6.1).
-fn grouped(code: &str) -> String {
-    let letters: Vec<char> = code.chars().collect();
-    if letters.len() < 6 || !letters.iter().all(|letter| letter.is_ascii_alphanumeric()) {
-        return code.to_owned();
-    }
-    let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
-    groups.join("-")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_code_without_groups_gets_some() {
-        for (code, shown) in [
-            ("WDJBMJHT", "WDJB-MJHT"),
-            ("WDJB-MJHT", "WDJB-MJHT"),
-            ("1234567890", "1234-5678-90"),
-            ("12345", "12345"),
-            ("GÄRTEN12", "GÄRTEN12"),
-        ] {
-            assert_eq!(grouped(code), shown);
-        }
     }
 }

@@ -119,7 +119,7 @@ fn method(options: &ClientOptions) -> ClientAuth {
         None if options.client_secret_file.is_some() => ClientAuth::Basic,
         None if options.client_key_file.is_some() => ClientAuth::PrivateKeyJwt,
         None if options.client_certificate_file.is_some() => ClientAuth::MutualTls,
-        None if environment::variable(CLIENT_SECRET).is_some() => ClientAuth::Basic,
+        None if environment::is_set(CLIENT_SECRET) => ClientAuth::Basic,
         None => ClientAuth::None,
     }
 }
@@ -170,7 +170,7 @@ pub(crate) fn http(
     }
     if let (Some(chain), Some(key)) = (&options.client_certificate_file, &options.client_certificate_key_file)
     {
-        let key = secrets.read("--client-certificate-key-file", key)?;
+        let key = secrets.lines("--client-certificate-key-file", key)?;
         let identity = Identity::from_pem(files::text(chain)?.as_bytes(), &key);
         builder = builder.with_identity(identity.map_err(wrong("--client-certificate-file"))?);
     }

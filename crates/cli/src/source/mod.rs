@@ -12,6 +12,7 @@ mod secrets;
 mod server;
 mod spatium;
 mod told;
+mod watched;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub(crate) use self::server::{Endpoint, Server};
 use self::spatium::Spatium;
 use self::told::Noted;
 pub(crate) use self::told::Told;
+pub(crate) use self::watched::Watched;
 use crate::exit::Failure;
 
 /// Where tokens come from.
@@ -50,7 +52,7 @@ pub(crate) enum Source {
 /// A source of tokens, and what keeps them: a store even where nobody asked for one, since it says what is known of a token.
 pub(crate) struct Live {
     pub(crate) tokens: Box<dyn Tokens>,
-    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) store: Arc<Watched>,
     pub(crate) told: Arc<Told>,
 }
 
@@ -76,7 +78,7 @@ impl Tokens for TokenManager {
 /// A source whose flags are read, and that has not asked anybody for anything.
 pub(crate) struct Prepared {
     kind: Kind,
-    store: Arc<dyn TokenStore>,
+    store: Arc<Watched>,
     policy: Policy,
 }
 
@@ -107,6 +109,7 @@ impl Prepared {
             Some(path) => open_store(path)?,
             None => Arc::new(MemoryStore::new()),
         };
+        let store = Arc::new(Watched::new(store));
         let policy = Policy::new().with_flight(timeout);
         let policy = match options.lead {
             Some(lead) => policy.with_lead(Duration::from_secs(lead)),
@@ -122,14 +125,16 @@ impl Prepared {
         let managed = |grant: Box<dyn Grant>, policy, observer| -> Box<dyn Tokens> {
             let grant = Noted { grant, told: Arc::clone(&told) };
             let manager = TokenManager::builder(grant).with_policy(policy).with_observer(observer);
-            Box::new(manager.with_store(Arc::clone(&store)).spawn())
+            Box::new(manager.with_store(Arc::clone(&store) as _).spawn())
         };
         let tokens = match kind {
             Kind::Fixed(token) => return Ok(Source::Fixed(token)),
-            Kind::Oauth(oauth) => managed(oauth.open().await?, policy, observer),
+            Kind::Oauth(oauth) => managed(oauth.open(&*store).await?, policy, observer),
             Kind::Ably(auth) => managed(Box::new(auth), policy, observer),
             Kind::Optave(optave) => Box::new(optave.open(policy, observer)?),
-            Kind::Spatium(spatium) => Box::new(spatium.open(Arc::clone(&store), policy, observer).await?),
+            Kind::Spatium(spatium) => {
+                Box::new(spatium.open(Arc::clone(&store) as _, policy, observer).await?)
+            }
         };
         Ok(Source::Live(Live { tokens, store, told }))
     }
@@ -153,5 +158,10 @@ impl<T> Needed<T> for Option<T> {
 
 /// The store in a file.
 pub(crate) fn open_store(path: &Path) -> Result<Arc<dyn TokenStore>, Failure> {
+    if path == Path::new("-") {
+        let text =
+            "--store - would be a file of that name: what is kept needs a file; name one, or write ./-";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     Ok(Arc::new(FileStore::open(path)?))
 }

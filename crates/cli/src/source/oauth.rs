@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use auth_core::Secret;
 use auth_core::jwt::{Draft, SigningKey};
+use auth_core::renewal::Record;
 use auth_http::freshness::SystemFreshness;
 use auth_http::grant::{ClientCredentials, Grant, JwtBearer, RefreshToken, TokenExchange};
+use auth_http::store::TokenStore;
 use auth_http::wire::{Dpop, ServerMetadata, TokenEndpoint, Wanted};
 
 use super::client::{self, Client};
@@ -27,10 +29,22 @@ pub(super) struct Oauth {
 /// What the grant goes by.
 enum With {
     ClientCredentials,
-    RefreshToken(Option<Secret>),
+    /// What is configured. `beside` the store of a login, which goes before, when nobody has named it on the command line.
+    RefreshToken {
+        configured: Option<Secret>,
+        beside: bool,
+    },
     Assertion(Kept),
-    Key { key: SigningKey, issuer: Option<String>, subject: Option<String>, audience: Option<String> },
-    Exchange { subject: (Kept, String), actor: Option<(Kept, String)> },
+    Key {
+        key: SigningKey,
+        issuer: Option<String>,
+        subject: Option<String>,
+        audience: Option<String>,
+    },
+    Exchange {
+        subject: (Kept, String),
+        actor: Option<(Kept, String)>,
+    },
 }
 
 impl Oauth {
@@ -61,8 +75,9 @@ impl Oauth {
     }
 
     /// Looks up what has to be, and makes the grant.
-    pub(super) async fn open(self) -> Result<Box<dyn Grant>, Failure> {
+    pub(super) async fn open(self, store: &dyn TokenStore) -> Result<Box<dyn Grant>, Failure> {
         let Self { client, token_url: given, with, wanted, dpop } = self;
+        let with = with.beside(store).await;
         let endpoint = token_endpoint(&client, given.as_deref());
         let server = Server::discover(&client, std::slice::from_ref(&endpoint)).await?;
         let url = server.url(&endpoint)?;
@@ -74,7 +89,7 @@ impl Oauth {
         let http = Arc::clone(&client.http);
         Ok(match with {
             With::ClientCredentials => Box::new(ClientCredentials::new(endpoint, http).with_wanted(wanted)),
-            With::RefreshToken(configured) => Box::new(
+            With::RefreshToken { configured, .. } => Box::new(
                 match configured {
                     Some(configured) => RefreshToken::new(endpoint, http, configured),
                     None => RefreshToken::stored(endpoint, http),
@@ -82,7 +97,9 @@ impl Oauth {
                 .with_wanted(wanted),
             ),
             With::Assertion(assertion) => {
+                let subject = assertion.subject();
                 let grant = JwtBearer::with_assertions(endpoint, http, move |_| assertion.secret());
+                let grant = grant.with_subject_name(subject.expose());
                 Box::new(grant.with_wanted(wanted))
             }
             With::Key { key, issuer, subject, audience } => {
@@ -95,7 +112,14 @@ impl Oauth {
                 Box::new(grant.with_wanted(wanted))
             }
             With::Exchange { subject: (subject, kind), actor } => {
+                let parties = match &actor {
+                    Some((actor, _)) => {
+                        format!("{} {}", subject.subject().expose(), actor.subject().expose())
+                    }
+                    None => subject.subject().expose().to_owned(),
+                };
                 let grant = TokenExchange::new(endpoint, http, Arc::new(subject), &kind).with_wanted(wanted);
+                let grant = grant.with_subject_name(Secret::from(parties).expose());
                 Box::new(match actor {
                     Some((actor, kind)) => grant.with_actor(Arc::new(actor), &kind),
                     None => grant,
@@ -106,6 +130,24 @@ impl Oauth {
 }
 
 impl With {
+    /// An environment variable that is still set is older than what a login has put into the store since.
+    async fn beside(self, store: &dyn TokenStore) -> Self {
+        let Self::RefreshToken { configured: Some(configured), beside: true } = self else { return self };
+        // A store that can't be read says so to whoever uses it.
+        let stored = store.load().await.ok().flatten().filter(|record| record.refresh_token.is_some());
+        let Some(stored) = stored else {
+            return Self::RefreshToken { configured: Some(configured), beside: true };
+        };
+        // Its own successor is what it would have been anyway.
+        if stored.origin != Some(Record::origin_of(&configured)) {
+            complain(
+                "token",
+                "RTAUTH_REFRESH_TOKEN is ignored: the --store has a login already; unset one of them",
+            );
+        }
+        Self::RefreshToken { configured: None, beside: true }
+    }
+
     fn read(
         command: &str,
         grant: GrantKind,
@@ -131,7 +173,7 @@ impl With {
                     ),
                     _ => {}
                 }
-                Ok(Self::RefreshToken(configured))
+                Ok(Self::RefreshToken { configured, beside: stored && file.is_none() })
             }
             GrantKind::JwtBearer => match (&assertion.assertion_file, &assertion.assertion_key_file) {
                 (Some(path), _) => secrets.kept("--assertion-file", path).map(Self::Assertion),
@@ -153,10 +195,9 @@ impl With {
                 let subject = secrets.kept("--subject-token-file", path)?;
                 let actor = exchange.actor_token_file.as_ref();
                 let actor = actor.map(|path| secrets.kept("--actor-token-file", path)).transpose()?;
-                Ok(Self::Exchange {
-                    subject: (subject, token_type(exchange.subject_token_type.as_deref())),
-                    actor: actor.map(|actor| (actor, token_type(exchange.actor_token_type.as_deref()))),
-                })
+                let kind = token_type("--subject-token-type", exchange.subject_token_type.as_deref())?;
+                let actor_kind = token_type("--actor-token-type", exchange.actor_token_type.as_deref())?;
+                Ok(Self::Exchange { subject: (subject, kind), actor: actor.map(|actor| (actor, actor_kind)) })
             }
             GrantKind::AuthorizationCode => Err(elsewhere("a browser", "")),
             GrantKind::DeviceCode => Err(elsewhere("another device", " --device")),
@@ -192,13 +233,25 @@ fn check_grant(grant: GrantKind, options: &OauthOptions) -> Result<(), Failure> 
 }
 
 /// A type of RFC 8693 §3, by its short name too.
-fn token_type(given: Option<&str>) -> String {
+fn token_type(flag: &str, given: Option<&str>) -> Result<String, Failure> {
     match given.unwrap_or("access_token") {
-        "access_token" => TokenExchange::ACCESS_TOKEN.to_owned(),
-        "jwt" => TokenExchange::JWT.to_owned(),
-        "id_token" => TokenExchange::ID_TOKEN.to_owned(),
-        other => other.to_owned(),
+        "access_token" => Ok(TokenExchange::ACCESS_TOKEN.to_owned()),
+        "jwt" => Ok(TokenExchange::JWT.to_owned()),
+        "id_token" => Ok(TokenExchange::ID_TOKEN.to_owned()),
+        other if is_uri(other) => Ok(other.to_owned()),
+        _ => Err(Failure::Usage(format!(
+            "{flag} must be access_token, jwt, id_token or a URI, such as urn:ietf:params:oauth:token-type:saml2"
+        ))),
     }
+}
+
+/// Whether it has a scheme, and no character that no URI has (RFC 3986 §3.1, §2).
+fn is_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let begins = scheme.starts_with(|letter: char| letter.is_ascii_alphabetic());
+    let of_scheme = |letter: char| letter.is_ascii_alphanumeric() || "+-.".contains(letter);
+    let of_rest = |letter: char| letter.is_ascii_graphic() && !"\"<>\\^`{|}".contains(letter);
+    begins && scheme.chars().all(of_scheme) && !rest.is_empty() && rest.chars().all(of_rest)
 }
 
 /// What a token is asked for.

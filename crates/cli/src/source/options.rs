@@ -140,7 +140,7 @@ pub(crate) struct OauthOptions {
     pub(crate) grant: Option<GrantKind>,
 
     /// With --grant refresh_token: the file that holds the refresh token to begin with; `-` is standard input. Else that of
-    /// the environment variable RTAUTH_REFRESH_TOKEN, else that of --store.
+    /// --store, else that of the environment variable RTAUTH_REFRESH_TOKEN.
     #[arg(long, value_name = "FILE")]
     pub(crate) refresh_token_file: Option<PathBuf>,
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use auth_core::jwt::SigningKey;
+use auth_core::jwt::{self, SigningKey};
 use auth_core::{Demand, Error, ErrorKind, Secret, Token, TokenSource};
 
 use crate::environment;
@@ -18,13 +18,24 @@ pub(crate) struct Secrets {
 impl Secrets {
     /// What the file of a flag holds.
     pub(crate) fn read(&mut self, flag: &'static str, path: &Path) -> Result<Secret, Failure> {
+        self.whole(flag, path)
+            .and_then(|text| files::in_one_line(text, &files::name(path)))
+            .map_err(|failure| Failure::Usage(format!("{flag}: {failure}")))
+    }
+
+    /// The same of several lines.
+    pub(crate) fn lines(&mut self, flag: &'static str, path: &Path) -> Result<Secret, Failure> {
+        self.whole(flag, path).map_err(|failure| Failure::Usage(format!("{flag}: {failure}")))
+    }
+
+    fn whole(&mut self, flag: &'static str, path: &Path) -> Result<Secret, Failure> {
         if path == Path::new("-")
             && let Some(other) = self.stdin.replace(flag)
         {
             let text = format!("{other} and {flag} can't both come from standard input; name a file for one");
             return Err(Failure::Usage(text));
         }
-        files::secret_or_stdin(path).map_err(|failure| Failure::Usage(format!("{flag}: {failure}")))
+        files::lines_or_stdin(path)
     }
 
     /// What the file of a flag holds, else an environment variable.
@@ -36,20 +47,29 @@ impl Secrets {
     ) -> Result<Option<Secret>, Failure> {
         match path {
             Some(path) => self.read(flag, path).map(Some),
-            None => Ok(environment::variable(variable).map(Secret::from)),
+            None => match environment::secret(variable)? {
+                Some(text) => files::secret_of(text, variable).map(Some),
+                None => Ok(None),
+            },
         }
     }
 
     /// A private key: a JWK, or PEM.
     pub(crate) fn key(&mut self, flag: &'static str, path: &Path) -> Result<SigningKey, Failure> {
-        let text = self.read(flag, path)?;
+        let text = self.lines(flag, path)?;
+        if let Some(what) = no_private_key(text.expose()) {
+            return Err(Failure::Usage(format!("{flag}: {} holds {what}", files::name(path))));
+        }
         let key = if text.expose().trim_start().starts_with("-----BEGIN") {
             SigningKey::from_pem(&text)
         } else {
             SigningKey::from_jwk(&text)
         };
         key.map_err(|error| {
-            let text = format!("{flag}: {error}; give a private key, as a JWK or in PEM and not encrypted");
+            let text = format!(
+                "{flag}: {error}; give a private key as a JWK, or in PEM and not encrypted: Ed25519, P-256, P-384, or RSA of \
+                 2048 bits or more"
+            );
             Failure::Usage(text)
         })
     }
@@ -62,6 +82,23 @@ impl Secrets {
     }
 }
 
+/// What a PEM file holds that is no private key, or none that can be used, and what to do about it.
+fn no_private_key(text: &str) -> Option<&'static str> {
+    let has = |what: &str| text.contains(what);
+    if has("ENCRYPTED") && has("-----BEGIN") {
+        return Some(
+            "a key that is encrypted; decrypt it by openssl pkey -in FILE -out OTHER, for its owner only",
+        );
+    }
+    if has("PRIVATE KEY-----") {
+        return None;
+    }
+    if has("-----BEGIN CERTIFICATE") {
+        return Some("a certificate, and no key; give the file of its private key");
+    }
+    has("PUBLIC KEY-----").then_some("a public key; give the file of the private one")
+}
+
 /// A secret that somebody else keeps fresh: its file is read each time.
 pub(super) struct Kept {
     /// As it was at first.
@@ -71,6 +108,15 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// Whom it speaks for, so that a store hands nobody a token of somebody else: who issued it and of whom, where it is a JSON
+    /// Web Token that says so, which stays the same when it is renewed; else itself.
+    pub(super) fn subject(&self) -> Secret {
+        let claims = jwt::read(self.secret.expose()).ok();
+        let named = claims.as_ref().map(jwt::Unverified::claims);
+        let named = named.and_then(|claims| Some(format!("{} {}", claims.issuer()?, claims.subject()?)));
+        named.map_or_else(|| self.secret.clone(), Secret::from)
+    }
+
     pub(super) fn secret(&self) -> Result<Secret, Error> {
         match &self.path {
             Some(path) => files::secret(path)

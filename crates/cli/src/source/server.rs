@@ -40,7 +40,15 @@ impl Server {
         let Some(issuer) = issuer else { return Ok(Self { metadata: None }) };
         let clock = StdClock::start();
         let metadata = MetadataCache::new(issuer, Arc::clone(&client.http), Arc::new(move || clock.now()));
-        Ok(Self { metadata: Some(metadata.metadata().await?) })
+        match metadata.metadata().await {
+            Ok(metadata) => Ok(Self { metadata: Some(metadata) }),
+            Err(error) if error.code() == Some(404) => {
+                let missing = endpoints.iter().filter(|endpoint| endpoint.given.is_none());
+                let missing: Vec<_> = missing.map(|endpoint| endpoint.flag).collect();
+                Err(Failure::Denied(format!("{}; give {}", Failure::from(error), missing.join(" and "))))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What the server says of itself, if it was asked.

@@ -82,7 +82,10 @@ fn a_stored_token_is_printed_whole_without_any_request_and_is_no_token_of_anothe
     let elsewhere = Gateway::start(&desk);
     let output = desk.run(&token(&elsewhere.url, &alice));
     assert_ne!(with_complaint(&output)["token"], renewed["token"]);
-    assert!(text(&output).contains("the store could not be used (misconfigured)"), "{output:?}");
+    assert!(
+        text(&output).contains("misconfigured: it holds the tokens of another client, server or key"),
+        "{output:?}"
+    );
     assert_eq!(printed(&desk.run(&token(&url, &alice))), renewed, "and it holds what it held");
 }
 
