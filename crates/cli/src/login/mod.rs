@@ -31,8 +31,10 @@ use crate::source::{self, Client, ClientOptions, DpopOptions, Secrets, WantedOpt
 /// it can be redeemed by this command only (PKCE).
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is printed is meant to be seen: the page's URL has the login's `state` and `code_challenge` in it, which are good for
-nothing without what this command keeps to itself; the user code is for the person to type. No token is printed.
+What is printed is for the person who logs in, and nobody else: whoever has the page's URL, with the login's `state` in it, can
+end the login, or log in at it as themselves; the tokens come to this command only. The browser is led there by a file of its
+owner, not by its command line, which all users of this machine can read. The user code is for the person to type. No token is
+printed.
 
 With --json the lines are {\"event\":\"open\",\"url\":…} or {\"event\":\"user_code\",\"user_code\":…,\"verification_uri\":…}, and then
 {\"event\":\"logged_in\",…}.
