@@ -113,3 +113,28 @@ async fn an_issuer_without_metadata_is_said_to_have_none_and_what_to_give_instea
     let stderr = failed(&desk.run(&login).await, 3);
     assert!(stderr.contains("give --authorization-url and --token-url"), "{stderr}");
 }
+
+/// A machine without a bundle of authorities.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn without_authorities_only_plain_http_to_this_machine_is_left() {
+    let desk = Desk::new();
+    desk.put("none.pem", "");
+    fs::create_dir(desk.path("none")).unwrap();
+    let without = async |arguments: &[&str]| {
+        let mut command = desk.rtauth(arguments);
+        command.env("SSL_CERT_FILE", desk.path("none.pem")).env("SSL_CERT_DIR", desk.path("none"));
+        command.output().await.unwrap()
+    };
+    let server = Script::serve(vec![Answer::token("canary-token-1", 60)]).await.unwrap();
+    let url = format!("{}/token", server.url());
+    let client = ["--client-id", "c", "--client-secret-file", "secret"];
+    printed(&without(&[&["token", "--json", "--token-url", &url][..], &client].concat()).await);
+    for url in ["https://127.0.0.1:1/t", "https://as.example.com/t"] {
+        let stderr = failed(&without(&[&["token", "--token-url", url][..], &client].concat()).await, 2);
+        assert!(stderr.contains("--ca-file FILE"), "{url}: {stderr}");
+    }
+    desk.put("key.txt", "appid1.keyid1:canary");
+    let stderr = failed(&without(&["token", "--source", "ably", "--key-file", "key.txt"]).await, 2);
+    assert!(stderr.contains("--ca-file FILE"), "{stderr}");
+}

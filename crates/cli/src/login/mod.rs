@@ -124,7 +124,8 @@ async fn login(options: &LoginOptions) -> Result<(), Failure> {
         return Err(Failure::Usage(text.to_owned()));
     }
     let mut secrets = Secrets::default();
-    let client = Client::read("login", &options.client, &mut secrets, REQUEST)?;
+    let urls = [options.token_url.as_deref(), options.device_authorization_url.as_deref()];
+    let client = Client::read("login", &options.client, &urls, &mut secrets, REQUEST)?;
     let wanted = source::wanted(&options.wanted)?;
     let dpop = source::dpop("login", &options.dpop, &mut secrets, true)?;
     let store = source::open_store(&options.store)?;

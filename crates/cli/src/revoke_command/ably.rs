@@ -47,7 +47,8 @@ pub(super) async fn revoke(options: &RevokeOptions, timeout: Duration) -> Result
     let mut secrets = Secrets::default();
     let request = request(options, &mut secrets)?;
     let key = api_key("--source ably", given.key_file.as_deref(), &mut secrets)?;
-    let http = source::http(&options.client, &mut secrets, timeout, LARGEST_REPLY)?;
+    let http =
+        source::http(&options.client, &[given.ably_url.as_deref()], &mut secrets, timeout, LARGEST_REPLY)?;
     let auth = Auth::builder(AuthOptions::new().with_key(key), Surroundings::over(Arc::new(http)))
         .with_endpoint(given.ably_url.as_deref().unwrap_or(wire::PRIMARY_ENDPOINT))
         // To this machine only: other URLs must be https.

@@ -20,7 +20,8 @@ pub(super) async fn revoke(options: &RevokeOptions, timeout: Duration) -> Result
     let mut secrets = Secrets::default();
     // A lookup and two tokens: none of them leaves the others without time.
     let of_each = if options.store.is_some() { timeout / 3 } else { timeout };
-    let client = Client::read("revoke", &options.client, &mut secrets, of_each)?;
+    let urls = [options.revocation_url.as_deref()];
+    let client = Client::read("revoke", &options.client, &urls, &mut secrets, of_each)?;
     Server::check(&client, &[endpoint(options)])?;
     if let Some(url) = &options.revocation_url {
         revocation_endpoint(url, &client)?;

@@ -70,7 +70,8 @@ pub(super) fn client(
     timeout: Duration,
 ) -> Result<Auth, Failure> {
     let params = params(options)?;
-    let http = client::http(&options.client, secrets, timeout, TokenReply::LONGEST + 1)?;
+    let urls = [options.token_url.as_deref(), options.auth_url.ably_url.as_deref()];
+    let http = client::http(&options.client, &urls, secrets, timeout, TokenReply::LONGEST + 1)?;
     let mut builder = Auth::builder(by, Surroundings::over(Arc::new(http)))
         .with_endpoint(url.unwrap_or(wire::PRIMARY_ENDPOINT))
         .with_provider_timeout(timeout);

@@ -24,10 +24,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Reads what the flags name. Nothing goes over the network.
+    /// Reads what the flags name; `urls` are what they give besides the issuer. Nothing goes over the network.
     pub(crate) fn read(
         command: &str,
         options: &ClientOptions,
+        urls: &[Option<&str>],
         secrets: &mut Secrets,
         timeout: Duration,
     ) -> Result<Self, Failure> {
@@ -41,7 +42,7 @@ impl Client {
             Some(issuer) => authentication.with_audience(issuer),
             None => authentication,
         };
-        let http = Arc::new(http(options, secrets, timeout, LARGEST_REPLY)?);
+        let http = Arc::new(http(options, urls, secrets, timeout, LARGEST_REPLY)?);
         Ok(Self { id, method, authentication, issuer: options.issuer.clone(), http })
     }
 
@@ -152,9 +153,10 @@ pub(super) fn warn_of_query(command: &str, method: ClientAuth) {
     }
 }
 
-/// What requests are sent by.
+/// What requests are sent by, to these URLs and the issuer.
 pub(crate) fn http(
     options: &ClientOptions,
+    urls: &[Option<&str>],
     secrets: &mut Secrets,
     timeout: Duration,
     largest_reply: usize,
@@ -175,17 +177,24 @@ pub(crate) fn http(
         builder = builder.with_identity(identity.map_err(wrong("--client-certificate-file"))?);
     }
     match builder.build() {
-        // A server of this machine needs no authority, and any other fails with a reason of its own.
-        Err(ConfigError::NoRoots) if options.issuer.as_deref().is_none_or(is_of_this_machine) => {
+        // Where nothing is encrypted, no authority is needed. Who shows a certificate means TLS, whatever the URLs.
+        Err(ConfigError::NoRoots) if is_plain(options, urls) && options.client_certificate_file.is_none() => {
             Ok(HyperClient::plaintext().with_timeout(timeout))
         }
         built => built.map_err(|error| Failure::Usage(format!("{error}, by --ca-file FILE"))),
     }
 }
 
-fn is_of_this_machine(url: &str) -> bool {
-    let host = url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
-    host.is_some_and(|host| loopback::is_loopback(&host))
+/// Whether all that is given is plain http to this machine.
+fn is_plain(options: &ClientOptions, urls: &[Option<&str>]) -> bool {
+    let mut given = urls.iter().copied().chain([options.issuer.as_deref()]).flatten().peekable();
+    let is_plain = |url: &str| {
+        let url: Option<http::Uri> = url.parse().ok();
+        url.is_some_and(|url| {
+            url.scheme_str() == Some("http") && url.host().is_some_and(loopback::is_loopback)
+        })
+    };
+    given.peek().is_some() && given.all(is_plain)
 }
 
 /// The key that tokens are bound to, if they are to be. One that goes into a store must be bound to a key that is kept.

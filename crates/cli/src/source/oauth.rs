@@ -57,7 +57,7 @@ impl Oauth {
         let (options, stored, given) = (&source.oauth, source.store.is_some(), source.token_url.as_deref());
         let grant = options.grant.unwrap_or(GrantKind::ClientCredentials);
         check_grant(grant, options)?;
-        let client = Client::read(command, &source.client, secrets, timeout)?;
+        let client = Client::read(command, &source.client, &[given], secrets, timeout)?;
         Server::check(&client, &[token_endpoint(&client, given)])?;
         if grant == GrantKind::ClientCredentials && client.method == ClientAuth::None {
             let text = "client_credentials is for a client that proves who it is; give --client-secret-file, \

@@ -53,7 +53,7 @@ impl Optave {
         client::warn_of_query(command, method);
         AuthenticationEndpoint::new(&url, &client_id, &secret, placement)
             .map_err(wrong("--source optave"))?;
-        let http = client::http(client, secrets, timeout, auth_http::client::LARGEST_REPLY)?;
+        let http = client::http(client, &[Some(&url)], secrets, timeout, auth_http::client::LARGEST_REPLY)?;
         Ok(Self { url, client_id, secret, placement, http })
     }
 

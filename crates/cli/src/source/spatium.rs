@@ -88,7 +88,8 @@ impl Spatium {
                 "--source spatium needs {HOW}, or the --store FILE of a session"
             )));
         }
-        let http = client::http(&options.client, secrets, timeout, auth_http::client::LARGEST_REPLY)?;
+        let http =
+            client::http(&options.client, &[Some(url)], secrets, timeout, auth_http::client::LARGEST_REPLY)?;
         Ok(Self { service, wanted, factors, http })
     }
 
