@@ -184,7 +184,10 @@ impl Core {
             request.timestamp().map_or(Cow::Borrowed("no time at all"), |time| time.to_string().into());
         let server = match self.server_now().or(refused.server_time) {
             Some(time) => format!("the server's clock says {time}"),
-            None => format!("this machine's clock says {}", self.now().wall),
+            None => format!(
+                "the server, whose time is not known, refused it at {} by this machine's clock",
+                self.now().wall
+            ),
         };
         let text = format!(
             "{signer} signed the token request with {signed}, but {server}; correct the clock, and sign each request just \

@@ -140,8 +140,8 @@ async fn rsa10h_authorize_asks_for_the_identity_that_the_client_has() {
     let auth = World::content().client(AuthOptions::new().with_auth_callback(callback));
     auth.authorize(None, None).await.unwrap();
     auth.authorize(None, None).await.unwrap();
-    auth.authorize(Some(TokenParams::new()), None).await.unwrap();
     auth.request_token(None, None).await.unwrap();
+    auth.authorize(Some(TokenParams::new()), None).await.unwrap();
     let asked: Vec<_> = (1..=4).map(|call| calls.params(call).client_id().cloned()).collect();
     assert_eq!(
         asked,
@@ -163,4 +163,10 @@ async fn rsa8e_request_token_stores_nothing_and_changes_no_token() {
     let ttl = |index: usize| TokenRequest::parse(asked[index].body()).unwrap().ttl();
     assert_eq!((ttl(0), ttl(1)), (None, Some(Duration::from_millis(222))));
     assert_eq!((auth.token_details(), auth.uses_token_auth()), (None, false));
+
+    let auth = World::content().client(Calls::numbered().1);
+    let held = auth.authorize(None, None).await.unwrap();
+    let another = auth.request_token(None, None).await.unwrap();
+    assert_ne!(another.token(), held.token());
+    assert_eq!(auth.token_details(), Some(held), "the one in use stays");
 }

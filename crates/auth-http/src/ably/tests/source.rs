@@ -22,6 +22,13 @@ async fn rtc8_authorize_is_announced_so_that_a_live_connection_can_change_over()
     assert_eq!(announced.unwrap(), first.generation().next());
     let second = auth.token(Demand::NewerThan(first.generation())).await.unwrap();
     assert_eq!((second.secret().expose(), second.generation()), ("token-2", first.generation().next()));
+
+    // One that is given is as new to a connection as one that was obtained.
+    let (announced, authorized) =
+        tokio::join!(changes.changed(), authorizing.authorize(None, Some(with_token("given"))));
+    authorized.unwrap();
+    assert_eq!(announced.unwrap(), second.generation().next());
+    assert_eq!(auth.token(Demand::Current).await.unwrap().secret().expose(), "given");
 }
 
 #[tokio::test]

@@ -26,8 +26,11 @@ impl Reply {
         let status = response.status();
         let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
         // Before the status: a verdict on somebody else's request is none on this.
-        let echoed = body.get("requestId").and_then(Value::as_str);
-        if echoed.is_some_and(|echoed| !echoed.eq_ignore_ascii_case(id.as_str())) {
+        // Whoever leaves it out, as the documentation's shortened example does, says nothing of whom it answers.
+        let echoed = body.get("requestId").filter(|echoed| !echoed.is_null());
+        let is_ours =
+            |echoed: &Value| echoed.as_str().is_some_and(|echoed| echoed.eq_ignore_ascii_case(id.as_str()));
+        if echoed.is_some_and(|echoed| !is_ours(echoed)) {
             return Err(named(
                 id,
                 ErrorKind::MalformedResponse,

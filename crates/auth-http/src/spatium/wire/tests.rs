@@ -81,6 +81,16 @@ fn the_doubled_envelope_of_the_documentation_is_read() {
 }
 
 #[test]
+fn an_answer_names_the_request_that_it_is_to_or_nothing() {
+    let named = |name: &str| DOCUMENTED.replace(r#""abababab-abab-4bab-abab-abababababab""#, name);
+    for name in ["5", r#"["abababab-abab-4bab-abab-abababababab"]"#, r#""""#, r#""abababab""#, "true"] {
+        assert_eq!(read(&[DATE], &named(name)).unwrap_err().kind(), ErrorKind::MalformedResponse, "{name}");
+    }
+    read(&[DATE], &named("null")).unwrap();
+    read(&[DATE], &named(r#""ABABABAB-ABAB-4BAB-ABAB-ABABABABABAB""#)).unwrap();
+}
+
+#[test]
 fn a_lifetime_is_told_by_the_services_clock_on_the_safe_side() {
     let wrong = Timestamp::from_millis(0);
     let issued = read(&[DATE], DOCUMENTED).unwrap();
