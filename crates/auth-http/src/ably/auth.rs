@@ -186,7 +186,7 @@ impl Auth {
     /// # Errors
     ///
     /// Code 40162, and nothing is sent, on token authentication (RSA17d); 40103 without TLS; whatever the service says
-    /// of the request as a whole; [`MalformedResponse`](ErrorKind::MalformedResponse) when it does not say of each target
+    /// of the request as a whole; [`MalformedResponse`](auth_core::ErrorKind::MalformedResponse) when it does not say of each target
     /// what became of it.
     pub async fn revoke_tokens(&self, request: &RevocationRequest) -> Result<RevocationResult, Error> {
         let key = self.basic_key().ok_or_else(|| {
