@@ -109,7 +109,8 @@ impl TokenResponse {
         let Some(access_token) = wire.access_token.filter(|token| !token.is_empty()) else {
             return Err(malformed("the token endpoint's answer has no access_token; check the token URL"));
         };
-        if !access_token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        // Every byte, without an early end: that way it costs next to nothing on each fetch.
+        if !access_token.bytes().fold(true, |visible, byte| visible & byte.is_ascii_graphic()) {
             return Err(malformed(
                 "the token endpoint issued a token with characters that no request can carry; have the server mended",
             ));
