@@ -34,13 +34,13 @@ impl Asking {
     }
 
     /// Whose tokens a form asks for.
-    pub(super) fn credential(&self, form: TokenForm, wanted: &Wanted) -> Option<CredentialKey> {
-        Some(self.endpoint.credential_key(&form.with_wanted(wanted)))
+    pub(super) fn credential(&self, form: &TokenForm) -> Option<CredentialKey> {
+        Some(self.endpoint.credential_key(form))
     }
 
     /// Whose tokens a person's login gives, however it came about: its refresh token is the same for all grants.
     pub(super) fn login(&self, wanted: &Wanted) -> Option<CredentialKey> {
-        self.credential(TokenForm::refresh_token(&Secret::from("any")), wanted)
+        self.credential(&TokenForm::refresh_token(&Secret::from("any")).with_wanted(wanted))
     }
 
     pub(super) async fn redeem(

@@ -60,7 +60,7 @@ impl Grant for ClientCredentials {
     }
 
     fn credential(&self) -> Option<CredentialKey> {
-        self.asking.credential(TokenForm::client_credentials(), &self.wanted)
+        self.asking.credential(&self.form)
     }
 }
 

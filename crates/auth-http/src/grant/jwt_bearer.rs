@@ -112,9 +112,8 @@ impl Grant for JwtBearer {
     }
 
     fn credential(&self) -> Option<CredentialKey> {
-        self.asking
-            .credential(TokenForm::jwt_bearer(&Secret::from("any")), &self.wanted)
-            .map(|key| key.of_subject(self.speaks_for.as_ref()))
+        let form = TokenForm::jwt_bearer(&Secret::from("any")).with_wanted(&self.wanted);
+        self.asking.credential(&form).map(|key| key.of_subject(self.speaks_for.as_ref()))
     }
 }
 

@@ -94,7 +94,9 @@ impl Grant for TokenExchange {
         let any = Secret::from("any");
         let actor = self.actor.as_ref().map(|actor| (&any, &*actor.token_type));
         let form = TokenForm::token_exchange((&any, &self.subject.token_type), actor);
-        self.asking.credential(form, &self.wanted).map(|key| key.of_subject(self.subject_name.as_ref()))
+        self.asking
+            .credential(&form.with_wanted(&self.wanted))
+            .map(|key| key.of_subject(self.subject_name.as_ref()))
     }
 }
 

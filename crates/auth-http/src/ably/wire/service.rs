@@ -215,13 +215,6 @@ impl Service {
     }
 }
 
-impl fmt::Display for Service {
-    /// Its URL.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.url.fmt(formatter)
-    }
-}
-
 impl fmt::Debug for Service {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { url, bearer, plaintext_basic, client_id } = self;
