@@ -37,6 +37,7 @@ pub mod dialect;
 pub mod driver;
 mod error;
 pub mod machine;
+pub mod outbox;
 pub mod server;
 
 pub use error::{ConfigError, Error, ErrorKind};

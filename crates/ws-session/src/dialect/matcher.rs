@@ -1,26 +1,68 @@
-//! Recognizing a message by the values of some of its members.
+//! Recognizing a message by the values at some of its places.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-/// Matches a JSON object in which certain members have certain texts.
-#[derive(Debug, Clone)]
-pub struct Matcher(Vec<(&'static str, &'static str)>);
+/// Matches a message when each of its conditions holds. One without conditions matches every message.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Matcher {
+    conditions: Vec<(String, Condition)>,
+}
+
+/// What must hold of the value at a place.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Condition {
+    /// It is this value.
+    Equals(Value),
+    /// It is one of these.
+    OneOf(Vec<Value>),
+    /// It is an integer in this range, both ends included.
+    Between(i64, i64),
+    /// It is a text that contains this one.
+    Contains(String),
+    /// There is such a value, or there is none.
+    Exists(bool),
+}
 
 impl Matcher {
-    /// Matches when each member has the text beside it.
+    /// Matches when each place, a JSON pointer (RFC 6901), has the value beside it.
     #[must_use]
-    pub fn of<const N: usize>(members: [(&'static str, &'static str); N]) -> Self {
-        Self(members.to_vec())
+    pub fn of<const N: usize>(places: [(&str, Value); N]) -> Self {
+        Self { conditions: places.map(|(at, value)| (at.to_owned(), Condition::Equals(value))).into() }
+    }
+
+    /// The same matcher with one more condition.
+    #[must_use]
+    pub fn and(mut self, at: impl Into<String>, condition: Condition) -> Self {
+        self.conditions.push((at.into(), condition));
+        self
+    }
+
+    /// The places and what must hold there.
+    #[must_use]
+    pub fn conditions(&self) -> &[(String, Condition)] {
+        &self.conditions
     }
 
     /// Whether a message matches.
     #[must_use]
     pub fn matches(&self, message: &Value) -> bool {
-        self.0.iter().all(|(name, text)| message.get(name).and_then(Value::as_str) == Some(text))
+        self.conditions.iter().all(|(at, condition)| condition.holds(message.pointer(at)))
     }
+}
 
-    /// The smallest message that matches, for the server's half.
-    pub(crate) fn message(&self) -> Map<String, Value> {
-        self.0.iter().map(|&(name, text)| (name.to_owned(), Value::from(text))).collect()
+impl Condition {
+    fn holds(&self, value: Option<&Value>) -> bool {
+        match self {
+            Self::Equals(wanted) => value == Some(wanted),
+            Self::OneOf(wanted) => value.is_some_and(|value| wanted.contains(value)),
+            Self::Between(low, high) => {
+                value.and_then(Value::as_i64).is_some_and(|number| (*low..=*high).contains(&number))
+            }
+            Self::Contains(part) => {
+                value.and_then(Value::as_str).is_some_and(|text| text.contains(part.as_str()))
+            }
+            Self::Exists(wanted) => value.is_some() == *wanted,
+        }
     }
 }

@@ -1,59 +1,116 @@
 //! Dialects: how a service logs a WebSocket in, renews it and refuses it, as data.
 //!
-//! The same [`Dialect`] drives the client's half ([`machine`](crate::machine)) and the server's
-//! ([`server`](crate::server)). What a close code or an HTTP status means is one table for all, [`classify`].
+//! A [`Dialect`] says where the credential goes ([`Placement`], [`Step`]), how we know that we are in ([`Acceptance`]), how a fresh
+//! credential reaches a live connection ([`Renewal`]), how often a credential serves ([`CredentialUse`]), and what each way
+//! of being refused means ([`Rule`], and [`default_verdict`] for what no rule names). The same value drives the client's half
+//! ([`machine`](crate::machine)) and the server's ([`server`](crate::server)). What data can't say is an [`Authenticator`].
 
+mod authenticator;
+mod builtin;
+mod capture;
+mod codec;
+mod failure;
 mod matcher;
-mod rejection;
+mod placement;
+mod renewal;
+mod rule;
+mod table;
 mod template;
+mod upgrade;
+mod verdict;
 
-pub use self::matcher::Matcher;
-pub use self::rejection::{Disposition, Failure, classify};
-pub use self::template::{InvalidTemplate, Template};
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::authenticator::{Authenticator, Meaning};
+pub use self::capture::{Captured, Captures, InUnit, Unit};
+pub use self::codec::{Codec, Incoming, Rendered};
+pub use self::failure::{Failure, Occurrence, Phase};
+pub use self::matcher::{Condition, Matcher};
+pub use self::placement::{Placement, SubprotocolEntry};
+pub use self::renewal::{Renewal, RenewalTime};
+pub use self::rule::{Codes, On, Rule};
+pub use self::table::default_verdict;
+pub use self::template::{Fresh, InvalidTemplate, Template};
+pub use self::upgrade::{InvalidSelection, Unplaceable, UpgradeRequest};
+pub use self::verdict::{Disposition, Verdict};
 
 /// How a service wants to be logged in to.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Dialect {
-    /// Where the credential goes.
+    /// The name by which people and the command line know it.
+    pub name: Cow<'static, str>,
+    /// How messages are framed.
+    pub codec: Codec,
+    /// What of the credential goes into the upgrade.
     pub placement: Placement,
+    /// The messages that log in, in order; empty when the upgrade does.
+    pub login: Vec<Step>,
     /// How we know that we are in.
     pub acceptance: Acceptance,
+    /// What the server says that we must know or repeat.
+    pub captured: Captured,
     /// How a fresh credential reaches a live connection.
     pub renewal: Renewal,
+    /// How often a credential may be presented.
+    pub credential_use: CredentialUse,
     /// Which credential a new connection presents after a lost one.
     pub reconnection: Reconnection,
+    /// What is answered to certain messages, at any time: pings of the dialect's own.
+    pub replies: Vec<Reply>,
+    /// How a silent connection is asked whether it lives.
+    pub ping: Ping,
+    /// What failures mean, the first that matches; [`default_verdict`] for all others.
+    pub rules: Vec<Rule>,
+    /// What data can't say.
+    pub authenticator: Option<Arc<dyn Authenticator>>,
 }
 
-/// Where the credential goes.
-#[derive(Debug, Clone)]
+/// One message of a login.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "a trigger and a message are all there is to it")]
+pub struct Step {
+    /// What it waits for: the upgrade, or what the server says first.
+    pub on: Trigger,
+    /// The message.
+    pub send: Template,
+}
+
+/// What a message of a login waits for.
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum Placement {
-    /// Into the first message after the upgrade.
-    FirstMessage(Template),
+pub enum Trigger {
+    /// Nothing but the step before it, or the upgrade.
+    Open,
+    /// A message that matches.
+    Message(Matcher),
 }
 
-/// How we know that we are in, or are not.
-#[derive(Debug, Clone)]
+/// How we know that we are in.
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Acceptance {
-    /// A message says so.
+    /// The upgrade itself says so.
+    Upgrade,
+    /// A message that matches any of these says so.
     Message {
-        /// Matches the message that accepts.
-        accepted: Matcher,
-        /// Matches the message that refuses.
-        refused: Matcher,
-        /// The member of the accepting message that names the session.
-        session_id: &'static str,
+        /// What may say so.
+        any_of: Vec<Matcher>,
+        /// How long the server may take, where the dialect knows better than the session's configuration.
+        within: Option<Duration>,
     },
 }
 
-/// How a fresh credential reaches a live connection.
+/// How often a credential may be presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Renewal {
-    /// By the message of the placement, sent again on the live connection and answered as the first was.
-    InBand,
+pub enum CredentialUse {
+    /// As often as it is alive.
+    Many,
+    /// To one connection, ever: it is spent as soon as a byte of the upgrade may have left.
+    Once,
 }
 
 /// Which credential a new connection presents after a lost one.
@@ -63,29 +120,58 @@ pub enum Reconnection {
     /// A newer one than the lost connection presented, if one can be had: the server may have dropped the
     /// connection because of the old one, and a live token that it refuses costs another round.
     Fresh,
+    /// Any that is alive.
+    Current,
+}
+
+/// An answer to a certain message.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "a trigger and a message are all there is to it")]
+pub struct Reply {
+    /// The message.
+    pub on: Matcher,
+    /// The answer; it holds no credential.
+    pub send: Template,
+}
+
+/// How a silent connection is asked whether it lives.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Ping {
+    /// By a ping frame (RFC 6455 §5.5.2).
+    Frame,
+    /// By a message of the dialect's own, without a credential.
+    Message(Template),
+    /// Not at all: the server speaks at least as often as it promised, or nothing is known.
+    Never,
 }
 
 impl Dialect {
-    /// The dialect of the Genesys Cloud WebSocket document: `{"type":"auth","token":…}` as the first message,
-    /// answered by `{"type":"auth","status":"ok","sessionId":…}` or `"status":"error"`, and sent again to renew.
+    /// A dialect that places no credential and is in with the upgrade: what others are built from. JSON messages, ping frames,
+    /// renewal never needed, any live credential after a loss.
     #[must_use]
-    pub fn genesys() -> Self {
-        let answer = |status| Matcher::of([("type", "auth"), ("status", status)]);
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            placement: Placement::FirstMessage(Template::around(r#"{"type":"auth","token":"#, "}")),
-            acceptance: Acceptance::Message {
-                accepted: answer("ok"),
-                refused: answer("error"),
-                session_id: "sessionId",
-            },
-            renewal: Renewal::InBand,
-            reconnection: Reconnection::Fresh,
+            name: name.into(),
+            codec: Codec::Json,
+            placement: Placement::default(),
+            login: Vec::new(),
+            acceptance: Acceptance::Upgrade,
+            captured: Captured::default(),
+            renewal: Renewal::Never,
+            credential_use: CredentialUse::Many,
+            reconnection: Reconnection::Current,
+            replies: Vec::new(),
+            ping: Ping::Frame,
+            rules: Vec::new(),
+            authenticator: None,
         }
     }
 
-    /// The message that presents a credential.
-    pub(crate) const fn login(&self) -> &Template {
-        let Placement::FirstMessage(template) = &self.placement;
-        template
+    /// What a failure means: what the first rule that matches says, else the [default](default_verdict).
+    #[must_use]
+    pub fn verdict(&self, occurrence: &Occurrence<'_>) -> Verdict {
+        let ruled = self.rules.iter().find(|rule| rule.matches(occurrence)).map(|rule| rule.verdict);
+        ruled.unwrap_or_else(|| default_verdict(&occurrence.failure))
     }
 }

@@ -9,10 +9,14 @@ use auth_core::backoff::Backoff;
 pub struct Config {
     pub(super) fetch: Duration,
     pub(super) open: Duration,
-    pub(super) answer: Duration,
+    pub(super) answer: Option<Duration>,
     pub(super) close: Duration,
     pub(super) stable: Duration,
     pub(super) backoff: Backoff,
+    pub(super) suspended_after: Duration,
+    pub(super) keep_alive: Option<Duration>,
+    pub(super) ping_frames: bool,
+    pub(super) overlap: bool,
 }
 
 impl Config {
@@ -22,10 +26,14 @@ impl Config {
         Self {
             fetch: Duration::from_secs(90),
             open: Duration::from_secs(30),
-            answer: Duration::from_secs(10),
+            answer: None,
             close: Duration::from_secs(5),
             stable: Duration::from_secs(30),
             backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(30)),
+            suspended_after: Duration::from_secs(120),
+            keep_alive: Some(Duration::from_secs(25)),
+            ping_frames: true,
+            overlap: true,
         }
     }
 
@@ -42,10 +50,10 @@ impl Config {
         Self { open, ..self }
     }
 
-    /// How long the server may take to answer a credential: 10 s by default, the figure of the Genesys document.
+    /// How long the server may take to answer a credential: by default what the dialect says, and 10 s where it says nothing.
     #[must_use]
     pub fn with_answer_timeout(self, answer: Duration) -> Self {
-        Self { answer, ..self }
+        Self { answer: Some(answer), ..self }
     }
 
     /// How long the server may take to answer a close: 5 s by default; then the connection is dropped.
@@ -65,6 +73,32 @@ impl Config {
     #[must_use]
     pub fn with_backoff(self, backoff: Backoff) -> Self {
         Self { backoff, ..self }
+    }
+
+    /// After how long without a connection the session counts as [`Suspended`](super::State::Suspended): 120 s by default, as long as
+    /// Ably keeps the state of a connection. Attempts go on at the longest wait.
+    #[must_use]
+    pub fn with_suspended_after(self, suspended_after: Duration) -> Self {
+        Self { suspended_after, ..self }
+    }
+
+    /// How long a connection may be silent before it is asked whether it lives: 25 s by default, less than the 60 s after which
+    /// proxies drop an idle one. A peer that is gone is found within two of them. `None` never asks.
+    #[must_use]
+    pub fn with_keep_alive(self, keep_alive: Option<Duration>) -> Self {
+        Self { keep_alive, ..self }
+    }
+
+    /// For a driver whose transport has no ping frames, as a browser's has not.
+    #[must_use]
+    pub fn without_ping_frames(self) -> Self {
+        Self { ping_frames: false, ..self }
+    }
+
+    /// For a driver that can't serve two connections at a time: a renewal by reconnecting closes the old one first.
+    #[must_use]
+    pub fn without_overlap(self) -> Self {
+        Self { overlap: false, ..self }
     }
 }
 

@@ -2,26 +2,25 @@
 //!
 //! # Contract
 //!
-//! 1. The driver calls [`Session::handle`] with each [`Input`], or [`Session::receive`] with a text message of the
-//!    live connection, and the time at which it happened.
+//! 1. The driver calls [`Session::handle`] with each [`Input`], or [`Session::receive`] with a message of a connection, and the
+//!    time at which it happened.
 //! 2. It then calls [`Session::poll`] until that answers [`Output::Wait`], acting on each output. `handle` and
 //!    `receive` refuse to go on before that.
-//! 3. It waits for the first of: a token, the transport, its user, the deadline of [`Output::Wait`]; in the last
+//! 3. It waits for the first of: a token, a connection, its user, the deadline of [`Output::Wait`]; in the last
 //!    case the input is [`Input::Tick`].
+//! 4. The user's messages go out on [`Session::live`], and on nothing else. It may change with each input.
 //!
 //! Every input about a connection carries its [`Epoch`], so that a late answer or a stale close can't touch the
-//! next one. The machine never sees a secret: the driver keeps the token of a [`Ticket`] until an output has it
-//! presented.
+//! next one. The machine never sees a secret: the driver keeps the token of a [`Ticket`] until an [`Output::Forget`], and has
+//! it put in its place by [`Session::upgrade`] and [`Session::message`].
+//!
+//! Up to three connections may be known at once, when a dialect renews by an overlapping connection: the live one, the one that is
+//! being made, and one that is being closed.
 
 mod config;
-mod phase;
-mod renewal;
 mod session;
-mod timers;
 
-#[cfg(test)]
-mod tests;
-
+use std::fmt;
 use std::time::Duration;
 
 use auth_core::fingerprint::Fingerprint;
@@ -29,13 +28,14 @@ use auth_core::oauth::TokenType;
 use auth_core::time::Deadline;
 use auth_core::token::Generation;
 use auth_core::{AuthEvent, Demand, ErrorKind, Token};
+use sha2::{Digest as _, Sha256};
 
 pub use self::config::Config;
 pub use self::session::Session;
 use crate::dialect::Failure;
 
 /// Where a session stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
     /// Not begun.
@@ -46,6 +46,8 @@ pub enum State {
     Connected,
     /// Waiting before the next attempt.
     Disconnected,
+    /// Waiting before the next attempt, after so long without a connection that the server will have forgotten the session.
+    Suspended,
     /// Closing at the user's wish.
     Closing,
     /// Closed at the user's wish.
@@ -66,8 +68,16 @@ impl State {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(u64);
 
+impl Epoch {
+    /// The number, as events state it.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// Matches a token to the request for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(u64);
 
 /// What happens to the machine.
@@ -78,6 +88,10 @@ pub enum Input {
     Start,
     /// The user wants it to end.
     Close,
+    /// The user wants a fresh credential on the connection now, or a connection now rather than after a wait.
+    Renew,
+    /// The network changed: a live connection is asked whether it lives, and a wait for the next attempt is over.
+    NetworkChanged,
     /// Time has passed.
     Tick,
     /// The source handed out a token, or did not.
@@ -87,7 +101,7 @@ pub enum Input {
         /// What the machine needs to know of the token.
         result: Result<TokenFacts, auth_core::Error>,
     },
-    /// The upgrade succeeded.
+    /// The upgrade succeeded, with a subprotocol that [`check_selected`](crate::dialect::UpgradeRequest::check_selected) allows.
     Opened {
         /// The connection.
         epoch: Epoch,
@@ -104,29 +118,38 @@ pub enum Input {
 }
 
 /// A token without its secret.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct TokenFacts {
     token_type: TokenType,
     generation: Generation,
     fingerprint: Option<Fingerprint>,
     expires_in: Option<Duration>,
     renew_in: Option<Duration>,
+    identity: Identity,
 }
+
+/// Tells tokens apart, for those that serve once: half of a SHA-256. Not shown anywhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Identity([u8; 16]);
 
 impl From<&Token> for TokenFacts {
     fn from(token: &Token) -> Self {
+        let digest: [u8; 32] = Sha256::digest(token.secret().expose().as_bytes()).into();
+        let mut identity = [0; 16];
+        identity.copy_from_slice(&digest[..16]);
         Self {
             token_type: token.token_type(),
             generation: token.generation(),
             fingerprint: token.fingerprint(),
             expires_in: token.expires_in(),
             renew_in: token.renew_in(),
+            identity: Identity(identity),
         }
     }
 }
 
 impl TokenFacts {
-    /// These facts, unless a login message can't present their token: no proof of a key goes with it.
+    /// These facts, unless a login can't present their token: no proof of a key goes with it.
     fn presentable(self) -> Result<Self, auth_core::Error> {
         match self.token_type {
             TokenType::Bearer => Ok(self),
@@ -135,6 +158,20 @@ impl TokenFacts {
                 "the token is bound to a key (DPoP), which a session can't prove; give it a source of bearer tokens",
             )),
         }
+    }
+}
+
+impl fmt::Debug for TokenFacts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { token_type, generation, fingerprint, expires_in, renew_in, identity: _ } = self;
+        formatter
+            .debug_struct("TokenFacts")
+            .field("token_type", token_type)
+            .field("generation", generation)
+            .field("fingerprint", fingerprint)
+            .field("expires_in", expires_in)
+            .field("renew_in", renew_in)
+            .finish_non_exhaustive()
     }
 }
 
@@ -150,19 +187,33 @@ pub enum Output {
         /// What is wanted.
         demand: Demand,
     },
-    /// Open a connection.
+    /// Drop the token of this ticket: it will not be presented again.
+    Forget {
+        /// The token.
+        ticket: Ticket,
+    },
+    /// Open a connection by [`Session::upgrade`] with the token of this ticket.
     Open {
         /// Its number.
-        epoch: Epoch,
-    },
-    /// Send the dialect's login message with the token of this ticket, then forget the token.
-    Present {
-        /// The connection.
         epoch: Epoch,
         /// The token.
         ticket: Ticket,
     },
-    /// Send what is queued and a close frame, then read until the connection ends.
+    /// Send a message of the dialect's, ahead of the user's: [`Session::message`] builds it.
+    Send {
+        /// The connection.
+        epoch: Epoch,
+        /// Which message.
+        message: DialectMessage,
+        /// The token that goes into it, if one does.
+        ticket: Option<Ticket>,
+    },
+    /// Send a ping frame (RFC 6455 §5.5.2).
+    Ping {
+        /// The connection.
+        epoch: Epoch,
+    },
+    /// Send a close frame, behind the user's messages if this is the session's end, then read until the connection ends.
     Close {
         /// The connection.
         epoch: Epoch,
@@ -178,7 +229,21 @@ pub enum Output {
     Wait(Option<Deadline>),
 }
 
-/// What to do with a message of the live connection.
+/// A message that belongs to the dialect, not to the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DialectMessage {
+    /// The step of the login with this index.
+    Step(usize),
+    /// The message that renews in band.
+    Renewal,
+    /// The reply with this index.
+    Reply(usize),
+    /// The dialect's own ping.
+    Ping,
+}
+
+/// What to do with a message of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "a driver must do one or the other")]

@@ -1,0 +1,41 @@
+//! How a fresh credential reaches a live connection.
+
+use super::{Matcher, Template};
+
+/// How a fresh credential reaches a live connection.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Renewal {
+    /// It does not: the server looks at the credential once, and the connection outlives it.
+    Never,
+    /// By a message on the connection.
+    InBand {
+        /// The message.
+        send: Template,
+        /// What says that it was accepted; empty when the server says nothing, and the credential counts as accepted once it is sent.
+        accepted: Vec<Matcher>,
+        /// Messages by which the server asks for it.
+        asked_by: Vec<Matcher>,
+        /// When, if nobody asks.
+        when: RenewalTime,
+    },
+    /// By a new connection.
+    Reconnect {
+        /// Whether the new connection is made before the old one is closed.
+        overlap: bool,
+        /// Messages by which the server asks for it.
+        asked_by: Vec<Matcher>,
+        /// When, if nobody asks.
+        when: RenewalTime,
+    },
+}
+
+/// When a credential is renewed if nobody asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RenewalTime {
+    /// Before it expires, when its source advises.
+    Early,
+    /// When it has expired: the server allows a grace.
+    AtExpiry,
+}
