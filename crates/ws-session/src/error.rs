@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Closed,
     /// The server refused the connection for a reason that a credential does not change.
     ConnectionRefused,
+    /// The credential is good, and does not allow what the session is for.
+    Forbidden,
     /// The caller's patience ended; the session keeps trying.
     Timeout,
     /// No token can be had; the [source](std::error::Error::source) says why.

@@ -232,7 +232,7 @@ pub enum AuthEvent {
         token: Option<Fingerprint>,
         /// The session's name at the server.
         session_id: Option<Label>,
-        /// Always true for now: the credential went over the live connection.
+        /// Whether the credential went over the live connection, rather than over a new one that took its place.
         in_band: bool,
     },
     /// A renewal of the live connection failed; the connection goes on with what it has.
@@ -269,6 +269,11 @@ pub enum AuthEvent {
         /// The wait before the next attempt; `None` when the session ends with it.
         #[serde(rename = "retry_in_ms", serialize_with = "optional_millis")]
         retry_in: Option<Duration>,
+    },
+    /// There has been no connection for so long that the server will have forgotten the session. Attempts go on.
+    SessionSuspended {
+        /// Consecutive failures.
+        failures: u32,
     },
     /// The session gave up for good.
     SessionFailed {

@@ -33,6 +33,8 @@ pub enum Meaning {
     Step(usize),
     /// A fresh credential is wanted.
     Renew,
+    /// The reply of the dialect with this index is due.
+    Reply(usize),
     /// The connection ends for this reason.
     Failed(Verdict),
     /// It belongs to the login, and means nothing more.

@@ -69,6 +69,11 @@ impl Captures {
         }
     }
 
+    /// What was said of a lifetime was said of another credential.
+    pub(crate) const fn forget_lifetime(&mut self) {
+        self.expires_in = None;
+    }
+
     /// The session's name at the server.
     #[must_use]
     pub const fn session_id(&self) -> Option<&Label> {

@@ -5,6 +5,7 @@
 //! of being refused means ([`Rule`], and [`default_verdict`] for what no rule names). The same value drives the client's half
 //! ([`machine`](crate::machine)) and the server's ([`server`](crate::server)). What data can't say is an [`Authenticator`].
 
+mod asked;
 mod authenticator;
 mod builtin;
 mod capture;
@@ -32,6 +33,7 @@ pub use self::placement::{Placement, SubprotocolEntry};
 pub use self::renewal::{Renewal, RenewalTime};
 pub use self::rule::{Codes, On, Rule};
 pub use self::table::default_verdict;
+pub(crate) use self::template::Filling;
 pub use self::template::{Fresh, InvalidTemplate, Template};
 pub use self::upgrade::{InvalidSelection, Unplaceable, UpgradeRequest};
 pub use self::verdict::{Disposition, Verdict};

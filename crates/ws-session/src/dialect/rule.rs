@@ -93,8 +93,12 @@ impl Rule {
     /// Whether it speaks of this.
     #[must_use]
     pub fn matches(&self, occurrence: &Occurrence<'_>) -> bool {
-        let here = self.phases.is_empty() || self.phases.contains(&occurrence.phase);
-        here && occurrence.elapsed >= self.after && self.on.matches(occurrence.failure)
+        self.applies(occurrence.phase, occurrence.elapsed) && self.on.matches(occurrence.failure)
+    }
+
+    /// Whether it speaks of a connection in this phase, after so long.
+    pub(crate) fn applies(&self, phase: Phase, elapsed: Duration) -> bool {
+        (self.phases.is_empty() || self.phases.contains(&phase)) && elapsed >= self.after
     }
 }
 

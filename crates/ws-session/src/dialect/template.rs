@@ -54,6 +54,14 @@ impl Template {
         Self { form: Form::Text(text.into()) }
     }
 
+    /// Whether the credential is filled in somewhere.
+    pub(crate) fn names_credential(&self) -> bool {
+        match &self.form {
+            Form::Json(form) => form.to_string().contains("${credential"),
+            Form::Text(text) => text.contains("${credential"),
+        }
+    }
+
     pub(crate) fn render(&self, filling: &Filling<'_>) -> Result<Secret, Unplaceable> {
         let text = match &self.form {
             Form::Json(form) => form.to_string(),

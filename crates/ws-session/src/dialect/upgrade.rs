@@ -82,6 +82,10 @@ impl Dialect {
 #[non_exhaustive]
 pub struct Unplaceable(pub(crate) &'static str);
 
+impl Unplaceable {
+    pub(crate) const NO_SUCH_MESSAGE: Self = Self("the dialect has no such message");
+}
+
 /// The server selected no subprotocol that may be selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the server selected no subprotocol that it may select")]

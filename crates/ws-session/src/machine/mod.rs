@@ -17,8 +17,19 @@
 //! Up to three connections may be known at once, when a dialect renews by an overlapping connection: the live one, the one that is
 //! being made, and one that is being closed.
 
+mod attempt;
 mod config;
+mod ending;
+mod held;
+mod live;
+mod phase;
+mod reading;
+mod renewal;
 mod session;
+mod timers;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::time::Duration;
@@ -132,6 +143,12 @@ pub struct TokenFacts {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Identity([u8; 16]);
 
+impl fmt::Debug for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Identity(…)")
+    }
+}
+
 impl From<&Token> for TokenFacts {
     fn from(token: &Token) -> Self {
         let digest: [u8; 32] = Sha256::digest(token.secret().expose().as_bytes()).into();
@@ -163,7 +180,7 @@ impl TokenFacts {
 
 impl fmt::Debug for TokenFacts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { token_type, generation, fingerprint, expires_in, renew_in, identity: _ } = self;
+        let Self { token_type, generation, fingerprint, expires_in, renew_in, identity } = self;
         formatter
             .debug_struct("TokenFacts")
             .field("token_type", token_type)
@@ -171,7 +188,8 @@ impl fmt::Debug for TokenFacts {
             .field("fingerprint", fingerprint)
             .field("expires_in", expires_in)
             .field("renew_in", renew_in)
-            .finish_non_exhaustive()
+            .field("identity", identity)
+            .finish()
     }
 }
 

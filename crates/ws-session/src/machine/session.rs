@@ -1,51 +1,131 @@
-//! The machine itself.
+//! The machine itself: its inputs, its outputs, and which of its parts each goes to.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_core::backoff::Jitter;
 use auth_core::time::Now;
-use auth_core::{ApiMisuse, Secret};
+use auth_core::token::Generation;
+use auth_core::{ApiMisuse, Demand, Secret};
 
-use super::{Config, DialectMessage, Epoch, Input, Output, Received, State};
+use super::held::Spent;
+use super::phase::{Attempt, Life, Live, Suspension};
+use super::timers::{Timer, Timers};
+use super::{Config, DialectMessage, Epoch, Input, Output, State};
 use crate::Error;
-use crate::dialect::{Dialect, Fresh, Incoming, Rendered, Unplaceable, UpgradeRequest};
+use crate::dialect::{
+    Captures, Dialect, Filling, Fresh, Ping, Rendered, Renewal, Unplaceable, UpgradeRequest,
+};
 
 /// One session: one live connection at most, and whatever it takes to keep one. See the
 /// [module](super) for the contract.
 #[derive(Debug)]
 pub struct Session {
-    dialect: Arc<Dialect>,
+    pub(super) dialect: Arc<Dialect>,
+    pub(super) config: Config,
+    pub(super) jitter: Jitter,
+    pub(super) life: Life,
+    pub(super) attempt: Attempt,
+    pub(super) live: Option<Live>,
+    /// The connection that a newer one has replaced, until it has ended.
+    pub(super) retiring: Option<Epoch>,
+    pub(super) timers: Timers,
+    /// When the last input came: two clocks that have gone on differently since then tell of a suspend.
+    pub(super) last: Option<Now>,
+    /// Failures since a connection was last stable; decides the backoff.
+    pub(super) failures: u32,
+    /// A fresh credential was already tried since a connection was last stable: a refusal is now fatal.
+    pub(super) tried_fresh: bool,
+    /// An upgrade without a credential was already refused since a connection was last stable: another refusal is now fatal.
+    pub(super) tried_upgrade: bool,
+    /// The server's wish for a new connection was already followed at once since a connection was last stable.
+    pub(super) hurried: bool,
+    /// There has been no connection for so long that the session counts as suspended.
+    pub(super) suspension: Suspension,
+    /// The newest credential that a server has seen.
+    pub(super) presented: Option<Generation>,
+    pub(super) spent: Spent,
+    pub(super) epoch: Epoch,
+    pub(super) next_ticket: u64,
+    pub(super) outputs: VecDeque<Output>,
 }
 
 impl Session {
     /// A session that has not begun. `seed` decides all jitter and should differ between sessions.
     #[must_use]
-    pub fn new(dialect: impl Into<Arc<Dialect>>, _config: Config, _seed: u64) -> Self {
-        Self { dialect: dialect.into() }
+    pub fn new(dialect: impl Into<Arc<Dialect>>, config: Config, seed: u64) -> Self {
+        Self {
+            dialect: dialect.into(),
+            config,
+            jitter: Jitter::seeded(seed),
+            life: Life::Initialized,
+            attempt: Attempt::Idle,
+            live: None,
+            retiring: None,
+            timers: Timers::default(),
+            last: None,
+            failures: 0,
+            tried_fresh: false,
+            tried_upgrade: false,
+            hurried: false,
+            suspension: Suspension::Not,
+            presented: None,
+            spent: Spent::default(),
+            epoch: Epoch::default(),
+            next_ticket: 0,
+            outputs: VecDeque::new(),
+        }
     }
 
     /// Where the session stands.
     #[must_use]
     pub const fn state(&self) -> State {
-        State::Initialized
+        match (&self.life, &self.live, &self.attempt) {
+            (Life::Initialized, ..) => State::Initialized,
+            (Life::Closing(_), ..) => State::Closing,
+            (Life::Closed, ..) => State::Closed,
+            (Life::Failed(_), ..) => State::Failed,
+            (Life::Running, Some(_), _) => State::Connected,
+            (Life::Running, None, Attempt::BackingOff { .. }) => match self.suspension {
+                Suspension::Told => State::Suspended,
+                Suspension::Not | Suspension::Due => State::Disconnected,
+            },
+            (Life::Running, None, _) => State::Connecting,
+        }
     }
 
     /// Why the session failed, if it did.
     #[must_use]
     pub const fn error(&self) -> Option<&Error> {
-        None
+        match &self.life {
+            Life::Failed(error) => Some(error),
+            _ => None,
+        }
     }
 
-    /// The connection that the user's messages go to, if there is one.
+    /// The connection that the user's messages go to, if there is one. A session that closes keeps it, for what was sent before.
     #[must_use]
-    pub const fn live(&self) -> Option<Epoch> {
-        None
+    pub fn live(&self) -> Option<Epoch> {
+        self.live.as_ref().map(|live| live.epoch)
     }
 
     /// The dialect that it speaks.
     #[must_use]
-    pub fn dialect(&self) -> &Arc<Dialect> {
+    pub const fn dialect(&self) -> &Arc<Dialect> {
         &self.dialect
+    }
+
+    /// What the server of the live connection said during its login.
+    #[must_use]
+    pub fn captures(&self) -> Option<&Captures> {
+        self.live.as_ref().map(|live| &live.captures)
+    }
+
+    /// How long the credential of the live connection is still good, where that is known.
+    #[must_use]
+    pub fn valid_for(&self, now: Now) -> Option<Duration> {
+        self.live.as_ref()?.held.valid_for(now)
     }
 
     /// Takes an input.
@@ -54,36 +134,49 @@ impl Session {
     ///
     /// [`ApiMisuse::OutputsPending`] when [`poll`](Self::poll) has not answered [`Output::Wait`] since the last
     /// input; the input was not taken.
-    pub fn handle(&mut self, _now: Now, _input: Input) -> Result<(), ApiMisuse> {
+    pub fn handle(&mut self, now: Now, input: Input) -> Result<(), ApiMisuse> {
+        self.drained()?;
+        self.compare_clocks(now);
+        match input {
+            Input::Start => {
+                if matches!(self.life, Life::Initialized) {
+                    self.life = Life::Running;
+                    self.timers.set(Timer::Suspend, Some(now.timer(self.config.suspended_after)));
+                    self.fetch(now, Demand::Current);
+                }
+            }
+            Input::Close => self.close(now),
+            Input::Renew => self.renew_now(now),
+            Input::NetworkChanged => self.network_changed(now),
+            Input::Tick => {}
+            Input::Token { ticket, result } => self.token(now, ticket, result),
+            Input::Opened { epoch } => self.opened(now, epoch),
+            Input::Ended { epoch, failure, retry_after } => self.ended(now, epoch, &failure, retry_after),
+        }
+        self.advance(now);
         Ok(())
     }
 
-    /// Takes a message of the connection `epoch`.
-    ///
-    /// # Errors
-    ///
-    /// As [`handle`](Self::handle).
-    pub fn receive(
-        &mut self,
-        _now: Now,
-        _epoch: Epoch,
-        _incoming: Incoming<'_>,
-    ) -> Result<Received, ApiMisuse> {
-        Ok(Received::Deliver)
+    /// Takes note that something else than a message came on this connection: a ping, a pong. It lives.
+    pub fn heard(&mut self, epoch: Epoch) {
+        if let Some(live) = self.live.as_mut().filter(|live| live.epoch == epoch) {
+            live.heard = true;
+        }
     }
 
-    /// Takes note that something else than a message came on this connection: a ping, a pong. It lives.
-    pub fn heard(&mut self, _epoch: Epoch) {}
-
     /// The next output; [`Output::Wait`] when there is nothing left to do.
-    pub fn poll(&mut self, _now: Now) -> Output {
-        Output::Wait(None)
+    pub fn poll(&mut self, now: Now) -> Output {
+        self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.timers.next(now)))
     }
 
     /// Whether [`poll`](Self::poll) would answer [`Output::Wait`]: nothing that was taken asks for anything.
     #[must_use]
-    pub const fn is_waiting(&self) -> bool {
-        true
+    pub fn is_waiting(&self) -> bool {
+        self.outputs.is_empty()
+    }
+
+    pub(super) fn drained(&self) -> Result<(), ApiMisuse> {
+        if self.outputs.is_empty() { Ok(()) } else { Err(ApiMisuse::OutputsPending) }
     }
 
     /// The upgrade request of an attempt, for [`Output::Open`]: `url` is the configured one.
@@ -94,11 +187,12 @@ impl Session {
     /// [`Failure::Unplaceable`](crate::dialect::Failure::Unplaceable) then.
     pub fn upgrade(
         &self,
-        _url: &str,
-        _credential: &Secret,
-        _fresh: Fresh,
+        url: &str,
+        credential: &Secret,
+        fresh: Fresh,
     ) -> Result<UpgradeRequest, Unplaceable> {
-        Err(Unplaceable("not written yet"))
+        let captures = Captures::default();
+        self.dialect.upgrade(url, &self.filling(Some(credential), &captures, fresh))
     }
 
     /// A message of the dialect's, for [`Output::Send`], with the credential of its ticket.
@@ -108,17 +202,86 @@ impl Session {
     /// As [`upgrade`](Self::upgrade).
     pub fn message(
         &self,
-        _epoch: Epoch,
-        _message: DialectMessage,
-        _credential: Option<&Secret>,
-        _fresh: Fresh,
+        epoch: Epoch,
+        message: DialectMessage,
+        credential: Option<&Secret>,
+        fresh: Fresh,
     ) -> Result<Rendered, Unplaceable> {
-        Err(Unplaceable("not written yet"))
+        let template = match message {
+            DialectMessage::Step(index) => self.dialect.login.get(index).map(|step| &step.send),
+            DialectMessage::Reply(index) => self.dialect.replies.get(index).map(|reply| &reply.send),
+            DialectMessage::Renewal => match &self.dialect.renewal {
+                Renewal::InBand { send, .. } => Some(send),
+                Renewal::Never | Renewal::Reconnect { .. } => None,
+            },
+            DialectMessage::Ping => match &self.dialect.ping {
+                Ping::Message(template) => Some(template),
+                Ping::Frame | Ping::Never => None,
+            },
+        };
+        let template = template.ok_or(Unplaceable::NO_SUCH_MESSAGE)?;
+        let none = Captures::default();
+        let captures = match (&self.attempt, &self.live) {
+            (Attempt::LoggingIn { epoch: known, captures, .. }, _) if *known == epoch => captures,
+            (_, Some(live)) if live.epoch == epoch => &live.captures,
+            _ => &none,
+        };
+        let text = template.render(&self.filling(credential, captures, fresh))?;
+        Ok(self.dialect.codec.write(text))
     }
 
-    /// How long the credential of the live connection is still good, where that is known.
-    #[must_use]
-    pub const fn valid_for(&self, _now: Now) -> Option<Duration> {
-        None
+    fn filling<'a>(
+        &'a self,
+        credential: Option<&'a Secret>,
+        captures: &'a Captures,
+        fresh: Fresh,
+    ) -> Filling<'a> {
+        Filling { credential, captures, fresh, authenticator: self.dialect.authenticator.as_deref() }
+    }
+
+    // Time.
+
+    fn advance(&mut self, now: Now) {
+        while let Some(timer) = self.timers.take_passed(now) {
+            self.expired(now, timer);
+        }
+    }
+
+    fn expired(&mut self, now: Now, timer: Timer) {
+        match timer {
+            Timer::Fetch => self.no_token_in_time(now),
+            Timer::Open => self.abandon_attempt(now, "the connection was not opened in time"),
+            Timer::Answer => self.abandon_attempt(now, "the server did not answer the credential in time"),
+            Timer::Backoff => {
+                if let Attempt::BackingOff { demand, .. } = self.attempt {
+                    self.fetch(now, demand);
+                }
+            }
+            Timer::Renew => self.renewal_due(now),
+            Timer::RenewalFetch => self.renew_later(now, "the source handed out no token in time", None),
+            Timer::RenewalAnswer => {
+                self.abandon_live(now, "the server did not answer the fresh credential in time");
+            }
+            Timer::Expiry => self.credential_expired(now),
+            Timer::Stable => self.stable(),
+            Timer::Silence => self.look_at_silence(now),
+            Timer::Retire => self.retire_now(now),
+            Timer::Close => self.closed(),
+            Timer::Suspend => self.suspend(),
+        }
+    }
+
+    /// A wall clock that went on while the monotonic one stood still tells of a suspend; one that was set back must not
+    /// hide the next.
+    fn compare_clocks(&mut self, now: Now) {
+        const NOTABLE: Duration = Duration::from_secs(2);
+        let Some(last) = self.last.replace(now) else { return };
+        let elapsed = now.mono.elapsed().saturating_sub(last.mono.elapsed());
+        let expected = last.wall.saturating_add(elapsed);
+        if now.wall.saturating_since(expected) > NOTABLE {
+            self.network_changed(now);
+        } else if expected.saturating_since(now.wall) > NOTABLE {
+            self.timers.wall_set_back(now);
+        }
     }
 }

@@ -1,0 +1,70 @@
+//! What the session machine asks of a dialect.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Dialect, Matcher, On, Phase, Renewal, Step, SubprotocolEntry, Template, Verdict};
+
+impl Dialect {
+    /// Whether the upgrade shows the credential to the server.
+    pub(crate) fn presents_in_upgrade(&self) -> bool {
+        let placement = &self.placement;
+        let named = [&placement.headers, &placement.query, &placement.cookies];
+        let mut templates = named.into_iter().flatten().map(|(_, template)| template);
+        let entries = placement.subprotocols.iter().any(|entry| match entry {
+            SubprotocolEntry::Name(_) => false,
+            SubprotocolEntry::Credential(template) | SubprotocolEntry::Json { form: template, .. } => {
+                self.shows(template)
+            }
+        });
+        placement.is_url || entries || templates.any(|template| self.shows(template))
+    }
+
+    /// Whether this step of the login shows the credential to the server.
+    pub(crate) fn step_presents(&self, index: usize) -> bool {
+        self.login.get(index).is_some_and(|Step { send, .. }| self.shows(send))
+    }
+
+    /// What an authenticator fills in may be made of the credential too.
+    fn shows(&self, template: &Template) -> bool {
+        template.names_credential() || self.authenticator.is_some()
+    }
+
+    /// Whether a message of the live connection may be one of the dialect's, by a test that parses nothing.
+    pub(crate) fn may_concern(&self, text: &str, renewing: bool) -> bool {
+        if self.authenticator.is_some() {
+            return true;
+        }
+        let may = |matcher: &Matcher| matcher.may_match(text);
+        let (asked_by, accepted) = match &self.renewal {
+            Renewal::InBand { asked_by, accepted, .. } => (&asked_by[..], &accepted[..]),
+            Renewal::Reconnect { asked_by, .. } => (&asked_by[..], &[][..]),
+            Renewal::Never => (&[][..], &[][..]),
+        };
+        let phase = if renewing { Phase::Renewing } else { Phase::Live };
+        self.replies.iter().any(|reply| may(&reply.on))
+            || asked_by.iter().any(may)
+            || (renewing && accepted.iter().any(may))
+            || self.rules.iter().any(|rule| match &rule.on {
+                On::Message(matcher) => {
+                    (rule.phases.is_empty() || rule.phases.contains(&phase)) && may(matcher)
+                }
+                On::Status(_) | On::Close { .. } | On::Timeout | On::Transport => false,
+            })
+    }
+
+    /// The verdict of the rules on a message, if one speaks of it.
+    pub(crate) fn message_verdict(
+        &self,
+        phase: Phase,
+        elapsed: Duration,
+        message: &Value,
+    ) -> Option<Verdict> {
+        let ruled = self.rules.iter().find(|rule| match &rule.on {
+            On::Message(matcher) => rule.applies(phase, elapsed) && matcher.matches(message),
+            On::Status(_) | On::Close { .. } | On::Timeout | On::Transport => false,
+        });
+        ruled.map(|rule| rule.verdict)
+    }
+}

@@ -1,0 +1,350 @@
+//! How connections, attempts and the session end, and what follows.
+
+use std::time::Duration;
+
+use auth_core::observe::Label;
+use auth_core::time::Now;
+use auth_core::{AuthEvent, Demand};
+
+use super::held::Held;
+use super::phase::{Attempt, Life, Live, Renewal};
+use super::timers::Timer;
+use super::{Epoch, Output, Session};
+use crate::dialect::{self, Disposition, Failure, Occurrence, Phase, Reconnection, Verdict};
+use crate::{Error, ErrorKind};
+
+/// Why a connection, or an attempt to make one, is over.
+#[derive(Clone, Copy)]
+pub(super) struct Over {
+    pub(super) reason: &'static str,
+    pub(super) code: Option<u16>,
+    pub(super) verdict: Verdict,
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Session {
+    pub(super) fn ended(&mut self, now: Now, epoch: Epoch, failure: &Failure, retry_after: Option<Duration>) {
+        if matches!(self.life, Life::Closing(closing) if closing == epoch) {
+            self.drop_live();
+            self.life = Life::Closed;
+            return self.closed();
+        }
+        if self.retiring == Some(epoch) {
+            self.retiring = None;
+            return self.retired(now);
+        }
+        if self.live() != Some(epoch) && self.attempt.epoch() != Some(epoch) {
+            return;
+        }
+        let (phase, elapsed) = self.whereabouts(now, epoch);
+        let verdict = self.dialect.verdict(&Occurrence { phase, elapsed, failure });
+        let (reason, code) = describe(failure);
+        let over = Over { reason, code, verdict, retry_after };
+        if self.live() == Some(epoch) { self.live_over(now, over) } else { self.attempt_over(now, over) }
+    }
+
+    /// Where a connection is, and since when.
+    pub(super) fn whereabouts(&self, now: Now, epoch: Epoch) -> (Phase, Duration) {
+        let (phase, since) = match (&self.live, &self.attempt) {
+            (Some(Live { epoch: live, renewal: Renewal::Presented { since, .. }, .. }), _)
+                if *live == epoch =>
+            {
+                (Phase::Renewing, *since)
+            }
+            (Some(live), _) if live.epoch == epoch => (Phase::Live, live.since),
+            (_, Attempt::LoggingIn { entered, .. }) => (Phase::Login, *entered),
+            (_, Attempt::Opening { entered, .. }) => (Phase::Upgrade, *entered),
+            _ => (Phase::Upgrade, now),
+        };
+        (phase, now.mono.elapsed().saturating_sub(since.mono.elapsed()))
+    }
+
+    /// Drops a live connection that is of no more use, and goes for another.
+    pub(super) fn abandon_live(&mut self, now: Now, reason: &'static str) {
+        let Some(epoch) = self.live() else { return };
+        self.outputs.push_back(Output::Abort { epoch });
+        self.live_over(now, Over::unanswered(reason));
+    }
+
+    /// Drops the connection of an attempt that leads nowhere.
+    pub(super) fn abandon_attempt(&mut self, now: Now, reason: &'static str) {
+        let Some(epoch) = self.attempt.epoch() else { return };
+        self.outputs.push_back(Output::Abort { epoch });
+        let (phase, elapsed) = self.whereabouts(now, epoch);
+        let failure = Failure::Timeout;
+        let verdict = self.dialect.verdict(&Occurrence { phase, elapsed, failure: &failure });
+        self.attempt_over(now, Over { verdict, ..Over::unanswered(reason) });
+    }
+
+    /// The server ended a connection by a message: it is dropped.
+    pub(super) fn ended_by_message(&mut self, now: Now, epoch: Epoch, verdict: Verdict) {
+        self.outputs.push_back(Output::Abort { epoch });
+        let reason = match verdict {
+            Verdict::Expired | Verdict::Rejected => "the server refused the credential",
+            Verdict::Forbidden => "the server forbids what the credential is for",
+            Verdict::Misuse => "the server does not understand the login",
+            Verdict::Transient
+            | Verdict::RateLimited
+            | Verdict::ReconnectNow
+            | Verdict::AuthenticationTimeout => "the server ended the session",
+        };
+        let over = Over { reason, code: None, verdict, retry_after: None };
+        if self.live() == Some(epoch) { self.live_over(now, over) } else { self.attempt_over(now, over) }
+    }
+
+    /// The live connection is over.
+    fn live_over(&mut self, now: Now, over: Over) {
+        let Some((epoch, held)) = self.live.as_ref().map(|live| (live.epoch, live.held)) else { return };
+        self.drop_live();
+        self.timers.arm(Timer::Suspend, now.timer(self.config.suspended_after));
+        if matches!(self.attempt, Attempt::Idle) {
+            return self.retry(now, epoch, over, Some(held));
+        }
+        // The next connection is on its way already, with a newer credential.
+        if over.verdict.disposition() == Disposition::Fatal {
+            self.lost(epoch, over.reason, over.code, None);
+            return self.fail(fatal(over, true));
+        }
+        let wait = self.timers.get(Timer::Backoff).map_or(Duration::ZERO, |due| due.remaining(now));
+        self.lost(epoch, over.reason, over.code, Some(wait));
+    }
+
+    /// The attempt is over.
+    fn attempt_over(&mut self, now: Now, over: Over) {
+        let Some(epoch) = self.attempt.epoch() else { return };
+        // In an upgrade that held no credential none is to blame.
+        let blamed = match self.attempt {
+            Attempt::LoggingIn { held, .. } => Some(held),
+            Attempt::Opening { held, .. } if self.dialect.presents_in_upgrade() => Some(held),
+            _ => None,
+        };
+        self.end_attempt();
+        self.retry(now, epoch, over, blamed);
+    }
+
+    /// Whatever the attempt holds is let go of; its connection is somebody else's business.
+    pub(super) fn end_attempt(&mut self) {
+        if let Some(held) = self.attempt.held() {
+            let ticket = held.ticket;
+            self.forget(ticket);
+        }
+        self.attempt = Attempt::Idle;
+        self.timers.clear_attempt();
+    }
+
+    /// Ends the session if that is the verdict on a connection; else waits for the next one.
+    fn retry(&mut self, now: Now, epoch: Epoch, over: Over, blamed: Option<Held>) {
+        let tried = if blamed.is_some() { &mut self.tried_fresh } else { &mut self.tried_upgrade };
+        let disposition = over.verdict.disposition();
+        let fatal_now = match disposition {
+            Disposition::Fatal => true,
+            Disposition::RetryWithFreshToken => std::mem::replace(tried, true),
+            Disposition::Retry | Disposition::RetrySlowly | Disposition::RetryNow => false,
+        };
+        if fatal_now {
+            let error = fatal(over, blamed.is_some());
+            self.lost(epoch, over.reason, over.code, None);
+            if self.live.is_some() {
+                return self.renewal_is_impossible(now, error);
+            }
+            return self.fail(error);
+        }
+        let demand = match (disposition, blamed, self.presented) {
+            (Disposition::RetryWithFreshToken, Some(refused), _) => Demand::InsteadOf(refused.generation),
+            (_, _, Some(seen)) if self.wants_fresh() => Demand::NewerThan(seen),
+            _ => Demand::Current,
+        };
+        let wait = match disposition {
+            Disposition::RetryNow if !std::mem::replace(&mut self.hurried, true) => {
+                let wait = self.config.backoff.delay(0, &mut self.jitter);
+                self.wait(now, demand, wait, false)
+            }
+            Disposition::RetrySlowly => self.back_off_slowly(now, demand, over.retry_after),
+            _ => self.back_off(now, demand, over.retry_after),
+        };
+        self.lost(epoch, over.reason, over.code, Some(wait));
+        self.tell_of_suspension();
+    }
+
+    /// Whether the next connection needs another credential than the last.
+    fn wants_fresh(&self) -> bool {
+        let once = self.dialect.credential_use == dialect::CredentialUse::Once;
+        once || self.dialect.reconnection == Reconnection::Fresh || self.live.is_some()
+    }
+
+    /// Waits before the next request for a token.
+    pub(super) fn delay(&mut self, now: Now, reason: &str, demand: Demand, retry_after: Option<Duration>) {
+        let retry_in = self.back_off(now, demand, retry_after);
+        if self.live.is_some() {
+            return self.renewal_failed(now, reason, Some(retry_in));
+        }
+        let (reason, failures) = (Label::new(reason), self.failures);
+        self.outputs.push_back(Output::Event(AuthEvent::ConnectionDelayed { reason, failures, retry_in }));
+        self.tell_of_suspension();
+    }
+
+    fn back_off(&mut self, now: Now, demand: Demand, retry_after: Option<Duration>) -> Duration {
+        let backoff = self.config.backoff;
+        let failures = self.count_failure();
+        let wait = match retry_after {
+            Some(advice) => backoff.delay_after(advice, failures, &mut self.jitter),
+            None => backoff.delay(failures, &mut self.jitter),
+        };
+        self.wait(now, demand, wait, retry_after.is_some())
+    }
+
+    /// As long as there is, where the server says that we are too fast but not by how much.
+    fn back_off_slowly(&mut self, now: Now, demand: Demand, retry_after: Option<Duration>) -> Duration {
+        if retry_after.is_some() {
+            return self.back_off(now, demand, retry_after);
+        }
+        let wait = self.config.backoff.pause(u32::MAX, &mut self.jitter);
+        let _ = self.count_failure();
+        self.wait(now, demand, wait, true)
+    }
+
+    /// One more failure, of the live connection's renewal or on the way to a connection: how many there were before.
+    fn count_failure(&mut self) -> u32 {
+        let failures = self.live.as_mut().map_or(&mut self.failures, |live| &mut live.failures);
+        let before = *failures;
+        *failures = before.saturating_add(1);
+        before
+    }
+
+    fn wait(&mut self, now: Now, demand: Demand, wait: Duration, advised: bool) -> Duration {
+        self.timers.clear_attempt();
+        // A server's advice is over after a sleep of that length too.
+        let until = if advised { now.expiry(wait) } else { now.timer(wait) };
+        self.timers.set(Timer::Backoff, Some(until));
+        self.attempt = Attempt::BackingOff { demand, advised };
+        wait
+    }
+
+    /// There will be no token for an attempt.
+    pub(super) fn attempt_is_hopeless(&mut self, now: Now, error: Error) {
+        self.end_attempt();
+        if self.live.is_some() { self.renewal_is_impossible(now, error) } else { self.fail(error) }
+    }
+
+    pub(super) fn lost(
+        &mut self,
+        epoch: Epoch,
+        reason: &'static str,
+        code: Option<u16>,
+        retry_in: Option<Duration>,
+    ) {
+        let (connection, reason) = (epoch.0, Label::new(reason));
+        self.outputs.push_back(Output::Event(AuthEvent::ConnectionLost {
+            connection,
+            reason,
+            code,
+            retry_in,
+        }));
+    }
+
+    pub(super) fn fail(&mut self, error: Error) {
+        self.let_go();
+        let reason = match error.token_error() {
+            Some(cause) => Label::new(&cause.to_string()),
+            None => Label::new(&error.to_string()),
+        };
+        self.outputs.push_back(Output::Event(AuthEvent::SessionFailed { reason, code: error.code() }));
+        self.life = Life::Failed(error);
+    }
+
+    /// The user wants the session to end.
+    pub(super) fn close(&mut self, now: Now) {
+        match self.life {
+            Life::Initialized | Life::Running => {}
+            Life::Closing(_) | Life::Closed | Life::Failed(_) => return,
+        }
+        let login = match self.attempt {
+            Attempt::LoggingIn { epoch, .. } => Some(epoch),
+            _ => None,
+        };
+        let Some(epoch) = self.live().or(login) else { return self.closed() };
+        if let Some(other) = self.attempt.epoch().filter(|other| *other != epoch) {
+            self.outputs.push_back(Output::Abort { epoch: other });
+        }
+        self.end_attempt();
+        self.timers.clear();
+        self.timers.set(Timer::Close, Some(now.timer(self.config.close)));
+        self.life = Life::Closing(epoch);
+        self.outputs.push_back(Output::Close { epoch });
+    }
+
+    /// Nothing of the session is left.
+    pub(super) fn closed(&mut self) {
+        self.let_go();
+        self.life = Life::Closed;
+        self.outputs.push_back(Output::Event(AuthEvent::SessionClosed));
+    }
+
+    /// Drops every connection and every token that there still is.
+    fn let_go(&mut self) {
+        let closing = match self.life {
+            Life::Closing(epoch) => Some(epoch),
+            _ => None,
+        };
+        let known = [self.live(), self.attempt.epoch(), self.retiring.take(), closing];
+        self.drop_live();
+        self.end_attempt();
+        self.timers.clear();
+        for (index, epoch) in known.iter().enumerate() {
+            // Each once.
+            if let Some(epoch) = *epoch
+                && !known[..index].contains(&Some(epoch))
+            {
+                self.outputs.push_back(Output::Abort { epoch });
+            }
+        }
+    }
+}
+
+impl Over {
+    const fn unanswered(reason: &'static str) -> Self {
+        Self { reason, code: None, verdict: Verdict::Transient, retry_after: None }
+    }
+}
+
+/// The error of a session that a verdict has ended.
+const fn fatal(over: Over, blamed: bool) -> Error {
+    let (kind, text) = match over.verdict {
+        Verdict::Forbidden => (
+            ErrorKind::Forbidden,
+            "the server forbids this with the credential; check what the credential may do",
+        ),
+        Verdict::Rejected => (
+            ErrorKind::AuthenticationRefused,
+            "the server refused the credential for good; check whose it is",
+        ),
+        Verdict::Misuse => (
+            ErrorKind::ConnectionRefused,
+            "the server refuses this connection; check its URL, its dialect and its configuration",
+        ),
+        _ if blamed => (
+            ErrorKind::AuthenticationRefused,
+            "the server refused a fresh credential too; check what the credential may do",
+        ),
+        _ => (
+            ErrorKind::ConnectionRefused,
+            "the server refuses this connection before any credential; check its URL, and who may reach it",
+        ),
+    };
+    Error::new(kind, over.code, text)
+}
+
+fn describe(failure: &Failure) -> (&'static str, Option<u16>) {
+    match failure {
+        Failure::Status(status) => ("the server refused the upgrade", Some(*status)),
+        Failure::Closed { code, .. } => ("the server closed the connection", *code),
+        Failure::Message(_) => ("the server ended the session", None),
+        Failure::Timeout => ("no answer came in time", None),
+        Failure::Transport => ("the connection broke", None),
+        Failure::Protocol => ("the server does not speak WebSocket", None),
+        Failure::TooLarge => ("a message was larger than we read", None),
+        Failure::Untrusted => ("the server's certificate is not to be trusted", None),
+        Failure::Subprotocol => ("the server selected no subprotocol of ours", None),
+        Failure::Unplaceable => ("the credential can't stand where the dialect wants it", None),
+    }
+}

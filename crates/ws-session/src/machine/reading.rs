@@ -1,0 +1,162 @@
+//! What a message of the server means to the session, and whether it is the user's.
+
+use auth_core::ApiMisuse;
+use auth_core::time::Now;
+use serde_json::Value;
+
+use super::phase::{Attempt, Life, Live, Renewal};
+use super::{DialectMessage, Epoch, Output, Received, Session};
+use crate::dialect::{self, Acceptance, Incoming, Meaning, Phase, Trigger, Verdict};
+
+impl Session {
+    /// Takes a message of the connection `epoch`.
+    ///
+    /// A frame may hold several messages of the dialect; it is the user's as soon as one of them is.
+    ///
+    /// # Errors
+    ///
+    /// As [`handle`](Self::handle).
+    pub fn receive(&mut self, now: Now, epoch: Epoch, incoming: Incoming<'_>) -> Result<Received, ApiMisuse> {
+        self.drained()?;
+        self.heard(epoch);
+        if self.retiring == Some(epoch) || matches!(self.life, Life::Closing(closing) if closing == epoch) {
+            // It served until now: what the server sent before it knew is the user's.
+            let served = self.retiring == Some(epoch) || self.live() == Some(epoch);
+            return Ok(if served { Received::Deliver } else { Received::Consumed });
+        }
+        let logging_in = self.attempt.epoch() == Some(epoch);
+        if self.live() != Some(epoch) && !logging_in {
+            return Ok(Received::Consumed);
+        }
+        // Only what may be the dialect's is parsed: the user's messages pass untouched.
+        if !logging_in && !self.may_concern_us(incoming) {
+            return Ok(Received::Deliver);
+        }
+        let dialect = std::sync::Arc::clone(&self.dialect);
+        let mut received = Received::Consumed;
+        let mut messages = 0;
+        for message in dialect.codec.read(incoming) {
+            messages += 1;
+            if self.message_received(now, epoch, &message.value) == Received::Deliver {
+                received = Received::Deliver;
+            }
+        }
+        let unreadable = messages == 0 && self.live() == Some(epoch);
+        Ok(if unreadable { Received::Deliver } else { received })
+    }
+
+    /// Whether a message of the live connection may be one of the dialect's: a test without parsing.
+    fn may_concern_us(&self, incoming: Incoming<'_>) -> bool {
+        let Some(live) = &self.live else { return false };
+        let renewing = matches!(live.renewal, Renewal::Presented { .. });
+        let text = match incoming {
+            Incoming::Text(text) => text,
+            Incoming::Binary(bytes) => match str::from_utf8(bytes) {
+                Ok(text) => text,
+                Err(_) => return self.dialect.authenticator.is_some(),
+            },
+        };
+        self.dialect.may_concern(text, renewing)
+    }
+
+    fn message_received(&mut self, now: Now, epoch: Epoch, message: &Value) -> Received {
+        match self.meaning(now, epoch, message) {
+            Meaning::Accepted => self.told_accepted(now, epoch, message),
+            Meaning::Step(index) => {
+                self.capture(message);
+                self.take_step(now, index);
+                self.take_open_steps(now);
+            }
+            Meaning::Renew => self.asked_to_renew(now),
+            Meaning::Failed(verdict) => self.told_failed(now, epoch, verdict),
+            Meaning::Reply(index) => {
+                let message = DialectMessage::Reply(index);
+                self.outputs.push_back(Output::Send { epoch, message, ticket: None });
+            }
+            Meaning::Nothing => {}
+            Meaning::Deliver => return Received::Deliver,
+        }
+        Received::Consumed
+    }
+
+    fn meaning(&self, now: Now, epoch: Epoch, message: &Value) -> Meaning {
+        // An earlier message of the same frame may have ended the connection.
+        let live = self.live.as_ref().filter(|live| live.epoch == epoch);
+        let login = match &self.attempt {
+            Attempt::LoggingIn { epoch: known, step, captures, .. } if *known == epoch => {
+                Some((*step, captures))
+            }
+            _ => None,
+        };
+        let (phase, elapsed) = self.whereabouts(now, epoch);
+        let Some(captures) = live.map(|live| &live.captures).or(login.map(|(_, captures)| captures)) else {
+            return Meaning::Nothing;
+        };
+        let authenticator = self.dialect.authenticator.as_deref();
+        if let Some(meaning) =
+            authenticator.and_then(|authenticator| authenticator.read(phase, message, captures))
+        {
+            return meaning;
+        }
+        if let Some(verdict) = self.dialect.message_verdict(phase, elapsed, message) {
+            return Meaning::Failed(verdict);
+        }
+        let any = |matchers: &[dialect::Matcher]| matchers.iter().any(|matcher| matcher.matches(message));
+        match (phase, &self.dialect.renewal) {
+            (Phase::Login, _) => {
+                let (step, _) = login.unwrap_or((usize::MAX, captures));
+                if let Some(dialect::Step { on: Trigger::Message(matcher), .. }) =
+                    self.dialect.login.get(step)
+                    && matcher.matches(message)
+                {
+                    return Meaning::Step(step);
+                }
+                if matches!(&self.dialect.acceptance, Acceptance::Message { any_of, .. } if any(any_of)) {
+                    return Meaning::Accepted;
+                }
+            }
+            (Phase::Renewing, dialect::Renewal::InBand { accepted, .. }) if any(accepted) => {
+                return Meaning::Accepted;
+            }
+            (_, dialect::Renewal::InBand { asked_by, .. } | dialect::Renewal::Reconnect { asked_by, .. })
+                if any(asked_by) =>
+            {
+                return Meaning::Renew;
+            }
+            _ => {}
+        }
+        if let Some(index) = self.dialect.replies.iter().position(|reply| reply.on.matches(message)) {
+            return Meaning::Reply(index);
+        }
+        if phase == Phase::Login { Meaning::Nothing } else { Meaning::Deliver }
+    }
+
+    fn capture(&mut self, message: &Value) {
+        if let Attempt::LoggingIn { captures, .. } = &mut self.attempt {
+            captures.take(&self.dialect.captured, message);
+        }
+    }
+
+    fn told_accepted(&mut self, now: Now, epoch: Epoch, message: &Value) {
+        if self.attempt.epoch() == Some(epoch) {
+            self.capture(message);
+            return self.accepted(now);
+        }
+        let Some(live) = &mut self.live else { return };
+        live.captures.forget_lifetime();
+        live.captures.take(&self.dialect.captured, message);
+        let expires_in = live.captures.expires_in();
+        self.renewed(now, expires_in);
+    }
+
+    fn told_failed(&mut self, now: Now, epoch: Epoch, verdict: Verdict) {
+        let renewing = matches!(
+            &self.live,
+            Some(Live { epoch: live, renewal: Renewal::Presented { .. }, .. }) if *live == epoch
+        );
+        if renewing {
+            return self.renewal_refused(now, verdict);
+        }
+        self.ended_by_message(now, epoch, verdict);
+    }
+}

@@ -1,0 +1,244 @@
+//! Renewing the credential of a live connection: the old one serves until the new one is accepted.
+
+use std::time::Duration;
+
+use auth_core::observe::Label;
+use auth_core::time::Now;
+use auth_core::token::Generation;
+use auth_core::{AuthEvent, Demand, Retry};
+
+use super::held::Held;
+use super::phase::{Attempt, Life, Live, Renewal};
+use super::timers::Timer;
+use super::{DialectMessage, Output, Session, Ticket, TokenFacts};
+use crate::dialect::{self, Disposition, Verdict};
+use crate::{Error, ErrorKind};
+
+impl Session {
+    /// The credential of the live connection should be renewed, by whichever way the dialect has.
+    pub(super) fn renewal_due(&mut self, now: Now) {
+        let Some(Live { renewal: Renewal::Scheduled { demand }, .. }) = self.live else { return };
+        if matches!(self.dialect.renewal, dialect::Renewal::InBand { .. }) {
+            self.renew(now, demand);
+        } else if matches!(self.attempt, Attempt::Idle) {
+            self.fetch(now, demand);
+        }
+    }
+
+    /// The user, or the server, wants a fresh credential now.
+    pub(super) fn renew_now(&mut self, now: Now) {
+        if !matches!(self.life, Life::Running) {
+            return;
+        }
+        match (&mut self.live, &self.attempt) {
+            (Some(live), attempt) => {
+                // Somebody may have changed what made it impossible.
+                if matches!(live.renewal, Renewal::Impossible(_)) {
+                    live.renewal = Renewal::Scheduled { demand: Demand::NewerThan(live.held.generation) };
+                }
+                if matches!(attempt, Attempt::Idle) {
+                    self.renewal_due(now);
+                } else if let Attempt::BackingOff { demand, advised: false } = *attempt {
+                    self.fetch(now, demand);
+                }
+            }
+            (None, Attempt::BackingOff { demand, advised: false }) => self.fetch(now, *demand),
+            (None, _) => {}
+        }
+    }
+
+    /// The server wants a fresh credential: at once, unless it has just been given one, or the last could not be had.
+    pub(super) fn asked_to_renew(&mut self, now: Now) {
+        /// A server that asks again and again is answered this often.
+        const SHORTEST: Duration = Duration::from_secs(1);
+        let Some(live) = &self.live else { return };
+        let since = now.mono.elapsed().saturating_sub(live.credential_since.mono.elapsed());
+        if !matches!(live.renewal, Renewal::Scheduled { .. }) {
+            return;
+        }
+        if live.failures == 0 && since >= SHORTEST {
+            return self.renewal_due(now);
+        }
+        let due = now.timer(SHORTEST.saturating_sub(since));
+        let due = match self.timers.get(Timer::Renew) {
+            Some(retry) if live.failures > 0 => retry,
+            Some(planned) => planned.earlier(due, now),
+            None => due,
+        };
+        self.timers.set(Timer::Renew, Some(due));
+    }
+
+    /// Whether a renewal by reconnecting may make the new connection before it closes the old one.
+    pub(super) fn may_overlap(&self) -> bool {
+        self.config.overlap
+            && matches!(self.dialect.renewal, dialect::Renewal::Reconnect { overlap: true, .. })
+    }
+
+    /// Asks the source for the token of a renewal in band.
+    pub(super) fn renew(&mut self, now: Now, demand: Demand) {
+        let ticket = self.request(demand);
+        self.timers.set(Timer::Renew, None);
+        self.timers.set(Timer::RenewalFetch, Some(now.timer(self.config.fetch)));
+        if let Some(live) = &mut self.live {
+            live.renewal = Renewal::Fetching { ticket, demand };
+        }
+    }
+
+    /// Whether this is the ticket of a renewal in band.
+    pub(super) fn is_renewal(&self, answered: Ticket) -> bool {
+        matches!(&self.live, Some(Live { renewal: Renewal::Fetching { ticket, .. }, .. }) if *ticket == answered)
+    }
+
+    /// Takes the source's answer to a renewal in band.
+    pub(super) fn renewal_token(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        result: Result<TokenFacts, auth_core::Error>,
+    ) {
+        let Some(live) = &mut self.live else { return };
+        let (epoch, Renewal::Fetching { demand, .. }) = (live.epoch, &live.renewal) else { return };
+        let demand = *demand;
+        self.timers.set(Timer::RenewalFetch, None);
+        let result = result.and_then(|facts| {
+            facts.presentable().inspect_err(|_| self.outputs.push_back(Output::Forget { ticket }))
+        });
+        match result {
+            Ok(facts) if facts.is_better_than(demand) => {
+                let next = Held::new(now, ticket, facts);
+                live.renewal = Renewal::Presented { next, since: now };
+                self.note_presented(&next);
+                let message = DialectMessage::Renewal;
+                self.outputs.push_back(Output::Send { epoch, message, ticket: Some(ticket) });
+                match &self.dialect.renewal {
+                    dialect::Renewal::InBand { accepted, .. } if accepted.is_empty() => {
+                        self.renewed(now, None)
+                    }
+                    _ => self.timers.set(Timer::RenewalAnswer, Some(now.timer(self.answer_timeout()))),
+                }
+            }
+            // The source could do no better than the token in use; try again before it expires.
+            Ok(_) => {
+                self.forget(ticket);
+                self.renew_later(now, "no newer token yet", None);
+            }
+            Err(error) => match error.retry() {
+                Retry::Backoff => self.renew_later(now, "no newer token yet", None),
+                Retry::After(advice) => self.renew_later(now, "no newer token yet", Some(advice)),
+                Retry::Never | Retry::Reauthorize => {
+                    self.renewal_is_impossible(now, Error::token(error));
+                }
+            },
+        }
+    }
+
+    /// The server accepted the fresh credential, and may have said how long it is good for.
+    pub(super) fn renewed(&mut self, now: Now, expires_in: Option<Duration>) {
+        let Some(live) = &mut self.live else { return };
+        let Renewal::Presented { next, .. } = &live.renewal else { return };
+        let held = next.limited_to(now, expires_in);
+        live.held = held;
+        live.credential_since = now;
+        live.failures = 0;
+        live.renewal = Renewal::Scheduled { demand: Demand::NewerThan(held.generation) };
+        let (connection, session_id) = (live.epoch.0, live.captures.session_id().cloned());
+        self.timers.set(Timer::RenewalAnswer, None);
+        // Armed once: renewals that come faster must not put it off for ever.
+        self.timers.arm(Timer::Stable, now.timer(self.config.stable));
+        self.schedule(now, held);
+        self.outputs.push_back(Output::Event(AuthEvent::TokenRenewed {
+            connection,
+            token: held.fingerprint,
+            session_id,
+            in_band: true,
+        }));
+        self.forget(held.ticket);
+    }
+
+    /// The server refused the fresh credential in a message. The old one still serves.
+    pub(super) fn renewal_refused(&mut self, now: Now, verdict: Verdict) {
+        let Some(live) = &mut self.live else { return };
+        let Renewal::Presented { next, .. } = live.renewal else { return };
+        self.timers.set(Timer::RenewalAnswer, None);
+        self.forget(next.ticket);
+        let refused = next.generation;
+        let reason = "the server refused the new credential";
+        match verdict.disposition() {
+            Disposition::RetryWithFreshToken if !self.tried_fresh => {
+                self.tried_fresh = true;
+                self.renewal_failed(now, reason, Some(Duration::ZERO));
+                self.renew(now, Demand::InsteadOf(refused));
+            }
+            Disposition::RetryWithFreshToken | Disposition::Fatal => {
+                let text = "the server refused to renew, with a fresh credential too";
+                let kind = match verdict {
+                    Verdict::Forbidden => ErrorKind::Forbidden,
+                    _ => ErrorKind::AuthenticationRefused,
+                };
+                self.renewal_is_impossible(now, Error::new(kind, None, text));
+            }
+            Disposition::Retry | Disposition::RetrySlowly | Disposition::RetryNow => {
+                if let Some(live) = &mut self.live {
+                    live.renewal = Renewal::Fetching {
+                        ticket: next.ticket,
+                        demand: Demand::NewerThan(live.held.generation),
+                    };
+                }
+                self.renew_later(now, reason, None);
+            }
+        }
+    }
+
+    /// There will be no fresh credential. The one in use serves until it expires; where nothing expires, nothing ends.
+    pub(super) fn renewal_is_impossible(&mut self, now: Now, error: Error) {
+        let reason = match error.token_error() {
+            Some(_) => "the source has no newer token for us",
+            None => "the server refused the new credential",
+        };
+        if let Some(live) = &mut self.live {
+            live.renewal = Renewal::Impossible(error);
+        }
+        self.timers.set(Timer::Renew, None);
+        self.renewal_failed(now, reason, None);
+    }
+
+    /// Asks for the same again after a while.
+    pub(super) fn renew_later(&mut self, now: Now, reason: &str, advice: Option<Duration>) {
+        let Some(live) = &mut self.live else { return };
+        let Renewal::Fetching { demand, .. } = live.renewal else { return };
+        let wait = match advice {
+            Some(advice) => self.config.backoff.delay_after(advice, live.failures, &mut self.jitter),
+            None => self.config.backoff.delay(live.failures, &mut self.jitter),
+        };
+        live.failures = live.failures.saturating_add(1);
+        live.renewal = Renewal::Scheduled { demand };
+        self.timers.set(Timer::RenewalFetch, None);
+        self.timers.set(Timer::Renew, Some(now.timer(wait)));
+        self.renewal_failed(now, reason, Some(wait));
+    }
+
+    pub(super) fn renewal_failed(&mut self, now: Now, reason: &str, retry_in: Option<Duration>) {
+        if let Some(live) = &self.live {
+            self.outputs.push_back(Output::Event(AuthEvent::RenewalFailed {
+                connection: live.epoch.0,
+                reason: Label::new(reason),
+                retry_in,
+                valid_for: live.held.valid_for(now),
+            }));
+        }
+    }
+}
+
+impl TokenFacts {
+    /// Whether a token is worth presenting in the place of the one in use: alive, and what was asked for. A source that does not
+    /// number its tokens is believed.
+    pub(super) fn is_better_than(&self, demand: Demand) -> bool {
+        let alive = !self.expires_in.is_some_and(|left| left.is_zero());
+        alive && (demand.accepts(self.generation) || !self.is_numbered())
+    }
+
+    /// Whether its source numbers its tokens.
+    pub(super) fn is_numbered(&self) -> bool {
+        self.generation != Generation::NONE
+    }
+}
