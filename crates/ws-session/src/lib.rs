@@ -32,6 +32,7 @@
 //!
 //! * `tokio` (default): [`driver::tokio`]. Without it this crate depends on no runtime and no WebSocket codec.
 
+mod address;
 pub mod dialect;
 #[cfg(feature = "tokio")]
 pub mod driver;
@@ -40,4 +41,5 @@ pub mod machine;
 pub mod outbox;
 pub mod server;
 
+pub use address::Address;
 pub use error::{ConfigError, Error, ErrorKind};

@@ -28,7 +28,7 @@ impl Dialect {
 
     /// What an authenticator fills in may be made of the credential too.
     fn shows(&self, template: &Template) -> bool {
-        template.names_credential() || self.authenticator.is_some()
+        template.has_credential() || self.authenticator.is_some()
     }
 
     /// Whether a message of the live connection may be one of the dialect's, by a test that parses nothing.

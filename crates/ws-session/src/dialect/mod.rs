@@ -6,6 +6,7 @@
 //! ([`machine`](crate::machine)) and the server's ([`server`](crate::server)). What data can't say is an [`Authenticator`].
 
 mod asked;
+mod assembly;
 mod authenticator;
 mod builtin;
 mod capture;

@@ -1,0 +1,166 @@
+//! How what is filled in is encoded, and how that is undone.
+
+use std::fmt::Write as _;
+
+use auth_core::Secret;
+use base64::Engine as _;
+use base64::display::Base64Display;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+use super::InvalidTemplate;
+use crate::dialect::assembly::Assembly;
+
+/// An encoding of what is filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// As it is.
+    Raw,
+    /// As the inside of a JSON string (RFC 8259 §7).
+    Json,
+    /// Base64 with padding (RFC 4648 §4).
+    Base64,
+    /// Base64url without padding (RFC 4648 §5).
+    Base64Url,
+    /// Percent-encoded, all but the unreserved characters (RFC 3986 §2.3).
+    Url,
+}
+
+impl Encoding {
+    pub(super) fn named(name: &str) -> Result<Self, InvalidTemplate> {
+        Ok(match name {
+            "raw" => Self::Raw,
+            "json" => Self::Json,
+            "base64" => Self::Base64,
+            "base64url" => Self::Base64Url,
+            "url" => Self::Url,
+            _ => return Err(InvalidTemplate::Encoding(name.to_owned())),
+        })
+    }
+
+    /// Appends a text in this encoding.
+    pub(crate) fn append(self, text: &str, to: &mut Assembly) {
+        match self {
+            Self::Raw => to.push(text),
+            Self::Json => escape(text, to),
+            // Writing to an assembly can't fail.
+            Self::Base64 => drop(write!(to, "{}", Base64Display::new(text.as_bytes(), &STANDARD))),
+            Self::Base64Url => drop(write!(to, "{}", Base64Display::new(text.as_bytes(), &URL_SAFE_NO_PAD))),
+            Self::Url => percent_encode(text, to),
+        }
+    }
+
+    /// What was encoded; `None` if it was encoded wrongly.
+    pub(crate) fn decode(self, text: &str) -> Option<Secret> {
+        let mut bytes = match self {
+            Self::Raw => return Some(Secret::from(text)),
+            Self::Json => return unescape(text),
+            Self::Base64 => Zeroizing::new(STANDARD.decode(text).ok()?),
+            Self::Base64Url => Zeroizing::new(URL_SAFE_NO_PAD.decode(text).ok()?),
+            Self::Url => percent_decode(text)?,
+        };
+        match String::from_utf8(std::mem::take(&mut *bytes)) {
+            Ok(text) => Some(Secret::from(text)),
+            Err(error) => {
+                drop(Zeroizing::new(error.into_bytes()));
+                None
+            }
+        }
+    }
+}
+
+fn escape(text: &str, to: &mut Assembly) {
+    let mut rest = text;
+    while let Some(at) = rest.find(|character| matches!(character, '"' | '\\' | '\0'..='\x1f')) {
+        let (plain, from) = rest.split_at(at);
+        to.push(plain);
+        match from.as_bytes().first() {
+            Some(b'"') => to.push("\\\""),
+            Some(b'\\') => to.push("\\\\"),
+            Some(control) => drop(write!(to, "\\u{control:04x}")),
+            None => {}
+        }
+        rest = &from[1..];
+    }
+    to.push(rest);
+}
+
+fn unescape(text: &str) -> Option<Secret> {
+    let mut quoted = Assembly::new();
+    quoted.push("\"");
+    quoted.push(text);
+    quoted.push("\"");
+    serde_json::from_str::<String>(quoted.as_str()).ok().map(Secret::from)
+}
+
+fn percent_encode(text: &str, to: &mut Assembly) {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    for character in text.chars() {
+        let mut buffer = [0; 4];
+        let encoded = character.encode_utf8(&mut buffer);
+        for byte in encoded.bytes() {
+            match char::from(byte) {
+                plain if unreserved(byte) => to.push(plain.encode_utf8(&mut [0; 4])),
+                _ => drop(write!(to, "%{byte:02X}")),
+            }
+        }
+    }
+}
+
+fn percent_decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let digit = |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => digit(bytes.next())? << 4 | digit(bytes.next())?,
+            _ => byte,
+        });
+    }
+    Some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "a+b/c==\"\\\n\u{e9}~";
+
+    fn encoded(encoding: Encoding) -> String {
+        let mut assembly = Assembly::new();
+        encoding.append(TEXT, &mut assembly);
+        assembly.finish().expose().to_owned()
+    }
+
+    #[test]
+    fn each_encoding_is_the_one_of_its_specification() {
+        assert_eq!(encoded(Encoding::Raw), TEXT);
+        assert_eq!(encoded(Encoding::Json), r#"a+b/c==\"\\\u000aé~"#);
+        assert_eq!(encoded(Encoding::Base64), "YStiL2M9PSJcCsOpfg==");
+        assert_eq!(encoded(Encoding::Base64Url), "YStiL2M9PSJcCsOpfg");
+        assert_eq!(encoded(Encoding::Url), "a%2Bb%2Fc%3D%3D%22%5C%0A%C3%A9~");
+    }
+
+    #[test]
+    fn what_is_encoded_wrongly_is_nothing() {
+        for (encoding, wrong) in [
+            (Encoding::Json, "a\"b"),
+            (Encoding::Json, "\\x"),
+            (Encoding::Json, "\\ud800"),
+            (Encoding::Base64, "YQ"),
+            (Encoding::Base64, "YQ==="),
+            (Encoding::Base64, "YR=="),
+            (Encoding::Base64, "/w=="),
+            (Encoding::Base64Url, "YQ=="),
+            (Encoding::Base64Url, "a+/b"),
+            (Encoding::Base64Url, "_w"),
+            (Encoding::Url, "%"),
+            (Encoding::Url, "%4"),
+            (Encoding::Url, "%+1"),
+            (Encoding::Url, "%ff"),
+        ] {
+            assert_eq!(encoding.decode(wrong), None, "{encoding:?} {wrong}");
+        }
+        assert_eq!(Encoding::Url.decode("%41+").unwrap().expose(), "A+");
+    }
+}
