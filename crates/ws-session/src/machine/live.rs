@@ -1,7 +1,5 @@
 //! The live connection: how it becomes that, and how it stops.
 
-use std::time::Duration;
-
 use auth_core::time::Now;
 use auth_core::{AuthEvent, Demand};
 
@@ -151,90 +149,4 @@ impl Session {
         }
         self.abandon_live(now, "the credential expired before it could be renewed");
     }
-
-    /// How long the session waits for the next look at its silence, and what it does then.
-    pub(super) fn listen(&mut self, now: Now) {
-        let wait = self.silence_allowed();
-        self.timers.set(Timer::Silence, wait.map(|wait| now.timer(wait)));
-    }
-
-    fn silence_allowed(&self) -> Option<Duration> {
-        if self.asks() {
-            return self.config.keep_alive.map(|interval| interval / 2);
-        }
-        let promised = self.live.as_ref()?.captures.idle()?;
-        Some(promised.saturating_add(IDLE_GRACE) / 2)
-    }
-
-    /// Whether a silent connection is asked.
-    fn asks(&self) -> bool {
-        let can = match self.dialect.ping {
-            dialect::Ping::Frame => self.config.ping_frames,
-            dialect::Ping::Message(_) => true,
-            dialect::Ping::Never => false,
-        };
-        can && self.config.keep_alive.is_some()
-    }
-
-    /// Half of an interval has passed: a connection of which nothing was heard is asked, or has broken half of its promise; the
-    /// next time it is given up.
-    pub(super) fn look_at_silence(&mut self, now: Now) {
-        let asks = self.asks();
-        let Some(live) = &mut self.live else { return };
-        let silent = !std::mem::take(&mut live.heard);
-        let (next, given_up) = match (silent, live.silence) {
-            (false, _) => (Silence::Unasked, false),
-            (true, Silence::Unasked) if asks => (Silence::Asked, false),
-            (true, Silence::Unasked) => (Silence::HalfPromised, false),
-            (true, Silence::Asked | Silence::HalfPromised) => (Silence::Unasked, true),
-        };
-        live.silence = next;
-        let epoch = live.epoch;
-        if given_up {
-            return self.abandon_live(now, "nothing was heard of the server");
-        }
-        if next == Silence::Asked {
-            self.ask(epoch);
-        }
-        self.listen(now);
-    }
-
-    fn ask(&mut self, epoch: Epoch) {
-        self.outputs.push_back(match self.dialect.ping {
-            dialect::Ping::Message(_) => {
-                Output::Send { epoch, message: super::DialectMessage::Ping, ticket: None }
-            }
-            dialect::Ping::Frame | dialect::Ping::Never => Output::Ping { epoch },
-        });
-    }
-
-    /// The computer slept, or its network is another: what was thought to live is asked, and nothing waits for long.
-    pub(super) fn network_changed(&mut self, now: Now) {
-        if !matches!(self.life, Life::Running) {
-            return;
-        }
-        if self.asks() {
-            if let Some(live) = &mut self.live {
-                live.heard = false;
-                live.silence = Silence::Asked;
-                let epoch = live.epoch;
-                self.ask(epoch);
-                let patience = self.config.keep_alive.unwrap_or(PROBE).min(PROBE * 2) / 2;
-                self.timers.set(Timer::Silence, Some(now.timer(patience)));
-            }
-        }
-        // What the server asked for is waited for, whatever happens here.
-        if let (Attempt::BackingOff { advised: false, .. }, Some(deadline)) =
-            (&self.attempt, self.timers.get(Timer::Backoff))
-        {
-            let soon = now.timer(self.config.backoff.delay(0, &mut self.jitter));
-            self.timers.set(Timer::Backoff, Some(deadline.earlier(soon, now)));
-        }
-    }
 }
-
-/// What is added to the silence that a server promises not to exceed: Ably's figure.
-const IDLE_GRACE: Duration = Duration::from_secs(10);
-
-/// How long a connection that may have died in its sleep may take to answer.
-const PROBE: Duration = Duration::from_secs(5);

@@ -26,6 +26,7 @@ mod phase;
 mod reading;
 mod renewal;
 mod session;
+mod silence;
 mod timers;
 
 #[cfg(test)]

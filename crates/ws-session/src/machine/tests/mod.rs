@@ -1,6 +1,9 @@
 //! The machine against the server's half in simulated time, and against servers that misbehave.
 
+mod login;
 mod random;
+mod renewal;
+mod scene;
 mod world;
 
 use std::time::Duration;

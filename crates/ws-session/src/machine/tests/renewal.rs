@@ -1,0 +1,226 @@
+//! Renewal by each of a dialect's ways: in band with and without an answer, at the server's wish, by another connection.
+
+use auth_core::ErrorKind as TokenErrorKind;
+use serde_json::json;
+
+use super::scene::Scene;
+use super::world::closed;
+use crate::ErrorKind;
+use crate::dialect::{
+    Dialect, Failure, Matcher, On, Placement, Renewal, RenewalTime, Rule, Template, Verdict,
+};
+use crate::machine::{Config, Input, State};
+
+/// Connected, without pings in between.
+fn quiet(dialect: Dialect) -> Scene {
+    let mut scene = Scene::with(dialect, Config::new().with_keep_alive(None));
+    scene.connect();
+    scene
+}
+
+fn in_upgrade(renewal: Renewal) -> Dialect {
+    let mut placement = Placement::default();
+    placement.query.push(("token".to_owned(), Template::text("${credential}")));
+    Dialect { placement, renewal, ..Dialect::new("test") }
+}
+
+fn reconnecting(overlap: bool) -> Dialect {
+    let asked_by = vec![Matcher::of([("/type", json!("please renew"))])];
+    in_upgrade(Renewal::Reconnect { overlap, asked_by, when: RenewalTime::Early })
+}
+
+fn told(accepted: Vec<Matcher>, when: RenewalTime) -> Dialect {
+    let asked_by = vec![Matcher::of([("/type", json!("please renew"))])];
+    let send = Template::json(json!({"renew": "${credential}"}));
+    in_upgrade(Renewal::InBand { send, accepted, asked_by, when })
+}
+
+#[test]
+fn an_overlapping_renewal_closes_the_old_connection_only_once_the_new_one_serves() {
+    let mut scene = quiet(reconnecting(true));
+    assert_eq!(scene.after(481.0), ["fetch newer than 1"]);
+    assert_eq!(scene.token(2, 600), ["connecting", "open 2"]);
+    assert_eq!((scene.client.state(), scene.client.live().unwrap().0), (State::Connected, 1));
+    assert_eq!(scene.opened(2), ["authenticated", "renewed", "forget 2", "close 1"]);
+    assert_eq!(scene.client.live().unwrap().0, 2);
+    assert_eq!(scene.says(1, "last words"), ["deliver"], "what was under way on the old one is not lost");
+    assert_eq!(scene.ended(1, closed(1000)), [""; 0]);
+    assert_eq!(scene.says(1, "too late"), [""; 0]);
+    assert_eq!(scene.client.state(), State::Connected);
+}
+
+#[test]
+fn an_old_connection_that_does_not_answer_its_close_is_dropped() {
+    let mut scene = quiet(reconnecting(true));
+    let _ = scene.after(481.0);
+    let _ = scene.token(2, 600);
+    let _ = scene.opened(2);
+    assert_eq!(scene.after(5.0), ["abort 1"]);
+    assert_eq!((scene.client.state(), scene.client.live().unwrap().0), (State::Connected, 2));
+}
+
+#[test]
+fn a_connection_that_can_not_be_replaced_goes_on_while_another_is_tried() {
+    let mut scene = quiet(reconnecting(true));
+    let _ = scene.after(481.0);
+    let _ = scene.token(2, 600);
+    assert_eq!(scene.ended(2, Failure::Transport), ["forget 2", "lost"]);
+    assert_eq!((scene.client.state(), scene.client.live().unwrap().0), (State::Connected, 1));
+    assert_eq!(scene.when_due(), ["fetch newer than 2"]);
+    assert_eq!(scene.token(3, 600), ["connecting", "open 3"]);
+    assert_eq!(scene.opened(3), ["authenticated", "renewed", "forget 3", "close 1"]);
+}
+
+#[test]
+fn a_live_connection_that_is_lost_while_another_is_made_is_replaced_by_that() {
+    let mut scene = quiet(reconnecting(true));
+    let _ = scene.after(481.0);
+    let _ = scene.token(2, 600);
+    assert_eq!(scene.ended(1, closed(1001)), ["lost"]);
+    assert_eq!(scene.client.state(), State::Connecting);
+    assert_eq!(scene.opened(2), ["authenticated", "forget 2"]);
+    assert_eq!(scene.client.state(), State::Connected);
+}
+
+#[test]
+fn a_final_verdict_on_the_live_connection_ends_the_attempt_too() {
+    let mut scene = quiet(reconnecting(true));
+    let _ = scene.after(481.0);
+    let _ = scene.token(2, 600);
+    assert_eq!(scene.ended(1, closed(4403)), ["lost", "forget 2", "abort 2", "failed"]);
+    assert_eq!(scene.client.error().unwrap().kind(), ErrorKind::Forbidden);
+}
+
+#[test]
+fn a_renewal_that_is_refused_for_good_ends_the_session_only_when_the_old_credential_does() {
+    let mut scene = quiet(reconnecting(true));
+    let _ = scene.after(481.0);
+    let _ = scene.token(2, 600);
+    assert_eq!(scene.ended(2, Failure::Status(404)), ["forget 2", "lost", "renewal_failed"]);
+    assert_eq!(scene.client.state(), State::Connected);
+    assert_eq!(scene.after(119.0), ["abort 1", "lost", "failed"]);
+    assert_eq!(scene.client.error().unwrap().code(), Some(404));
+}
+
+#[test]
+fn without_overlap_the_token_is_there_before_the_old_connection_is_closed() {
+    let mut scene = quiet(reconnecting(false));
+    assert_eq!(scene.after(481.0), ["fetch newer than 1"]);
+    let outage = || auth_core::Error::new(TokenErrorKind::ServerFailed, "down");
+    assert_eq!(scene.no_token(outage()), ["renewal_failed"]);
+    assert_eq!(scene.client.state(), State::Connected, "a failed renewal costs nothing yet");
+    assert_eq!(scene.when_due(), ["fetch newer than 1"]);
+    assert_eq!(scene.token(2, 600), ["close 1"]);
+    assert_eq!((scene.client.state(), scene.client.live()), (State::Connecting, None));
+    assert_eq!(scene.says(1, "last words"), ["deliver"]);
+    assert_eq!(scene.ended(1, closed(1000)), ["connecting", "open 2"]);
+    assert_eq!(scene.opened(2), ["authenticated", "forget 3"]);
+}
+
+#[test]
+fn a_driver_that_has_one_connection_at_a_time_is_never_asked_for_two() {
+    let mut scene = Scene::with(reconnecting(true), Config::new().with_keep_alive(None).without_overlap());
+    scene.connect();
+    let _ = scene.after(481.0);
+    assert_eq!(scene.token(2, 600), ["close 1"]);
+    assert_eq!(scene.after(5.0), ["abort 1", "connecting", "open 2"], "a close that nobody answers");
+}
+
+#[test]
+fn a_source_without_a_newer_token_costs_no_connection() {
+    for dialect in [reconnecting(true), reconnecting(false)] {
+        let mut scene = quiet(dialect);
+        let _ = scene.after(481.0);
+        assert_eq!(scene.token(1, 119), ["forget 2", "renewal_failed"]);
+        assert_eq!(scene.client.state(), State::Connected);
+        assert_eq!(scene.when_due(), ["fetch newer than 1"]);
+    }
+}
+
+#[test]
+fn the_server_may_ask_for_another_connection() {
+    let mut scene = quiet(reconnecting(true));
+    let _ = scene.after(2.0);
+    assert_eq!(scene.says(1, r#"{"type":"please renew"}"#), ["fetch newer than 1"]);
+    assert_eq!(scene.says(1, r#"{"type":"please renew"}"#), [""; 0], "one is under way");
+    assert_eq!(scene.says(1, r#"{"type":"other"}"#), ["deliver"]);
+}
+
+#[test]
+fn the_user_may_ask_for_another_connection_where_nothing_else_renews() {
+    let mut scene = quiet(in_upgrade(Renewal::Never));
+    assert_eq!(scene.after(700.0), [""; 0], "no expiry matters here");
+    assert_eq!(scene.input(Input::Renew), ["fetch newer than 1"]);
+    assert_eq!(scene.input(Input::Renew), [""; 0]);
+    assert_eq!(scene.token(2, 600), ["close 1"]);
+}
+
+#[test]
+fn a_renewal_that_the_server_does_not_answer_counts_once_it_is_sent() {
+    let mut scene = quiet(told(Vec::new(), RenewalTime::Early));
+    assert_eq!(scene.after(481.0), ["fetch newer than 1"]);
+    assert_eq!(scene.token(2, 600), ["send 1 Renewal", "renewed", "forget 2"]);
+    assert_eq!(scene.after(479.0), [""; 0]);
+    assert_eq!(scene.after(2.0), ["fetch newer than 2"]);
+}
+
+#[test]
+fn a_dialect_with_a_grace_renews_when_the_credential_has_expired() {
+    let ok = Matcher::of([("/ok", json!(true))]);
+    let mut scene = Scene::with(told(vec![ok], RenewalTime::AtExpiry), Config::new().with_keep_alive(None));
+    scene.connect();
+    assert_eq!(scene.after(599.0), [""; 0]);
+    assert_eq!(scene.after(1.0), ["fetch newer than 1"]);
+    assert_eq!(scene.token(2, 600), ["send 1 Renewal"]);
+    assert_eq!(scene.says(1, r#"{"ok":true}"#), ["renewed", "forget 2"]);
+    assert_eq!(scene.client.state(), State::Connected);
+}
+
+#[test]
+fn a_server_that_asks_again_and_again_is_answered_once_a_second() {
+    let ok = Matcher::of([("/ok", json!(true))]);
+    let mut scene = quiet(told(vec![ok], RenewalTime::Early));
+    let mut answered = 0;
+    for number in 2..=1_000 {
+        if scene.says(1, r#"{"type":"please renew"}"#).is_empty() {
+            let due = scene.after(0.01);
+            if due != ["fetch newer than 1"] && !due.iter().any(|line| line.starts_with("fetch")) {
+                continue;
+            }
+        }
+        let _ = scene.token(number, 600);
+        let _ = scene.says(1, r#"{"ok":true}"#);
+        answered += 1;
+    }
+    assert!((8..=12).contains(&answered), "{answered} renewals in ten seconds");
+}
+
+#[test]
+fn a_refused_renewal_keeps_the_connection_and_a_final_refusal_until_its_end() {
+    let ok = Matcher::of([("/ok", json!(true))]);
+    let mut dialect = told(vec![ok], RenewalTime::Early);
+    let refusal = Matcher::of([("/ok", json!(false))]);
+    dialect.rules.push(Rule::new(On::Message(refusal), Verdict::Rejected));
+    let mut scene = quiet(dialect);
+    let _ = scene.after(481.0);
+    let _ = scene.token(2, 600);
+    assert_eq!(scene.says(1, r#"{"ok":false}"#), ["forget 2", "renewal_failed"]);
+    assert_eq!(scene.client.state(), State::Connected);
+    assert_eq!(scene.after(119.0), ["abort 1", "lost", "failed"]);
+    assert_eq!(scene.client.error().unwrap().kind(), ErrorKind::AuthenticationRefused);
+}
+
+#[test]
+fn the_user_may_try_again_what_was_impossible() {
+    let ok = Matcher::of([("/ok", json!(true))]);
+    let mut scene = quiet(told(vec![ok], RenewalTime::Early));
+    let _ = scene.after(481.0);
+    let logged_out = auth_core::Error::new(TokenErrorKind::InvalidGrant, "log in again");
+    assert_eq!(scene.no_token(logged_out), ["renewal_failed"]);
+    assert_eq!(scene.after(10.0), [""; 0], "nobody asks a source that has said no");
+    assert_eq!(scene.input(Input::Renew), ["fetch newer than 1"]);
+    assert_eq!(scene.token(2, 600), ["send 1 Renewal"]);
+    assert_eq!(scene.says(1, r#"{"ok":true}"#), ["renewed", "forget 3"]);
+    assert_eq!(scene.after(200.0), [""; 0], "the old credential's end matters no more");
+    assert_eq!(scene.client.state(), State::Connected);
+}
