@@ -1,6 +1,6 @@
 //! Recognizing a message by the values at some of its places.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Matches a message when each of its conditions holds. One without conditions matches every message.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -54,6 +54,60 @@ impl Matcher {
     pub fn matches(&self, message: &Value) -> bool {
         self.conditions.iter().all(|(at, condition)| condition.holds(message.pointer(at)))
     }
+
+    /// Whether a message with this text, or a frame that holds it, may match: cheap, as nothing is parsed. `false` is certain.
+    pub(crate) fn may_match(&self, text: &str) -> bool {
+        // An escape may stand for any character of what is looked for.
+        self.conditions.iter().all(|(_, condition)| condition.may_hold(text)) || text.contains("\\u")
+    }
+
+    /// The smallest message that matches: each place with what it must hold, the first or lowest where several things will do, and `null`
+    /// where any will. What is missing on the way becomes an object, or an array where the place names an index up to
+    /// [`HIGHEST_INDEX`]. Of conditions that contradict each other, it meets one.
+    pub(crate) fn message(&self) -> Value {
+        let mut message = Value::Null;
+        let mut conditions: Vec<_> = self.conditions.iter().collect();
+        // What is certain comes first; what leaves a choice may hold by then.
+        conditions.sort_by_key(|(at, condition)| (condition.freedom(), at.len()));
+        for (at, condition) in conditions {
+            if condition.holds(message.pointer(at)) {
+                continue;
+            }
+            if let Some(place) = place(&mut message, at) {
+                condition.make_hold(place);
+            }
+        }
+        message
+    }
+}
+
+/// The highest index for which [`Matcher::message`] makes an array; beyond it, the number is a member's name.
+const HIGHEST_INDEX: usize = 63;
+
+/// The place that a JSON pointer names, made where it is missing; `None` if it is no pointer.
+fn place<'a>(message: &'a mut Value, at: &str) -> Option<&'a mut Value> {
+    if at.is_empty() {
+        return Some(message);
+    }
+    at.strip_prefix('/')?.split('/').try_fold(message, |parent, token| {
+        let name = token.replace("~1", "/").replace("~0", "~");
+        let is_index =
+            name == "0" || (!name.starts_with('0') && name.bytes().all(|byte| byte.is_ascii_digit()));
+        let index = name.parse().ok().filter(|index| is_index && *index <= HIGHEST_INDEX);
+        if !parent.is_object() && !parent.is_array() {
+            *parent = if index.is_some() { Value::Array(Vec::new()) } else { Value::Object(Map::new()) };
+        }
+        match (parent, index) {
+            (Value::Array(elements), Some(index)) => {
+                if elements.len() <= index {
+                    elements.resize(index + 1, Value::Null);
+                }
+                elements.get_mut(index)
+            }
+            (Value::Object(members), _) => Some(members.entry(name).or_insert(Value::Null)),
+            _ => None,
+        }
+    })
 }
 
 impl Condition {
@@ -70,4 +124,48 @@ impl Condition {
             Self::Exists(wanted) => value.is_some() == *wanted,
         }
     }
+
+    /// Whether it may hold somewhere in this text, in which nothing is escaped.
+    fn may_hold(&self, text: &str) -> bool {
+        let stands = |value: &Value| match value {
+            Value::String(wanted) => !is_plain(wanted) || text.contains(wanted.as_str()),
+            _ => true,
+        };
+        match self {
+            Self::Equals(wanted) => stands(wanted),
+            Self::OneOf(wanted) => wanted.iter().any(stands),
+            Self::Contains(part) => !is_plain(part) || text.contains(part.as_str()),
+            Self::Between(..) | Self::Exists(_) => true,
+        }
+    }
+
+    /// How much it leaves open, for an order.
+    const fn freedom(&self) -> u8 {
+        match self {
+            Self::Equals(_) => 0,
+            Self::OneOf(_) => 1,
+            Self::Between(..) => 2,
+            Self::Contains(_) => 3,
+            Self::Exists(_) => 4,
+        }
+    }
+
+    fn make_hold(&self, place: &mut Value) {
+        match self {
+            Self::Equals(value) => *place = value.clone(),
+            Self::OneOf(values) => *place = values.first().cloned().unwrap_or_default(),
+            Self::Between(low, _) => *place = Value::from(*low),
+            Self::Contains(part) => match place {
+                Value::String(text) => text.push_str(part),
+                _ => *place = Value::from(part.as_str()),
+            },
+            // It exists now, or can't be taken away again.
+            Self::Exists(_) => {}
+        }
+    }
+}
+
+/// Whether a text of JSON can hold this only as it is, or by `\u`.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':'))
 }

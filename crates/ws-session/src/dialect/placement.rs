@@ -1,6 +1,10 @@
 //! What of a credential goes into the upgrade, and where.
 
+use auth_core::Secret;
+use zeroize::Zeroizing;
+
 use super::Template;
+use super::template::Encoding;
 
 /// What goes into the upgrade. Nothing, by default.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,4 +38,111 @@ pub enum SubprotocolEntry {
         /// The object.
         form: Template,
     },
+}
+
+impl Placement {
+    /// Whether a credential goes into the upgrade.
+    pub(crate) fn has_credential(&self) -> bool {
+        let pairs = [&self.headers, &self.query, &self.cookies];
+        let mut templates = pairs.into_iter().flatten().map(|(_, template)| template);
+        let in_subprotocols = |entry: &SubprotocolEntry| match entry {
+            SubprotocolEntry::Name(_) => false,
+            SubprotocolEntry::Credential(template) | SubprotocolEntry::Json { form: template, .. } => {
+                template.has_credential()
+            }
+        };
+        self.is_url
+            || templates.any(Template::has_credential)
+            || self.subprotocols.iter().any(in_subprotocols)
+    }
+
+    /// What an upgrade request says in these terms, on the other end: the credential, and the subprotocol to select.
+    ///
+    /// `path_and_query` is what the request asks for; `header` has the value of a header, whatever the case of its name, and of
+    /// one that comes several times the values joined by `, `. The credential is the first that is found, in the order of the fields; two
+    /// in one place are none, as nobody says which of them counts. Where the credential is the URL, it is what the server sees of
+    /// that: `path_and_query`. The subprotocol is the first of the offered ones that is a [name](SubprotocolEntry::Name), if any.
+    pub(crate) fn read(
+        &self,
+        path_and_query: &str,
+        header: &dyn Fn(&str) -> Option<String>,
+    ) -> (Option<Secret>, Option<String>) {
+        let offered = header("sec-websocket-protocol").map(Zeroizing::new).unwrap_or_default();
+        let offered: Vec<&str> =
+            offered.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
+        let credential = self
+            .in_headers(header)
+            .or_else(|| self.in_query(path_and_query))
+            .or_else(|| self.in_cookies(header))
+            .or_else(|| self.in_subprotocols(&offered))
+            .or_else(|| self.is_url.then(|| Secret::from(path_and_query)));
+        let selected = offered.iter().find(|entry| self.is_name(entry));
+        (credential, selected.map(|name| (*name).to_owned()))
+    }
+
+    fn in_headers(&self, header: &dyn Fn(&str) -> Option<String>) -> Option<Secret> {
+        self.headers.iter().find_map(|(name, template)| {
+            let mut value = Zeroizing::new(header(name)?);
+            // A scheme is written in any case (RFC 9110 §11.1).
+            if let Some(scheme) = value.get_mut(..BEARER.len())
+                && scheme.eq_ignore_ascii_case(BEARER)
+            {
+                value.replace_range(..BEARER.len(), BEARER);
+            }
+            template.read(&value)
+        })
+    }
+
+    fn in_query(&self, path_and_query: &str) -> Option<Secret> {
+        let (_, query) = path_and_query.split_once('?')?;
+        self.query.iter().find_map(|(name, template)| {
+            let values = query.split('&').filter_map(|parameter| {
+                let (key, value) = parameter.split_once('=')?;
+                (form_decode(key)?.expose() == name).then_some(value)
+            });
+            template.read(form_decode(only(values)?)?.expose())
+        })
+    }
+
+    fn in_cookies(&self, header: &dyn Fn(&str) -> Option<String>) -> Option<Secret> {
+        if self.cookies.is_empty() {
+            return None;
+        }
+        let sent = Zeroizing::new(header("cookie")?);
+        self.cookies.iter().find_map(|(name, template)| {
+            let pairs = sent.split(';').filter_map(|pair| pair.trim().split_once('='));
+            template.read(only(pairs.filter(|(key, _)| key == name).map(|(_, value)| value))?)
+        })
+    }
+
+    fn in_subprotocols(&self, offered: &[&str]) -> Option<Secret> {
+        let entries = || offered.iter().filter(|entry| !self.is_name(entry));
+        self.subprotocols.iter().find_map(|entry| match entry {
+            SubprotocolEntry::Name(_) => None,
+            SubprotocolEntry::Credential(template) => {
+                only(entries().filter_map(|entry| template.read(entry)))
+            }
+            SubprotocolEntry::Json { prefix, form } => only(entries().filter_map(|entry| {
+                let json = Encoding::Base64Url.decode(entry.strip_prefix(prefix.as_str())?)?;
+                form.read(json.expose())
+            })),
+        })
+    }
+
+    fn is_name(&self, offered: &str) -> bool {
+        self.subprotocols.iter().any(|entry| matches!(entry, SubprotocolEntry::Name(name) if name == offered))
+    }
+}
+
+const BEARER: &str = "Bearer ";
+
+/// The one that there is.
+fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    let first = all.next()?;
+    all.next().is_none().then_some(first)
+}
+
+/// A name or value of a query, in which forms write a blank as a plus.
+fn form_decode(text: &str) -> Option<Secret> {
+    Encoding::Url.decode(&Zeroizing::new(text.replace('+', " ")))
 }

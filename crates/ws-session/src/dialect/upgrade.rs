@@ -2,8 +2,9 @@
 
 use auth_core::Secret;
 
-use super::template::Filling;
-use super::{Dialect, SubprotocolEntry};
+use super::assembly::Assembly;
+use super::template::{Encoding, Filling};
+use super::{Dialect, SubprotocolEntry, Template};
 
 /// What a driver sends to open a connection. Drop it when that is done: it holds the credential.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub struct UpgradeRequest {
 }
 
 impl UpgradeRequest {
-    /// Where to: `ws://…` or `wss://…`, with the query.
+    /// Where to: `ws://…` or `wss://…`, with the query and without a fragment. [`Address`](crate::Address) takes it apart.
     #[must_use]
     pub const fn url(&self) -> &Secret {
         &self.url
@@ -39,12 +40,16 @@ impl UpgradeRequest {
     ///
     /// # Errors
     ///
-    /// [`InvalidSelection`].
+    /// [`InvalidSelection`] says which of these it was.
     pub fn check_selected(&self, selected: Option<&str>) -> Result<(), InvalidSelection> {
         match selected {
             None if self.selectable.is_empty() => Ok(()),
+            None => Err(InvalidSelection::Nothing),
             Some(selected) if self.selectable.iter().any(|name| name == selected) => Ok(()),
-            _ => Err(InvalidSelection),
+            Some(selected) if self.subprotocols.contains(&Secret::from(selected)) => {
+                Err(InvalidSelection::Credential)
+            }
+            Some(_) => Err(InvalidSelection::NotOffered),
         }
     }
 }
@@ -52,27 +57,49 @@ impl UpgradeRequest {
 impl Dialect {
     /// The upgrade request for a server at `url`.
     ///
+    /// A credential that brings a `Bearer ` of its own loses it, as the dialect says where one belongs: it would stand there twice, or where a
+    /// blank can't. It stays in a header whose template begins with `${credential}`, which leaves the scheme to the credential.
+    ///
     /// # Errors
     ///
     /// [`Unplaceable`] when the credential holds what can't stand in its place.
     pub(crate) fn upgrade(&self, url: &str, filling: &Filling<'_>) -> Result<UpgradeRequest, Unplaceable> {
-        let mut headers = Vec::new();
-        for (name, template) in &self.placement.headers {
-            headers.push((name.clone(), template.render(filling)?));
-        }
-        let mut selectable = Vec::new();
-        let mut subprotocols = Vec::new();
-        for entry in &self.placement.subprotocols {
-            match entry {
-                SubprotocolEntry::Name(name) => {
-                    selectable.push(name.clone());
-                    subprotocols.push(Secret::from(name.as_str()));
-                }
-                SubprotocolEntry::Credential(template) => subprotocols.push(template.render(filling)?),
-                SubprotocolEntry::Json { .. } => return Err(Unplaceable("not written yet")),
+        let placement = &self.placement;
+        let bare = filling.credential.map(without_scheme);
+        let bare = Filling { credential: bare.as_ref(), ..*filling };
+        let url = match filling.credential {
+            _ if !placement.is_url => url,
+            Some(credential) if !credential.is_empty() => credential.expose(),
+            Some(_) | None => {
+                return Err(Unplaceable("it is the URL, and there is none; look at its source"));
             }
+        };
+        let mut headers = Vec::new();
+        for (name, template) in &placement.headers {
+            let filling = if begins_with_credential(template) { filling } else { &bare };
+            headers.push(header(name, template.render(filling)?)?);
         }
-        Ok(UpgradeRequest { url: Secret::from(url), headers, subprotocols, selectable })
+        headers.extend(cookies(&placement.cookies, &bare)?);
+        let mut subprotocols = Vec::new();
+        let mut selectable = Vec::new();
+        for entry in &placement.subprotocols {
+            if let SubprotocolEntry::Name(name) = entry {
+                selectable.push(name.clone());
+            }
+            let entry = subprotocol(entry, &bare)?;
+            if subprotocols.contains(&entry) {
+                return Err(Unplaceable(
+                    "two subprotocols of one request must differ; give each its own text",
+                ));
+            }
+            subprotocols.push(entry);
+        }
+        Ok(UpgradeRequest {
+            url: with_query(url, &placement.query, &bare)?,
+            headers,
+            subprotocols,
+            selectable,
+        })
     }
 }
 
@@ -88,6 +115,142 @@ impl Unplaceable {
 
 /// The server selected no subprotocol that may be selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the server selected no subprotocol that it may select")]
 #[non_exhaustive]
-pub struct InvalidSelection;
+pub enum InvalidSelection {
+    /// Some were offered, and it selected none.
+    #[error(
+        "the server selected none of the offered subprotocols; check that the dialect names one that it speaks"
+    )]
+    Nothing,
+    /// It selected one that was not offered.
+    #[error("the server selected a subprotocol that was not offered; check the URL and the dialect")]
+    NotOffered,
+    /// It selected the entry that carries the credential.
+    #[error(
+        "the server selected the credential as the subprotocol, which shows it to whoever logs answers; have it select the name before it"
+    )]
+    Credential,
+}
+
+/// The credential without a `Bearer ` of its own (RFC 6750 §2.1).
+fn without_scheme(credential: &Secret) -> Secret {
+    let text = credential.expose();
+    match text.split_at_checked("Bearer ".len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("Bearer ") => Secret::from(rest.trim_start()),
+        _ => credential.clone(),
+    }
+}
+
+fn begins_with_credential(template: &Template) -> bool {
+    template.as_text().is_some_and(|text| text.starts_with("${credential"))
+}
+
+/// A header that is legal (RFC 9110 §5.1, §5.5), and none that the upgrade itself needs.
+fn header(name: &str, value: Secret) -> Result<(String, Secret), Unplaceable> {
+    if !is_token(name) {
+        return Err(Unplaceable("the dialect's header has a name that is none (RFC 9110 §5.1)"));
+    }
+    if is_reserved(name) {
+        return Err(Unplaceable(
+            "the dialect's header is one of the upgrade's own; subprotocols and cookies have places of their own",
+        ));
+    }
+    let text = value.expose();
+    let edges = text.bytes().next().into_iter().chain(text.bytes().next_back());
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && edges.into_iter().all(|edge| edge != b' ') {
+        Ok((name.to_owned(), value))
+    } else {
+        Err(Unplaceable(
+            "a header takes visible ASCII and blanks between (RFC 9110 §5.5); trim it, or encode it with ${credential|base64url}",
+        ))
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let own = ["connection", "content-length", "cookie", "host", "transfer-encoding", "upgrade"];
+    own.contains(&name.as_str()) || name.starts_with("sec-websocket-")
+}
+
+/// The one `Cookie` header (RFC 6265 §4.2.1).
+fn cookies(
+    cookies: &[(String, Template)],
+    filling: &Filling<'_>,
+) -> Result<Option<(String, Secret)>, Unplaceable> {
+    let mut joined = Assembly::new();
+    for (index, (name, template)) in cookies.iter().enumerate() {
+        let value = template.render(filling)?;
+        if !is_token(name) {
+            return Err(Unplaceable("the dialect's cookie has a name that is none (RFC 6265 §4.1.1)"));
+        }
+        if !value.expose().bytes().all(is_cookie_octet) {
+            return Err(Unplaceable(
+                "a cookie takes visible ASCII without quotes, commas, semicolons and backslashes (RFC 6265 §4.1.1); encode it with \
+                 ${credential|url} or ${credential|base64url}",
+            ));
+        }
+        for text in [if index == 0 { "" } else { "; " }, name, "=", value.expose()] {
+            joined.push(text);
+        }
+    }
+    Ok((!cookies.is_empty()).then(|| ("Cookie".to_owned(), joined.finish())))
+}
+
+/// An entry of `Sec-WebSocket-Protocol`, which must be a token (RFC 6455 §4.1).
+fn subprotocol(entry: &SubprotocolEntry, filling: &Filling<'_>) -> Result<Secret, Unplaceable> {
+    let text = match entry {
+        SubprotocolEntry::Name(name) => Secret::from(name.as_str()),
+        SubprotocolEntry::Credential(template) => template.render(filling)?,
+        SubprotocolEntry::Json { prefix, form } => {
+            let mut text = Assembly::new();
+            text.push(prefix);
+            Encoding::Base64Url.append(form.render(filling)?.expose(), &mut text);
+            text.finish()
+        }
+    };
+    match (is_token(text.expose()), entry) {
+        (true, _) => Ok(text),
+        (false, SubprotocolEntry::Credential(_)) => Err(Unplaceable(
+            "a subprotocol is a token, without blanks, slashes and padding (RFC 6455 §4.1); encode it with ${credential|base64url} if the \
+             server undoes that, or place it elsewhere",
+        )),
+        (false, SubprotocolEntry::Name(_) | SubprotocolEntry::Json { .. }) => Err(Unplaceable(
+            "the dialect's subprotocol is no token (RFC 6455 §4.1); correct its name or prefix",
+        )),
+    }
+}
+
+/// The URL with parameters behind those that it has, and without its fragment.
+fn with_query(
+    url: &str,
+    parameters: &[(String, Template)],
+    filling: &Filling<'_>,
+) -> Result<Secret, Unplaceable> {
+    let url = url.split_once('#').map_or(url, |(url, _)| url);
+    let mut text = Assembly::new();
+    text.push(url);
+    for (name, template) in parameters {
+        let query = text.as_str().split_once('?').map(|(_, query)| query);
+        let separator = match query {
+            None => "?",
+            Some(query) if query.is_empty() || query.ends_with('&') => "",
+            Some(_) => "&",
+        };
+        text.push(separator);
+        Encoding::Url.append(name, &mut text);
+        text.push("=");
+        Encoding::Url.append(template.render(filling)?.expose(), &mut text);
+    }
+    Ok(text.finish())
+}
+
+/// RFC 9110 §5.6.2.
+pub(super) fn is_token(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(legal)
+}
+
+/// RFC 6265 §4.1.1.
+const fn is_cookie_octet(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e)
+}
