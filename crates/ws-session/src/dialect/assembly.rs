@@ -1,6 +1,6 @@
 //! A secret text in the making.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::mem;
 
 use auth_core::Secret;
@@ -23,6 +23,11 @@ impl Assembly {
             self.0 = larger;
         }
         self.0.push_str(text);
+    }
+
+    pub(crate) fn push_value(&mut self, value: &Value) {
+        // Writing to an assembly can't fail.
+        drop(write!(self, "{value}"));
     }
 
     pub(crate) fn as_str(&self) -> &str {

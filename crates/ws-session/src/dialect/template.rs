@@ -201,7 +201,7 @@ impl<'a> Filling<'a> {
                 to.push("]");
             }
             Value::String(text) => self.render_string(text, to)?,
-            Value::Null | Value::Bool(_) | Value::Number(_) => push_value(form, to),
+            Value::Null | Value::Bool(_) | Value::Number(_) => to.push_value(form),
         }
         Ok(())
     }
@@ -211,8 +211,8 @@ impl<'a> Filling<'a> {
         if let [Piece::Placeholder { name, encoding: None }] = pieces[..] {
             match self.fill(name)? {
                 Filled::Text(text) => push_string(text.expose(), to),
-                Filled::Value(value) => push_value(value, to),
-                Filled::Number(number) => push_value(&number.into(), to),
+                Filled::Value(value) => to.push_value(value),
+                Filled::Number(number) => to.push_value(&number.into()),
             }
             return Ok(());
         }
@@ -302,11 +302,6 @@ fn push_string(text: &str, to: &mut Assembly) {
     to.push("\"");
     Encoding::Json.append(text, to);
     to.push("\"");
-}
-
-fn push_value(value: &Value, to: &mut Assembly) {
-    // Writing to an assembly can't fail.
-    drop(write!(to, "{value}"));
 }
 
 /// A random UUID (RFC 9562 §5.4).
