@@ -13,7 +13,7 @@ pub enum Failure {
     /// The server closed.
     Closed {
         /// The close code; `None` when it sent none (RFC 6455 §7.1.5: 1005), or when the connection ended without a close
-        /// frame after one was due.
+        /// frame after one was due (1006).
         code: Option<u16>,
         /// The reason that it gave, often empty; an empty one changes nothing by itself.
         reason: String,

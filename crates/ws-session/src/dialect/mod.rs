@@ -65,6 +65,8 @@ pub struct Dialect {
     pub replies: Vec<Reply>,
     /// How a silent connection is asked whether it lives.
     pub ping: Ping,
+    /// Messages that say no more than that the server lives, so that they are not the user's: heartbeats, answers to [`Ping::Message`].
+    pub heartbeats: Vec<Matcher>,
     /// What failures mean, the first that matches; [`default_verdict`] for all others.
     pub rules: Vec<Rule>,
     /// What data can't say.
@@ -166,6 +168,7 @@ impl Dialect {
             reconnection: Reconnection::Current,
             replies: Vec::new(),
             ping: Ping::Frame,
+            heartbeats: Vec::new(),
             rules: Vec::new(),
             authenticator: None,
         }
@@ -175,6 +178,47 @@ impl Dialect {
     #[must_use]
     pub fn verdict(&self, occurrence: &Occurrence<'_>) -> Verdict {
         let ruled = self.rules.iter().find(|rule| rule.matches(occurrence)).map(|rule| rule.verdict);
-        ruled.unwrap_or_else(|| default_verdict(&occurrence.failure))
+        ruled.unwrap_or_else(|| default_verdict(occurrence.failure))
+    }
+}
+
+/// Two dialects are equal when they do the same: their authenticators, which can't be compared, are the same one.
+impl PartialEq for Dialect {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            name,
+            codec,
+            placement,
+            login,
+            acceptance,
+            captured,
+            renewal,
+            credential_use,
+            reconnection,
+            replies,
+            ping,
+            heartbeats,
+            rules,
+            authenticator,
+        } = self;
+        let same_code = match (authenticator, &other.authenticator) {
+            (None, None) => true,
+            (Some(one), Some(another)) => Arc::ptr_eq(one, another),
+            _ => false,
+        };
+        same_code
+            && *name == other.name
+            && *codec == other.codec
+            && *placement == other.placement
+            && *login == other.login
+            && *acceptance == other.acceptance
+            && *captured == other.captured
+            && *renewal == other.renewal
+            && *credential_use == other.credential_use
+            && *reconnection == other.reconnection
+            && *replies == other.replies
+            && *ping == other.ping
+            && *heartbeats == other.heartbeats
+            && *rules == other.rules
     }
 }

@@ -44,7 +44,7 @@ pub enum On {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a dialect is written with it, field by field")]
 pub struct Codes {
-    /// Ranges, both ends included.
+    /// Ranges, both ends included. What is never on the wire, 1005, 1006 and 1015 (RFC 6455 §7.4.1), counts as none.
     pub ranges: Vec<RangeInclusive<u16>>,
     /// Whether a close without a code, or a connection that ended without a close, is meant too.
     pub or_none: bool,
@@ -57,6 +57,18 @@ impl Codes {
         Self { ranges: ranges.into_iter().collect(), or_none: false }
     }
 
+    /// This code.
+    #[must_use]
+    pub fn only(code: u16) -> Self {
+        Self::of([code..=code])
+    }
+
+    /// Each of these codes.
+    #[must_use]
+    pub fn each<const N: usize>(codes: [u16; N]) -> Self {
+        Self::of(codes.map(|code| code..=code))
+    }
+
     /// A close without a code.
     #[must_use]
     pub const fn none() -> Self {
@@ -65,8 +77,9 @@ impl Codes {
 
     fn contain(&self, code: Option<u16>) -> bool {
         match code {
+            // What an interface like a browser's says where there was none.
+            None | Some(1005 | 1006 | 1015) => self.or_none,
             Some(code) => self.ranges.iter().any(|range| range.contains(&code)),
-            None => self.or_none,
         }
     }
 }
@@ -114,6 +127,169 @@ impl On {
             (Self::Message(matcher), Failure::Message(message)) => matcher.matches(message),
             (Self::Timeout, Failure::Timeout) | (Self::Transport, Failure::Transport) => true,
             _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Dialect;
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(phase: Phase, elapsed: Duration, failure: &Failure) -> Occurrence<'_> {
+        Occurrence { phase, elapsed, failure }
+    }
+
+    fn closed(code: impl Into<Option<u16>>, reason: &str) -> Failure {
+        Failure::Closed { code: code.into(), reason: reason.to_owned() }
+    }
+
+    fn close(codes: Codes) -> On {
+        On::Close { codes, reason: None }
+    }
+
+    fn with(rules: impl IntoIterator<Item = Rule>) -> Dialect {
+        Dialect { rules: rules.into_iter().collect(), ..Dialect::new("of rules") }
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_decides_and_the_default_what_none_matches() {
+        let dialect = with([
+            Rule::new(close(Codes::only(4403)), Verdict::Expired),
+            Rule::new(close(Codes::of([4400..=4499])), Verdict::Misuse),
+            Rule::new(close(Codes::of([4000..=4999])), Verdict::RateLimited),
+        ]);
+        for (code, expected) in [
+            (4403, Verdict::Expired),
+            (4400, Verdict::Misuse),
+            (4499, Verdict::Misuse),
+            (4399, Verdict::RateLimited),
+            (4500, Verdict::RateLimited),
+            (3999, Verdict::Rejected),
+            (1011, Verdict::Transient),
+        ] {
+            assert_eq!(dialect.verdict(&at(Phase::Login, SECOND, &closed(code, ""))), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_rule_of_one_phase_says_nothing_of_another() {
+        let dialect =
+            with([Rule::new(close(Codes::only(1002)), Verdict::Expired)
+                .in_phases([Phase::Login, Phase::Renewing])]);
+        for (phase, expected) in [
+            (Phase::Upgrade, Verdict::Misuse),
+            (Phase::Login, Verdict::Expired),
+            (Phase::Live, Verdict::Misuse),
+            (Phase::Renewing, Verdict::Expired),
+        ] {
+            assert_eq!(
+                dialect.verdict(&at(phase, SECOND, &closed(1002, "bad token"))),
+                expected,
+                "{phase:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_connection_that_just_ends_after_the_known_limit_was_waiting_for_a_credential() {
+        let dialect = with([Rule::new(close(Codes::none()), Verdict::AuthenticationTimeout)
+            .in_phases([Phase::Login])
+            .after(10 * SECOND)]);
+        let ends = [
+            Failure::Transport,
+            closed(None, ""),
+            // What a browser says of the same.
+            closed(1005, ""),
+            closed(1006, ""),
+            closed(1015, ""),
+        ];
+        for failure in &ends {
+            for (phase, elapsed, expected) in [
+                (Phase::Login, 10 * SECOND, Verdict::AuthenticationTimeout),
+                (Phase::Login, 11 * SECOND, Verdict::AuthenticationTimeout),
+                (Phase::Login, 10 * SECOND - Duration::from_nanos(1), Verdict::Transient),
+                (Phase::Live, 11 * SECOND, Verdict::Transient),
+                (Phase::Upgrade, 11 * SECOND, Verdict::Transient),
+            ] {
+                let found = dialect.verdict(&at(phase, elapsed, failure));
+                assert_eq!(found, expected, "{failure:?} {phase:?} {elapsed:?}");
+            }
+        }
+        let spoken = closed(1000, "");
+        assert_eq!(dialect.verdict(&at(Phase::Login, 11 * SECOND, &spoken)), Verdict::Transient);
+    }
+
+    #[test]
+    fn codes_that_are_never_on_the_wire_are_in_no_range() {
+        let every_code = close(Codes::of([0..=u16::MAX]));
+        for failure in [closed(None, ""), closed(1005, ""), closed(1006, ""), Failure::Transport] {
+            assert!(!every_code.matches(&failure), "{failure:?}");
+        }
+        assert!(every_code.matches(&closed(1000, "")));
+    }
+
+    #[test]
+    fn a_rule_that_wants_a_reason_takes_no_close_without_it() {
+        let on = On::Close {
+            codes: Codes { or_none: true, ..Codes::only(1008) },
+            reason: Some("expired".to_owned()),
+        };
+        assert!(on.matches(&closed(1008, "token expired at noon")));
+        assert!(on.matches(&closed(None, "expired")));
+        for failure in
+            [closed(1008, ""), closed(1008, "Expired"), closed(1007, "expired"), Failure::Transport]
+        {
+            assert!(!on.matches(&failure), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_wants_no_reason_takes_any() {
+        let on = close(Codes::only(4403));
+        for reason in ["", "Forbidden", "expired"] {
+            assert!(on.matches(&closed(4403, reason)), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_said_decides_before_the_code_with_which_it_closes() {
+        // Home Assistant refuses with a message and then closes with 1000, which by itself would pass.
+        let dialect =
+            with([Rule::new(On::Message(Matcher::of([("/type", json!("auth_invalid"))])), Verdict::Expired)]);
+        let said = Failure::Message(json!({"type": "auth_invalid", "message": "Invalid access token"}));
+        assert_eq!(dialect.verdict(&at(Phase::Login, SECOND, &said)), Verdict::Expired);
+        assert_eq!(dialect.verdict(&at(Phase::Login, SECOND, &closed(1000, ""))), Verdict::Transient);
+    }
+
+    #[test]
+    fn each_failure_is_matched_by_rules_of_its_own_kind_alone() {
+        let every = Codes { ranges: vec![0..=u16::MAX], or_none: true };
+        let kinds = [
+            On::Status(every.clone()),
+            On::Close { codes: every, reason: None },
+            On::Message(Matcher::default()),
+            On::Timeout,
+            On::Transport,
+        ];
+        for (failure, expected) in [
+            (Failure::Status(403), [true, false, false, false, false]),
+            (closed(4401, ""), [false, true, false, false, false]),
+            (closed(None, ""), [false, true, false, false, false]),
+            (Failure::Message(json!({})), [false, false, true, false, false]),
+            (Failure::Timeout, [false, false, false, true, false]),
+            (Failure::Transport, [false, true, false, false, true]),
+            (Failure::Protocol, [false; 5]),
+            (Failure::TooLarge, [false; 5]),
+            (Failure::Untrusted, [false; 5]),
+            (Failure::Subprotocol, [false; 5]),
+            (Failure::Unplaceable, [false; 5]),
+        ] {
+            assert_eq!(kinds.clone().map(|on| on.matches(&failure)), expected, "{failure:?}");
         }
     }
 }

@@ -4,10 +4,18 @@ use super::{Failure, Verdict};
 
 /// What a failure means by default.
 ///
-/// Faults of the transport may pass; only an explicit verdict is final. An unknown private close code follows the
-/// convention of 4000 to 4499 for what may pass and 4500 to 4999 for what may not. A reason changes nothing.
+/// Faults of the transport may pass; only an explicit verdict is final. The phase and a reason change nothing.
+///
+/// | What | Verdict |
+/// |---|---|
+/// | status 401, 403; close 1008, 3000, 4001, 4401; a message | [`Expired`](Verdict::Expired): one fresh credential, and the same answer to that is final |
+/// | status 429; close 1013 | [`RateLimited`](Verdict::RateLimited) |
+/// | close 3003, 4003, 4403 | [`Forbidden`](Verdict::Forbidden) |
+/// | other closes of 3500–3999 and 4500–4999, the classes of services that say which codes are final | [`Rejected`](Verdict::Rejected) |
+/// | other statuses below 500, 501, 505; close 1002, 1003, 1007, 1010; no WebSocket, no trust, no subprotocol, no place | [`Misuse`](Verdict::Misuse) |
+/// | status 408, 425, any other from 500; any other close, or none; no answer, no transport, a message too large | [`Transient`](Verdict::Transient) |
 #[must_use]
-pub fn default_verdict(failure: &Failure) -> Verdict {
+pub const fn default_verdict(failure: &Failure) -> Verdict {
     match failure {
         Failure::Message(_) => Verdict::Expired,
         Failure::Timeout | Failure::Transport | Failure::TooLarge => Verdict::Transient,
@@ -15,7 +23,8 @@ pub fn default_verdict(failure: &Failure) -> Verdict {
             Verdict::Misuse
         }
         Failure::Status(status) => of_status(*status),
-        Failure::Closed { code, .. } => code.map_or(Verdict::Transient, of_close_code),
+        Failure::Closed { code: Some(code), reason: _ } => of_close_code(*code),
+        Failure::Closed { code: None, reason: _ } => Verdict::Transient,
     }
 }
 
@@ -24,8 +33,10 @@ const fn of_status(status: u16) -> Verdict {
         // Some servers answer 403 for what they would have closed with 4401 after the upgrade.
         401 | 403 => Verdict::Expired,
         429 => Verdict::RateLimited,
-        408 | 425 | 500 | 502..=504 | 506..=599 => Verdict::Transient,
-        _ => Verdict::Misuse,
+        408 | 425 => Verdict::Transient,
+        ..500 | 501 | 505 => Verdict::Misuse,
+        // One that is no status counts as one of 5xx (RFC 9110 §15).
+        _ => Verdict::Transient,
     }
 }
 
@@ -42,45 +53,82 @@ const fn of_close_code(code: u16) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::super::{Dialect, Occurrence, Phase};
     use super::*;
 
-    fn closed(code: impl Into<Option<u16>>) -> Failure {
-        Failure::Closed { code: code.into(), reason: String::new() }
+    const PHASES: [Phase; 4] = [Phase::Upgrade, Phase::Login, Phase::Live, Phase::Renewing];
+
+    /// What a dialect without rules says, which must not depend on phase, time or reason.
+    fn verdict(failures: &[Failure]) -> Verdict {
+        let dialect = Dialect::new("without rules");
+        let mut verdicts = Vec::new();
+        for failure in failures {
+            for phase in PHASES {
+                for elapsed in [Duration::ZERO, Duration::from_secs(86_400)] {
+                    verdicts.push(dialect.verdict(&Occurrence { phase, elapsed, failure }));
+                }
+            }
+        }
+        assert!(verdicts.iter().all(|verdict| *verdict == verdicts[0]), "{failures:?}: {verdicts:?}");
+        verdicts[0]
+    }
+
+    fn closed(code: impl Into<Option<u16>>) -> Vec<Failure> {
+        let code = code.into();
+        ["", "because", "token expired", "401"]
+            .map(|reason| Failure::Closed { code, reason: reason.to_owned() })
+            .into()
     }
 
     #[test]
-    fn statuses_of_a_refused_upgrade_are_classified() {
-        for (verdict, statuses) in [
-            (Verdict::Expired, &[401, 403][..]),
-            (Verdict::RateLimited, &[429]),
-            (Verdict::Transient, &[408, 425, 500, 502, 503, 504, 599]),
-            (Verdict::Misuse, &[200, 302, 400, 404, 405, 426, 501, 505]),
-        ] {
-            for &status in statuses {
-                assert_eq!(default_verdict(&Failure::Status(status)), verdict, "{status}");
-            }
+    fn every_status_has_the_verdict_of_the_table() {
+        let mut exceptions = BTreeMap::from([(501, Verdict::Misuse), (505, Verdict::Misuse)]);
+        exceptions.extend([401, 403].map(|status| (status, Verdict::Expired)));
+        exceptions.extend([(429, Verdict::RateLimited)]);
+        exceptions.extend([408, 425].map(|status| (status, Verdict::Transient)));
+        for status in 100..=999 {
+            let class = if status < 500 { Verdict::Misuse } else { Verdict::Transient };
+            let expected = exceptions.remove(&status).unwrap_or(class);
+            assert_eq!(verdict(&[Failure::Status(status)]), expected, "{status}");
         }
+        assert!(exceptions.is_empty(), "all were met");
     }
 
     #[test]
-    fn close_codes_are_classified_with_and_without_a_reason() {
-        for (verdict, codes) in [
-            (Verdict::Expired, &[1008, 3000, 4001, 4401][..]),
-            (Verdict::RateLimited, &[1013]),
-            (
-                Verdict::Transient,
-                &[1000, 1001, 1005, 1006, 1009, 1011, 1012, 1014, 3008, 3400, 4000, 4429, 4499],
-            ),
-            (Verdict::Misuse, &[1002, 1003, 1007, 1010]),
-            (Verdict::Forbidden, &[3003, 4003, 4403]),
-            (Verdict::Rejected, &[3500, 3999, 4500, 4999]),
-        ] {
-            for &code in codes {
-                assert_eq!(default_verdict(&closed(code)), verdict, "{code}");
-                let with_a_reason = Failure::Closed { code: Some(code), reason: "because".to_owned() };
-                assert_eq!(default_verdict(&with_a_reason), verdict, "{code}");
-            }
+    fn every_close_code_has_the_verdict_of_the_table_whatever_the_reason() {
+        let mut exceptions = BTreeMap::new();
+        exceptions.extend([1008, 3000, 4001, 4401].map(|code| (code, Verdict::Expired)));
+        exceptions.extend([(1013, Verdict::RateLimited)]);
+        exceptions.extend([3003, 4003, 4403].map(|code| (code, Verdict::Forbidden)));
+        exceptions.extend([1002, 1003, 1007, 1010].map(|code| (code, Verdict::Misuse)));
+        for code in 1000..=4999 {
+            let class =
+                if code >= 3000 && code % 1000 >= 500 { Verdict::Rejected } else { Verdict::Transient };
+            let expected = exceptions.remove(&code).unwrap_or(class);
+            assert_eq!(verdict(&closed(code)), expected, "{code}");
         }
-        assert_eq!(default_verdict(&closed(None)), Verdict::Transient);
+        assert!(exceptions.is_empty(), "all were met");
+        assert_eq!(verdict(&closed(None)), Verdict::Transient);
+    }
+
+    #[test]
+    fn what_is_no_status_and_no_close_has_the_verdict_of_the_table() {
+        for (failure, expected) in [
+            (Failure::Message(json!({"type": "error"})), Verdict::Expired),
+            (Failure::Timeout, Verdict::Transient),
+            (Failure::Transport, Verdict::Transient),
+            (Failure::TooLarge, Verdict::Transient),
+            (Failure::Protocol, Verdict::Misuse),
+            (Failure::Untrusted, Verdict::Misuse),
+            (Failure::Subprotocol, Verdict::Misuse),
+            (Failure::Unplaceable, Verdict::Misuse),
+        ] {
+            assert_eq!(verdict(std::slice::from_ref(&failure)), expected, "{failure:?}");
+        }
     }
 }
