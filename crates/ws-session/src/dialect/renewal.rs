@@ -38,4 +38,6 @@ pub enum RenewalTime {
     Early,
     /// When it has expired: the server allows a grace.
     AtExpiry,
+    /// Not at all: the server asks in time, or the connection outlives the credential.
+    WhenAsked,
 }

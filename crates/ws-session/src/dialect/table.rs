@@ -34,7 +34,7 @@ const fn of_status(status: u16) -> Verdict {
         401 | 403 => Verdict::Expired,
         429 => Verdict::RateLimited,
         408 | 425 => Verdict::Transient,
-        ..500 | 501 | 505 => Verdict::Misuse,
+        ..=499 | 501 | 505 => Verdict::Misuse,
         // One that is no status counts as one of 5xx (RFC 9110 §15).
         _ => Verdict::Transient,
     }

@@ -1,0 +1,1 @@
+//! What the built-in dialects make of what servers say.
