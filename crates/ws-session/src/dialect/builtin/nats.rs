@@ -9,30 +9,35 @@ use super::said;
 
 impl Dialect {
     /// NATS with a token: the server says `INFO`, the client `CONNECT` and `PING`, and the `PONG` is the acceptance. A refusal is
-    /// `-ERR`, then a close with 1008. A user and a password go into a description with another `login`:
-    /// `CONNECT {"user":"me","pass":"${credential|json}"}`; a signature over the nonce, which is captured, is an
-    /// [`Authenticator`](crate::dialect::Authenticator)'s.
+    /// `-ERR`, then a close with 1008. A user and a password go into a description with `user` and `pass` in the place of `auth_token`;
+    /// a signature over the nonce, which is captured, is an [`Authenticator`](crate::dialect::Authenticator)'s.
     ///
     /// Ran against nats-server 2.9.10; that an expired user gets `User Authentication Expired` is from memory.
     #[must_use]
     pub fn nats() -> Self {
         let verb = |name: &str| Matcher::of([("/verb", json!(name))]);
         let error = |text: &str| On::Message(verb("-ERR").and("/text", Condition::Contains(text.to_owned())));
-        let connect = concat!(
-            r#"CONNECT {"verbose":false,"pedantic":false,"protocol":1,"lang":"rust","version":"1","#,
-            r#""auth_token":"${credential|json}"}"#,
-            "\r\nPING\r\n"
-        );
+        let connect = json!({
+            "verbose": false, "pedantic": false, "protocol": 1, "lang": "rust", "version": "1",
+            "auth_token": "${credential}",
+        });
+        let say = |view| Template::json(view);
         Self {
             codec: Codec::Nats,
-            login: vec![Step { on: Trigger::Message(verb("INFO")), send: Template::text(connect) }],
+            login: vec![
+                Step {
+                    on: Trigger::Message(verb("INFO")),
+                    send: say(json!({"verb": "CONNECT", "data": connect})),
+                },
+                Step { on: Trigger::Open, send: say(json!({"verb": "PING"})) },
+            ],
             acceptance: said([verb("PONG")]),
             captured: Captured {
                 session_id: Some("/data/client_id".to_owned()),
                 named: [("nonce".to_owned(), "/data/nonce".to_owned())].into(),
                 ..Captured::default()
             },
-            replies: vec![Reply { on: verb("PING"), send: Template::text("PONG\r\n") }],
+            replies: vec![Reply { on: verb("PING"), send: say(json!({"verb": "PONG"})) }],
             rules: vec![
                 Rule::new(error("Authentication Timeout"), Verdict::AuthenticationTimeout),
                 Rule::new(error("Authorization Violation"), Verdict::Expired),

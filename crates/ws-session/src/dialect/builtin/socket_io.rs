@@ -25,7 +25,7 @@ impl Dialect {
             placement: Placement { query: query.into(), ..Placement::default() },
             login: vec![Step {
                 on: Trigger::Message(packet("0")),
-                send: Template::text(r#"40{"token":"${credential|json}"}"#),
+                send: Template::json(json!({"packet": "40", "data": {"token": "${credential}"}})),
             }],
             acceptance: said([packet("40")]),
             captured: Captured {
@@ -34,7 +34,7 @@ impl Dialect {
                 idle: Some(InUnit { at: "/data/pingInterval".to_owned(), unit: Unit::Milliseconds }),
                 ..Captured::default()
             },
-            replies: vec![Reply { on: packet("2"), send: Template::text("3") }],
+            replies: vec![Reply { on: packet("2"), send: Template::json(json!({"packet": "3"})) }],
             ping: Ping::Never,
             rules: vec![
                 Rule::new(On::Message(packet("44")), Verdict::Expired).in_phases([Phase::Login]),
