@@ -3,20 +3,22 @@
 //! The contract is that of [`machine`](crate::machine): after each input, [`ServerSession::poll`] until it answers
 //! [`Output::Wait`].
 
-use std::sync::Arc;
+mod session;
+#[cfg(test)]
+mod tests;
+mod upgrade;
+mod words;
+
+use std::borrow::Cow;
 use std::time::Duration;
 
-use auth_core::time::{Deadline, Now};
-use auth_core::{ApiMisuse, Secret};
+use auth_core::Secret;
+use auth_core::time::Deadline;
 
-use crate::dialect::{Dialect, Incoming};
+pub use self::session::ServerSession;
+pub use self::upgrade::Upgrade;
+use crate::dialect::{Dialect, Renewal, RenewalTime, Verdict};
 pub use crate::machine::Received;
-
-/// One connection as a server sees it.
-#[derive(Debug)]
-pub struct ServerSession {
-    dialect: Arc<Dialect>,
-}
 
 /// What a server allows its clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,16 +30,90 @@ pub struct Terms {
     pub ask_before: Duration,
     /// How long after its expiry a credential still serves, for a renewal that is on its way.
     pub grace: Duration,
+    /// The longest silence that is promised, where the dialect has a place to say so and a message to keep it with.
+    pub idle: Option<Duration>,
 }
 
-/// What an upgrade request says in a dialect's terms.
-#[derive(Debug)]
+impl Terms {
+    /// What suits a dialect: 10 s for the credential, asking 30 s before its expiry, no promise about silence, and no grace, or 25 s
+    /// where clients renew at expiry (Centrifugo's).
+    #[must_use]
+    pub fn of(dialect: &Dialect) -> Self {
+        let at_expiry = matches!(dialect.renewal, Renewal::InBand { when: RenewalTime::AtExpiry, .. });
+        Self {
+            patience: Duration::from_secs(10),
+            ask_before: Duration::from_secs(30),
+            grace: if at_expiry { Duration::from_secs(25) } else { Duration::ZERO },
+            idle: None,
+        }
+    }
+
+    /// The same terms with this time for the credential.
+    #[must_use]
+    pub const fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+}
+
+/// Why a credential is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Upgrade {
-    /// The credential, where the dialect places it into the upgrade and the client did.
-    pub credential: Option<Secret>,
-    /// The subprotocol to select; `None` when none was offered.
-    pub subprotocol: Option<String>,
+pub struct Refusal {
+    /// What the client is to make of it, as far as the dialect can say so.
+    pub verdict: Verdict,
+    /// The reason, for people; the client reads it.
+    pub reason: &'static str,
+}
+
+impl Refusal {
+    /// A refusal that means this.
+    #[must_use]
+    pub const fn new(verdict: Verdict, reason: &'static str) -> Self {
+        Self { verdict, reason }
+    }
+
+    /// The credential is no good.
+    #[must_use]
+    pub const fn rejected(reason: &'static str) -> Self {
+        Self::new(Verdict::Rejected, reason)
+    }
+
+    /// The credential is no longer good; a fresh one may be.
+    #[must_use]
+    pub const fn expired(reason: &'static str) -> Self {
+        Self::new(Verdict::Expired, reason)
+    }
+
+    /// The credential is good, and does not allow this.
+    #[must_use]
+    pub const fn forbidden(reason: &'static str) -> Self {
+        Self::new(Verdict::Forbidden, reason)
+    }
+
+    /// Whether the credential is good could not be found out.
+    #[must_use]
+    pub const fn unreachable(reason: &'static str) -> Self {
+        Self::new(Verdict::Transient, reason)
+    }
+
+    /// The HTTP status for it (RFC 9110 §15), where the dialect names none.
+    const fn status(self) -> u16 {
+        match self.verdict {
+            Verdict::Forbidden => 403,
+            Verdict::RateLimited => 429,
+            Verdict::Transient | Verdict::ReconnectNow => 503,
+            Verdict::Misuse => 400,
+            Verdict::Rejected | Verdict::Expired | Verdict::AuthenticationTimeout => 401,
+        }
+    }
+
+    /// The close code for it, where the dialect names none: 1013 is "try again later" in the registry of RFC 6455 §11.7.
+    const fn close_code(self) -> u16 {
+        match self.verdict {
+            Verdict::Transient | Verdict::ReconnectNow | Verdict::RateLimited => 1013,
+            _ => UNAUTHORIZED,
+        }
+    }
 }
 
 /// What the server's driver must do.
@@ -66,12 +142,17 @@ pub enum Output {
         /// Whether it goes into a binary frame.
         binary: bool,
     },
+    /// Hand this message to the application: it came in one frame with others that were not for it.
+    Deliver {
+        /// The message.
+        text: String,
+    },
     /// Close with this code and reason.
     Close {
-        /// The close code.
-        code: u16,
-        /// The reason, for people.
-        reason: &'static str,
+        /// The close code; `None` for a close frame without one, which some dialects have a meaning for.
+        code: Option<u16>,
+        /// The reason, for people: at most 123 bytes.
+        reason: Cow<'static, str>,
     },
     /// Nothing more to do before this deadline, or before the next input if there is none.
     Wait(Option<Deadline>),
@@ -81,68 +162,5 @@ pub enum Output {
 /// with HTTP 401.
 pub const UNAUTHORIZED: u16 = 4401;
 
-impl ServerSession {
-    /// A connection whose upgrade request was read. Where the dialect places the credential there, the verdict on it decides how the
-    /// upgrade is answered; elsewhere the upgrade is accepted at once, and the client has time to present one.
-    #[must_use]
-    pub fn new(
-        _now: Now,
-        dialect: impl Into<Arc<Dialect>>,
-        _terms: Terms,
-        _session_id: String,
-        _upgrade: Upgrade,
-    ) -> Self {
-        Self { dialect: dialect.into() }
-    }
-
-    /// Takes a message. One that comes too late is not taken: the connection is closed instead.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiMisuse::OutputsPending`] when [`poll`](Self::poll) has not answered [`Output::Wait`] since the last
-    /// input; the input was not taken.
-    pub fn receive(&mut self, _now: Now, _incoming: Incoming<'_>) -> Result<Received, ApiMisuse> {
-        let _ = &self.dialect;
-        Ok(Received::Deliver)
-    }
-
-    /// Takes the verdict on the credential: the time it still lives, or a refusal for the client to read.
-    ///
-    /// A refused renewal leaves the connection as it was, until its own credential expires.
-    ///
-    /// # Errors
-    ///
-    /// As [`receive`](Self::receive).
-    pub fn decided(&mut self, _now: Now, _verdict: Result<Duration, &'static str>) -> Result<(), ApiMisuse> {
-        Ok(())
-    }
-
-    /// The credential was revoked: the client is asked for another where the dialect can ask, and closed otherwise.
-    ///
-    /// # Errors
-    ///
-    /// As [`receive`](Self::receive).
-    pub fn revoked(&mut self, _now: Now) -> Result<(), ApiMisuse> {
-        Ok(())
-    }
-
-    /// Takes note that time has passed.
-    ///
-    /// # Errors
-    ///
-    /// As [`receive`](Self::receive).
-    pub fn tick(&mut self, _now: Now) -> Result<(), ApiMisuse> {
-        Ok(())
-    }
-
-    /// The next output; [`Output::Wait`] when there is nothing left to do.
-    pub const fn poll(&mut self) -> Output {
-        Output::Wait(None)
-    }
-
-    /// Whether the client is authenticated.
-    #[must_use]
-    pub const fn is_live(&self) -> bool {
-        false
-    }
-}
+/// The close code for a second credential where none was due, by analogy with HTTP 400.
+pub const AUTHENTICATED_TWICE: u16 = 4400;

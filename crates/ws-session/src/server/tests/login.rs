@@ -1,0 +1,227 @@
+//! How a client gets in, and how it does not.
+
+use std::time::Duration;
+
+use auth_core::ApiMisuse;
+
+use super::dialects::*;
+use super::peer::{LIFE, Peer};
+use crate::dialect::{Dialect, Verdict};
+use crate::server::{Received, Refusal, Terms, Upgrade};
+
+const GENESYS: &str = r#"{"type":"auth","token":"t1"}"#;
+const NO_GOOD: Refusal = Refusal::rejected("no good");
+
+fn upgrading(dialect: Dialect, headers: &[(&str, &str)]) -> Peer {
+    Peer::upgrading(Terms::of(&dialect), dialect, "/", headers)
+}
+
+fn live(dialect: Dialect, login: &str) -> Peer {
+    let mut peer = Peer::new(dialect);
+    peer.said();
+    peer.tell(login);
+    peer.decide(Ok(LIFE));
+    assert!(peer.server.is_live());
+    peer
+}
+
+#[test]
+fn a_first_message_with_a_good_credential_is_accepted_in_the_dialects_words() {
+    let mut peer = Peer::new(Dialect::genesys());
+    assert_eq!(peer.said(), ["accept"]);
+    assert_eq!(peer.tell(GENESYS), ["verify t1"]);
+    assert!(!peer.server.is_live(), "not before the verdict");
+    assert_eq!(peer.decide(Ok(LIFE)), [r#"{"sessionId":"s1","status":"ok","type":"auth"}"#]);
+    assert!(peer.server.is_live());
+    assert_eq!(peer.receive("hello"), Received::Deliver);
+}
+
+#[test]
+fn a_refused_credential_is_told_so_and_closed() {
+    let mut peer = Peer::new(Dialect::genesys());
+    peer.said();
+    peer.tell(GENESYS);
+    assert_eq!(
+        peer.decide(Err(NO_GOOD)),
+        [r#"{"message":"no good","status":"error","type":"auth"}"#, "close 4401 no good"]
+    );
+    assert!(!peer.server.is_live());
+    assert_eq!(peer.tell(GENESYS), [""; 0], "nothing behind a close");
+}
+
+#[test]
+fn the_verdict_on_the_upgrades_credential_answers_the_upgrade() {
+    let good = [("authorization", "Bearer t1")];
+    let mut peer = upgrading(bearer(), &good);
+    assert_eq!(peer.said(), ["verify t1"]);
+    assert_eq!(peer.decide(Ok(LIFE)), ["accept"]);
+    assert!(peer.server.is_live());
+    for (refusal, status) in [
+        (NO_GOOD, 401),
+        (Refusal::expired("too old"), 401),
+        (Refusal::forbidden("not here"), 403),
+        (Refusal::unreachable("no answer"), 503),
+        (Refusal::new(Verdict::RateLimited, "too fast"), 429),
+    ] {
+        let mut peer = upgrading(bearer(), &good);
+        peer.said();
+        assert_eq!(peer.decide(Err(refusal)), [format!("refuse {status}")]);
+        assert!(!peer.server.is_live());
+    }
+}
+
+#[test]
+fn an_upgrade_without_the_credential_that_it_needs_is_refused_without_a_verdict() {
+    for headers in [
+        &[][..],
+        &[("authorization", "Basic t1")],
+        &[("authorization", "Bearer ")],
+        &[("authorization", "Bearer t1"), ("Authorization", "Bearer t2")],
+    ] {
+        assert_eq!(upgrading(bearer(), headers).said(), ["refuse 401"], "{headers:?}");
+    }
+}
+
+#[test]
+fn a_service_that_says_403_to_a_bad_credential_is_played_by_its_description() {
+    use crate::dialect::{Codes, On, Rule};
+    let mut jupyter = bearer();
+    let status = |status: u16| On::Status(Codes::of([status..=status]));
+    jupyter.rules = vec![Rule::new(status(403), Verdict::Rejected), Rule::new(status(401), Verdict::Misuse)];
+    assert_eq!(upgrading(jupyter, &[]).said(), ["refuse 403"]);
+    assert_eq!(upgrading(bearer(), &[]).said(), ["refuse 401"]);
+}
+
+#[test]
+fn the_name_is_selected_and_never_the_credential() {
+    let read = |offered: &str| Upgrade::read(&subprotocol(), "/", [("Sec-WebSocket-Protocol", offered)]);
+    let upgrade = read("optave-v1, t1");
+    assert_eq!(upgrade.subprotocol.as_deref(), Some("optave-v1"));
+    assert_eq!(upgrade.credential.unwrap().expose(), "t1");
+    let upgrade = read("t1");
+    assert_eq!((upgrade.subprotocol, upgrade.credential.unwrap().expose()), (None, "t1"));
+    assert!(read("optave-v1").credential.is_none());
+    assert!(read("optave-v1, t1, t2").credential.is_none(), "which of them?");
+}
+
+#[test]
+fn where_the_server_speaks_first_it_does() {
+    let mut peer = Peer::new(home_assistant());
+    assert_eq!(peer.said(), ["accept", r#"{"type":"auth_required"}"#]);
+    assert_eq!(peer.tell(r#"{"type":"auth","access_token":"t1"}"#), ["verify t1"]);
+    assert_eq!(peer.decide(Ok(LIFE)), [r#"{"type":"auth_ok"}"#]);
+    assert!(peer.server.is_live());
+}
+
+#[test]
+fn a_login_of_several_messages_is_over_with_the_last() {
+    let mut peer = Peer::new(nats());
+    assert_eq!(peer.said(), ["accept", "binary INFO {\"nonce\":\"s1\"}\r\n"]);
+    assert_eq!(peer.tell_binary("CONNECT {\"auth_token\":\"t1\"}\r\n"), [""; 0]);
+    assert_eq!(peer.tell_binary("PING\r\n"), ["verify t1"]);
+    assert_eq!(peer.decide(Ok(LIFE)), ["binary PONG\r\n"]);
+    let mut in_one_frame = Peer::new(nats());
+    in_one_frame.said();
+    assert_eq!(in_one_frame.tell_binary("CONNECT {\"auth_token\":\"t1\"}\r\nPING\r\n"), ["verify t1"]);
+    assert_eq!(
+        in_one_frame.decide(Err(NO_GOOD)),
+        ["binary -ERR 'Authorization Violation'\r\n", "close 1008 Authentication Failure"]
+    );
+}
+
+#[test]
+fn acceptance_announces_what_the_dialect_has_places_for() {
+    let terms = Terms { idle: Some(Duration::from_secs(25)), ..Terms::of(&centrifugo()) };
+    let mut peer = Peer::with_terms(terms, centrifugo());
+    peer.said();
+    peer.tell("{\"id\":1,\"connect\":{\"token\":\"t1\"}}\n");
+    assert_eq!(peer.decide(Ok(LIFE)), ["{\"connect\":{\"client\":\"s1\",\"ping\":25,\"ttl\":600}}\n"]);
+    let mut silent = Peer::new(centrifugo());
+    silent.said();
+    silent.tell("{\"id\":1,\"connect\":{\"token\":\"t1\"}}\n");
+    assert_eq!(
+        silent.decide(Ok(LIFE)),
+        ["{\"connect\":{\"client\":\"s1\",\"ttl\":600}}\n"],
+        "no promise that is not kept"
+    );
+}
+
+#[test]
+fn each_verdict_is_told_by_the_rule_that_means_it() {
+    for (refusal, message, code) in [
+        (Refusal::rejected("no"), "{\"error\":{\"code\":101}}\n", 3500),
+        (Refusal::expired("no"), "{\"error\":{\"code\":109}}\n", 3005),
+        // No rule means it: the first that refuses at all, and the code of the default table.
+        (Refusal::forbidden("no"), "{\"error\":{\"code\":109}}\n", 3005),
+    ] {
+        let mut peer = Peer::new(centrifugo());
+        peer.said();
+        peer.tell(r#"{"id":1,"connect":{"token":"t1"}}"#);
+        assert_eq!(peer.decide(Err(refusal)), [message.to_owned(), format!("close {code} no")]);
+    }
+    let mut peer = Peer::new(centrifugo());
+    peer.said();
+    peer.tell(r#"{"id":1,"connect":{"token":"t1"}}"#);
+    assert_eq!(peer.decide(Err(Refusal::unreachable("later"))), ["close 1013 later"]);
+}
+
+#[test]
+fn nothing_is_taken_before_the_credential() {
+    for first in ["hello", r#"{"type":"subscribe"}"#, "{}", "", r#"{"type":"auth"}"#] {
+        let mut peer = Peer::new(Dialect::genesys());
+        peer.said();
+        assert_eq!(peer.tell(first), ["close 4401 authenticate before anything else"], "{first}");
+    }
+    let mut early = Peer::new(Dialect::genesys());
+    early.said();
+    early.tell(GENESYS);
+    assert_eq!(
+        early.tell("hello"),
+        ["close 4401 authenticate before anything else"],
+        "not before the verdict"
+    );
+    assert_eq!(early.decide(Ok(LIFE)), [""; 0]);
+}
+
+#[test]
+fn a_second_credential_while_the_first_is_judged_ends_the_connection() {
+    let mut peer = Peer::new(Dialect::genesys());
+    peer.said();
+    peer.tell(GENESYS);
+    assert_eq!(peer.tell(GENESYS), ["close 4400 one credential at a time"]);
+}
+
+#[test]
+fn a_second_login_that_is_no_renewal_ends_the_connection() {
+    let login = r#"{"type":"auth","access_token":"t1"}"#;
+    assert_eq!(live(home_assistant(), login).tell(login), ["close 4400 authenticated already"]);
+    assert_eq!(live(directus(), login).tell(login), ["renew t1"], "here it is one");
+}
+
+#[test]
+fn what_came_in_one_frame_with_a_credential_is_handed_out_without_it() {
+    let mut peer = live(centrifugo(), r#"{"id":1,"connect":{"token":"t1"}}"#);
+    assert_eq!(
+        peer.tell("{\"rpc\":1}\n{\"refresh\":{\"token\":\"t2\"}}\n{\"rpc\":2}\n"),
+        ["deliver {\"rpc\":1}", "deliver {\"rpc\":2}", "renew t2"]
+    );
+    assert_eq!(peer.receive("{\"rpc\":1}\n{\"rpc\":2}\n"), Received::Deliver, "as it came");
+}
+
+#[test]
+fn a_ping_of_the_dialects_own_is_answered_and_not_delivered() {
+    let mut peer = live(directus(), r#"{"type":"auth","access_token":"t1"}"#);
+    assert_eq!(peer.tell(r#"{"type":"ping"}"#), [r#"{"type":"ping"}"#]);
+    assert_eq!(peer.receive(r#"{"type":"pin"}"#), Received::Deliver);
+}
+
+#[test]
+fn outputs_that_were_not_polled_are_a_misuse() {
+    let mut peer = Peer::new(Dialect::genesys());
+    let pending = Err(ApiMisuse::OutputsPending);
+    assert_eq!(peer.server.tick(peer.now), pending);
+    assert_eq!(peer.server.decided(peer.now, Ok(LIFE)), pending);
+    assert_eq!(peer.server.revoked(peer.now), pending);
+    peer.said();
+    assert_eq!(peer.server.tick(peer.now), Ok(()));
+}

@@ -1,0 +1,6 @@
+//! The server's half, dialect by dialect.
+
+mod dialects;
+mod login;
+mod peer;
+mod time;
