@@ -35,8 +35,8 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// What suits a dialect: 10 s for the credential, asking 30 s before its expiry, no promise about silence, and no grace, or 25 s
-    /// where clients renew at expiry (Centrifugo's).
+    /// What suits a dialect: 10 s for the credential, asking 30 s before its expiry, silences of at most 25 s, and no grace, or
+    /// one of 25 s where clients renew at expiry. The latter two are Centrifugo's.
     #[must_use]
     pub fn of(dialect: &Dialect) -> Self {
         let at_expiry = matches!(dialect.renewal, Renewal::InBand { when: RenewalTime::AtExpiry, .. });
@@ -44,7 +44,7 @@ impl Terms {
             patience: Duration::from_secs(10),
             ask_before: Duration::from_secs(30),
             grace: if at_expiry { Duration::from_secs(25) } else { Duration::ZERO },
-            idle: None,
+            idle: dialect.captured.idle.as_ref().map(|_| Duration::from_secs(25)),
         }
     }
 
@@ -134,6 +134,8 @@ pub enum Output {
     Refuse {
         /// The status.
         status: u16,
+        /// The reason, for people.
+        reason: &'static str,
     },
     /// Send this message.
     Send {

@@ -418,7 +418,7 @@ impl ServerSession {
         let default = refusal.status();
         let status = words::status(&self.dialect, self.occasion(now, refusal.verdict), default);
         self.stage = Stage::Closed;
-        self.outputs.push_back(Output::Refuse { status });
+        self.outputs.push_back(Output::Refuse { status, reason: refusal.reason });
     }
 
     /// Ends the connection in the dialect's own words.

@@ -188,6 +188,15 @@ impl TokenServer {
     /// Why it must not be opened.
     pub fn open<T>(&mut self, now: Now, request: &Request<T>) -> Result<Opening, NotOpened> {
         let (token, subprotocol) = presented(request).ok_or(NotOpened::MissingToken)?;
+        self.redeem(now, &token).map(|opening| Opening { subprotocol, ..opening })
+    }
+
+    /// Consumes a token that has been read out of such a request: [`open`](Self::open) does both.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection must not be opened.
+    pub fn redeem(&mut self, now: Now, token: &Secret) -> Result<Opening, NotOpened> {
         let claims = self.verifier.verify(token.expose(), now).map_err(|_| NotOpened::InvalidToken)?;
         let claims = claims.claims();
         let ((subject, token_id), expires) =
@@ -195,7 +204,7 @@ impl TokenServer {
         match self.spent.consume(now, token_id, expires) {
             Verdict::First => {
                 let expires_in = expires.saturating_since(now.wall);
-                Ok(Opening { subject: subject.to_owned(), expires_in, subprotocol })
+                Ok(Opening { subject: subject.to_owned(), expires_in, subprotocol: None })
             }
             Verdict::Again => Err(NotOpened::AlreadyUsed),
             Verdict::NoRoom => Err(NotOpened::NoRoom),

@@ -131,12 +131,12 @@ fn a_login_of_several_messages_is_over_with_the_last() {
 
 #[test]
 fn acceptance_announces_what_the_dialect_has_places_for() {
-    let terms = Terms { idle: Some(Duration::from_secs(25)), ..Terms::of(&centrifugo()) };
-    let mut peer = Peer::with_terms(terms, centrifugo());
+    let mut peer = Peer::new(centrifugo());
     peer.said();
     peer.tell("{\"id\":1,\"connect\":{\"token\":\"t1\"}}\n");
     assert_eq!(peer.decide(Ok(LIFE)), ["{\"connect\":{\"client\":\"s1\",\"ping\":25,\"ttl\":600}}\n"]);
-    let mut silent = Peer::new(centrifugo());
+    let terms = Terms { idle: None, ..Terms::of(&centrifugo()) };
+    let mut silent = Peer::with_terms(terms, centrifugo());
     silent.said();
     silent.tell("{\"id\":1,\"connect\":{\"token\":\"t1\"}}\n");
     assert_eq!(

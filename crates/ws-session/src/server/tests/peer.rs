@@ -42,7 +42,7 @@ impl Peer {
                 Output::Verify { credential, renewal: false } => format!("verify {}", credential.expose()),
                 Output::Verify { credential, renewal: true } => format!("renew {}", credential.expose()),
                 Output::Accept => "accept".to_owned(),
-                Output::Refuse { status } => format!("refuse {status}"),
+                Output::Refuse { status, .. } => format!("refuse {status}"),
                 Output::Send { text, binary: false } => text,
                 Output::Send { text, binary: true } => format!("binary {text}"),
                 Output::Deliver { text } => format!("deliver {text}"),

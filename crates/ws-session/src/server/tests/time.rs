@@ -116,7 +116,11 @@ fn two_renewals_at_once_end_the_connection() {
 
 #[test]
 fn where_clients_renew_at_expiry_they_have_a_grace() {
-    let mut peer = live(centrifugo(), CENTRIFUGO);
+    let terms = Terms { idle: None, ..Terms::of(&centrifugo()) };
+    let mut peer = Peer::with_terms(terms, centrifugo());
+    peer.said();
+    peer.tell(CENTRIFUGO);
+    peer.decide(Ok(LIFE));
     assert_eq!(peer.sleep(LIFE + 24 * SECOND), NOTHING);
     assert_eq!(peer.tell("{\"refresh\":{\"token\":\"t2\"}}\n"), ["renew t2"]);
     assert_eq!(peer.decide(Ok(LIFE)), ["{\"refresh\":{}}\n"]);
