@@ -27,6 +27,7 @@ use std::time::Duration;
 
 pub use self::authenticator::{Authenticator, Meaning};
 pub use self::capture::{Captured, Captures, InUnit, Unit};
+pub(crate) use self::codec::Read;
 pub use self::codec::{Codec, Incoming, Rendered};
 pub use self::failure::{Failure, Occurrence, Phase};
 pub use self::matcher::{Condition, Matcher};

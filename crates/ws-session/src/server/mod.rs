@@ -3,6 +3,8 @@
 //! The contract is that of [`machine`](crate::machine): after each input, [`ServerSession::poll`] until it answers
 //! [`Output::Wait`].
 
+mod receiving;
+mod saying;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -144,7 +146,7 @@ pub enum Output {
         /// Whether it goes into a binary frame.
         binary: bool,
     },
-    /// Hand this message to the application: it came in one frame with others that were not for it.
+    /// Hand this message to the application: it came in one frame with a credential, which is cut out of it.
     Deliver {
         /// The message.
         text: String,

@@ -1,6 +1,5 @@
 //! One connection as a server sees it.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,23 +8,25 @@ use auth_core::time::{Deadline, Moment, Now};
 use auth_core::{ApiMisuse, Secret};
 use serde_json::Value;
 
-use super::words::{self, Announced, Occasion};
-use super::{AUTHENTICATED_TWICE, Output, Received, Refusal, Terms, UNAUTHORIZED, Upgrade};
-use crate::dialect::{Acceptance, Codec, Dialect, Incoming, Matcher, Phase, Ping, Renewal, Trigger, Verdict};
+use super::receiving::Addressee;
+use super::{Output, Received, Refusal, Terms, Upgrade, words};
+use crate::dialect::{Acceptance, Dialect, Incoming, Read, Renewal, Step, Template, Trigger, Verdict};
 
 /// One connection as a server sees it.
 #[derive(Debug)]
 pub struct ServerSession {
     pub(super) dialect: Arc<Dialect>,
+    /// The messages of the login as they come.
+    pub(super) login: Arc<[Step]>,
     terms: Terms,
-    session_id: String,
+    pub(super) session_id: String,
     pub(super) stage: Stage,
     /// When the client's phase began, as far as the server sees it.
-    since: Moment,
+    pub(super) since: Moment,
     /// By when the client must be authenticated.
     patience: Deadline,
     /// What the newest credential that was accepted is good for.
-    lease: Option<Lease>,
+    pub(super) lease: Option<Lease>,
     /// When the dialect's own ping is due, where silence was promised to be short.
     ping: Option<Deadline>,
     pub(super) outputs: VecDeque<Output>,
@@ -50,8 +51,8 @@ pub(super) enum Stage {
 
 /// How long a credential is good for.
 #[derive(Debug, Clone, Copy)]
-struct Lease {
-    expiry: Deadline,
+pub(super) struct Lease {
+    pub(super) expiry: Deadline,
     /// When the connection ends: after the grace, or earlier if the credential was revoked.
     end: Deadline,
     /// When the client is asked for the next one.
@@ -73,8 +74,10 @@ impl ServerSession {
         session_id: String,
         upgrade: Upgrade,
     ) -> Self {
+        let dialect = dialect.into();
         let mut session = Self {
-            dialect: dialect.into(),
+            login: dialect.login.iter().flat_map(lines).collect(),
+            dialect,
             terms,
             session_id,
             stage: Stage::Upgrading,
@@ -86,7 +89,7 @@ impl ServerSession {
         };
         if let Some(credential) = upgrade.credential {
             session.outputs.push_back(Output::Verify { credential, renewal: false });
-        } else if session.dialect.login.iter().any(|step| step.send.mentions("credential")) {
+        } else if session.login.iter().any(|step| step.send.has_credential()) {
             session.accept(now);
         } else {
             session.refuse(now, Refusal::rejected("no credential was presented"));
@@ -96,8 +99,7 @@ impl ServerSession {
 
     /// Takes a message. One that comes too late is not taken: the connection is closed instead.
     ///
-    /// Of a frame that holds messages of the login or of a renewal beside the application's, the latter are handed
-    /// out one by one, as [`Output::Deliver`].
+    /// Of a frame that holds a credential beside messages of the application's, the latter are handed out as [`Output::Deliver`].
     ///
     /// # Errors
     ///
@@ -108,21 +110,33 @@ impl ServerSession {
         let dialect = Arc::clone(&self.dialect);
         let messages = dialect.codec.read(incoming);
         if messages.is_empty() {
-            return Ok(self.received(now, ""));
+            // Nothing at all, but said too early if it is.
+            let nothing = Read { text: "", value: Value::Null };
+            let meaning = self.received(now, &nothing);
+            return Ok(if meaning == Addressee::Application {
+                Received::Deliver
+            } else {
+                Received::Consumed
+            });
         }
-        let mut delivered = Vec::new();
+        let mut delivered = false;
+        let mut credentials = Vec::new();
         for message in &messages {
-            if self.received(now, message.text) == Received::Deliver {
-                delivered.push(message.text);
+            match self.received(now, message) {
+                Addressee::Application => delivered = true,
+                Addressee::Credential => credentials.push(message.text),
+                Addressee::Dialect => {}
             }
         }
-        if delivered.len() == messages.len() {
+        if !delivered {
+            return Ok(Received::Consumed);
+        }
+        if credentials.is_empty() {
             return Ok(Received::Deliver);
         }
         // Ahead of all else: what it is answered with may be a close.
-        for text in delivered.into_iter().rev() {
-            self.outputs.push_front(Output::Deliver { text: text.to_owned() });
-        }
+        let text = without(incoming.as_text().unwrap_or_default(), &credentials);
+        self.outputs.push_front(Output::Deliver { text });
         Ok(Received::Consumed)
     }
 
@@ -226,7 +240,7 @@ impl ServerSession {
         }
         if self.is_live() && passed(self.ping) {
             self.ping = self.terms.idle.map(|idle| now.timer(idle / 2));
-            if let Some(ping) = self.dialect.replies.first().map(|reply| words::smallest(&reply.on)) {
+            if let Some(ping) = self.dialect.replies.first().map(|reply| reply.on.message()) {
                 self.send(&ping);
             }
         }
@@ -257,66 +271,6 @@ impl ServerSession {
         deadlines.into_iter().flatten().reduce(Deadline::or)
     }
 
-    /// What one message means.
-    fn received(&mut self, now: Now, text: &str) -> Received {
-        match self.stage {
-            Stage::Login { .. } => self.received_login(now, text),
-            Stage::Deciding if self.credential(text).is_some() => {
-                self.close(Some(AUTHENTICATED_TWICE), "one credential at a time");
-            }
-            Stage::Deciding => self.close(Some(UNAUTHORIZED), "authenticate before anything else"),
-            Stage::Live | Stage::Renewing => return self.received_live(now, text),
-            Stage::Upgrading | Stage::Closed => {}
-        }
-        Received::Consumed
-    }
-
-    fn received_login(&mut self, now: Now, text: &str) {
-        let Stage::Login { step, credential } = &mut self.stage else { return };
-        let Some(found) = self.dialect.login.get(*step).and_then(|step| step.send.read(text)) else {
-            return self.close(Some(UNAUTHORIZED), "authenticate before anything else");
-        };
-        if found.is_some() && credential.is_some() && found != *credential {
-            return self.close(Some(AUTHENTICATED_TWICE), "one credential at a time");
-        }
-        *step += 1;
-        *credential = found.or(credential.take());
-        self.proceed(now);
-    }
-
-    fn received_live(&mut self, now: Now, text: &str) -> Received {
-        let dialect = Arc::clone(&self.dialect);
-        if let Renewal::InBand { send, .. } = &dialect.renewal
-            && let Some(Some(credential)) = send.read(text)
-        {
-            if matches!(self.stage, Stage::Renewing) {
-                self.close(Some(AUTHENTICATED_TWICE), "one credential at a time");
-            } else {
-                self.enter(now, Stage::Renewing);
-                self.outputs.push_back(Output::Verify { credential, renewal: true });
-            }
-            return Received::Consumed;
-        }
-        if self.credential(text).is_some() {
-            self.close(Some(AUTHENTICATED_TWICE), "authenticated already");
-            return Received::Consumed;
-        }
-        if let Ping::Message(ping) = &dialect.ping
-            && ping.read(text).is_some()
-        {
-            // Most services say the same thing back, if they have no word of their own.
-            self.outputs
-                .push_back(Output::Send { text: text.to_owned(), binary: dialect.codec == Codec::Nats });
-            return Received::Consumed;
-        }
-        Received::Deliver
-    }
-
-    /// The credential of a message of the login.
-    fn credential(&self, text: &str) -> Option<Secret> {
-        self.dialect.login.iter().find_map(|step| step.send.read(text).flatten())
-    }
-
     /// Answers the upgrade with 101, and begins the login.
     fn accept(&mut self, now: Now) {
         self.outputs.push_back(Output::Accept);
@@ -325,10 +279,10 @@ impl ServerSession {
     }
 
     /// Says what the next message of the login waits for, or ends the login behind the last one.
-    fn proceed(&mut self, now: Now) {
-        let dialect = Arc::clone(&self.dialect);
+    pub(super) fn proceed(&mut self, now: Now) {
+        let login = Arc::clone(&self.login);
         let Stage::Login { step, credential } = &mut self.stage else { return };
-        match (dialect.login.get(*step), credential.take()) {
+        match (login.get(*step), credential.take()) {
             (Some(next), earlier) => {
                 *credential = earlier;
                 if let Trigger::Message(matcher) = &next.on {
@@ -373,70 +327,42 @@ impl ServerSession {
         if let Renewal::InBand { asked_by, .. } | Renewal::Reconnect { asked_by, .. } = &self.dialect.renewal
             && let Some(matcher) = asked_by.first()
         {
-            let message = words::smallest(matcher);
+            let message = matcher.message();
             self.send(&message);
         }
     }
 
-    fn enter(&mut self, now: Now, stage: Stage) {
+    pub(super) fn enter(&mut self, now: Now, stage: Stage) {
         self.stage = stage;
         self.since = now.mono;
     }
 
     /// The longest silence that is promised; none, where the dialect has no word to break it with.
-    fn idle(&self) -> Option<Duration> {
+    pub(super) fn idle(&self) -> Option<Duration> {
         self.terms.idle.filter(|_| !self.dialect.replies.is_empty())
     }
+}
 
-    fn say(&mut self, now: Now, matcher: &Matcher) {
-        let announced = Announced {
-            session_id: &self.session_id,
-            expires_in: self.lease.map(|lease| lease.expiry.remaining(now)),
-            idle: self.idle(),
-        };
-        let message = words::message(&self.dialect, matcher, &announced);
-        self.send(&message);
-    }
+/// The messages of one step: where NATS is spoken, a template may have several lines.
+fn lines(step: &Step) -> Vec<Step> {
+    let lines = step.send.as_text().into_iter().flat_map(str::lines).filter(|line| !line.trim().is_empty());
+    let lines = lines.enumerate().map(|(index, line)| Step {
+        on: if index == 0 { step.on.clone() } else { Trigger::Open },
+        send: Template::text(line),
+    });
+    let lines: Vec<_> = lines.collect();
+    if lines.len() > 1 { lines } else { vec![step.clone()] }
+}
 
-    fn send(&mut self, message: &Value) {
-        let (text, binary) = words::frame(self.dialect.codec, message);
-        self.outputs.push_back(Output::Send { text, binary });
+/// A frame without some of its messages, which stand in it in this order.
+fn without(frame: &str, messages: &[&str]) -> String {
+    let mut rest = String::new();
+    let mut from = 0;
+    for message in messages {
+        let at = message.as_ptr().addr().saturating_sub(frame.as_ptr().addr());
+        rest.push_str(frame.get(from..at).unwrap_or_default());
+        from = at + message.len();
     }
-
-    fn occasion(&self, now: Now, verdict: Verdict) -> Occasion {
-        let phase = match self.stage {
-            Stage::Upgrading => Phase::Upgrade,
-            Stage::Login { .. } | Stage::Deciding => Phase::Login,
-            Stage::Renewing => Phase::Renewing,
-            Stage::Live | Stage::Closed => Phase::Live,
-        };
-        Occasion { phase, elapsed: now.mono.elapsed().saturating_sub(self.since.elapsed()), verdict }
-    }
-
-    /// Refuses the upgrade.
-    fn refuse(&mut self, now: Now, refusal: Refusal) {
-        let default = refusal.status();
-        let status = words::status(&self.dialect, self.occasion(now, refusal.verdict), default);
-        self.stage = Stage::Closed;
-        self.outputs.push_back(Output::Refuse { status, reason: refusal.reason });
-    }
-
-    /// Ends the connection in the dialect's own words.
-    fn end(&mut self, now: Now, refusal: Refusal) {
-        let dialect = Arc::clone(&self.dialect);
-        let occasion = self.occasion(now, refusal.verdict);
-        if let Some(message) = words::refusal(&dialect, occasion, refusal.reason) {
-            self.send(&message);
-        }
-        let (code, reason) = words::close(&dialect, occasion, refusal.close_code());
-        self.close(
-            code,
-            reason.map_or(Cow::Borrowed(refusal.reason), |reason| Cow::Owned(reason.to_owned())),
-        );
-    }
-
-    fn close(&mut self, code: Option<u16>, reason: impl Into<Cow<'static, str>>) {
-        self.stage = Stage::Closed;
-        self.outputs.push_back(Output::Close { code, reason: reason.into() });
-    }
+    rest.push_str(frame.get(from..).unwrap_or_default());
+    rest
 }

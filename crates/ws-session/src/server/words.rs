@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::dialect::{
-    Acceptance, Codec, Condition, Dialect, Failure, InUnit, Matcher, Occurrence, On, Phase, Renewal, Rule,
-    Trigger, Unit, Verdict,
+    Acceptance, Codec, Dialect, Failure, InUnit, Matcher, Occurrence, On, Phase, Renewal, Rule, Trigger,
+    Unit, Verdict,
 };
 
 /// What a server tells of itself and of a connection, where the dialect has places for it.
@@ -27,7 +27,7 @@ pub(super) struct Occasion {
 
 /// The smallest message that matches, with what is announced as far as that does not change its meaning.
 pub(super) fn message(dialect: &Dialect, matcher: &Matcher, announced: &Announced<'_>) -> Value {
-    let mut message = smallest(matcher);
+    let mut message = matcher.message();
     // Of NATS's messages this alone has room for more.
     if dialect.codec == Codec::Nats && message["verb"] != "INFO" {
         return message;
@@ -80,7 +80,7 @@ fn matchers(dialect: &Dialect) -> impl Iterator<Item = &Matcher> {
 /// The message by which the dialect tells of this, if it does.
 pub(super) fn refusal(dialect: &Dialect, occasion: Occasion, reason: &str) -> Option<Value> {
     let messages = rules(dialect, occasion).filter_map(|rule| match &rule.on {
-        On::Message(matcher) => Some((matcher, Failure::Message(smallest(matcher)))),
+        On::Message(matcher) => Some((matcher, Failure::Message(matcher.message()))),
         _ => None,
     });
     let (matcher, failure) = choose(dialect, occasion, messages.collect())?;
@@ -158,22 +158,6 @@ fn duration<'a>(place: Option<&'a InUnit>, duration: Option<Duration>) -> Option
     Some((&place.at, Value::from(number)))
 }
 
-pub(super) fn smallest(matcher: &Matcher) -> Value {
-    let mut message = Value::Object(Map::new());
-    for (at, condition) in matcher.conditions() {
-        let value = match condition {
-            Condition::Equals(value) => value.clone(),
-            Condition::OneOf(values) => values.first().cloned().unwrap_or_default(),
-            Condition::Between(low, _) => Value::from(*low),
-            Condition::Contains(text) => Value::from(text.as_str()),
-            Condition::Exists(true) => Value::Object(Map::new()),
-            Condition::Exists(false) => continue,
-        };
-        put(&mut message, at, value);
-    }
-    message
-}
-
 /// Sets the value at a JSON pointer (RFC 6901); what is no object on the way there becomes one.
 fn put(message: &mut Value, at: &str, value: Value) {
     let mut place = message;
@@ -191,23 +175,4 @@ fn put(message: &mut Value, at: &str, value: Value) {
         place = &mut place[name];
     }
     *place = value;
-}
-
-/// A message as the codec frames it, and whether that is a binary frame.
-pub(super) fn frame(codec: Codec, message: &Value) -> (String, bool) {
-    let member = |name: &str| message[name].as_str().unwrap_or_default();
-    let data = |before: &str| match message.get("data") {
-        Some(data) => format!("{before}{data}"),
-        None => String::new(),
-    };
-    match codec {
-        Codec::Json => (message.to_string(), false),
-        Codec::JsonLines => (format!("{message}\n"), false),
-        Codec::JsonRecordSeparator => (format!("{message}\u{1e}"), false),
-        Codec::EngineIo => (format!("{}{}", member("packet"), data("")), false),
-        Codec::Nats => {
-            let text = message["text"].as_str().map(|text| format!(" '{text}'")).unwrap_or_default();
-            (format!("{}{}{text}\r\n", member("verb"), data(" ")), true)
-        }
-    }
 }

@@ -34,6 +34,16 @@ impl Template {
             Form::Text(_) => self.read(message.text),
         }
     }
+
+    /// Whether a message that a codec has read has this form, with a credential or without.
+    pub(crate) fn fits(&self, message: &Read<'_>) -> bool {
+        match &self.form {
+            Form::Json(form) => is_alike(form, &message.value, &mut None),
+            Form::Text(form) => {
+                pieces(form.trim_end()).is_ok_and(|pieces| fits(&pieces, message.text, &mut None))
+            }
+        }
+    }
 }
 
 fn read_json(form: &Value, message: &Value) -> Option<Secret> {

@@ -1,0 +1,100 @@
+//! What a client's messages mean, by where the connection stands.
+
+use auth_core::Secret;
+use auth_core::time::Now;
+
+use super::session::Stage;
+use super::{AUTHENTICATED_TWICE, Output, ServerSession, UNAUTHORIZED};
+use crate::dialect::{Captures, Filling, Fresh, Ping, Read, Renewal, Template};
+
+/// Whom a message is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Addressee {
+    /// The application.
+    Application,
+    /// The dialect, and nobody else may see it.
+    Credential,
+    /// The dialect, or nobody.
+    Dialect,
+}
+
+impl ServerSession {
+    /// What one message means.
+    pub(super) fn received(&mut self, now: Now, message: &Read<'_>) -> Addressee {
+        match self.stage {
+            Stage::Login { .. } => self.received_login(now, message),
+            Stage::Deciding if self.is_login(message) => {
+                self.close(Some(AUTHENTICATED_TWICE), "one credential at a time");
+            }
+            Stage::Deciding => self.close(Some(UNAUTHORIZED), BEFORE),
+            Stage::Live | Stage::Renewing => return self.received_live(now, message),
+            Stage::Upgrading | Stage::Closed => {}
+        }
+        Addressee::Dialect
+    }
+
+    fn received_login(&mut self, now: Now, message: &Read<'_>) {
+        let Stage::Login { step, credential } = &mut self.stage else { return };
+        let Some(found) = self.login.get(*step).and_then(|step| read(&step.send, message)) else {
+            return self.close(Some(UNAUTHORIZED), BEFORE);
+        };
+        if found.is_some() && credential.is_some() && found != *credential {
+            return self.close(Some(AUTHENTICATED_TWICE), "one credential at a time");
+        }
+        *step += 1;
+        *credential = found.or(credential.take());
+        self.proceed(now);
+    }
+
+    fn received_live(&mut self, now: Now, message: &Read<'_>) -> Addressee {
+        if let Renewal::InBand { send, .. } = &self.dialect.renewal
+            && let Some(credential) = send.read_message(message)
+        {
+            if matches!(self.stage, Stage::Renewing) {
+                self.close(Some(AUTHENTICATED_TWICE), "one credential at a time");
+            } else {
+                self.enter(now, Stage::Renewing);
+                self.outputs.push_back(Output::Verify { credential, renewal: true });
+            }
+            return Addressee::Credential;
+        }
+        if self.is_login(message) {
+            self.close(Some(AUTHENTICATED_TWICE), "authenticated already");
+            return Addressee::Credential;
+        }
+        if let Ping::Message(ping) = &self.dialect.ping
+            && ping.fits(message)
+        {
+            let answer = self.answer(now, message);
+            self.push(answer);
+            return Addressee::Dialect;
+        }
+        Addressee::Application
+    }
+
+    /// What answers a ping of the dialect's own: what its client would answer; or the same again, as many services do.
+    fn answer(&self, now: Now, ping: &Read<'_>) -> Secret {
+        let captures = Captures::default();
+        let fresh = Fresh { now, random: [0; 16] };
+        let filling = Filling { credential: None, captures: &captures, fresh, authenticator: None };
+        let reply = self.dialect.replies.iter().find(|reply| reply.on.matches(&ping.value));
+        let answer = reply.and_then(|reply| reply.send.render(&filling).ok());
+        answer.unwrap_or_else(|| Secret::from(ping.text))
+    }
+
+    /// Whether a message is one of the login that holds a credential.
+    fn is_login(&self, message: &Read<'_>) -> bool {
+        self.login.iter().any(|step| step.send.read_message(message).is_some())
+    }
+}
+
+const BEFORE: &str = "authenticate before anything else";
+
+/// Whether a message has this form, and the credential in it.
+fn read(template: &Template, message: &Read<'_>) -> Option<Option<Secret>> {
+    if template.has_credential() {
+        template.read_message(message).map(Some)
+    } else {
+        template.fits(message).then_some(None)
+    }
+}
