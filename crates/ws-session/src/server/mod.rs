@@ -32,7 +32,7 @@ pub struct Terms {
     pub ask_before: Duration,
     /// How long after its expiry a credential still serves, for a renewal that is on its way.
     pub grace: Duration,
-    /// The longest silence that is promised, where the dialect has a place to say so and a message to keep it with.
+    /// The longest silence, where the dialect has a message to break one with; it is announced where the dialect has a place for it.
     pub idle: Option<Duration>,
 }
 
@@ -46,7 +46,7 @@ impl Terms {
             patience: Duration::from_secs(10),
             ask_before: Duration::from_secs(30),
             grace: if at_expiry { Duration::from_secs(25) } else { Duration::ZERO },
-            idle: dialect.captured.idle.as_ref().map(|_| Duration::from_secs(25)),
+            idle: Some(Duration::from_secs(25)),
         }
     }
 

@@ -5,7 +5,7 @@ use auth_core::time::Now;
 
 use super::session::Stage;
 use super::{AUTHENTICATED_TWICE, Output, ServerSession, UNAUTHORIZED};
-use crate::dialect::{Captures, Filling, Fresh, Ping, Read, Renewal, Template};
+use crate::dialect::{Captures, Filling, Fresh, Incoming, Ping, Read, Renewal, Template};
 
 /// Whom a message is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,17 +69,27 @@ impl ServerSession {
             self.push(answer);
             return Addressee::Dialect;
         }
-        Addressee::Application
+        if self.is_reply(now, message) { Addressee::Dialect } else { Addressee::Application }
     }
 
-    /// What answers a ping of the dialect's own: what its client would answer; or the same again, as many services do.
+    /// What answers a ping of the dialect's own: what its client would answer; or else what shows a client that the server lives; or
+    /// the same again, as many services do.
     fn answer(&self, now: Now, ping: &Read<'_>) -> Secret {
-        let captures = Captures::default();
-        let fresh = Fresh { now, random: [0; 16] };
-        let filling = Filling { credential: None, captures: &captures, fresh, authenticator: None };
         let reply = self.dialect.replies.iter().find(|reply| reply.on.matches(&ping.value));
-        let answer = reply.and_then(|reply| reply.send.render(&filling).ok());
+        let heartbeat = self.dialect.heartbeats.first().map(|heartbeat| self.spell(&heartbeat.message()));
+        let answer = reply.and_then(|reply| rendered(&reply.send, now)).or(heartbeat);
         answer.unwrap_or_else(|| Secret::from(ping.text))
+    }
+
+    /// Whether a message answers one of ours, and says nothing beside that.
+    fn is_reply(&self, now: Now, message: &Read<'_>) -> bool {
+        self.dialect.replies.iter().filter_map(|reply| rendered(&reply.send, now)).any(|reply| {
+            let frame = self.dialect.codec.write(reply);
+            let alike = |reply: &Read<'_>| {
+                reply.text == message.text || (!reply.value.is_null() && reply.value == message.value)
+            };
+            self.dialect.codec.read(Incoming::Text(frame.text.expose())).iter().any(alike)
+        })
     }
 
     /// Whether a message is one of the login that holds a credential.
@@ -89,6 +99,13 @@ impl ServerSession {
 }
 
 const BEFORE: &str = "authenticate before anything else";
+
+/// A message into which no credential goes.
+fn rendered(template: &Template, now: Now) -> Option<Secret> {
+    let captures = Captures::default();
+    let fresh = Fresh { now, random: [0; 16] };
+    template.render(&Filling { credential: None, captures: &captures, fresh, authenticator: None }).ok()
+}
 
 /// Whether a message has this form, and the credential in it.
 fn read(template: &Template, message: &Read<'_>) -> Option<Option<Secret>> {

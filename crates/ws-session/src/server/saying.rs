@@ -24,10 +24,8 @@ impl ServerSession {
     }
 
     pub(super) fn send(&mut self, message: &Value) {
-        let codec = self.dialect.codec;
-        // Where anything matches, there is nothing smaller to say.
-        let text = if message.is_null() { "{}".to_owned() } else { codec.spell(message) };
-        self.push(Secret::from(text));
+        let text = self.spell(message);
+        self.push(text);
     }
 
     pub(super) fn occasion(&self, now: Now, verdict: Verdict) -> Occasion {
@@ -65,6 +63,12 @@ impl ServerSession {
     pub(super) fn close(&mut self, code: Option<u16>, reason: impl Into<Cow<'static, str>>) {
         self.stage = Stage::Closed;
         self.outputs.push_back(Output::Close { code, reason: reason.into() });
+    }
+
+    /// The words of a message that clients see as this value.
+    pub(super) fn spell(&self, message: &Value) -> Secret {
+        // Where anything matches, there is nothing smaller to say.
+        Secret::from(if message.is_null() { "{}".to_owned() } else { self.dialect.codec.spell(message) })
     }
 
     /// Sends a message, or the view of one, in the frame that the dialect wants.

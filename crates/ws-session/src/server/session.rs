@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use super::receiving::Addressee;
 use super::{Output, Received, Refusal, Terms, Upgrade, words};
-use crate::dialect::{Acceptance, Dialect, Incoming, Read, Renewal, Step, Template, Trigger, Verdict};
+use crate::dialect::{
+    Acceptance, Dialect, Incoming, Matcher, Read, Renewal, Step, Template, Trigger, Verdict,
+};
 
 /// One connection as a server sees it.
 #[derive(Debug)]
@@ -240,7 +242,7 @@ impl ServerSession {
         }
         if self.is_live() && passed(self.ping) {
             self.ping = self.terms.idle.map(|idle| now.timer(idle / 2));
-            if let Some(ping) = self.dialect.replies.first().map(|reply| reply.on.message()) {
+            if let Some(ping) = self.heartbeat().map(Matcher::message) {
                 self.send(&ping);
             }
         }
@@ -339,7 +341,13 @@ impl ServerSession {
 
     /// The longest silence that is promised; none, where the dialect has no word to break it with.
     pub(super) fn idle(&self) -> Option<Duration> {
-        self.terms.idle.filter(|_| !self.dialect.replies.is_empty())
+        self.terms.idle.filter(|_| self.heartbeat().is_some())
+    }
+
+    /// What breaks a silence: what clients answer; or what tells them that we live, if they were promised to hear it.
+    fn heartbeat(&self) -> Option<&Matcher> {
+        let promised = self.dialect.heartbeats.first().filter(|_| self.dialect.captured.idle.is_some());
+        self.dialect.replies.first().map(|reply| &reply.on).or(promised)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The server's half, dialect by dialect.
 
+mod builtin;
 mod dialects;
 mod login;
 mod peer;
