@@ -254,3 +254,6 @@ pub(super) fn is_token(text: &str) -> bool {
 const fn is_cookie_octet(byte: u8) -> bool {
     matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e)
 }
+
+#[cfg(test)]
+mod tests;

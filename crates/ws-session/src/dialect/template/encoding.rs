@@ -69,20 +69,25 @@ impl Encoding {
     }
 }
 
+/// Escapes all control characters, also those that JSON would let stand: no reader takes them for an end of line.
 fn escape(text: &str, to: &mut Assembly) {
-    let mut rest = text;
-    while let Some(at) = rest.find(|character| matches!(character, '"' | '\\' | '\0'..='\x1f')) {
-        let (plain, from) = rest.split_at(at);
-        to.push(plain);
-        match from.as_bytes().first() {
-            Some(b'"') => to.push("\\\""),
-            Some(b'\\') => to.push("\\\\"),
-            Some(control) => drop(write!(to, "\\u{control:04x}")),
-            None => {}
+    for part in
+        text.split_inclusive(|character: char| matches!(character, '"' | '\\') || character.is_control())
+    {
+        let mut plain = part.chars();
+        match plain.next_back() {
+            Some(special @ ('"' | '\\')) => {
+                for text in [plain.as_str(), "\\", special.encode_utf8(&mut [0; 4])] {
+                    to.push(text);
+                }
+            }
+            Some(control) if control.is_control() => {
+                to.push(plain.as_str());
+                drop(write!(to, "\\u{:04x}", u32::from(control)));
+            }
+            Some(_) | None => to.push(part),
         }
-        rest = &from[1..];
     }
-    to.push(rest);
 }
 
 fn unescape(text: &str) -> Option<Secret> {

@@ -1,0 +1,376 @@
+//! Upgrade requests as services want them, and what the other end reads in them.
+
+use std::collections::BTreeMap;
+
+use auth_core::time::{Moment, Now, Timestamp};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::dialect::{Captures, Fresh, Placement};
+
+const URL: &str = "wss://api.example.com/ws";
+const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln-_c";
+
+fn placed(placement: Placement, url: &str, credential: &str) -> Result<UpgradeRequest, Unplaceable> {
+    let dialect = Dialect { placement, ..Dialect::new("test") };
+    let credential = Secret::from(credential);
+    let now = Now { wall: Timestamp::from_millis(0), mono: Moment::ORIGIN };
+    let fresh = Fresh { now, random: [0; 16] };
+    let filling =
+        Filling { credential: Some(&credential), captures: &Captures::default(), fresh, authenticator: None };
+    dialect.upgrade(url, &filling)
+}
+
+fn header(name: &str, value: &str) -> Placement {
+    Placement { headers: vec![(name.to_owned(), Template::text(value))], ..Placement::default() }
+}
+
+fn query(name: &str, value: &str) -> Placement {
+    Placement { query: vec![(name.to_owned(), Template::text(value))], ..Placement::default() }
+}
+
+fn cookie(name: &str, value: &str) -> Placement {
+    Placement { cookies: vec![(name.to_owned(), Template::text(value))], ..Placement::default() }
+}
+
+fn subprotocols(entries: Vec<SubprotocolEntry>) -> Placement {
+    Placement { subprotocols: entries, ..Placement::default() }
+}
+
+fn name(name: &str) -> SubprotocolEntry {
+    SubprotocolEntry::Name(name.to_owned())
+}
+
+fn entry(template: &str) -> SubprotocolEntry {
+    SubprotocolEntry::Credential(Template::text(template))
+}
+
+fn offered(request: &UpgradeRequest) -> String {
+    request.subprotocols().iter().map(Secret::expose).collect::<Vec<_>>().join(", ")
+}
+
+/// What a server's HTTP library knows of a request.
+fn received(placement: &Placement, request: &UpgradeRequest) -> (Option<Secret>, Option<String>) {
+    let mut headers: BTreeMap<String, String> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.to_lowercase(), value.expose().to_owned()))
+        .collect();
+    if !request.subprotocols().is_empty() {
+        headers.insert("sec-websocket-protocol".to_owned(), offered(request));
+    }
+    let url = request.url().expose();
+    let path = url.match_indices('/').nth(2).map_or("/", |(at, _)| &url[at..]);
+    placement.read(path, &|name| headers.get(name.to_lowercase().as_str()).cloned())
+}
+
+#[test]
+fn subprotocols_are_spelled_as_each_service_wants_them() {
+    for (entries, credential, expected, selected) in [
+        (vec![name("optave-v1"), entry("${credential}")], JWT, format!("optave-v1, {JWT}"), "optave-v1"),
+        (
+            vec![name("v4.channel.k8s.io"), entry("base64url.bearer.authorization.k8s.io.${credential|base64url}")],
+            "a+b/c==",
+            "v4.channel.k8s.io, base64url.bearer.authorization.k8s.io.YStiL2M9PQ".to_owned(),
+            "v4.channel.k8s.io",
+        ),
+        (
+            vec![name("phoenix"), entry("base64url.bearer.phx.${credential|base64url}")],
+            "tok en",
+            "phoenix, base64url.bearer.phx.dG9rIGVu".to_owned(),
+            "phoenix",
+        ),
+        (
+            vec![name("realtime"), entry("openai-insecure-api-key.${credential}"), name("openai-beta.realtime-v1")],
+            "sk-1",
+            "realtime, openai-insecure-api-key.sk-1, openai-beta.realtime-v1".to_owned(),
+            "realtime",
+        ),
+        (vec![name("token"), entry("${credential}")], "key1", "token, key1".to_owned(), "token"),
+        (vec![name("bearer"), entry("${credential}")], JWT, format!("bearer, {JWT}"), "bearer"),
+        (
+            vec![
+                name("aws-appsync-event-ws"),
+                SubprotocolEntry::Json {
+                    prefix: "header-".to_owned(),
+                    form: Template::json(json!({"host": "x.appsync-api.eu-west-1.amazonaws.com", "Authorization": "${credential}"})),
+                },
+            ],
+            "a\"b",
+            // {"Authorization":"a\"b","host":"x.appsync-api.eu-west-1.amazonaws.com"}
+            "aws-appsync-event-ws, header-eyJBdXRob3JpemF0aW9uIjoiYVwiYiIsImhvc3QiOiJ4LmFwcHN5bmMtYXBpLmV1LXdlc3QtMS5hbWF6b25hd3MuY29tIn0"
+                .to_owned(),
+            "aws-appsync-event-ws",
+        ),
+        (
+            vec![name("actioncable-v1-json"), entry("anycable-token.${credential}")],
+            JWT,
+            format!("actioncable-v1-json, anycable-token.{JWT}"),
+            "actioncable-v1-json",
+        ),
+    ] {
+        let placement = subprotocols(entries);
+        let request = placed(placement.clone(), URL, credential).unwrap();
+        assert_eq!(offered(&request), expected);
+        let (found, select) = received(&placement, &request);
+        assert_eq!(found.unwrap().expose(), credential, "{expected}");
+        assert_eq!(select.as_deref(), Some(selected), "{expected}");
+        assert!(placement.has_credential());
+    }
+}
+
+#[test]
+fn an_entry_that_is_no_token_is_refused_with_the_encoding_that_helps() {
+    for (template, credential) in [
+        ("${credential}", "canary+b/c=="),
+        ("Bearer ${credential}", "canary"),
+        ("${credential}", "Bearer canary x"),
+        ("${credential}", "Basic canary"),
+        ("${credential}", "canary,b"),
+        ("${credential}", "canaryé"),
+        ("${credential|base64}", "canary1"),
+    ] {
+        let refused = placed(subprotocols(vec![name("p"), entry(template)]), URL, credential).unwrap_err();
+        assert!(refused.to_string().contains("${credential|base64url}"), "{refused}");
+        assert!(!refused.to_string().contains("canary"), "{refused}");
+        let encoded = entry("${credential|base64url}");
+        assert!(placed(subprotocols(vec![name("p"), encoded]), URL, credential).is_ok());
+    }
+    assert!(placed(subprotocols(vec![name("p"), entry("${credential}")]), URL, "a+b!#$%&'*.^_`|~").is_ok());
+    for illegal in ["", "a b", "a,b", "a/b"] {
+        let refused = placed(subprotocols(vec![name(illegal)]), URL, "x").unwrap_err();
+        assert!(refused.to_string().contains("correct its name"), "{refused}");
+    }
+}
+
+#[test]
+fn two_entries_that_are_the_same_are_refused() {
+    let refused = placed(subprotocols(vec![name("p"), entry("${credential}")]), URL, "p").unwrap_err();
+    assert!(refused.to_string().contains("must differ"), "{refused}");
+}
+
+#[test]
+fn parameters_join_whatever_query_the_url_has() {
+    for (url, expected) in [
+        ("wss://a.example", "wss://a.example?t=a%2Bb%20%26"),
+        ("wss://a.example/ws", "wss://a.example/ws?t=a%2Bb%20%26"),
+        ("wss://a.example/ws?", "wss://a.example/ws?t=a%2Bb%20%26"),
+        ("wss://a.example/ws?v=6", "wss://a.example/ws?v=6&t=a%2Bb%20%26"),
+        ("wss://a.example/ws?v=6&", "wss://a.example/ws?v=6&t=a%2Bb%20%26"),
+        ("wss://a.example/ws#f?x", "wss://a.example/ws?t=a%2Bb%20%26"),
+        ("wss://a.example/ws?v=6#f", "wss://a.example/ws?v=6&t=a%2Bb%20%26"),
+    ] {
+        let placement = query("t", "${credential}");
+        let request = placed(placement.clone(), url, "a+b &").unwrap();
+        assert_eq!(request.url().expose(), expected);
+        assert!(crate::Address::new(request.url().expose()).is_ok());
+        let path = crate::Address::new(request.url().expose()).unwrap();
+        let (found, _) = placement.read(path.path_and_query().expose(), &|_| None);
+        assert_eq!(found.unwrap().expose(), "a+b &");
+    }
+    let unchanged = placed(Placement::default(), "wss://a.example/ws?v=6#f", "x").unwrap();
+    assert_eq!(unchanged.url().expose(), "wss://a.example/ws?v=6");
+}
+
+#[test]
+fn a_bearer_of_its_own_is_placed_once() {
+    for (placement, place) in [
+        (header("Authorization", "Bearer ${credential}"), "Bearer x"),
+        (header("Authorization", "${credential}"), "Bearer x"),
+        (header("X-Api-Key", "key ${credential}"), "key x"),
+    ] {
+        let request = placed(placement, URL, "Bearer x").unwrap();
+        assert_eq!(request.headers()[0].1.expose(), place);
+    }
+    let url = placed(query("Authorization", "${credential}"), URL, "bearer x").unwrap();
+    assert_eq!(url.url().expose(), "wss://api.example.com/ws?Authorization=x");
+    let optave =
+        placed(subprotocols(vec![name("optave-v1"), entry("${credential}")]), URL, "Bearer x").unwrap();
+    assert_eq!(offered(&optave), "optave-v1, x");
+    assert!(
+        placed(header("Authorization", "Bearer ${credential}"), URL, "Bearer ").is_err(),
+        "nothing is left"
+    );
+}
+
+#[test]
+fn a_header_that_is_not_legal_is_refused() {
+    for credential in
+        ["canary\r\nX: y", "canary\nb", "canary\0", "canaryé", "canary\u{7f}", " canary", "canary "]
+    {
+        let refused = placed(header("X-Key", "${credential}"), URL, credential).unwrap_err();
+        assert!(!refused.to_string().contains("canary"), "{refused}");
+        let encoded = placed(header("X-Key", "${credential|base64url}"), URL, credential);
+        assert!(encoded.is_ok(), "{credential:?}");
+    }
+    for illegal in ["", "a b", "a:", "a\r\nb", "é"] {
+        assert!(placed(header(illegal, "x"), URL, "x").is_err(), "{illegal}");
+    }
+    for own in [
+        "Host",
+        "COOKIE",
+        "Upgrade",
+        "connection",
+        "Sec-WebSocket-Protocol",
+        "sec-websocket-key",
+        "Content-Length",
+    ] {
+        assert!(placed(header(own, "x"), URL, "x").is_err(), "{own}");
+    }
+}
+
+#[test]
+fn cookies_go_into_one_header() {
+    let two = Placement {
+        cookies: vec![
+            ("session".to_owned(), Template::text("${credential}")),
+            ("kind".to_owned(), Template::text("a")),
+        ],
+        ..Placement::default()
+    };
+    let request = placed(two.clone(), URL, "x=y").unwrap();
+    assert_eq!(request.headers().len(), 1);
+    assert_eq!(
+        (request.headers()[0].0.as_str(), request.headers()[0].1.expose()),
+        ("Cookie", "session=x=y; kind=a")
+    );
+    assert_eq!(received(&two, &request).0.unwrap().expose(), "x=y");
+    for credential in ["a b", "a;b", "a,b", "a\"b", "a\\b", "é", "a\r\nb"] {
+        assert!(placed(cookie("session", "${credential}"), URL, credential).is_err(), "{credential:?}");
+        assert!(placed(cookie("session", "${credential|url}"), URL, credential).is_ok(), "{credential:?}");
+    }
+    assert!(placed(cookie("a b", "x"), URL, "x").is_err());
+}
+
+#[test]
+fn the_credential_may_be_the_url() {
+    let is_url = || Placement { is_url: true, ..Placement::default() };
+    let request = placed(is_url(), URL, "wss://streaming.example.com/channels/1#x").unwrap();
+    assert_eq!(request.url().expose(), "wss://streaming.example.com/channels/1");
+    assert!(is_url().has_credential());
+    assert_eq!(received(&is_url(), &request).0.unwrap().expose(), "/channels/1");
+    assert!(placed(is_url(), URL, "").is_err());
+}
+
+#[test]
+fn only_a_name_that_was_offered_may_be_selected() {
+    let request = placed(subprotocols(vec![name("optave-v1"), entry("${credential}")]), URL, JWT).unwrap();
+    assert_eq!(request.check_selected(Some("optave-v1")), Ok(()));
+    assert_eq!(request.check_selected(None), Err(InvalidSelection::Nothing));
+    assert_eq!(request.check_selected(Some(JWT)), Err(InvalidSelection::Credential));
+    for other in ["", "Optave-v1", "graphql-ws", "optave-v1, x"] {
+        assert_eq!(request.check_selected(Some(other)), Err(InvalidSelection::NotOffered), "{other}");
+    }
+    let without = placed(Placement::default(), URL, JWT).unwrap();
+    assert_eq!(without.check_selected(None), Ok(()));
+    assert_eq!(without.check_selected(Some("optave-v1")), Err(InvalidSelection::NotOffered));
+}
+
+#[test]
+fn nothing_that_is_printed_shows_the_credential() {
+    let everywhere = Placement {
+        headers: vec![("Authorization".to_owned(), Template::text("Bearer ${credential}"))],
+        query: vec![("token".to_owned(), Template::text("${credential}"))],
+        cookies: vec![("token".to_owned(), Template::text("${credential}"))],
+        subprotocols: vec![name("p"), entry("${credential}")],
+        is_url: false,
+    };
+    let request = placed(everywhere, URL, "canary").unwrap();
+    let shown = format!("{request:?} {request:#?} {:?}", request.check_selected(Some("canary")));
+    assert!(!shown.contains("canary") && shown.contains("Authorization"), "{shown}");
+}
+
+#[test]
+fn the_other_end_takes_a_scheme_in_any_case_and_a_header_by_any_name() {
+    let placement = header("Authorization", "Bearer ${credential}");
+    let read = |value: &str| {
+        let value = value.to_owned();
+        placement.read("/", &move |name| name.eq_ignore_ascii_case("authorization").then(|| value.clone())).0
+    };
+    assert_eq!(read("bearer x").unwrap().expose(), "x");
+    assert_eq!(read("Bearer x").unwrap().expose(), "x");
+    for other in ["Basic x", "Bearer", "Bearer ", "x", "", "Bé", "éééééééé"] {
+        assert_eq!(read(other), None, "{other}");
+    }
+}
+
+#[test]
+fn two_credentials_in_one_place_are_none() {
+    let read = |placement: &Placement, path: &str, value: &str| {
+        let value = value.to_owned();
+        placement.read(path, &move |_| (!value.is_empty()).then(|| value.clone()))
+    };
+    let in_query = query("t", "${credential}");
+    assert_eq!(read(&in_query, "/?u=1&t=a&v=2", "").0.unwrap().expose(), "a");
+    assert_eq!(read(&in_query, "/?t=a&t=b", "").0, None);
+    assert_eq!(read(&in_query, "/?t=a+b", "").0.unwrap().expose(), "a b");
+    for none in ["/", "/?", "/?t", "/?t=", "/?T=a", "/?t=%zz", "/?x=a"] {
+        assert_eq!(read(&in_query, none, "").0, None, "{none}");
+    }
+    let in_cookie = cookie("t", "${credential}");
+    assert_eq!(read(&in_cookie, "/", "u=1; t=a;v=2").0.unwrap().expose(), "a");
+    assert_eq!(read(&in_cookie, "/", "t=a; t=b").0, None);
+    let kubernetes = subprotocols(vec![name("p"), entry("bearer.${credential|base64url}")]);
+    assert_eq!(read(&kubernetes, "/", "q, p,bearer.YQ").0.unwrap().expose(), "a");
+    assert_eq!(read(&kubernetes, "/", "p, bearer.YQ, bearer.Yg").0, None);
+    assert_eq!(read(&kubernetes, "/", "p, bearer.YQ==").0, None);
+}
+
+#[test]
+fn the_other_end_selects_the_first_offered_name_and_never_the_credential() {
+    let placement = subprotocols(vec![name("a"), name("b"), entry("${credential}")]);
+    let select = |offered: &str| {
+        let value = offered.to_owned();
+        placement.read("/", &move |_| Some(value.clone())).1
+    };
+    assert_eq!(select("x, b, a").as_deref(), Some("b"));
+    for none in ["x", "", ",", "A"] {
+        assert_eq!(select(none), None, "{none}");
+    }
+    assert_eq!(placement.read("/", &|_| None).1, None);
+}
+
+proptest! {
+    #[test]
+    fn what_is_placed_is_legal_and_read_again(
+        credential in prop_oneof![any::<String>(), "[!-~]{1,20}", "[ -~]{1,20}"],
+        encoding in prop_oneof![Just(""), Just("|base64"), Just("|base64url"), Just("|url"), Just("|json")],
+        place in 0..4,
+    ) {
+        prop_assume!(!credential.is_empty() && !credential.to_lowercase().starts_with("bearer "));
+        let template = format!("a.${{credential{encoding}}}");
+        let placement = match place {
+            0 => header("X-Key", &template),
+            1 => query("the key", &template),
+            2 => cookie("key", &template),
+            _ => subprotocols(vec![name("p"), entry(&template)]),
+        };
+        // Base64url fits everywhere; for others a refusal is an answer.
+        let request = match placed(placement.clone(), URL, &credential) {
+            Ok(request) => request,
+            Err(refused) => {
+                prop_assert!(encoding != "|base64url" && (encoding != "|url" || place == 3), "{refused}");
+                return Ok(());
+            }
+        };
+        for (name, value) in request.headers() {
+            prop_assert!(is_token(name) && value.expose().bytes().all(|byte| matches!(byte, b' '..=b'~')));
+        }
+        prop_assert!(request.subprotocols().iter().all(|entry| is_token(entry.expose())));
+        prop_assert!(crate::Address::new(request.url().expose()).is_ok());
+        prop_assert_eq!(received(&placement, &request).0.unwrap(), Secret::from(credential.as_str()));
+    }
+
+    #[test]
+    fn no_request_makes_the_other_end_panic(path in any::<String>(), value in any::<String>()) {
+        let placement = Placement {
+            headers: vec![("Authorization".to_owned(), Template::text("Bearer ${credential}"))],
+            query: vec![("t".to_owned(), Template::text("${credential}"))],
+            cookies: vec![("t".to_owned(), Template::text("${credential}"))],
+            subprotocols: vec![name("p"), entry("x.${credential|base64url}")],
+            is_url: false,
+        };
+        let _ = placement.read(&path, &|_| Some(value.clone()));
+    }
+}
