@@ -25,9 +25,10 @@ impl Assembly {
         self.0.push_str(text);
     }
 
-    pub(crate) fn push_value(&mut self, value: &Value) {
+    /// Appends what `Display` shows.
+    pub(crate) fn push_shown(&mut self, shown: impl fmt::Display) {
         // Writing to an assembly can't fail.
-        drop(write!(self, "{value}"));
+        let _ = write!(self, "{shown}");
     }
 
     pub(crate) fn as_str(&self) -> &str {

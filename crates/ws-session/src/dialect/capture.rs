@@ -15,7 +15,7 @@ pub struct Captured {
     pub session_id: Option<String>,
     /// How long the credential is good for from now, which may be less than its source said.
     pub expires_in: Option<InUnit>,
-    /// The longest silence that the server promises.
+    /// The longest silence that the server promises; zero is no promise.
     pub idle: Option<InUnit>,
     /// Others by name, for templates (`${name}`) and for an [`Authenticator`](super::Authenticator).
     pub named: BTreeMap<String, String>,
@@ -60,7 +60,8 @@ impl Captures {
             self.expires_in = Some(duration);
         }
         if let Some(duration) = places.idle.as_ref().and_then(|place| place.read(message)) {
-            self.idle = Some(duration);
+            // Servers write a promise that they do not make as zero.
+            self.idle = (!duration.is_zero()).then_some(duration);
         }
         for (name, at) in &places.named {
             if let Some(value) = message.pointer(at) {
@@ -115,11 +116,15 @@ impl fmt::Debug for Captures {
 
 impl InUnit {
     fn read(&self, message: &Value) -> Option<Duration> {
-        let number = message.pointer(&self.at)?.as_u64()?;
-        Some(match self.unit {
-            Unit::Seconds => Duration::from_secs(number),
-            Unit::Milliseconds => Duration::from_millis(number),
-        })
+        let number = message.pointer(&self.at)?;
+        match (number.as_u64(), self.unit) {
+            (Some(seconds), Unit::Seconds) => Some(Duration::from_secs(seconds)),
+            (Some(milliseconds), Unit::Milliseconds) => Some(Duration::from_millis(milliseconds)),
+            (None, unit) => {
+                let per_second = if unit == Unit::Seconds { 1.0 } else { 1_000.0 };
+                Duration::try_from_secs_f64(number.as_f64()? / per_second).ok()
+            }
+        }
     }
 }
 
@@ -128,5 +133,57 @@ fn label(value: &Value) -> Option<Label> {
         Value::String(text) => Some(Label::new(text)),
         Value::Number(number) => Some(Label::new(&number.to_string())),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(at: &str, unit: Unit) -> Option<InUnit> {
+        Some(InUnit { at: at.to_owned(), unit })
+    }
+
+    fn places() -> Captured {
+        Captured {
+            session_id: Some("/d/sid".to_owned()),
+            expires_in: at("/d/ttl", Unit::Seconds),
+            idle: at("/d/ping", Unit::Milliseconds),
+            named: BTreeMap::from([("nonce".to_owned(), "/d/nonce".to_owned())]),
+        }
+    }
+
+    #[test]
+    fn what_was_said_stays_until_it_is_said_again() {
+        let mut captures = Captures::default();
+        captures.take(&places(), &json!({"d": {"sid": "s", "ttl": 60, "ping": 25_000, "nonce": {"a": 1}}}));
+        captures.take(&places(), &json!({"d": {"ttl": 1.5}}));
+        captures.take(&places(), &json!("else"));
+        assert_eq!(captures.session_id().unwrap().as_str(), "s");
+        assert_eq!(captures.expires_in(), Some(Duration::from_millis(1_500)));
+        assert_eq!(captures.idle(), Some(Duration::from_secs(25)));
+        assert_eq!(captures.named("nonce"), Some(&json!({"a": 1})));
+        captures.take(&places(), &json!({"d": {"sid": 7, "ping": 0}}));
+        assert_eq!(captures.session_id().unwrap().as_str(), "7");
+        assert_eq!(captures.idle(), None, "zero takes the promise back");
+    }
+
+    #[test]
+    fn what_is_no_duration_is_not_taken() {
+        for wrong in [json!(-1), json!(-0.5), json!("60"), json!(null), json!([1]), json!(1e300)] {
+            let mut captures = Captures::default();
+            captures.take(&places(), &json!({"d": {"ttl": wrong, "ping": wrong, "sid": [wrong]}}));
+            assert_eq!((captures.expires_in(), captures.idle(), captures.session_id()), (None, None, None));
+        }
+    }
+
+    #[test]
+    fn debug_names_what_was_said_and_does_not_repeat_it() {
+        let mut captures = Captures::default();
+        captures.take(&places(), &json!({"d": {"nonce": "canary"}}));
+        let shown = format!("{captures:?}");
+        assert!(shown.contains("nonce") && !shown.contains("canary"), "{shown}");
     }
 }

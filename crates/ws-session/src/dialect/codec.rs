@@ -147,7 +147,7 @@ impl Codec {
             Self::Nats => nats::append(message, to),
         };
         if !is_view {
-            to.push_value(message);
+            to.push_shown(message);
         }
     }
 }

@@ -169,3 +169,6 @@ impl Condition {
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':'))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,6 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write as _;
-
 use auth_core::Secret;
 use auth_core::time::Now;
 use serde_json::Value;
@@ -201,7 +199,7 @@ impl<'a> Filling<'a> {
                 to.push("]");
             }
             Value::String(text) => self.render_string(text, to)?,
-            Value::Null | Value::Bool(_) | Value::Number(_) => to.push_value(form),
+            Value::Null | Value::Bool(_) | Value::Number(_) => to.push_shown(form),
         }
         Ok(())
     }
@@ -211,8 +209,8 @@ impl<'a> Filling<'a> {
         if let [Piece::Placeholder { name, encoding: None }] = pieces[..] {
             match self.fill(name)? {
                 Filled::Text(text) => push_string(text.expose(), to),
-                Filled::Value(value) => to.push_value(value),
-                Filled::Number(number) => to.push_value(&number.into()),
+                Filled::Value(value) => to.push_shown(value),
+                Filled::Number(number) => to.push_shown(number),
             }
             return Ok(());
         }
@@ -311,7 +309,7 @@ fn uuid(mut random: [u8; 16]) -> Secret {
     let mut text = Assembly::new();
     for (index, byte) in random.into_iter().enumerate() {
         let dash = if matches!(index, 4 | 6 | 8 | 10) { "-" } else { "" };
-        drop(write!(text, "{dash}{byte:02x}"));
+        text.push_shown(format_args!("{dash}{byte:02x}"));
     }
     text.finish()
 }

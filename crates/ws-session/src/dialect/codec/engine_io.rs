@@ -25,13 +25,13 @@ pub(super) fn append(view: &Value, to: &mut Assembly) -> bool {
         to.push(",");
     }
     if let Some(id) = view.get("id").filter(|id| id.is_u64()) {
-        to.push_value(id);
+        to.push_shown(id);
     }
     if let Some(text) = view.get("text").and_then(Value::as_str) {
         to.push(text);
     }
     if let Some(data) = view.get("data") {
-        to.push_value(data);
+        to.push_shown(data);
     }
     true
 }
@@ -41,7 +41,7 @@ fn view(text: &str) -> Option<Value> {
     let first = text.bytes().next().filter(u8::is_ascii_digit)?;
     let rest = match first {
         b'4' => {
-            let kind = text.bytes().nth(1).filter(|kind| matches!(kind, b'0'..=b'6'))?;
+            let kind = text.as_bytes().get(1).copied().filter(|kind| matches!(kind, b'0'..=b'6'))?;
             view.insert("packet".to_owned(), json!(&text[..2]));
             let (namespace, id, rest) = addressed(kind, &text[2..])?;
             view.insert("namespace".to_owned(), json!(namespace));

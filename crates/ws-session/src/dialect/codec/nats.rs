@@ -47,7 +47,7 @@ pub(super) fn append(view: &Value, to: &mut Assembly) -> bool {
     }
     if let Some(data) = view.get("data") {
         to.push(" ");
-        to.push_value(data);
+        to.push_shown(data);
     }
     true
 }

@@ -1,7 +1,5 @@
 //! How what is filled in is encoded, and how that is undone.
 
-use std::fmt::Write as _;
-
 use auth_core::Secret;
 use base64::Engine as _;
 use base64::display::Base64Display;
@@ -43,9 +41,8 @@ impl Encoding {
         match self {
             Self::Raw => to.push(text),
             Self::Json => escape(text, to),
-            // Writing to an assembly can't fail.
-            Self::Base64 => drop(write!(to, "{}", Base64Display::new(text.as_bytes(), &STANDARD))),
-            Self::Base64Url => drop(write!(to, "{}", Base64Display::new(text.as_bytes(), &URL_SAFE_NO_PAD))),
+            Self::Base64 => to.push_shown(Base64Display::new(text.as_bytes(), &STANDARD)),
+            Self::Base64Url => to.push_shown(Base64Display::new(text.as_bytes(), &URL_SAFE_NO_PAD)),
             Self::Url => percent_encode(text, to),
         }
     }
@@ -83,7 +80,7 @@ fn escape(text: &str, to: &mut Assembly) {
             }
             Some(control) if control.is_control() => {
                 to.push(plain.as_str());
-                drop(write!(to, "\\u{:04x}", u32::from(control)));
+                to.push_shown(format_args!("\\u{:04x}", u32::from(control)));
             }
             Some(_) | None => to.push(part),
         }
@@ -106,7 +103,7 @@ fn percent_encode(text: &str, to: &mut Assembly) {
         for byte in encoded.bytes() {
             match char::from(byte) {
                 plain if unreserved(byte) => to.push(plain.encode_utf8(&mut [0; 4])),
-                _ => drop(write!(to, "%{byte:02X}")),
+                _ => to.push_shown(format_args!("%{byte:02X}")),
             }
         }
     }

@@ -94,7 +94,7 @@ fn subprotocols_are_spelled_as_each_service_wants_them() {
                 name("aws-appsync-event-ws"),
                 SubprotocolEntry::Json {
                     prefix: "header-".to_owned(),
-                    form: Template::json(json!({"host": "x.appsync-api.eu-west-1.amazonaws.com", "Authorization": "${credential}"})),
+                    form: Template::json(json!({"Authorization": "${credential}", "host": "x.appsync-api.eu-west-1.amazonaws.com"})),
                 },
             ],
             "a\"b",
