@@ -1,5 +1,8 @@
 //! Recognizing a message by the values at some of its places.
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::{Map, Value};
 
 /// Matches a message when each of its conditions holds. One without conditions matches every message.
@@ -169,6 +172,3 @@ impl Condition {
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':'))
 }
-
-#[cfg(test)]
-mod tests;

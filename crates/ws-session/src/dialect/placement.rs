@@ -1,10 +1,13 @@
 //! What of a credential goes into the upgrade, and where.
 
+use std::collections::BTreeSet;
+
 use auth_core::Secret;
 use zeroize::Zeroizing;
 
-use super::Template;
 use super::template::Encoding;
+use super::upgrade::grammar::{check_cookie, check_header, check_subprotocol};
+use super::{Template, Unplaceable};
 
 /// What goes into the upgrade. Nothing, by default.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -40,20 +43,56 @@ pub enum SubprotocolEntry {
     },
 }
 
+impl SubprotocolEntry {
+    /// What the dialect itself says of it.
+    fn beginning(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) | Self::Json { prefix: name, .. } => Some(name),
+            Self::Credential(_) => None,
+        }
+    }
+}
+
 impl Placement {
+    /// Checks what no credential changes: that headers and cookies have names, each its own, and none that the upgrade itself needs, and that
+    /// subprotocols are tokens, each a different one. Templates have a [check](Template::check) of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`Unplaceable`] says which rule is broken.
+    pub fn check(&self) -> Result<(), Unplaceable> {
+        let names = |entries: &[(String, Template)]| entries.iter().map(|(name, _)| name.clone()).collect();
+        let (headers, query, cookies): (Vec<_>, Vec<_>, Vec<_>) =
+            (names(&self.headers), names(&self.query), names(&self.cookies));
+        let subprotocols: Vec<_> = self.subprotocols.iter().filter_map(SubprotocolEntry::beginning).collect();
+        headers.iter().try_for_each(|name| check_header(name))?;
+        cookies.iter().try_for_each(|name| check_cookie(name))?;
+        subprotocols.iter().try_for_each(|name| check_subprotocol(name))?;
+        let headers = headers.iter().map(|name| name.to_ascii_lowercase());
+        if differ(headers) && differ(query) && differ(cookies) && differ(subprotocols) {
+            Ok(())
+        } else {
+            Err(Unplaceable(
+                "the dialect names a header, a parameter, a cookie or a subprotocol twice; drop one of them",
+            ))
+        }
+    }
+
+    /// The templates, wherever they stand.
+    pub(crate) fn templates(&self) -> impl Iterator<Item = &Template> {
+        let entries = self.headers.iter().chain(&self.query).chain(&self.cookies);
+        let in_subprotocols = self.subprotocols.iter().filter_map(|entry| match entry {
+            SubprotocolEntry::Name(_) => None,
+            SubprotocolEntry::Credential(template) | SubprotocolEntry::Json { form: template, .. } => {
+                Some(template)
+            }
+        });
+        entries.map(|(_, template)| template).chain(in_subprotocols)
+    }
+
     /// Whether a credential goes into the upgrade.
     pub(crate) fn has_credential(&self) -> bool {
-        let pairs = [&self.headers, &self.query, &self.cookies];
-        let mut templates = pairs.into_iter().flatten().map(|(_, template)| template);
-        let in_subprotocols = |entry: &SubprotocolEntry| match entry {
-            SubprotocolEntry::Name(_) => false,
-            SubprotocolEntry::Credential(template) | SubprotocolEntry::Json { form: template, .. } => {
-                template.has_credential()
-            }
-        };
-        self.is_url
-            || templates.any(Template::has_credential)
-            || self.subprotocols.iter().any(in_subprotocols)
+        self.is_url || self.templates().any(Template::has_credential)
     }
 
     /// What an upgrade request says in these terms, on the other end: the credential, and the subprotocol to select.
@@ -132,6 +171,11 @@ impl Placement {
     fn is_name(&self, offered: &str) -> bool {
         self.subprotocols.iter().any(|entry| matches!(entry, SubprotocolEntry::Name(name) if name == offered))
     }
+}
+
+fn differ<T: Ord>(names: impl IntoIterator<Item = T>) -> bool {
+    let mut seen = BTreeSet::new();
+    names.into_iter().all(|name| seen.insert(name))
 }
 
 const BEARER: &str = "Bearer ";

@@ -1,7 +1,14 @@
 //! The upgrade request of one attempt, with its credential in its place.
 
+pub(super) mod grammar;
+#[cfg(test)]
+mod tests;
+
 use auth_core::Secret;
 
+use self::grammar::{
+    check_cookie, check_header, check_subprotocol, is_cookie_value, is_header_value, is_token,
+};
 use super::assembly::Assembly;
 use super::template::{Encoding, Filling};
 use super::{Dialect, SubprotocolEntry, Template};
@@ -145,31 +152,15 @@ fn begins_with_credential(template: &Template) -> bool {
     template.as_text().is_some_and(|text| text.starts_with("${credential"))
 }
 
-/// A header that is legal (RFC 9110 §5.1, §5.5), and none that the upgrade itself needs.
 fn header(name: &str, value: Secret) -> Result<(String, Secret), Unplaceable> {
-    if !is_token(name) {
-        return Err(Unplaceable("the dialect's header has a name that is none (RFC 9110 §5.1)"));
-    }
-    if is_reserved(name) {
-        return Err(Unplaceable(
-            "the dialect's header is one of the upgrade's own; subprotocols and cookies have places of their own",
-        ));
-    }
-    let text = value.expose();
-    let edges = text.bytes().next().into_iter().chain(text.bytes().next_back());
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && edges.into_iter().all(|edge| edge != b' ') {
+    check_header(name)?;
+    if is_header_value(value.expose()) {
         Ok((name.to_owned(), value))
     } else {
         Err(Unplaceable(
             "a header takes visible ASCII and blanks between (RFC 9110 §5.5); trim it, or encode it with ${credential|base64url}",
         ))
     }
-}
-
-fn is_reserved(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let own = ["connection", "content-length", "cookie", "host", "transfer-encoding", "upgrade"];
-    own.contains(&name.as_str()) || name.starts_with("sec-websocket-")
 }
 
 /// The one `Cookie` header (RFC 6265 §4.2.1).
@@ -180,10 +171,8 @@ fn cookies(
     let mut joined = Assembly::new();
     for (index, (name, template)) in cookies.iter().enumerate() {
         let value = template.render(filling)?;
-        if !is_token(name) {
-            return Err(Unplaceable("the dialect's cookie has a name that is none (RFC 6265 §4.1.1)"));
-        }
-        if !value.expose().bytes().all(is_cookie_octet) {
+        check_cookie(name)?;
+        if !is_cookie_value(value.expose()) {
             return Err(Unplaceable(
                 "a cookie takes visible ASCII without quotes, commas, semicolons and backslashes (RFC 6265 §4.1.1); encode it with \
                  ${credential|url} or ${credential|base64url}",
@@ -208,15 +197,16 @@ fn subprotocol(entry: &SubprotocolEntry, filling: &Filling<'_>) -> Result<Secret
             text.finish()
         }
     };
-    match (is_token(text.expose()), entry) {
-        (true, _) => Ok(text),
-        (false, SubprotocolEntry::Credential(_)) => Err(Unplaceable(
+    match entry {
+        SubprotocolEntry::Credential(_) if !is_token(text.expose()) => Err(Unplaceable(
             "a subprotocol is a token, without blanks, slashes and padding (RFC 6455 §4.1); encode it with ${credential|base64url} if the \
              server undoes that, or place it elsewhere",
         )),
-        (false, SubprotocolEntry::Name(_) | SubprotocolEntry::Json { .. }) => Err(Unplaceable(
-            "the dialect's subprotocol is no token (RFC 6455 §4.1); correct its name or prefix",
-        )),
+        SubprotocolEntry::Credential(_) => Ok(text),
+        SubprotocolEntry::Name(_) | SubprotocolEntry::Json { .. } => {
+            check_subprotocol(text.expose())?;
+            Ok(text)
+        }
     }
 }
 
@@ -243,17 +233,3 @@ fn with_query(
     }
     Ok(text.finish())
 }
-
-/// RFC 9110 §5.6.2.
-pub(super) fn is_token(text: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(legal)
-}
-
-/// RFC 6265 §4.1.1.
-const fn is_cookie_octet(byte: u8) -> bool {
-    matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e)
-}
-
-#[cfg(test)]
-mod tests;

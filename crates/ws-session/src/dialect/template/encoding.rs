@@ -97,14 +97,11 @@ fn unescape(text: &str) -> Option<Secret> {
 
 fn percent_encode(text: &str, to: &mut Assembly) {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    for character in text.chars() {
-        let mut buffer = [0; 4];
-        let encoded = character.encode_utf8(&mut buffer);
-        for byte in encoded.bytes() {
-            match char::from(byte) {
-                plain if unreserved(byte) => to.push(plain.encode_utf8(&mut [0; 4])),
-                _ => to.push_shown(format_args!("%{byte:02X}")),
-            }
+    for byte in text.bytes() {
+        if unreserved(byte) {
+            to.push(char::from(byte).encode_utf8(&mut [0; 4]));
+        } else {
+            to.push_shown(format_args!("%{byte:02X}"));
         }
     }
 }
