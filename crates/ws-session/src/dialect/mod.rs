@@ -11,6 +11,8 @@ mod authenticator;
 mod builtin;
 mod capture;
 mod codec;
+#[cfg(feature = "description")]
+pub mod description;
 mod failure;
 mod matcher;
 mod placement;

@@ -27,8 +27,7 @@ impl Dialect {
             replies: vec![Reply { on: kind(6), send: Template::json(json!({"type": 6})) }],
             rules: vec![
                 Rule::new(On::Message(failed), Verdict::Misuse).in_phases([Phase::Login]),
-                Rule::new(On::Message(returning), Verdict::ReconnectNow)
-                    .in_phases([Phase::Live, Phase::Renewing]),
+                Rule::new(On::Message(returning), Verdict::ReconnectNow).in_phases([Phase::Live]),
             ],
             ..Self::new("signalr")
         }

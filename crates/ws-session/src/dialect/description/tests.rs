@@ -1,0 +1,1 @@
+//! Descriptions that are read, refused and written.
