@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::Refusal;
 use async_trait::async_trait;
 use auth_core::Secret;
 use auth_core::jwt::{Draft, HmacKey, KeySet, Rejection, Verifier, WeakKey};
@@ -44,8 +45,8 @@ pub trait Authenticator: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Why it is refused, in words that the client may read.
-    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Admission, &'static str>;
+    /// Why it is refused, in words that the client may read; [`Refusal::unreachable`] where no verdict can be reached.
+    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Admission, Refusal>;
 }
 
 /// A credential that was accepted.
@@ -121,15 +122,18 @@ impl Issuer for JwtAuthority {
 
 #[async_trait]
 impl Authenticator for JwtAuthority {
-    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Admission, &'static str> {
+    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Admission, Refusal> {
         let verified = self.verifier.verify(presented.credential.expose(), now);
         let verified = verified.map_err(|rejection| match rejection {
-            Rejection::IssuerMissing | Rejection::IssuerUnexpected => "the token is another issuer's",
-            _ => "the token is invalid or has expired",
+            Rejection::IssuerMissing | Rejection::IssuerUnexpected => {
+                Refusal::rejected("the token is another issuer's")
+            }
+            Rejection::Expired => Refusal::expired("the token has expired"),
+            _ => Refusal::rejected("the token is invalid"),
         })?;
         let claims = verified.claims();
-        let exp = claims.expires().ok_or("the token never expires")?;
-        let subject = claims.subject().ok_or("the token names no subject")?.to_owned();
+        let exp = claims.expires().ok_or(Refusal::rejected("the token never expires"))?;
+        let subject = claims.subject().ok_or(Refusal::rejected("the token names no subject"))?.to_owned();
         Ok(Admission { subject, expires_in: exp.saturating_since(now.wall) })
     }
 }

@@ -10,7 +10,10 @@ use auth_core::scope::Scopes;
 use auth_http::endpoint::ably::ServedKey;
 use auth_http::endpoint::optave::TokenServer;
 use auth_http::endpoint::spatium::AuthorizationServer;
+use ws_session::dialect::Dialect;
 
+use crate::doors::Door;
+use crate::optave;
 use crate::{Application, Authenticator, Echo, Issuer, JwtAuthority, RateLimit};
 
 /// The settings of a [`Gateway`](crate::Gateway).
@@ -28,6 +31,7 @@ pub struct Config {
     pub(crate) issuer: Arc<dyn Issuer>,
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) application: Arc<dyn Application>,
+    websockets: Vec<WebSocket>,
     pub(crate) optave: Option<Arc<Mutex<TokenServer>>>,
     pub(crate) spatium: Option<Arc<Mutex<AuthorizationServer>>>,
 }
@@ -40,6 +44,20 @@ pub const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 
 /// The longest grace of a spent refresh token: a minute. A retry that comes later is no retry.
 pub const LONGEST_REFRESH_GRACE: Duration = Duration::from_secs(60);
+
+/// A dialect that is served at a path, and who reaches the verdicts if that is not everybody's authenticator.
+#[derive(Clone)]
+struct WebSocket {
+    path: String,
+    dialect: Arc<Dialect>,
+    authenticator: Option<Arc<dyn Authenticator>>,
+}
+
+impl WebSocket {
+    fn new(path: impl Into<String>, dialect: Dialect, authenticator: Option<Arc<dyn Authenticator>>) -> Self {
+        Self { path: path.into(), dialect: Arc::new(dialect), authenticator }
+    }
+}
 
 /// An OAuth client that may obtain tokens.
 #[derive(Debug, Clone)]
@@ -82,6 +100,7 @@ impl Config {
             issuer: Arc::clone(&authority) as Arc<dyn Issuer>,
             authenticator: authority,
             application: Arc::new(Echo),
+            websockets: vec![WebSocket::new("/ws", Dialect::genesys(), None)],
             optave: None,
             spatium: None,
         }
@@ -158,10 +177,48 @@ impl Config {
         Self { issuer, ..self }
     }
 
-    /// Who reaches the verdicts on them.
+    /// Who reaches the verdicts on them, wherever [nobody else](Self::with_websocket_and_authenticator) does.
     #[must_use]
     pub fn with_authenticator(self, authenticator: Arc<dyn Authenticator>) -> Self {
         Self { authenticator, ..self }
+    }
+
+    /// Accepts WebSockets of this dialect at this path, which begins with a slash: by default
+    /// [`Dialect::genesys`] at `/ws`. It takes the place of the dialect that was spoken there before. The paths of the HTTP
+    /// endpoints are not to be had.
+    ///
+    /// The credential is looked for where the dialect places it, and acceptance, refusal, expiry and renewal are
+    /// told in its words. What only an authenticator of the dialect can read, such as a signature, is not.
+    #[must_use]
+    pub fn with_websocket(self, path: impl Into<String>, dialect: Dialect) -> Self {
+        self.with_door(WebSocket::new(path, dialect, None))
+    }
+
+    /// As [`with_websocket`](Self::with_websocket), where somebody else reaches the verdicts at this path.
+    #[must_use]
+    pub fn with_websocket_and_authenticator(
+        self,
+        path: impl Into<String>,
+        dialect: Dialect,
+        authenticator: Arc<dyn Authenticator>,
+    ) -> Self {
+        self.with_door(WebSocket::new(path, dialect, Some(authenticator)))
+    }
+
+    fn with_door(mut self, websocket: WebSocket) -> Self {
+        self.websockets.retain(|served| served.path != websocket.path);
+        self.websockets.push(websocket);
+        self
+    }
+
+    /// All dialects that are served.
+    pub(crate) fn doors(&self) -> Vec<Door> {
+        let own = self.websockets.iter().map(|websocket| Door {
+            path: websocket.path.clone(),
+            dialect: Arc::clone(&websocket.dialect),
+            authenticator: Arc::clone(websocket.authenticator.as_ref().unwrap_or(&self.authenticator)),
+        });
+        own.chain(self.optave.iter().flat_map(optave::doors)).collect()
     }
 
     /// Serves Spatium's authorization service at `/authorization/v1`. Clones of the configuration share its sessions. The

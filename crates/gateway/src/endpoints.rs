@@ -7,6 +7,7 @@ use http::{Request, Response, StatusCode};
 
 use crate::Config;
 use crate::ably::{self, AblyEndpoint};
+use crate::doors::Doors;
 use crate::optave::Optave;
 use crate::spatium::Spatium;
 use crate::token_endpoint::TokenEndpoint;
@@ -15,8 +16,10 @@ pub(crate) struct Endpoints {
     pub(crate) tokens: TokenEndpoint,
     /// Each of these is `None` where it is not configured.
     ably: Option<AblyEndpoint>,
-    pub(crate) optave: Option<Optave>,
+    optave: Option<Optave>,
     spatium: Option<Spatium>,
+    /// Where WebSockets are accepted.
+    pub(crate) doors: Doors,
 }
 
 /// What answers at one path.
@@ -35,6 +38,7 @@ impl Endpoints {
             ably: AblyEndpoint::new(config, now),
             optave: config.optave.clone().map(|server| Optave::new(server, limit, now)),
             spatium: config.spatium.clone().map(|server| Spatium::new(server, limit, now)),
+            doors: Doors(config.doors()),
         }
     }
 

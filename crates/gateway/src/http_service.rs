@@ -5,23 +5,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 
-use crate::Admission;
 use crate::clock::Clock;
 use crate::endpoints::Endpoints;
+use crate::upgrade::{Opened, accept};
 
 /// Where an accepted upgrade is left for whoever owns the connection.
 pub(crate) type Upgrade = Arc<Mutex<Option<Accepted>>>;
 
-/// An upgrade, and whose it is if that is known already.
+/// An upgrade, and the session that accepted it.
 pub(crate) struct Accepted {
     pub(crate) upgrade: OnUpgrade,
-    pub(crate) admission: Option<Admission>,
+    pub(crate) opened: Opened,
 }
 
 /// Answers one request. An accepted upgrade is put into `upgrade`.
@@ -33,7 +33,7 @@ pub(crate) async fn respond(
     upgrade: Upgrade,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path();
-    let is_upgrade = path == "/ws" || (path == "/" && endpoints.optave.is_some());
+    let is_upgrade = endpoints.doors.has(path);
     let response = match (endpoints.at(path), is_upgrade) {
         (Some(endpoint), _) => {
             let read = tokio::time::timeout(patience, read(request, endpoint.largest_body())).await;
@@ -44,13 +44,13 @@ pub(crate) async fn respond(
         }
         (None, true) if request.method() == Method::GET && request.body().is_end_stream() => {
             let accepted = hyper::upgrade::on(&mut request);
-            match accept(&request.map(drop), &endpoints, clock) {
-                Ok((response, admission)) => {
+            match accept(&request.map(drop), &endpoints.doors, clock, patience).await {
+                Ok((response, opened)) => {
                     *upgrade.lock().unwrap_or_else(PoisonError::into_inner) =
-                        Some(Accepted { upgrade: accepted, admission });
+                        Some(Accepted { upgrade: accepted, opened });
                     response
                 }
-                Err(refusal) => last(*refusal),
+                Err(refusal) => last(refusal),
             }
         }
         // The bytes of a body would be taken for frames.
@@ -63,27 +63,6 @@ pub(crate) async fn respond(
         (None, false) => refused(StatusCode::NOT_FOUND),
     };
     Ok(response.map(Full::new))
-}
-
-/// The reply to an upgrade, and whom it admits if that is known already.
-type Admitted = (Response<Bytes>, Option<Admission>);
-
-/// Accepts an upgrade or refuses it. Optave's token is used up here, and no earlier: a malformed upgrade costs none.
-fn accept(
-    request: &Request<()>,
-    endpoints: &Endpoints,
-    clock: Clock,
-) -> Result<Admitted, Box<Response<Bytes>>> {
-    let response = tungstenite::handshake::server::create_response(request);
-    let mut response = response.map_err(|_| refused(StatusCode::BAD_REQUEST))?.map(|()| Bytes::new());
-    let optave = endpoints.optave.as_ref().filter(|_| request.uri().path() == "/");
-    let Some(optave) = optave else { return Ok((response, None)) };
-    let opening = optave.open(clock.now(), request).map_err(|refusal| Box::new(refusal.into_response()))?;
-    if let Some(subprotocol) = opening.subprotocol {
-        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
-    }
-    let admission = Admission { subject: opening.subject, expires_in: opening.expires_in };
-    Ok((response, Some(admission)))
 }
 
 async fn read(request: Request<Incoming>, most: usize) -> Result<Request<Bytes>, StatusCode> {

@@ -6,6 +6,9 @@
 //! A connection must present a credential within ten seconds, is closed when its credential expires without
 //! renewal, and may renew it at any time in band. Everything that a stranger controls has a limit.
 //!
+//! WebSockets are accepted in [any dialect](Config::with_websocket) that `ws_session` can describe: the same description
+//! drives the client and this server.
+//!
 //! Refresh tokens rotate, and the reuse of a spent one revokes all that came of it; a client that lost an answer may
 //! ask for it again within a [grace](Config::with_refresh_grace). [`Refreshes`] counts both.
 //!
@@ -30,6 +33,7 @@ mod ably;
 mod authority;
 mod clock;
 mod config;
+mod doors;
 mod endpoints;
 mod http_service;
 mod optave;
@@ -39,6 +43,7 @@ mod serve;
 mod spatium;
 mod throttle;
 mod token_endpoint;
+mod upgrade;
 mod websocket;
 
 /// The pure halves of the systems' servers, which [`Config::with_optave`] and [`Config::with_spatium`] take.
@@ -52,3 +57,4 @@ pub use self::serve::{Gateway, Running};
 pub use self::throttle::RateLimit;
 pub use self::websocket::{Application, Echo};
 pub use auth_http::endpoint::ably::ServedKey;
+pub use ws_session::server::Refusal;

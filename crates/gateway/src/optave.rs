@@ -1,14 +1,19 @@
-//! Optave's token endpoint, its hand-out to browsers, and the door of its WebSockets, mounted.
+//! Optave's token endpoint, its hand-out to browsers, and the doors of its WebSockets, mounted.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
+use auth_core::Secret;
 use auth_core::time::Now;
-use auth_http::endpoint::optave::{BACKEND_PATH, NotOpened, Opening, TICKET_PATH, TokenServer};
+use auth_http::endpoint::optave::{BACKEND_PATH, NotOpened, TICKET_PATH, TokenServer};
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::RateLimit;
+use ws_session::dialect::Dialect;
+
+use crate::doors::Door;
 use crate::throttle::Throttles;
+use crate::{Admission, Authenticator, Presented, RateLimit, Refusal};
 
 /// Where tokens are issued. The vendor's machine-readable description has the slash, and its client has not.
 const TOKEN_PATHS: [&str; 2] = ["/auth/oauth2/token", "/auth/oauth2/token/"];
@@ -38,12 +43,37 @@ impl Optave {
         }
     }
 
-    /// Consumes the token of an upgrade, or says why not.
-    pub(crate) fn open<T>(&self, now: Now, request: &Request<T>) -> Result<Opening, NotOpened> {
-        self.server().open(now, request)
-    }
-
     fn server(&self) -> MutexGuard<'_, TokenServer> {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.server)
     }
+}
+
+/// Each token opens one connection, by subprotocol or by query.
+pub(crate) fn doors(server: &Arc<Mutex<TokenServer>>) -> [Door; 2] {
+    let authenticator = Arc::new(Tokens(Arc::clone(server)));
+    [Dialect::optave(), Dialect::optave_query()].map(|dialect| Door {
+        path: "/".to_owned(),
+        dialect: Arc::new(dialect),
+        authenticator: Arc::clone(&authenticator) as Arc<dyn Authenticator>,
+    })
+}
+
+struct Tokens(Arc<Mutex<TokenServer>>);
+
+#[async_trait]
+impl Authenticator for Tokens {
+    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Admission, Refusal> {
+        let token = presented.credential.expose();
+        let token = Secret::from(token.strip_prefix("Bearer ").unwrap_or(token));
+        match lock(&self.0).redeem(now, &token) {
+            Ok(opening) => Ok(Admission { subject: opening.subject, expires_in: opening.expires_in }),
+            Err(NotOpened::AlreadyUsed) => Err(Refusal::rejected("token_already_used")),
+            Err(NotOpened::NoRoom) => Err(Refusal::unreachable("unavailable")),
+            Err(_) => Err(Refusal::rejected("invalid_token")),
+        }
+    }
+}
+
+fn lock(server: &Mutex<TokenServer>) -> MutexGuard<'_, TokenServer> {
+    server.lock().unwrap_or_else(PoisonError::into_inner)
 }

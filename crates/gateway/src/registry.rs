@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 
 /// A view of the live connections; clones see the same.
 #[derive(Debug, Clone, Default)]
@@ -19,8 +19,20 @@ struct Inner {
 #[derive(Debug)]
 struct Entry {
     renewals: u32,
-    disconnect: Option<oneshot::Sender<()>>,
+    orders: mpsc::Sender<Order>,
 }
+
+/// What is to become of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// It is dropped.
+    Disconnect,
+    /// Its credential is revoked.
+    Revoke,
+}
+
+/// How many orders a connection may be behind.
+const ORDERS: usize = 4;
 
 /// One authenticated connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +62,19 @@ impl Sessions {
     /// Drops a connection without a close frame, as a failing network would. False when there is no such one.
     #[must_use]
     pub fn disconnect(&self, session_id: &str) -> bool {
-        let disconnect = self.lock().get_mut(session_id).and_then(|entry| entry.disconnect.take());
-        disconnect.is_some_and(|disconnect| disconnect.send(()).is_ok())
+        self.order(session_id, Order::Disconnect)
+    }
+
+    /// Takes the credential of a connection back: its client is asked for another where the dialect has words for that, and
+    /// has [as long](crate::Config::with_patience) as for its first; elsewhere the connection is closed. False when
+    /// there is no such one.
+    #[must_use]
+    pub fn revoke(&self, session_id: &str) -> bool {
+        self.order(session_id, Order::Revoke)
+    }
+
+    fn order(&self, session_id: &str, order: Order) -> bool {
+        self.lock().get(session_id).is_some_and(|entry| entry.orders.try_send(order).is_ok())
     }
 
     pub(crate) fn upgraded(&self) {
@@ -59,10 +82,10 @@ impl Sessions {
     }
 
     /// Registers a connection; it is removed when what is returned is dropped.
-    pub(crate) fn register(&self, session_id: &str) -> (Registration, oneshot::Receiver<()>) {
-        let (disconnect, disconnected) = oneshot::channel();
-        self.lock().insert(session_id.to_owned(), Entry { renewals: 0, disconnect: Some(disconnect) });
-        (Registration { sessions: self.clone(), session_id: session_id.to_owned() }, disconnected)
+    pub(crate) fn register(&self, session_id: &str) -> (Registration, mpsc::Receiver<Order>) {
+        let (orders, ordered) = mpsc::channel(ORDERS);
+        self.lock().insert(session_id.to_owned(), Entry { renewals: 0, orders });
+        (Registration { sessions: self.clone(), session_id: session_id.to_owned() }, ordered)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {

@@ -50,7 +50,6 @@ impl Gateway {
         let (drain, draining) = watch::channel(false);
         let shared = Shared {
             clock,
-            authenticator: Arc::clone(&config.authenticator),
             application: Arc::clone(&config.application),
             sessions: Sessions::default(),
             patience: config.patience,
@@ -235,10 +234,10 @@ async fn connection(
     // An error here is the peer's, and the answer to it has been sent.
     if let Ok(Ok(())) = served.await {
         let accepted = upgrade.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Accepted { upgrade, admission }) = accepted
+        if let Some(Accepted { upgrade, opened }) = accepted
             && let Ok(upgraded) = upgrade.await
         {
-            websocket::serve(TokioIo::new(upgraded), shared, admission).await;
+            websocket::serve(TokioIo::new(upgraded), shared, opened).await;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One WebSocket, from its upgrade to its end: the loop around the pure half in `ws_session::server`.
 
+use std::collections::VecDeque;
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,20 +13,20 @@ use auth_core::time::Deadline;
 use futures_core::Stream as _;
 use futures_sink::Sink as _;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tungstenite::Message as Frame;
 use tungstenite::error::Error as WebSocketError;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use ws_session::dialect::Dialect;
-use ws_session::server::{Output, Received, ServerSession};
+use ws_session::dialect::{Codec, Incoming};
+use ws_session::server::{Output, Received};
 
-use crate::authority::random_text;
 use crate::clock::Clock;
-use crate::registry::Registration;
+use crate::registry::{Order, Registration};
 use crate::serve::drained;
-use crate::{Admission, Authenticator, Presented, Sessions};
+use crate::upgrade::Opened;
+use crate::{Admission, Refusal, Sessions};
 
 /// What answers the messages of authenticated connections.
 #[async_trait]
@@ -49,7 +50,6 @@ impl Application for Echo {
 /// What all connections of a gateway share.
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
-    pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) application: Arc<dyn Application>,
     pub(crate) sessions: Sessions,
     pub(crate) patience: Duration,
@@ -62,41 +62,28 @@ const LARGEST_MESSAGE: usize = 64 * 1024;
 /// How long a peer may take to accept what we send before it is dropped.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 
+/// The longest reason of a close frame, in bytes (RFC 6455 §5.5).
+const LONGEST_REASON: usize = 123;
+
 /// How long a peer may take to answer a close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Serves a connection until it ends: one that must still present a credential, or one that its upgrade has admitted.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    shared: Arc<Shared>,
-    admission: Option<Admission>,
-) {
+/// Serves a connection until it ends.
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: Arc<Shared>, opened: Opened) {
     let config = WebSocketConfig::default()
         .read_buffer_size(4 * 1024)
         .max_message_size(Some(LARGEST_MESSAGE))
         .max_frame_size(Some(LARGEST_MESSAGE));
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     shared.sessions.upgraded();
-    let session_id = random_text();
-    let (now, dialect) = (shared.clock.now(), Dialect::genesys());
-    let (session, registered) = match &admission {
-        None => (ServerSession::new(now, dialect, session_id.clone(), shared.patience), None),
-        Some(admission) => {
-            let session = ServerSession::admitted(now, dialect, session_id.clone(), admission.expires_in);
-            (session, Some(shared.sessions.register(&session_id)))
-        }
-    };
-    let (registration, disconnected) = registered.unzip();
     let mut connection = Connection {
         socket,
-        session,
-        session_id,
+        opened,
         deadline: None,
         verifying: None,
         answering: None,
-        subject: admission.map(|admission| admission.subject),
-        registration,
-        disconnected,
+        unanswered: VecDeque::new(),
+        registered: None,
         shared,
     };
     // Whatever ended it, the connection is dropped here.
@@ -105,21 +92,20 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 
 struct Connection<S> {
     socket: WebSocketStream<S>,
-    session: ServerSession,
-    session_id: String,
+    opened: Opened,
     /// When the session last said that its time is up.
     deadline: Option<Deadline>,
-    verifying: Option<Task<(bool, Result<Admission, &'static str>)>>,
+    verifying: Option<Task<(bool, Result<Admission, Refusal>)>>,
     /// The application's answer to a message; nothing more is read until it is there.
     answering: Option<Task<Option<String>>>,
-    /// Whom the first credential was issued to: a renewal must be theirs too.
-    subject: Option<String>,
-    registration: Option<Registration>,
-    disconnected: Option<oneshot::Receiver<()>>,
+    /// Messages for the application that came with one that it is answering.
+    unanswered: VecDeque<String>,
+    /// The connection's place among the live ones, and what is to become of it.
+    registered: Option<(Registration, mpsc::Receiver<Order>)>,
     shared: Arc<Shared>,
 }
 
-type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(crate) type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Why a connection ended.
 enum Ended {
@@ -148,14 +134,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let clock = self.shared.clock;
             // The clock decides, the timer below only wakes: a peer that always has something to say must not keep it
             // from that.
-            self.session.tick(clock.now())?;
+            self.opened.session.tick(clock.now())?;
             self.act().await?;
+            if self.answering.is_none()
+                && let Some(text) = self.unanswered.pop_front()
+            {
+                self.ask(text);
+            }
             let may_read = self.answering.is_none();
             tokio::select! {
                 () = drained(&mut draining) => {
-                    self.close(1001, "the gateway is going away").await?;
+                    self.close(Some(1001), "the gateway is going away").await?;
                 }
-                Ok(()) = optional(&mut self.disconnected) => return Err(Ended::ByUs),
+                order = ordered(&mut self.registered) => match order {
+                    Order::Disconnect => return Err(Ended::ByUs),
+                    Order::Revoke => self.opened.session.revoked(clock.now())?,
+                },
                 (renewal, verdict) = optional(&mut self.verifying) => {
                     self.verifying = None;
                     self.decided(renewal, verdict)?;
@@ -163,7 +157,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 answer = optional(&mut self.answering) => {
                     self.answering = None;
                     if let Some(answer) = answer {
-                        self.send(Frame::text(answer)).await?;
+                        self.say(answer, self.opened.codec == Codec::Nats).await?;
                     }
                 }
                 frame = poll_fn(|cx| Pin::new(&mut self.socket).poll_next(cx)), if may_read => {
@@ -179,18 +173,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Does what the session asks for, until it waits.
     async fn act(&mut self) -> Result<(), Ended> {
+        if self.registered.is_none() && self.opened.session.is_live() {
+            self.registered = Some(self.shared.sessions.register(&self.opened.session_id));
+        }
         loop {
-            match self.session.poll() {
+            match self.opened.session.poll() {
                 Output::Verify { credential, renewal } => {
-                    let shared = Arc::clone(&self.shared);
-                    self.verifying = Some(Box::pin(async move {
-                        let presented = Presented::new(credential, renewal);
-                        let now = shared.clock.now();
-                        (renewal, shared.authenticator.authenticate(now, &presented).await)
-                    }));
+                    self.verifying = Some(self.opened.judge.verify(credential, renewal));
                 }
-                Output::Send(text) => self.send(Frame::text(text)).await?,
-                Output::Close { code, reason } => self.close(code, reason).await?,
+                Output::Send { text, binary } => self.say(text, binary).await?,
+                Output::Deliver { text } => self.unanswered.push_back(text),
+                Output::Close { code, reason } => self.close(code, &reason).await?,
+                // The upgrade is answered.
+                Output::Accept | Output::Refuse { .. } => return Err(Ended::ByUs),
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
                     return Ok(());
@@ -199,51 +194,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn decided(&mut self, renewal: bool, verdict: Result<Admission, &'static str>) -> Result<(), Ended> {
-        let verdict = verdict.and_then(|Admission { subject, expires_in }| {
-            match &self.subject {
-                Some(admitted) if *admitted != subject => return Err("the credential is another subject's"),
-                Some(_) => {}
-                None => self.subject = Some(subject),
-            }
-            Ok(expires_in)
-        });
-        match (&self.registration, verdict) {
-            (None, Ok(_)) => {
-                let (registration, disconnected) = self.shared.sessions.register(&self.session_id);
-                self.registration = Some(registration);
-                self.disconnected = Some(disconnected);
-            }
-            (Some(registration), Ok(_)) if renewal => registration.renewed(),
-            (Some(_) | None, _) => {}
+    fn decided(&mut self, renewal: bool, verdict: Result<Admission, Refusal>) -> Result<(), Ended> {
+        let verdict = self.opened.judge.decide(verdict);
+        if let (true, Ok(_), Some((registration, _))) = (renewal, &verdict, &self.registered) {
+            registration.renewed();
         }
-        Ok(self.session.decided(self.shared.clock.now(), verdict)?)
+        Ok(self.opened.session.decided(self.shared.clock.now(), verdict)?)
+    }
+
+    /// Has the application answer a message.
+    fn ask(&mut self, text: String) {
+        let application = Arc::clone(&self.shared.application);
+        let session_id = self.opened.session_id.clone();
+        self.answering = Some(Box::pin(async move { application.answer(&session_id, &text).await }));
     }
 
     /// Says what was wrong with a frame, as far as the codec lets us, and ends the connection.
     async fn refuse(&mut self, error: &WebSocketError) -> Result<(), Ended> {
         match error {
-            WebSocketError::Capacity(_) => self.close(1009, "messages of up to 64 KiB are read").await,
-            WebSocketError::Utf8(_) => self.close(1007, "text must be UTF-8").await,
-            WebSocketError::Protocol(_) => self.close(1002, "the frame is against RFC 6455").await,
+            WebSocketError::Capacity(_) => self.close(Some(1009), "messages of up to 64 KiB are read").await,
+            WebSocketError::Utf8(_) => self.close(Some(1007), "text must be UTF-8").await,
+            WebSocketError::Protocol(_) => self.close(Some(1002), "the frame is against RFC 6455").await,
             _ => Err(Ended::ByPeer),
         }
     }
 
     async fn received(&mut self, frame: Frame) -> Result<(), Ended> {
+        let now = self.shared.clock.now();
         match frame {
             Frame::Text(text) => {
-                if self.session.receive(self.shared.clock.now(), &text)? == Received::Deliver {
-                    let application = Arc::clone(&self.shared.application);
-                    let session_id = self.session_id.clone();
-                    self.answering =
-                        Some(Box::pin(async move { application.answer(&session_id, text.as_str()).await }));
+                if self.opened.session.receive(now, Incoming::Text(&text))? == Received::Deliver {
+                    self.ask(text.as_str().to_owned());
                 }
                 Ok(())
             }
-            // No credential is binary, and before it nothing else is taken.
-            Frame::Binary(_) if self.session.is_live() => Ok(()),
-            Frame::Binary(_) => self.close(1003, "authenticate with a text message").await,
+            Frame::Binary(bytes) if self.opened.codec == Codec::Nats => {
+                let received = self.opened.session.receive(now, Incoming::Binary(&bytes))?;
+                if let (Received::Deliver, Ok(text)) = (received, str::from_utf8(&bytes)) {
+                    self.ask(text.to_owned());
+                }
+                Ok(())
+            }
+            // No credential is binary elsewhere, and before it nothing else is taken.
+            Frame::Binary(_) if self.opened.session.is_live() => Ok(()),
+            Frame::Binary(_) => self.close(Some(1003), "authenticate with a text message").await,
             Frame::Ping(_) => self.flush().await,
             Frame::Close(_) => {
                 self.flush().await?;
@@ -255,8 +249,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Says why, and ends the connection once the peer has read it: a socket that is closed with something unread in
     /// it is reset, and the close frame may be lost with it.
-    async fn close(&mut self, code: u16, reason: &'static str) -> Result<(), Ended> {
-        self.send(Frame::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }))).await?;
+    async fn close(&mut self, code: Option<u16>, reason: &str) -> Result<(), Ended> {
+        let reason = reason.get(..reason.floor_char_boundary(LONGEST_REASON)).unwrap_or_default();
+        let frame = code.map(|code| CloseFrame { code: code.into(), reason: reason.into() });
+        self.send(Frame::Close(frame)).await?;
         let answered = poll_fn(|cx| {
             loop {
                 match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
@@ -268,6 +264,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         // A peer that does not answer is left alone.
         let _ = timeout(CLOSE_PATIENCE, answered).await;
         Err(Ended::ByUs)
+    }
+
+    async fn say(&mut self, text: String, binary: bool) -> Result<(), Ended> {
+        self.send(if binary { Frame::binary(text) } else { Frame::text(text) }).await
     }
 
     async fn send(&mut self, frame: Frame) -> Result<(), Ended> {
@@ -303,7 +303,16 @@ async fn optional<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
     }
 }
 
-async fn until(deadline: Option<Deadline>, clock: Clock) {
+/// What is to become of a registered connection.
+async fn ordered(registered: &mut Option<(Registration, mpsc::Receiver<Order>)>) -> Order {
+    match registered {
+        // The registry has the other end for as long as the connection is in it.
+        Some((_, orders)) => orders.recv().await.unwrap_or(Order::Disconnect),
+        None => pending().await,
+    }
+}
+
+pub(crate) async fn until(deadline: Option<Deadline>, clock: Clock) {
     match deadline {
         // In steps, so that a wall clock that went on during a suspend is noticed.
         Some(deadline) => sleep(deadline.remaining(clock.now()).min(Duration::from_secs(30))).await,
