@@ -44,6 +44,7 @@ impl Dialect {
         };
         let phase = if renewing { Phase::Renewing } else { Phase::Live };
         self.replies.iter().any(|reply| may(&reply.on))
+            || self.heartbeats.iter().any(may)
             || asked_by.iter().any(may)
             || (renewing && accepted.iter().any(may))
             || self.rules.iter().any(|rule| match &rule.on {

@@ -54,6 +54,7 @@ impl Held {
         let at = match when {
             RenewalTime::Early => self.renew_at,
             RenewalTime::AtExpiry => self.expires,
+            RenewalTime::WhenAsked => None,
         };
         let life = self.valid_for(now).unwrap_or(Duration::MAX);
         let soonest = (life / 2).clamp(Duration::from_millis(100), Duration::from_secs(1));

@@ -62,14 +62,18 @@ impl Session {
     pub(super) fn schedule(&mut self, now: Now, held: Held) {
         use dialect::{Renewal, RenewalTime};
         let (renew, expiry) = match &self.dialect.renewal {
-            Renewal::Never => (None, None),
+            // Nothing ends with the credential, or the server says when it does.
+            Renewal::Never
+            | Renewal::InBand { when: RenewalTime::WhenAsked, .. }
+            | Renewal::Reconnect { when: RenewalTime::WhenAsked, .. } => (None, None),
             Renewal::InBand { when: RenewalTime::AtExpiry, .. }
             | Renewal::Reconnect { when: RenewalTime::AtExpiry, .. } => {
                 let grace = self.config.fetch.saturating_add(self.answer_timeout());
                 let expiry = held.valid_for(now).map(|left| now.expiry(left.saturating_add(grace)));
                 (held.renewal(now, RenewalTime::AtExpiry), expiry)
             }
-            Renewal::InBand { .. } | Renewal::Reconnect { .. } => {
+            Renewal::InBand { when: RenewalTime::Early, .. }
+            | Renewal::Reconnect { when: RenewalTime::Early, .. } => {
                 (held.renewal(now, RenewalTime::Early), held.expires)
             }
         };

@@ -128,7 +128,11 @@ impl Session {
         if let Some(index) = self.dialect.replies.iter().position(|reply| reply.on.matches(message)) {
             return Meaning::Reply(index);
         }
-        if phase == Phase::Login { Meaning::Nothing } else { Meaning::Deliver }
+        if phase == Phase::Login || any(&self.dialect.heartbeats) {
+            Meaning::Nothing
+        } else {
+            Meaning::Deliver
+        }
     }
 
     fn capture(&mut self, message: &Value) {
