@@ -64,10 +64,7 @@ impl Matcher {
     /// [`HIGHEST_INDEX`]. Of conditions that contradict each other, it meets one.
     pub(crate) fn message(&self) -> Value {
         let mut message = Value::Null;
-        let mut conditions: Vec<_> = self.conditions.iter().collect();
-        // What is certain comes first; what leaves a choice may hold by then.
-        conditions.sort_by_key(|(at, condition)| (condition.freedom(), at.len()));
-        for (at, condition) in conditions {
+        for (at, condition) in &self.conditions {
             if condition.holds(message.pointer(at)) {
                 continue;
             }
@@ -134,17 +131,6 @@ impl Condition {
             Self::OneOf(wanted) => wanted.iter().any(stands),
             Self::Contains(part) => !is_plain(part) || text.contains(part.as_str()),
             Self::Between(..) | Self::Exists(_) => true,
-        }
-    }
-
-    /// How much it leaves open, for an order.
-    const fn freedom(&self) -> u8 {
-        match self {
-            Self::Equals(_) => 0,
-            Self::OneOf(_) => 1,
-            Self::Between(..) => 2,
-            Self::Contains(_) => 3,
-            Self::Exists(_) => 4,
         }
     }
 

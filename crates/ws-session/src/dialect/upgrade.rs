@@ -42,6 +42,17 @@ impl UpgradeRequest {
         &self.subprotocols
     }
 
+    /// The same as the value of one `Sec-WebSocket-Protocol` header; `None` if there are none. Servers read the first such header only.
+    #[must_use]
+    pub fn subprotocol_header(&self) -> Option<Secret> {
+        let mut value = Assembly::new();
+        for (index, entry) in self.subprotocols.iter().enumerate() {
+            value.push(if index == 0 { "" } else { ", " });
+            value.push(entry.expose());
+        }
+        (!self.subprotocols.is_empty()).then(|| value.finish())
+    }
+
     /// Whether the server may select this: a name that was offered, or none if none was. One that is
     /// the credential is refused: the server has shown it to whoever logs its answers.
     ///

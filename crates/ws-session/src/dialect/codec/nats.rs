@@ -3,6 +3,7 @@
 use std::str::from_utf8;
 
 use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
 use super::{MOST_MESSAGES, Read};
 use crate::dialect::assembly::Assembly;
@@ -41,7 +42,8 @@ pub(super) fn append(view: &Value, to: &mut Assembly) -> bool {
     to.push(verb);
     if let Some(text) = view.get("text").and_then(Value::as_str) {
         let quote = if verb.eq_ignore_ascii_case("-ERR") { "'" } else { "" };
-        for part in [" ", quote, &text.replace(char::is_control, " "), quote] {
+        let line = Zeroizing::new(text.replace(char::is_control, " "));
+        for part in [" ", quote, &line, quote] {
             to.push(part);
         }
     }

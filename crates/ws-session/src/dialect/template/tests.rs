@@ -108,7 +108,7 @@ fn a_credential_that_is_missing_or_empty_is_not_placed() {
 
 #[test]
 fn a_credential_begins_no_line_of_its_own() {
-    for evil in ["a\r\nPUB x 0", "a\nb", "a\0", "a\u{7f}", "a\u{85}", "a\tb", "a\x1e{}"] {
+    for evil in ["a\r\nPUB x 0", "a\nb", "a\0", "a\u{7f}b", "a\u{85}b", "a\tb", "a\x1e{}"] {
         let refused = rendered(&Template::text("CONNECT ${credential}\r\nPING"), evil).unwrap_err();
         assert!(refused.to_string().contains("control character"), "{refused}");
         assert!(!text("CONNECT ${credential|json}", evil).contains(['\r', '\n', '\0', '\x1e']), "{evil:?}");
@@ -183,6 +183,11 @@ fn the_other_end_ignores_members_that_the_template_does_not_name() {
         assert_eq!(read(other.clone()), None, "{other}");
     }
     assert_eq!(template.read("not json"), None);
+    let phoenix = Template::json(json!(["1", "${uuid}", {"token": "${credential}"}]));
+    assert_eq!(phoenix.read(r#"["1", 7, {"token":"x"}]"#).unwrap().expose(), "x");
+    for other in [r#"["1", 7, {"token":"x"}, 8]"#, r#"["1", 7]"#, r#"["1", {"token":"x"}, 7]"#] {
+        assert_eq!(phoenix.read(other), None, "{other}");
+    }
 }
 
 #[test]

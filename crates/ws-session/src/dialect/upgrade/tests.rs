@@ -48,7 +48,7 @@ fn entry(template: &str) -> SubprotocolEntry {
 }
 
 fn offered(request: &UpgradeRequest) -> String {
-    request.subprotocols().iter().map(Secret::expose).collect::<Vec<_>>().join(", ")
+    request.subprotocol_header().unwrap().expose().to_owned()
 }
 
 /// What a server's HTTP library knows of a request.
@@ -294,6 +294,7 @@ fn only_a_name_that_was_offered_may_be_selected() {
     }
     let without = placed(Placement::default(), URL, JWT).unwrap();
     assert_eq!(without.check_selected(None), Ok(()));
+    assert_eq!(without.subprotocol_header(), None);
     assert_eq!(without.check_selected(Some("optave-v1")), Err(InvalidSelection::NotOffered));
 }
 
