@@ -77,7 +77,7 @@ fn fmt() -> Done {
 }
 
 /// Sets of features that somebody may pick, beside all and the default: each must build by itself.
-const FEATURE_SETS: [(&str, &str); 15] = [
+const FEATURE_SETS: [(&str, &str); 16] = [
     ("auth-core", ""),
     ("auth-core", "asymmetric"),
     ("auth-core", "tracing"),
@@ -87,6 +87,7 @@ const FEATURE_SETS: [(&str, &str); 15] = [
     ("auth-http", "manager"),
     ("auth-http", "tokio"),
     ("ws-session", ""),
+    ("ws-session", "description"),
     ("realtime-auth", ""),
     ("realtime-auth", "asymmetric"),
     ("realtime-auth", "http"),

@@ -31,6 +31,7 @@
 //! # Features
 //!
 //! * `tokio` (default): [`driver::tokio`]. Without it this crate depends on no runtime and no WebSocket codec.
+//! * `description`: dialects in TOML files, by `Dialect::from_toml` and `Dialect::to_toml`.
 
 mod address;
 pub mod dialect;

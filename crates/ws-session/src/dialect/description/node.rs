@@ -9,6 +9,9 @@ use super::InvalidDescription;
 /// The deepest that values may be nested: far beyond any login.
 const DEEPEST: usize = 32;
 
+/// The most that a complaint repeats of a word, which may be anything.
+const LONGEST_SHOWN: usize = 48;
+
 /// A value and its place.
 #[derive(Clone)]
 pub(super) struct Node<'a> {
@@ -106,11 +109,10 @@ impl<'a> Document<'a> {
             return Err(node.wrong("this must be a table, such as `{ key = \"value\" }`"));
         };
         let entries = in_order(table).into_iter().map(|(key, offset, value)| {
-            let place = match (node.place.as_str(), is_bare(key)) {
-                ("", true) => key.to_owned(),
-                ("", false) => format!("{key:?}"),
-                (parent, true) => format!("{parent}.{key}"),
-                (parent, false) => format!("{parent}.{key:?}"),
+            let name = if is_bare(key) && key.len() <= LONGEST_SHOWN { key.to_owned() } else { shown(key) };
+            let place = match node.place.as_str() {
+                "" => name,
+                parent => format!("{parent}.{name}"),
             };
             (key, Node { value, place, line: self.line(offset) })
         });
@@ -198,9 +200,9 @@ impl<'a> Table<'a> {
     }
 }
 
-/// A word of the file as a complaint repeats it: cut, as it may be anything.
+/// A word of the file as a complaint repeats it.
 fn shown(text: &str) -> String {
-    let start: String = text.chars().take(32).collect();
+    let start: String = text.chars().take(LONGEST_SHOWN).collect();
     if start.len() < text.len() { format!("{start:?}…") } else { format!("{start:?}") }
 }
 
