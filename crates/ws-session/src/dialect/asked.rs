@@ -4,21 +4,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Dialect, Matcher, On, Phase, Renewal, Step, SubprotocolEntry, Template, Verdict};
+use super::{Dialect, Matcher, On, Phase, Renewal, Step, Template, Verdict};
 
 impl Dialect {
     /// Whether the upgrade shows the credential to the server.
     pub(crate) fn presents_in_upgrade(&self) -> bool {
-        let placement = &self.placement;
-        let named = [&placement.headers, &placement.query, &placement.cookies];
-        let mut templates = named.into_iter().flatten().map(|(_, template)| template);
-        let entries = placement.subprotocols.iter().any(|entry| match entry {
-            SubprotocolEntry::Name(_) => false,
-            SubprotocolEntry::Credential(template) | SubprotocolEntry::Json { form: template, .. } => {
-                self.shows(template)
-            }
-        });
-        placement.is_url || entries || templates.any(|template| self.shows(template))
+        let is_filled_by_code =
+            || self.authenticator.is_some() && self.placement.templates().next().is_some();
+        self.placement.has_credential() || is_filled_by_code()
     }
 
     /// Whether this step of the login shows the credential to the server.

@@ -25,7 +25,7 @@ use serde_json::Value;
 use super::{Acceptance, Codes, Dialect, Matcher, On, Step, Template, Trigger};
 
 /// Each name and its dialect, in the order of the alphabet.
-const BUILTIN: [(&str, fn() -> Dialect); 24] = [
+const BUILTIN: [(&str, Built); 24] = [
     ("ably", Dialect::ably),
     ("anycable", Dialect::anycable),
     ("azure-web-pubsub", Dialect::azure_web_pubsub),
@@ -51,6 +51,8 @@ const BUILTIN: [(&str, fn() -> Dialect); 24] = [
     ("slack-socket-mode", Dialect::slack_socket_mode),
     ("socket.io", Dialect::socket_io),
 ];
+
+type Built = fn() -> Dialect;
 
 impl Dialect {
     /// The built-in dialect of this name.

@@ -32,18 +32,16 @@ fn complain(place: impl Into<String>, problem: impl Into<String>) -> Checked {
 
 fn check_credential(dialect: &Dialect) -> Checked {
     let in_login = dialect.login.iter().any(|step| step.send.has_credential());
-    if !in_login && !dialect.placement.has_credential() {
-        return complain(
+    let elsewhere = Placement { is_url: false, ..dialect.placement.clone() };
+    match (in_login || elsewhere.has_credential(), dialect.placement.is_url) {
+        (false, false) => complain(
             "place",
             "the credential goes nowhere; write `${credential}` into a header, a parameter, a cookie, a subprotocol or a message of `login`, \
              or say `url = true`",
-        );
+        ),
+        (true, true) => complain("place.url", "the credential is the URL already, and goes nowhere else"),
+        _ => Ok(()),
     }
-    let elsewhere = Placement { is_url: false, ..dialect.placement.clone() };
-    if dialect.placement.is_url && (in_login || elsewhere.has_credential()) {
-        return complain("place.url", "the credential is the URL already, and goes nowhere else");
-    }
-    Ok(())
 }
 
 fn check_placement(dialect: &Dialect) -> Checked {
@@ -51,16 +49,8 @@ fn check_placement(dialect: &Dialect) -> Checked {
     let pairs =
         [("headers", &placement.headers), ("query", &placement.query), ("cookies", &placement.cookies)];
     for (section, entries) in pairs {
-        for (index, (name, template)) in entries.iter().enumerate() {
-            let place = format!("place.{section}.{name}");
-            check_in_upgrade(&place, template)?;
-            let twice = |(other, _): &(String, Template)| match section {
-                "headers" => other.eq_ignore_ascii_case(name),
-                _ => other == name,
-            };
-            if entries[..index].iter().any(twice) {
-                return complain(place, "this name is there already");
-            }
+        for (name, template) in entries {
+            check_in_upgrade(&format!("place.{section}.{name}"), template)?;
         }
     }
     let mut selectable = placement.subprotocols.is_empty();
@@ -79,6 +69,7 @@ fn check_placement(dialect: &Dialect) -> Checked {
             "name a protocol that the server may select: it must not select the credential, and clients end a connection that selects none",
         );
     }
+    placement.check().map_err(|unplaceable| ("place".to_owned(), unplaceable.to_string()))?;
     check_by_upgrade(dialect)
 }
 
@@ -90,7 +81,7 @@ fn check_in_upgrade(place: &str, template: &Template) -> Checked {
     check_template(place, template, &Captured::default())
 }
 
-/// Builds an upgrade, since that knows which names and texts are legal where.
+/// Builds an upgrade, since that knows which texts are legal where.
 fn check_by_upgrade(dialect: &Dialect) -> Checked {
     let credential = Secret::from(if dialect.placement.is_url { "wss://example.com/" } else { "credential" });
     let now =

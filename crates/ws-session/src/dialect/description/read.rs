@@ -42,7 +42,7 @@ impl<'a> Document<'a> {
             dialect.placement = self.placement(node)?;
         }
         if let Some(node) = root.take("login") {
-            dialect.login = self.each(&node, |mut table| self.step(&mut table))?;
+            dialect.login = self.each(&node, |table| self.step(table))?;
         }
         if let Some(node) = root.take("accept") {
             dialect.acceptance = self.acceptance(node)?;
@@ -54,7 +54,7 @@ impl<'a> Document<'a> {
             dialect.renewal = self.renewal(node, &dialect)?;
         }
         if let Some(node) = root.take("reply") {
-            dialect.replies = self.each(&node, |mut table| self.reply(&mut table))?;
+            dialect.replies = self.each(&node, |table| self.reply(table))?;
         }
         if let Some(node) = root.take("ping") {
             dialect.ping = self.ping(node)?;
@@ -63,7 +63,7 @@ impl<'a> Document<'a> {
             dialect.heartbeats = self.matchers(&node, false)?;
         }
         if let Some(node) = root.take("rule") {
-            dialect.rules = self.each(&node, |mut table| self.rule(&mut table))?;
+            dialect.rules = self.each(&node, |table| self.rule(table))?;
         }
         root.finish()?;
         Ok(dialect)
