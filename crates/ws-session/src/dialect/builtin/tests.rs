@@ -51,6 +51,30 @@ fn no_built_in_dialect_equals_another() {
     }
 }
 
+#[test]
+fn a_dialect_that_differs_in_one_part_is_another() {
+    let one = Dialect::home_assistant();
+    let other = Dialect::socket_io();
+    for (part, changed) in [
+        ("name", Dialect { name: other.name.clone(), ..one.clone() }),
+        ("codec", Dialect { codec: other.codec, ..one.clone() }),
+        ("placement", Dialect { placement: other.placement.clone(), ..one.clone() }),
+        ("login", Dialect { login: other.login.clone(), ..one.clone() }),
+        ("acceptance", Dialect { acceptance: other.acceptance.clone(), ..one.clone() }),
+        ("captured", Dialect { captured: other.captured.clone(), ..one.clone() }),
+        ("renewal", Dialect { renewal: Dialect::ably().renewal, ..one.clone() }),
+        ("credential_use", Dialect { credential_use: CredentialUse::Once, ..one.clone() }),
+        ("reconnection", Dialect { reconnection: Reconnection::Current, ..one.clone() }),
+        ("replies", Dialect { replies: other.replies.clone(), ..one.clone() }),
+        ("ping", Dialect { ping: other.ping.clone(), ..one.clone() }),
+        ("heartbeats", Dialect { heartbeats: Dialect::ably().heartbeats, ..one.clone() }),
+        ("rules", Dialect { rules: other.rules.clone(), ..one.clone() }),
+    ] {
+        assert_ne!(changed, one, "{part}");
+        assert_eq!(changed, changed.clone(), "{part}");
+    }
+}
+
 #[cfg(feature = "description")]
 #[test]
 fn every_built_in_dialect_is_the_same_once_it_was_written_and_read() {
