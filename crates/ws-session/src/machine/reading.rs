@@ -89,7 +89,8 @@ impl Session {
             _ => None,
         };
         let (phase, elapsed) = self.whereabouts(now, epoch);
-        let Some(captures) = live.map(|live| &live.captures).or(login.map(|(_, captures)| captures)) else {
+        let in_login = || login.map(|(_, captures)| captures);
+        let Some(captures) = live.map(|live| &live.captures).or_else(in_login) else {
             return Meaning::Nothing;
         };
         let authenticator = self.dialect.authenticator.as_deref();

@@ -69,15 +69,15 @@ impl Session {
         if !matches!(self.life, Life::Running) {
             return;
         }
-        if self.asks() {
-            if let Some(live) = &mut self.live {
-                live.heard = false;
-                live.silence = Silence::Asked;
-                let epoch = live.epoch;
-                self.ask(epoch);
-                let patience = self.config.keep_alive.unwrap_or(PROBE).min(PROBE * 2) / 2;
-                self.timers.set(Timer::Silence, Some(now.timer(patience)));
-            }
+        if self.asks()
+            && let Some(live) = &mut self.live
+        {
+            live.heard = false;
+            live.silence = Silence::Asked;
+            let epoch = live.epoch;
+            self.ask(epoch);
+            let patience = self.config.keep_alive.unwrap_or(PROBE).min(PROBE * 2) / 2;
+            self.timers.set(Timer::Silence, Some(now.timer(patience)));
         }
         // What the server asked for is waited for, whatever happens here.
         if let (Attempt::BackingOff { advised: false, .. }, Some(deadline)) =
