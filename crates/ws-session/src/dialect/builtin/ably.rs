@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::super::{
-    Captured, Condition, Dialect, InUnit, Matcher, On, Phase, Placement, Reconnection, Renewal, RenewalTime,
-    Rule, Template, Unit, Verdict,
+    Captured, Condition, Dialect, InUnit, Matcher, On, Placement, Renewal, RenewalTime, Rule, Template, Unit,
+    Verdict,
 };
 use super::said;
 
@@ -26,15 +26,6 @@ impl Dialect {
     pub fn ably() -> Self {
         let action = |number: i64| Matcher::of([("/action", json!(number))]);
         let connected = action(CONNECTED).and("/connectionDetails", Condition::Exists(true));
-        // With a channel, even a null one, it is that channel's.
-        let failed = |number: i64| action(number).and("/channel", Condition::Exists(false));
-        let rule = |number, at: &str, condition, verdict| {
-            Rule::new(On::Message(failed(number).and(at, condition)), verdict)
-        };
-        let code = |low, high| Condition::Between(low, high);
-        // 40110 and 40113 are no limits: the account is disabled or blocked.
-        let passing_limits =
-            Condition::OneOf([40_111, 40_112, 40_114, 40_115, 40_150, 40_151].map(|code| json!(code)).into());
         let query = [
             ("access_token", "${credential}"),
             ("format", "json"),
@@ -43,25 +34,6 @@ impl Dialect {
             ("v", "6"),
         ];
         let query = query.map(|(name, value)| (name.to_owned(), Template::text(value)));
-        let mut rules = Vec::new();
-        for number in [ERROR, DISCONNECTED] {
-            rules.extend([
-                rule(number, "/error/code", code(40_140, 40_149), Verdict::Expired),
-                // Limits of the account, the application and the token, which may pass.
-                rule(number, "/error/code", passing_limits.clone(), Verdict::RateLimited),
-            ]);
-        }
-        rules.extend([
-            rule(ERROR, "/error/code", code(40_300, 40_399), Verdict::Forbidden),
-            rule(ERROR, "/error/statusCode", code(403, 403), Verdict::Forbidden),
-            rule(ERROR, "/error/statusCode", code(401, 401), Verdict::Rejected),
-            rule(ERROR, "/error/code", code(42_910, 42_919), Verdict::RateLimited),
-            // Any other error of the connection is final (RTN14g, RTN15i), and any other end of it is not.
-            Rule::new(On::Message(failed(ERROR)), Verdict::Misuse),
-            Rule::new(On::Message(failed(DISCONNECTED)), Verdict::Transient),
-        ]);
-        let rules =
-            rules.into_iter().map(|rule| rule.in_phases([Phase::Login, Phase::Live, Phase::Renewing]));
         Self {
             placement: Placement { query: query.into(), ..Placement::default() },
             acceptance: said([connected.clone()]),
@@ -79,10 +51,33 @@ impl Dialect {
                 asked_by: vec![action(AUTH)],
                 when: RenewalTime::Early,
             },
-            reconnection: Reconnection::Current,
             heartbeats: vec![action(HEARTBEAT).and("/id", Condition::Exists(false))],
-            rules: rules.collect(),
+            rules: rules(),
             ..Self::new("ably")
         }
     }
+}
+
+/// What ends the connection. With a channel, even a null one, an error is that channel's.
+fn rules() -> Vec<Rule> {
+    let ended =
+        |by: Condition| Matcher::default().and("/action", by).and("/channel", Condition::Exists(false));
+    let either = || ended(Condition::OneOf(vec![json!(ERROR), json!(DISCONNECTED)]));
+    let error = || ended(Condition::Equals(json!(ERROR)));
+    let code = |matcher: Matcher, condition| matcher.and("/error/code", condition);
+    let status = |status: u16| error().and("/error/statusCode", Condition::Equals(json!(status)));
+    // Of the account's, the application's and the token's limits; 40110 and 40113 are none: disabled, blocked.
+    let limits = [40_111, 40_112, 40_114, 40_115, 40_150, 40_151].map(|code| json!(code));
+    let rules = [
+        (code(either(), Condition::Between(40_140, 40_149)), Verdict::Expired),
+        (code(either(), Condition::OneOf(limits.into())), Verdict::RateLimited),
+        (code(error(), Condition::Between(42_910, 42_919)), Verdict::RateLimited),
+        (code(error(), Condition::Between(40_300, 40_399)), Verdict::Forbidden),
+        (status(403), Verdict::Forbidden),
+        (status(401), Verdict::Rejected),
+        // Any other error of the connection is final (RTN14g, RTN15i), and any other end of it is not.
+        (error(), Verdict::Misuse),
+        (ended(Condition::Equals(json!(DISCONNECTED))), Verdict::Transient),
+    ];
+    rules.map(|(matcher, verdict)| Rule::new(On::Message(matcher), verdict)).into()
 }

@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::{
-    Captured, Dialect, Matcher, On, Placement, Reconnection, Rule, SubprotocolEntry, Template, Verdict,
-};
+use super::super::{Captured, Dialect, Matcher, On, Placement, Rule, SubprotocolEntry, Template, Verdict};
 use super::said;
 
 impl Dialect {
@@ -25,7 +23,6 @@ impl Dialect {
             placement: Placement { subprotocols, ..Placement::default() },
             acceptance: said([kind("welcome")]),
             captured: Captured { session_id: Some("/sid".to_owned()), ..Captured::default() },
-            reconnection: Reconnection::Current,
             heartbeats: vec![kind("ping")],
             rules: vec![
                 Rule::new(disconnect("/reason", json!("token_expired")), Verdict::Expired),

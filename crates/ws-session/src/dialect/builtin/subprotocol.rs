@@ -26,6 +26,8 @@ impl Dialect {
     }
 
     /// Phoenix channels from 1.8: `phoenix, base64url.bearer.phx.<token>`. Topics are joined by the user, above the session.
+    /// A server may end the connection of a client that says nothing for a minute (from memory), and a session pings only a
+    /// server that is silent: who just listens to a busy one sends heartbeats.
     ///
     /// Ran with the vendor's client 1.8.16.
     #[must_use]
