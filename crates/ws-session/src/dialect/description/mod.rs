@@ -74,6 +74,24 @@
 //! # Ok::<(), ws_session::dialect::description::InvalidDescription>(())
 //! ```
 //!
+//! One of a service that wants an object in base64url as a subprotocol, AWS AppSync's events:
+//!
+//! ```
+//! # use ws_session::dialect::Dialect;
+//! # let dialect = Dialect::from_toml(r#"
+//! name = "appsync-events"
+//! login.send = { type = "connection_init" }
+//! accept.message = { "/type" = "connection_ack" }
+//! capture.idle_ms = "/connectionTimeoutMs"
+//! heartbeat = { "/type" = "ka" }
+//!
+//! [place]
+//! subprotocols = ["aws-appsync-event-ws", { prefix = "header-", form = { host = "…", Authorization = "${credential}" } }]
+//! # "#)?;
+//! # assert_eq!(dialect.placement.subprotocols.len(), 2);
+//! # Ok::<(), ws_session::dialect::description::InvalidDescription>(())
+//! ```
+//!
 //! To begin with a built-in one, write it out: `Dialect::named("directus")?.to_toml()`.
 //!
 //! # Reference

@@ -45,6 +45,14 @@ fn the_least_description_has_every_default() {
 }
 
 #[test]
+fn a_file_may_come_from_windows() {
+    let text = format!("\u{feff}{}", LEAST.replace('\n', "\r\n"));
+    assert_eq!(read(&text), read(LEAST));
+    let error = refusal(&format!("{text}codec = \"x\"\r\n"));
+    assert_eq!((error.line(), error.place()), (Some(3), "codec"));
+}
+
+#[test]
 fn a_first_message_needs_three_lines() {
     let dialect = read(
         r#"

@@ -131,6 +131,8 @@ fn no_message_of_a_users_own_ends_a_connection() {
         // The server asks for a fresh credential, by what looks like an error.
         ("directus", Phase::Live, r#"{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED"}}"#),
         ("directus", Phase::Renewing, r#"{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED"}}"#),
+        // An answer to the user's own second login, which leaves the first as it was.
+        ("directus", Phase::Live, r#"{"type":"auth","status":"error","error":{"code":"AUTH_FAILED"}}"#),
         ("centrifugo", Phase::Live, r#"{"id":7,"error":{"code":103,"message":"permission denied"}}"#),
         ("centrifugo", Phase::Renewing, r#"{"id":7,"error":{"code":109,"message":"of a subscription"}}"#),
         ("socket.io", Phase::Live, r#"42["44"]"#),
