@@ -250,7 +250,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Says why, and ends the connection once the peer has read it: a socket that is closed with something unread in
     /// it is reset, and the close frame may be lost with it.
     async fn close(&mut self, code: Option<u16>, reason: &str) -> Result<(), Ended> {
-        let reason = reason.get(..reason.floor_char_boundary(LONGEST_REASON)).unwrap_or_default();
+        let end = (0..=LONGEST_REASON).rev().find(|end| reason.is_char_boundary(*end));
+        let reason = end.and_then(|end| reason.get(..end.min(reason.len()))).unwrap_or_default();
         let frame = code.map(|code| CloseFrame { code: code.into(), reason: reason.into() });
         self.send(Frame::Close(frame)).await?;
         let answered = poll_fn(|cx| {
