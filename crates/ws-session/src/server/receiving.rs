@@ -42,7 +42,7 @@ impl ServerSession {
             return self.close(Some(AUTHENTICATED_TWICE), "one credential at a time");
         }
         *step += 1;
-        *credential = found.or(credential.take());
+        *credential = found.or_else(|| credential.take());
         self.proceed(now);
     }
 
@@ -54,6 +54,10 @@ impl ServerSession {
                 self.close(Some(AUTHENTICATED_TWICE), "one credential at a time");
             } else {
                 self.enter(now, Stage::Renewing);
+                if let Some(lease) = &mut self.lease {
+                    // Who renews need not be asked to.
+                    lease.ask = None;
+                }
                 self.outputs.push_back(Output::Verify { credential, renewal: true });
             }
             return Addressee::Credential;

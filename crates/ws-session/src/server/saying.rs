@@ -62,6 +62,8 @@ impl ServerSession {
 
     pub(super) fn close(&mut self, code: Option<u16>, reason: impl Into<Cow<'static, str>>) {
         self.stage = Stage::Closed;
+        // No credential is spent on a connection that ends.
+        self.outputs.retain(|output| !matches!(output, Output::Verify { .. }));
         self.outputs.push_back(Output::Close { code, reason: reason.into() });
     }
 

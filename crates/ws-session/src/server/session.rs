@@ -58,7 +58,7 @@ pub(super) struct Lease {
     /// When the connection ends: after the grace, or earlier if the credential was revoked.
     end: Deadline,
     /// When the client is asked for the next one.
-    ask: Option<Deadline>,
+    pub(super) ask: Option<Deadline>,
 }
 
 impl ServerSession {

@@ -98,7 +98,7 @@ pub(super) fn close(dialect: &Dialect, occasion: Occasion, default: u16) -> (Opt
     for rule in rules(dialect, occasion) {
         if let On::Close { codes, reason } = &rule.on {
             let sendable = codes.ranges.iter().flat_map(Clone::clone).find(|code| may_close_with(*code));
-            let code = sendable.map(Some).or(codes.or_none.then_some(None));
+            let code = sendable.map(Some).or_else(|| codes.or_none.then_some(None));
             closes.extend(code.map(|code| ((code, reason.as_deref()), closed(code, reason.as_deref()))));
         }
     }
@@ -125,19 +125,18 @@ fn rules(dialect: &Dialect, occasion: Occasion) -> impl Iterator<Item = &Rule> {
     dialect.rules.iter().filter(here).filter(move |rule| rule.after <= occasion.elapsed)
 }
 
-/// The first of some failures that a client understands as it should, or, for a refused credential, as any refusal.
+/// The first of some failures that a client understands as it should. For a credential that is no good any other refusal will do, but one that
+/// has merely expired must not be called worse: its client would give up.
 fn choose<T>(dialect: &Dialect, occasion: Occasion, from: Vec<(T, Failure)>) -> Option<(T, Failure)> {
     let Occasion { phase, elapsed, verdict } = occasion;
     let understood = |failure: &Failure| dialect.verdict(&Occurrence { phase, elapsed, failure });
-    let at = from.iter().position(|(_, failure)| understood(failure) == verdict).or_else(|| {
-        let refused = is_refusal(verdict);
-        from.iter().position(|(_, failure)| refused && is_refusal(understood(failure)))
-    })?;
+    let will_do = |failure: &Failure| {
+        matches!(verdict, Verdict::Rejected | Verdict::Forbidden)
+            && matches!(understood(failure), Verdict::Rejected | Verdict::Forbidden | Verdict::Expired)
+    };
+    let exactly = from.iter().position(|(_, failure)| understood(failure) == verdict);
+    let at = exactly.or_else(|| from.iter().position(|(_, failure)| will_do(failure)))?;
     from.into_iter().nth(at)
-}
-
-const fn is_refusal(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Rejected | Verdict::Expired | Verdict::Forbidden)
 }
 
 fn closed(code: Option<u16>, reason: Option<&str>) -> Failure {
@@ -149,7 +148,7 @@ const fn may_close_with(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-fn duration<'a>(place: Option<&'a InUnit>, duration: Option<Duration>) -> Option<(&'a String, Value)> {
+fn duration(place: Option<&InUnit>, duration: Option<Duration>) -> Option<(&String, Value)> {
     let (place, duration) = place.zip(duration)?;
     let number = match place.unit {
         Unit::Milliseconds => u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),

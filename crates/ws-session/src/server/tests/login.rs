@@ -158,6 +158,15 @@ fn each_verdict_is_told_by_the_rule_that_means_it() {
 }
 
 #[test]
+fn a_credential_that_has_merely_expired_is_called_nothing_worse() {
+    // This dialect has no words for it but those for one that is no good.
+    let mut peer = Peer::new(nats());
+    peer.said();
+    peer.tell_binary("CONNECT {\"auth_token\":\"t1\"}\r\nPING\r\n");
+    assert_eq!(peer.decide(Err(Refusal::expired("too old"))), ["close 4401 too old"]);
+}
+
+#[test]
 fn nothing_is_taken_before_the_credential() {
     for first in ["hello", r#"{"type":"subscribe"}"#, "{}", "", r#"{"type":"auth"}"#] {
         let mut peer = Peer::new(Dialect::genesys());
@@ -198,6 +207,13 @@ fn what_came_in_one_frame_with_a_credential_is_handed_out_without_it() {
         ["deliver {\"rpc\":1}\n\n{\"rpc\":2}\n", "renew t2"]
     );
     assert_eq!(peer.receive("{\"rpc\":1}\n{\"rpc\":2}\n"), Received::Deliver, "as it came");
+}
+
+#[test]
+fn no_credential_of_a_frame_that_ends_the_connection_is_spent() {
+    let mut peer = live(centrifugo(), r#"{"id":1,"connect":{"token":"t1"}}"#);
+    let renewal = r#"{"refresh":{"token":"t2"}}"#;
+    assert_eq!(peer.tell(&format!("{renewal}\n{renewal}")), ["close 4400 one credential at a time"]);
 }
 
 #[test]

@@ -152,6 +152,16 @@ fn a_server_that_can_ask_asks_once_in_time() {
 }
 
 #[test]
+fn who_renews_unasked_is_not_asked_while_the_verdict_takes_its_time() {
+    let mut peer = live(directus(), DIRECTUS);
+    peer.tell(DIRECTUS);
+    assert_eq!(peer.sleep(LIFE - SECOND), NOTHING);
+    assert_eq!(peer.decide(Err(Refusal::rejected("no"))).len(), 1, "the refusal");
+    assert_eq!(peer.sleep(Duration::ZERO), NOTHING);
+    assert_eq!(peer.sleep(SECOND).len(), 1, "it ends with the credential that it has");
+}
+
+#[test]
 fn a_credential_that_is_short_of_life_is_not_asked_about_at_once() {
     let mut peer = Peer::new(directus());
     peer.said();
