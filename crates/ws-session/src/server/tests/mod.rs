@@ -4,4 +4,5 @@ mod builtin;
 mod dialects;
 mod login;
 mod peer;
+mod random;
 mod time;
