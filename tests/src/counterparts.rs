@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use auth_core::Secret;
 use auth_core::time::Now;
-use gateway::{Admission, Approved, Authenticator, Config, Issuer, JwtAuthority, Presented};
+use gateway::{Admission, Approved, Authenticator, Config, Issuer, JwtAuthority, Presented, Refusal};
 
 /// What is wrong with a counterpart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -40,7 +40,7 @@ struct NeverAnswers;
 
 #[async_trait]
 impl Authenticator for NeverAnswers {
-    async fn authenticate(&self, _now: Now, _presented: &Presented) -> Result<Admission, &'static str> {
+    async fn authenticate(&self, _now: Now, _presented: &Presented) -> Result<Admission, Refusal> {
         std::future::pending().await
     }
 }
@@ -49,8 +49,12 @@ struct RefusesRenewal(JwtAuthority);
 
 #[async_trait]
 impl Authenticator for RefusesRenewal {
-    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Admission, &'static str> {
-        if presented.renewal { Err("no renewal here") } else { self.0.authenticate(now, presented).await }
+    async fn authenticate(&self, now: Now, presented: &Presented) -> Result<Admission, Refusal> {
+        if presented.renewal {
+            Err(Refusal::rejected("no renewal here"))
+        } else {
+            self.0.authenticate(now, presented).await
+        }
     }
 }
 

@@ -174,7 +174,7 @@ async fn a_connection_can_not_be_renewed_with_another_clients_token() {
 
 #[tokio::test]
 async fn another_issuers_token_is_refused_although_its_signature_verifies() {
-    use gateway::{Authenticator as _, Issuer as _, JwtAuthority};
+    use gateway::{Authenticator as _, Issuer as _, JwtAuthority, Refusal};
 
     let now = Now { wall: Timestamp::from_millis(1_700_000_000_000), mono: auth_core::time::Moment::ORIGIN };
     let key = [7; 32];
@@ -185,7 +185,10 @@ async fn another_issuers_token_is_refused_although_its_signature_verifies() {
     let verdict = |credential: Secret, authority: JwtAuthority| async move {
         authority.authenticate(now, &gateway::Presented::new(credential, false)).await
     };
-    assert_eq!(verdict(foreign, authority.clone()).await, Err("the token is another issuer's"));
+    assert_eq!(
+        verdict(foreign, authority.clone()).await,
+        Err(Refusal::rejected("the token is another issuer's"))
+    );
     // The control: an authority's own token passes, whatever its key.
     let approved = gateway::Approved::new("id", "a".parse().unwrap(), SOON);
     for authority in [authority, JwtAuthority::with_random_key()] {

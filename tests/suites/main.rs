@@ -11,6 +11,7 @@ mod crash;
 mod deadly;
 mod demo;
 mod gateway;
+mod gateway_dialects;
 mod genesys;
 mod manager;
 mod manager_callers;
