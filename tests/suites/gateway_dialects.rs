@@ -132,6 +132,24 @@ async fn the_name_of_a_subprotocol_is_selected_and_the_login_is_a_message() {
 }
 
 #[tokio::test]
+async fn what_came_in_one_frame_with_a_credential_reaches_the_application_without_it() {
+    let served = Served::speaking("/connection/websocket", "centrifugo").await;
+    let (mut socket, _) = served.open("/connection/websocket", "").await.unwrap();
+    let token = served.token(LIFE);
+    socket.text(&format!(r#"{{"id":1,"connect":{{"token":"{token}","name":"rust"}}}}"#)).await.unwrap();
+    assert!(hear(&mut socket).await.contains(r#""ttl":"#));
+    let refresh = format!(r#"{{"id":2147483647,"refresh":{{"token":"{}"}}}}"#, served.token(LIFE));
+    let frame = ["{\"id\":2,\"rpc\":{}}", &refresh, "{\"id\":3,\"rpc\":{}}"].join("\n");
+    socket.text(&frame).await.unwrap();
+    // The application and the verdict wait for nobody.
+    let mut heard = [hear(&mut socket).await, hear(&mut socket).await];
+    heard.sort_by_key(|heard| heard.contains("refresh"));
+    assert_eq!(heard[0], "{\"id\":2,\"rpc\":{}}\n\n{\"id\":3,\"rpc\":{}}", "echoed");
+    assert!(heard[1].contains(r#""id":2147483647"#), "{}", heard[1]);
+    assert_eq!(served.gateway.sessions().live()[0].renewals, 1);
+}
+
+#[tokio::test]
 async fn a_path_may_have_another_dialect_than_the_default_and_others_keep_theirs() {
     let served = Served::speaking("/other", "directus").await;
     for (path, login) in [

@@ -91,7 +91,9 @@ impl ServerSession {
         };
         if let Some(credential) = upgrade.credential {
             session.outputs.push_back(Output::Verify { credential, renewal: false });
-        } else if session.login.iter().any(|step| step.send.has_credential()) {
+        } else if !session.dialect.placement.has_credential()
+            && session.login.iter().any(|step| step.send.has_credential())
+        {
             session.accept(now);
         } else {
             session.refuse(now, Refusal::rejected("no credential was presented"));

@@ -76,6 +76,22 @@ fn an_upgrade_without_the_credential_that_it_needs_is_refused_without_a_verdict(
 }
 
 #[test]
+fn where_the_upgrade_and_a_message_hold_it_neither_may_lack_it() {
+    let both = || {
+        let mut both = home_assistant();
+        both.placement = bearer().placement;
+        both
+    };
+    assert_eq!(upgrading(both(), &[]).said(), ["refuse 401"]);
+    let mut peer = upgrading(both(), &[("authorization", "Bearer t1")]);
+    assert_eq!(peer.said(), ["verify t1"]);
+    assert_eq!(peer.decide(Ok(LIFE)), ["accept", r#"{"type":"auth_required"}"#]);
+    assert!(!peer.server.is_live());
+    assert_eq!(peer.tell(r#"{"type":"auth","access_token":"t2"}"#), ["verify t2"]);
+    assert_eq!(peer.decide(Ok(LIFE)), [r#"{"type":"auth_ok"}"#]);
+}
+
+#[test]
 fn a_service_that_says_403_to_a_bad_credential_is_played_by_its_description() {
     use crate::dialect::{Codes, On, Rule};
     let mut jupyter = bearer();
