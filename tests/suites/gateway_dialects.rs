@@ -102,12 +102,8 @@ async fn a_login_in_lines_of_binary_frames_is_spoken_too() {
     let served = Served::speaking("/nats", "nats").await;
     let (mut socket, _) = served.open("/nats", "").await.unwrap();
     assert!(hear(&mut socket).await.starts_with("INFO {"));
-    let connect = format!("CONNECT {{\"auth_token\":\"{}\"}}\r\nPING\r\n", served.token(LIFE));
-    // What its description has beside the token is the client's own.
-    let connect = connect.replace(
-        '}',
-        ",\"verbose\":false,\"pedantic\":false,\"protocol\":1,\"lang\":\"rust\",\"version\":\"1\"}",
-    );
+    let beside = r#""verbose":false,"pedantic":false,"protocol":1,"lang":"rust","version":"1""#;
+    let connect = format!("CONNECT {{\"auth_token\":\"{}\",{beside}}}\r\nPING\r\n", served.token(LIFE));
     socket.send(opcode::BINARY, true, connect.as_bytes()).await.unwrap();
     assert_eq!(hear(&mut socket).await, "PONG\r\n");
     assert_eq!(served.live(), 1);

@@ -188,7 +188,8 @@ impl Config {
     /// endpoints are not to be had.
     ///
     /// The credential is looked for where the dialect places it, and acceptance, refusal, expiry and renewal are
-    /// told in its words. What only an authenticator of the dialect can read, such as a signature, is not.
+    /// told in its words. A client must say all that the description's own messages say, and may say more. What only
+    /// code of the dialect can read, such as a signature, is not read.
     #[must_use]
     pub fn with_websocket(self, path: impl Into<String>, dialect: Dialect) -> Self {
         self.with_door(WebSocket::new(path, dialect, None))
