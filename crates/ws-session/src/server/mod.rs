@@ -155,7 +155,7 @@ pub enum Output {
     Close {
         /// The close code; `None` for a close frame without one, which some dialects have a meaning for.
         code: Option<u16>,
-        /// The reason, for people: at most 123 bytes.
+        /// The reason, for people. A frame has room for 123 bytes of it (RFC 6455 §5.5).
         reason: Cow<'static, str>,
     },
     /// Nothing more to do before this deadline, or before the next input if there is none.
