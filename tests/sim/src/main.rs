@@ -1,7 +1,11 @@
 //! Runs a machine in worlds that a seed determines, and checks what must hold in all of them; `cargo xtask sim` runs it.
 
+mod chance;
+mod clock;
+mod coverage;
 mod renewal;
 mod runner;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -36,13 +40,16 @@ enum Machine {
 }
 
 fn main() -> ExitCode {
-    let Arguments { name: Machine::Renewal, seeds, seed, trace, threads, brief } = Arguments::parse();
+    let Arguments { name, seeds, seed, trace, threads, brief } = Arguments::parse();
+    let simulation = match name {
+        Machine::Renewal => renewal::SIMULATION,
+    };
     let good = if trace {
-        runner::trace(seed.unwrap_or_default())
+        runner::trace(&simulation, seed.unwrap_or_default())
     } else {
         let usual = if seed.is_some() { 1 } else { 10_000 };
         let (first, seeds) = (seed.unwrap_or_default(), seeds.unwrap_or(usual));
-        runner::run(&runner::Options { first, seeds, threads, brief })
+        runner::run(&simulation, &runner::Options { first, seeds, threads, brief })
     };
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

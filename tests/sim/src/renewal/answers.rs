@@ -7,9 +7,9 @@ use auth_core::time::Now;
 use auth_core::token::Generation;
 use auth_core::{Demand, Error, ErrorKind, Token};
 
-use super::clock::SECOND;
 use super::properties::{FLIGHT, Property, ROUNDING, since};
 use super::world::{World, caller};
+use crate::clock::SECOND;
 
 impl World {
     /// P4: `text` is about to be used by `whom`.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use auth_core::Demand;
 use auth_core::renewal::Input;
 
-use super::clock::{At, HOUR, MILLI, MINUTE, SECOND};
 use super::world::{Event, Twin, Waits, World, caller};
+use crate::clock::{At, HOUR, MILLI, MINUTE, SECOND};
 
 impl World {
     /// Callers come, one or a burst of them, and the next are arranged for.

@@ -8,11 +8,11 @@ use auth_core::renewal::Refresh;
 use auth_core::time::Timestamp;
 use auth_core::{Error, ErrorKind, Retry, Secret};
 
-use super::chance::Chance;
-use super::clock::{At, Clocks, MILLI, SECOND, duration};
 use super::jwt;
 use super::plan::Plan;
-use super::trace::MARKER;
+use crate::chance::Chance;
+use crate::clock::{At, Clocks, MILLI, SECOND, duration};
+use crate::trace::MARKER;
 
 /// What becomes of one request; decided when it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -364,7 +364,7 @@ impl Endpoint {
         } else {
             format!("{MARKER}-access-{}", self.serial)
         };
-        let stated = life.map(|life| at.saturating_add(super::clock::length(life)));
+        let stated = life.map(|life| at.saturating_add(crate::clock::length(life)));
         let longest = life.unwrap_or(Duration::from_secs(86_400));
         let issued = Issued {
             first_sent: asked.sent,

@@ -5,11 +5,11 @@ use auth_core::renewal::{Record, Refresh};
 use auth_core::time::Now;
 use auth_core::{Error, ErrorKind, Secret};
 
-use super::clock::{MINUTE, SECOND};
 use super::endpoint::Ended;
 use super::plan::Profile;
 use super::properties::{Property, since};
 use super::world::{Event, Waits, World};
+use crate::clock::{MINUTE, SECOND};
 
 impl World {
     /// The refresh token that a process is configured with: the session's, or a new login's where that has ended.
@@ -140,7 +140,7 @@ impl World {
     pub(crate) fn check_recovered(&mut self, waits: &Waits, error: &Error) {
         let settled = self.plan.calm.max(self.clocks.asleep_until)
             + 370 * SECOND
-            + super::clock::length(self.plan.flight);
+            + crate::clock::length(self.plan.flight);
         if waits.since_at < settled {
             return;
         }

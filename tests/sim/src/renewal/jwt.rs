@@ -1,6 +1,6 @@
 //! JSON Web Tokens that nobody verifies: the machine reads no more of them than their end.
 
-use super::trace::MARKER;
+use crate::trace::MARKER;
 
 /// A token with these claims, both in seconds.
 pub(crate) fn unverified(serial: u64, issued: u64, expires: u64) -> String {

@@ -6,9 +6,6 @@
 
 mod answers;
 mod callers;
-mod chance;
-mod clock;
-mod coverage;
 mod endpoint;
 mod judge;
 mod jwt;
@@ -16,34 +13,21 @@ mod plan;
 mod process;
 mod properties;
 mod requests;
-pub(crate) mod spread;
+mod spread;
 mod store;
-mod trace;
 mod world;
 
-pub(crate) use self::coverage::Coverage;
 use self::plan::Profile;
-pub(crate) use self::properties::{Property, Violation};
+use self::properties::Property;
 use self::world::{Twin, World};
+use crate::runner::{Outcome, Simulation};
 
-/// What a run found.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) seed: u64,
-    pub(crate) violation: Option<Violation>,
-    /// Equal for equal traces.
-    pub(crate) hash: u64,
-    /// Nanoseconds of virtual time.
-    pub(crate) span: u64,
-    pub(crate) coverage: Coverage,
-    pub(crate) lines: Vec<String>,
-    pub(crate) inputs: u64,
-    pub(crate) most_in_a_minute: usize,
-    pub(crate) most_in_an_outage: usize,
-}
+/// What the runner needs to know.
+pub(crate) const SIMULATION: Simulation =
+    Simulation { name: "renewal", run, together: || spread::check().map(Into::into), essential: &ESSENTIAL };
 
 /// Lets the world of `seed` pass; `keep` keeps the lines of its trace.
-pub(crate) fn run(seed: u64, keep: bool) -> Outcome {
+fn run(seed: u64, keep: bool) -> Outcome {
     let mut world = World::new(seed, Twin::Itself, keep);
     world.run();
     if world.plan.profile == Profile::Twins && world.violation.is_none() {
@@ -67,15 +51,18 @@ pub(crate) fn run(seed: u64, keep: bool) -> Outcome {
         }
         world.inputs += crowded.inputs;
     }
-    let most =
-        |of: fn(&process::Known) -> usize| world.processes.iter().map(|process| of(&process.known)).max();
+    let most = |of: fn(&process::Known) -> usize| {
+        world.processes.iter().map(|process| of(&process.known)).max().unwrap_or_default()
+    };
     Outcome {
         seed,
         hash: world.trace.hash(),
         span: world.clocks.at.min(world.plan.span),
-        most_in_a_minute: most(|known| known.most_in_a_minute).unwrap_or_default(),
-        most_in_an_outage: most(|known| known.most_in_an_outage).unwrap_or_default(),
-        violation: world.violation,
+        most: vec![
+            ("most requests of one machine in a minute", most(|known| known.most_in_a_minute)),
+            ("most in ten minutes without a success", most(|known| known.most_in_an_outage)),
+        ],
+        violation: world.violation.map(Into::into),
         coverage: world.coverage,
         inputs: world.inputs,
         lines: world.trace.lines(),
@@ -83,7 +70,7 @@ pub(crate) fn run(seed: u64, keep: bool) -> Outcome {
 }
 
 /// What no run of many seeds may lack.
-pub(crate) const ESSENTIAL: [&str; 50] = [
+const ESSENTIAL: [&str; 50] = [
     "profile: client credentials",
     "profile: rotating, no store",
     "profile: rotating, store and peers",

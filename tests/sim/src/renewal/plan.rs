@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use auth_core::renewal::{Policy, Refresh};
 
-use super::chance::Chance;
-use super::clock::{At, DAY, HOUR, MILLI, MINUTE, SECOND};
+use crate::chance::Chance;
+use crate::clock::{At, DAY, HOUR, MILLI, MINUTE, SECOND};
 
 /// The kinds of worlds. A seed picks one by its remainder, so that each has its share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

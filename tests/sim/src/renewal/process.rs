@@ -9,10 +9,10 @@ use auth_core::renewal::{Credential, Input, Output, Record, Renewal};
 use auth_core::time::{Deadline, Now};
 use auth_core::{AuthEvent, ErrorKind, Secret};
 
-use super::clock::{At, MINUTE, SECOND, length};
 use super::properties::Property;
 use super::store::Kind;
 use super::world::{Event, Waits, Work, World};
+use crate::clock::{At, MINUTE, SECOND, length};
 
 /// A process, in its present life.
 #[derive(Debug)]
@@ -276,7 +276,7 @@ impl World {
         if stale && worked {
             self.violate(Property::P8, "a refusal of an old generation caused work".to_owned());
         }
-        if self.inputs.is_multiple_of(32) && format!("{machine:?}").contains(super::trace::MARKER) {
+        if self.inputs.is_multiple_of(32) && format!("{machine:?}").contains(crate::trace::MARKER) {
             self.violate(Property::P9, "the machine shows a secret".to_owned());
         }
         self.processes[process].machine = Some(machine);

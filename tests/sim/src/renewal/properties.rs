@@ -8,8 +8,9 @@ use auth_core::time::Now;
 use auth_core::token::Generation;
 use auth_core::{Demand, ErrorKind};
 
-use super::clock::{At, SECOND, duration};
 use super::world::{Work, World};
+use crate::clock::{At, SECOND, duration};
+use crate::runner;
 
 /// What was violated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +47,6 @@ pub(crate) enum Property {
     Idle,
     /// `handle` and `poll` do as they say.
     Contract,
-    /// Equal seeds give equal traces.
-    Determinism,
 }
 
 /// A violation.
@@ -55,6 +54,12 @@ pub(crate) enum Property {
 pub(crate) struct Violation {
     pub(crate) property: Property,
     pub(crate) what: String,
+}
+
+impl From<Violation> for runner::Violation {
+    fn from(Violation { property, what }: Violation) -> Self {
+        Self { property: format!("{property:?}"), what }
+    }
 }
 
 /// The clocks are read in nanoseconds and milliseconds; a deadline may be missed by no more than this.

@@ -5,11 +5,11 @@ use auth_core::renewal::{Attempt, Input, Ticket};
 use auth_core::time::Now;
 use auth_core::{Error, ErrorKind};
 
-use super::chance::Chance;
-use super::clock::At;
 use super::endpoint::{Asked, Fate};
 use super::plan::Profile;
 use super::world::{Event, Work, World};
+use crate::chance::Chance;
+use crate::clock::At;
 
 /// One request.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 use auth_core::renewal::{Input, Record, Ticket};
 use auth_core::{Error, ErrorKind};
 
-use super::clock::{MILLI, SECOND};
 use super::properties::Property;
 use super::world::{Event, Work, World};
+use crate::clock::{MILLI, SECOND};
 
 /// What all processes see.
 #[derive(Debug, Default)]

@@ -7,16 +7,16 @@ use auth_core::Secret;
 use auth_core::renewal::{Caller, Input, Ticket};
 use auth_core::token::Generation;
 
-use super::chance::Chance;
-use super::clock::{At, Clocks, HOUR, MILLI, MINUTE, SECOND};
-use super::coverage::Coverage;
 use super::endpoint::Endpoint;
 use super::plan::{Plan, Profile};
 use super::process::Process;
 use super::properties::{Property, Violation};
 use super::requests::Request;
 use super::store::Store;
-use super::trace::Trace;
+use crate::chance::Chance;
+use crate::clock::{At, Clocks, HOUR, MILLI, MINUTE, SECOND};
+use crate::coverage::Coverage;
+use crate::trace::Trace;
 
 /// What is bound to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

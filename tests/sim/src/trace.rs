@@ -2,7 +2,7 @@
 
 use std::fmt::{Arguments, Write as _};
 
-use super::clock::{At, MILLI, SECOND};
+use crate::clock::{At, MILLI, SECOND};
 
 /// Part of every secret of a simulated world: no line may hold it.
 pub(crate) const MARKER: &str = "s3cr3t";
