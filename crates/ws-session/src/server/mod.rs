@@ -41,7 +41,11 @@ impl Terms {
     /// one of 25 s where clients renew at expiry. The latter two are Centrifugo's.
     #[must_use]
     pub fn of(dialect: &Dialect) -> Self {
-        let at_expiry = matches!(dialect.renewal, Renewal::InBand { when: RenewalTime::AtExpiry, .. });
+        let at_expiry = matches!(
+            dialect.renewal,
+            Renewal::InBand { when: RenewalTime::AtExpiry, .. }
+                | Renewal::Reconnect { when: RenewalTime::AtExpiry, .. }
+        );
         Self {
             patience: Duration::from_secs(10),
             ask_before: Duration::from_secs(30),

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::receiving::Addressee;
 use super::{Output, Received, Refusal, Terms, Upgrade, words};
 use crate::dialect::{
-    Acceptance, Dialect, Incoming, Matcher, Read, Renewal, Step, Template, Trigger, Verdict,
+    Acceptance, Dialect, Incoming, Matcher, Read, Renewal, RenewalTime, Step, Template, Trigger, Verdict,
 };
 
 /// One connection as a server sees it.
@@ -315,6 +315,9 @@ impl ServerSession {
     fn lease(&mut self, now: Now, expires_in: Duration) {
         let (can_ask, grace) = match &self.dialect.renewal {
             Renewal::InBand { asked_by, .. } => (!asked_by.is_empty(), self.terms.grace),
+            Renewal::Reconnect { asked_by, when: RenewalTime::AtExpiry, .. } => {
+                (!asked_by.is_empty(), self.terms.grace)
+            }
             Renewal::Reconnect { asked_by, .. } => (!asked_by.is_empty(), Duration::ZERO),
             Renewal::Never => (false, Duration::ZERO),
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::dialects::*;
 use super::peer::{LIFE, Peer};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Renewal, RenewalTime};
 use crate::server::{Received, Refusal, Terms};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -128,6 +128,18 @@ fn where_clients_renew_at_expiry_they_have_a_grace() {
         peer.sleep(LIFE + 25 * SECOND),
         [r#"{"error":{"code":109}}"#, "close 3005 the credential has expired"]
     );
+}
+
+#[test]
+fn clients_that_reconnect_at_expiry_have_a_grace_too() {
+    let mut dialect = bearer();
+    dialect.renewal = Renewal::Reconnect { overlap: true, asked_by: Vec::new(), when: RenewalTime::AtExpiry };
+    let terms = Terms::of(&dialect);
+    let mut peer = Peer::upgrading(terms, dialect, "/", &[("authorization", "Bearer t1")]);
+    peer.said();
+    peer.decide(Ok(LIFE));
+    assert_eq!(peer.sleep(LIFE + 24 * SECOND), NOTHING);
+    assert_eq!(peer.sleep(SECOND), ["close 4401 the credential has expired"]);
 }
 
 #[test]
