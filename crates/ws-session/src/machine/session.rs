@@ -136,7 +136,11 @@ impl Session {
     /// input; the input was not taken.
     pub fn handle(&mut self, now: Now, input: Input) -> Result<(), ApiMisuse> {
         self.drained()?;
-        self.compare_clocks(now);
+        // A connection that has ended is not asked whether it lives.
+        let over = matches!(&input, Input::Ended { epoch, .. } if self.live() == Some(*epoch));
+        if self.has_slept(now) && !over {
+            self.network_changed(now);
+        }
         match input {
             Input::Start => {
                 if matches!(self.life, Life::Initialized) {
@@ -273,15 +277,14 @@ impl Session {
 
     /// A wall clock that went on while the monotonic one stood still tells of a suspend; one that was set back must not
     /// hide the next.
-    fn compare_clocks(&mut self, now: Now) {
+    fn has_slept(&mut self, now: Now) -> bool {
         const NOTABLE: Duration = Duration::from_secs(2);
-        let Some(last) = self.last.replace(now) else { return };
+        let Some(last) = self.last.replace(now) else { return false };
         let elapsed = now.mono.elapsed().saturating_sub(last.mono.elapsed());
         let expected = last.wall.saturating_add(elapsed);
-        if now.wall.saturating_since(expected) > NOTABLE {
-            self.network_changed(now);
-        } else if expected.saturating_since(now.wall) > NOTABLE {
+        if expected.saturating_since(now.wall) > NOTABLE {
             self.timers.wall_set_back(now);
         }
+        now.wall.saturating_since(expected) > NOTABLE
     }
 }

@@ -317,6 +317,13 @@ fn a_computer_that_slept_asks_at_once_whether_its_connection_lives() {
 }
 
 #[test]
+fn a_connection_that_ended_while_the_computer_slept_is_not_asked_whether_it_lives() {
+    let mut scene = Scene::live(once());
+    scene.now.wall = scene.now.wall.saturating_add(Duration::from_secs(300));
+    assert_eq!(scene.ended(1, Failure::Transport), ["lost"]);
+}
+
+#[test]
 fn nothing_is_left_when_a_session_is_closed_in_the_middle() {
     let mut scene = Scene::of(server_first());
     let _ = scene.input(Input::Start);
