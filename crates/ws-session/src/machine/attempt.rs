@@ -74,6 +74,7 @@ impl Session {
         match self.live.as_ref().map(|live| live.epoch) {
             Some(epoch) if !self.may_overlap() => {
                 self.drop_live();
+                self.timers.arm(Timer::Suspend, now.timer(self.config.suspended_after));
                 self.retire(now, epoch);
                 self.attempt = Attempt::Replacing { held, since };
             }
@@ -82,7 +83,7 @@ impl Session {
     }
 
     /// Why this token can't be presented, if it can't.
-    fn unusable(&self, facts: &TokenFacts, demand: Demand) -> Option<&'static str> {
+    pub(super) fn unusable(&self, facts: &TokenFacts, demand: Demand) -> Option<&'static str> {
         if facts.expires_in.is_some_and(|left| left.is_zero()) {
             return Some("the source handed out a token that has expired");
         }

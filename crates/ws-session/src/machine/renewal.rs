@@ -96,17 +96,18 @@ impl Session {
         ticket: Ticket,
         result: Result<TokenFacts, auth_core::Error>,
     ) {
-        let Some(live) = &mut self.live else { return };
-        let (epoch, Renewal::Fetching { demand, .. }) = (live.epoch, &live.renewal) else { return };
-        let demand = *demand;
+        let Some(Live { epoch, renewal: Renewal::Fetching { demand, .. }, .. }) = self.live else { return };
         self.timers.set(Timer::RenewalFetch, None);
         let result = result.and_then(|facts| {
             facts.presentable().inspect_err(|_| self.outputs.push_back(Output::Forget { ticket }))
         });
+        let unusable = result.as_ref().ok().and_then(|facts| self.unusable(facts, demand));
         match result {
-            Ok(facts) if facts.is_better_than(demand) => {
+            Ok(facts) if unusable.is_none() && facts.is_better_than(demand) => {
                 let next = Held::new(now, ticket, facts);
-                live.renewal = Renewal::Presented { next, since: now };
+                if let Some(live) = &mut self.live {
+                    live.renewal = Renewal::Presented { next, since: now };
+                }
                 self.note_presented(&next);
                 let message = DialectMessage::Renewal;
                 self.outputs.push_back(Output::Send { epoch, message, ticket: Some(ticket) });
@@ -120,7 +121,7 @@ impl Session {
             // The source could do no better than the token in use; try again before it expires.
             Ok(_) => {
                 self.forget(ticket);
-                self.renew_later(now, "no newer token yet", None);
+                self.renew_later(now, unusable.unwrap_or("no newer token yet"), None);
             }
             Err(error) => match error.retry() {
                 Retry::Backoff => self.renew_later(now, "no newer token yet", None),

@@ -1,13 +1,15 @@
 //! Renewal by each of a dialect's ways: in band with and without an answer, at the server's wish, by another connection.
 
-use auth_core::ErrorKind as TokenErrorKind;
+use std::time::Duration;
+
+use auth_core::{ErrorKind as TokenErrorKind, Secret, Token};
 use serde_json::json;
 
 use super::scene::Scene;
 use super::world::closed;
 use crate::ErrorKind;
 use crate::dialect::{
-    Dialect, Failure, Matcher, On, Placement, Renewal, RenewalTime, Rule, Template, Verdict,
+    CredentialUse, Dialect, Failure, Matcher, On, Placement, Renewal, RenewalTime, Rule, Template, Verdict,
 };
 use crate::machine::{Config, Input, State};
 
@@ -115,6 +117,37 @@ fn without_overlap_the_token_is_there_before_the_old_connection_is_closed() {
     assert_eq!(scene.says(1, "last words"), ["deliver"]);
     assert_eq!(scene.ended(1, closed(1000)), ["connecting", "open 2"]);
     assert_eq!(scene.opened(2), ["authenticated", "forget 3"]);
+}
+
+#[test]
+fn a_connection_that_was_closed_for_its_successor_and_got_none_leaves_the_session_suspended_in_time() {
+    let mut scene = quiet(reconnecting(false));
+    let _ = scene.after(481.0);
+    assert_eq!(scene.token(2, 600), ["close 1"]);
+    assert_eq!(scene.ended(1, closed(1000)), ["connecting", "open 2"]);
+    assert_eq!(scene.ended(2, Failure::Transport), ["forget 2", "lost"]);
+    assert_eq!(scene.when_due(), ["fetch current"]);
+    let outage = || auth_core::Error::new(TokenErrorKind::ServerFailed, "down");
+    let begun = scene.now.mono.elapsed();
+    while scene.client.state() != State::Suspended {
+        let _ = scene.no_token(outage());
+        let _ = scene.when_due();
+        assert!(scene.now.mono.elapsed() - begun < Duration::from_secs(200), "never suspended");
+    }
+}
+
+#[test]
+fn a_credential_that_serves_once_does_not_renew_either_when_it_comes_again() {
+    let mut dialect = told(Vec::new(), RenewalTime::Early);
+    dialect.credential_use = CredentialUse::Once;
+    let mut scene = Scene::with(dialect, Config::new().with_keep_alive(None));
+    let _ = scene.input(Input::Start);
+    let same = || Token::new(Secret::from("same")).with_expires_in(Duration::from_secs(600));
+    let _ = scene.any_token(same());
+    let _ = scene.opened(1);
+    // A source that does not number its tokens is believed, but for this.
+    assert_eq!(scene.after(481.0), ["fetch newer than 0"]);
+    assert_eq!(scene.any_token(same()), ["forget 2", "renewal_failed"]);
 }
 
 #[test]
