@@ -34,7 +34,7 @@ impl Session {
     }
 
     pub(super) fn token(&mut self, now: Now, answered: Ticket, result: Result<TokenFacts, auth_core::Error>) {
-        if self.is_renewal(answered) {
+        if self.is_renewal(answered) && matches!(self.life, Life::Running) {
             return self.renewal_token(now, answered, result);
         }
         match (&self.attempt, result) {
@@ -125,6 +125,7 @@ impl Session {
     }
 
     pub(super) fn note_presented(&mut self, held: &Held) {
+        self.refused = None;
         self.presented = self.presented.max(Some(held.generation));
         if self.dialect.credential_use == CredentialUse::Once {
             self.spent.spend(held);

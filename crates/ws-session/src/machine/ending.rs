@@ -149,9 +149,12 @@ impl Session {
             }
             return self.fail(error);
         }
-        let demand = match (disposition, blamed, self.presented) {
-            (Disposition::RetryWithFreshToken, Some(refused), _) => Demand::InsteadOf(refused.generation),
-            (_, _, Some(seen)) if self.wants_fresh() => Demand::NewerThan(seen),
+        if let (Disposition::RetryWithFreshToken, Some(blamed)) = (disposition, blamed) {
+            self.refused = Some(blamed.generation);
+        }
+        let demand = match (self.refused, self.presented) {
+            (Some(refused), _) => Demand::InsteadOf(refused),
+            (None, Some(seen)) if self.wants_fresh() => Demand::NewerThan(seen),
             _ => Demand::Current,
         };
         let wait = match disposition {

@@ -34,7 +34,9 @@ impl Session {
             (Some(live), attempt) => {
                 // Somebody may have changed what made it impossible.
                 if matches!(live.renewal, Renewal::Impossible(_)) {
-                    live.renewal = Renewal::Scheduled { demand: Demand::NewerThan(live.held.generation) };
+                    let newer = Demand::NewerThan(live.held.generation);
+                    let demand = self.refused.map_or(newer, Demand::InsteadOf);
+                    live.renewal = Renewal::Scheduled { demand };
                 }
                 if matches!(attempt, Attempt::Idle) {
                     self.renewal_due(now);
@@ -163,6 +165,7 @@ impl Session {
         self.timers.set(Timer::RenewalAnswer, None);
         self.forget(next.ticket);
         let refused = next.generation;
+        self.refused = Some(refused);
         let reason = "the server refused the new credential";
         match verdict.disposition() {
             Disposition::RetryWithFreshToken if !self.tried_fresh => {

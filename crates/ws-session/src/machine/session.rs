@@ -43,6 +43,8 @@ pub struct Session {
     pub(super) hurried: bool,
     /// There has been no connection for so long that the session counts as suspended.
     pub(super) suspension: Suspension,
+    /// The credential that was refused last, until another is presented.
+    pub(super) refused: Option<Generation>,
     /// The newest credential that a server has seen.
     pub(super) presented: Option<Generation>,
     pub(super) spent: Spent,
@@ -70,6 +72,7 @@ impl Session {
             tried_upgrade: false,
             hurried: false,
             suspension: Suspension::Not,
+            refused: None,
             presented: None,
             spent: Spent::default(),
             epoch: Epoch::default(),

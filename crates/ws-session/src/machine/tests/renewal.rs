@@ -151,6 +151,35 @@ fn a_credential_that_serves_once_does_not_renew_either_when_it_comes_again() {
 }
 
 #[test]
+fn what_was_refused_in_a_renewal_is_not_presented_by_the_next_connection_either() {
+    let ok = Matcher::of([("/ok", json!(true))]);
+    let mut dialect = told(vec![ok], RenewalTime::Early);
+    let refusal = Matcher::of([("/ok", json!(false))]);
+    dialect.rules = vec![Rule::new(On::Message(refusal), Verdict::Expired)];
+    let mut scene = Scene::with(dialect, Config::new().with_keep_alive(None));
+    scene.connect();
+    assert_eq!(scene.after(481.0), ["fetch newer than 1"]);
+    let _ = scene.token(2, 600);
+    assert_eq!(scene.says(1, r#"{"ok":false}"#), ["forget 2", "renewal_failed", "fetch instead of 2"]);
+    let _ = scene.token(3, 600);
+    assert_eq!(scene.says(1, r#"{"ok":false}"#), ["forget 3", "renewal_failed"]);
+    assert_eq!(scene.input(Input::Renew), ["fetch instead of 3"], "whoever changed something");
+    assert_eq!(scene.ended(1, Failure::Transport), ["lost"]);
+    assert_eq!(scene.when_due(), ["fetch instead of 3"]);
+    let _ = scene.token(4, 600);
+    assert_eq!(scene.ended(2, Failure::Transport), ["forget 5", "lost"]);
+    assert_eq!(scene.when_due(), ["fetch current"], "nothing was said against this one");
+}
+
+#[test]
+fn a_token_that_comes_while_the_session_closes_renews_nothing() {
+    let mut scene = quiet(told(Vec::new(), RenewalTime::Early));
+    assert_eq!(scene.after(481.0), ["fetch newer than 1"]);
+    assert_eq!(scene.input(Input::Close), ["close 1"]);
+    assert_eq!(scene.token(2, 600), ["forget 2"]);
+}
+
+#[test]
 fn a_driver_that_has_one_connection_at_a_time_is_never_asked_for_two() {
     let mut scene = Scene::with(reconnecting(true), Config::new().with_keep_alive(None).without_overlap());
     scene.connect();
