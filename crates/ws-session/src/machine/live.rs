@@ -46,6 +46,7 @@ impl Session {
             credential_since: now,
             renewal: Renewal::Scheduled { demand: Demand::NewerThan(held.generation) },
             failures: 0,
+            spared_until: None,
             heard: false,
             silence: Silence::Unasked,
         });

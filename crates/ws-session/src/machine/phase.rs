@@ -1,7 +1,7 @@
 //! Where the machine is, and what it holds there: what a phase needs is in the phase, so that nothing of another is lying about.
 
 use auth_core::Demand;
-use auth_core::time::Now;
+use auth_core::time::{Deadline, Now};
 
 use super::held::Held;
 use super::{Epoch, Ticket};
@@ -88,6 +88,8 @@ pub(super) struct Live {
     pub(super) renewal: Renewal,
     /// Renewals that failed in a row.
     pub(super) failures: u32,
+    /// Until when the source wants to be left alone, if it said so.
+    pub(super) spared_until: Option<Deadline>,
     /// Whether anything came since the silence was last looked at.
     pub(super) heard: bool,
     pub(super) silence: Silence,

@@ -32,6 +32,9 @@ impl Session {
         }
         match (&mut self.live, &self.attempt) {
             (Some(live), attempt) => {
+                if live.spared_until.is_some_and(|until| !until.passed(now)) {
+                    return;
+                }
                 // Somebody may have changed what made it impossible.
                 if matches!(live.renewal, Renewal::Impossible(_)) {
                     let newer = Demand::NewerThan(live.held.generation);
@@ -216,8 +219,11 @@ impl Session {
         };
         live.failures = live.failures.saturating_add(1);
         live.renewal = Renewal::Scheduled { demand };
+        // A source's advice is over after a sleep of that length too.
+        live.spared_until = advice.map(|_| now.expiry(wait));
+        let due = live.spared_until.unwrap_or_else(|| now.timer(wait));
         self.timers.set(Timer::RenewalFetch, None);
-        self.timers.set(Timer::Renew, Some(now.timer(wait)));
+        self.timers.set(Timer::Renew, Some(due));
         self.renewal_failed(now, reason, Some(wait));
     }
 

@@ -172,6 +172,19 @@ fn what_was_refused_in_a_renewal_is_not_presented_by_the_next_connection_either(
 }
 
 #[test]
+fn a_user_in_a_hurry_does_not_cut_the_wait_short_that_the_source_named() {
+    let mut scene = quiet(told(Vec::new(), RenewalTime::Early));
+    assert_eq!(scene.after(481.0), ["fetch newer than 1"]);
+    let wait = auth_core::Retry::After(Duration::from_secs(60));
+    let busy = auth_core::Error::new(TokenErrorKind::RateLimited, "slow down").with_retry(wait);
+    assert_eq!(scene.no_token(busy), ["renewal_failed"]);
+    assert_eq!(scene.input(Input::Renew), [""; 0]);
+    assert_eq!(scene.when_due(), ["fetch newer than 1"]);
+    assert_eq!(scene.token(2, 600), ["send 1 Renewal", "renewed", "forget 3"]);
+    assert_eq!(scene.input(Input::Renew), ["fetch newer than 2"]);
+}
+
+#[test]
 fn a_token_that_comes_while_the_session_closes_renews_nothing() {
     let mut scene = quiet(told(Vec::new(), RenewalTime::Early));
     assert_eq!(scene.after(481.0), ["fetch newer than 1"]);
