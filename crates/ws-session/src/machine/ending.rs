@@ -141,6 +141,9 @@ impl Session {
             Disposition::RetryWithFreshToken => std::mem::replace(tried, true),
             Disposition::Retry | Disposition::RetrySlowly | Disposition::RetryNow => false,
         };
+        if let (Disposition::RetryWithFreshToken, Some(blamed)) = (disposition, blamed) {
+            self.refused = Some(blamed.generation);
+        }
         if fatal_now {
             let error = fatal(over, blamed.is_some());
             self.lost(epoch, over.reason, over.code, None);
@@ -148,9 +151,6 @@ impl Session {
                 return self.renewal_is_impossible(now, error);
             }
             return self.fail(error);
-        }
-        if let (Disposition::RetryWithFreshToken, Some(blamed)) = (disposition, blamed) {
-            self.refused = Some(blamed.generation);
         }
         let demand = match (self.refused, self.presented) {
             (Some(refused), _) => Demand::InsteadOf(refused),

@@ -172,8 +172,8 @@ impl Session {
     }
 
     /// The next output; [`Output::Wait`] when there is nothing left to do.
-    pub fn poll(&mut self, now: Now) -> Output {
-        self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.timers.next(now)))
+    pub fn poll(&mut self, _now: Now) -> Output {
+        self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.timers.next()))
     }
 
     /// Whether [`poll`](Self::poll) would answer [`Output::Wait`]: nothing that was taken asks for anything.

@@ -106,8 +106,8 @@ impl Timers {
         Some(timer)
     }
 
-    /// The deadline that comes first, as seen from `now`.
-    pub(super) fn next(&self, now: Now) -> Option<Deadline> {
-        self.0.iter().flatten().copied().reduce(|first, other| first.earlier(other, now))
+    /// The deadline that passes as soon as any does: after a sleep that need not be the one that came first before it.
+    pub(super) fn next(&self) -> Option<Deadline> {
+        self.0.iter().flatten().copied().reduce(Deadline::or)
     }
 }

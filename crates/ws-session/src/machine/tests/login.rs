@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use auth_core::time::Now;
 use auth_core::{ErrorKind as TokenErrorKind, Secret, Token};
 use serde_json::json;
 
@@ -10,9 +11,9 @@ use super::world::closed;
 use crate::ErrorKind;
 use crate::dialect::{
     Acceptance, Captured, Codes, CredentialUse, Dialect, Failure, InUnit, Matcher, On, Phase, Ping,
-    Placement, Reply, Rule, Step, Template, Trigger, Unit, Verdict,
+    Placement, Renewal, RenewalTime, Reply, Rule, Step, Template, Trigger, Unit, Verdict,
 };
-use crate::machine::{Config, DialectMessage, Epoch, Input, State};
+use crate::machine::{Config, DialectMessage, Epoch, Input, Output, State};
 
 fn says(text: &str) -> Matcher {
     Matcher::of([("/type", json!(text))])
@@ -32,6 +33,11 @@ fn server_first() -> Dialect {
         ],
         ..Dialect::new("test")
     }
+}
+
+fn renewed_by_another() -> Dialect {
+    let renewal = Renewal::Reconnect { overlap: true, asked_by: Vec::new(), when: RenewalTime::Early };
+    Dialect { renewal, ..once() }
 }
 
 fn once() -> Dialect {
@@ -314,6 +320,14 @@ fn a_computer_that_slept_asks_at_once_whether_its_connection_lives() {
     assert_eq!(scene.input(Input::Tick), ["ping 1"]);
     assert!(scene.wait.unwrap() <= Duration::from_secs(5));
     assert_eq!(scene.when_due(), ["abort 1", "lost"]);
+}
+
+#[test]
+fn a_wait_is_over_as_soon_as_the_computer_has_slept_through_the_credentials_end() {
+    let mut scene = Scene::live(renewed_by_another());
+    let Output::Wait(Some(deadline)) = scene.client.poll(scene.now) else { panic!("it waits for a time") };
+    let woken = Now { wall: scene.now.wall.saturating_add(Duration::from_secs(700)), ..scene.now };
+    assert!(deadline.passed(woken), "although the next look at the silence is still to come");
 }
 
 #[test]

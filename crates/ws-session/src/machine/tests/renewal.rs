@@ -185,6 +185,18 @@ fn a_user_in_a_hurry_does_not_cut_the_wait_short_that_the_source_named() {
 }
 
 #[test]
+fn what_was_refused_for_the_second_time_is_not_presented_when_the_user_tries_again() {
+    let mut scene = quiet(reconnecting(true));
+    let _ = scene.after(481.0);
+    let _ = scene.token(2, 600);
+    let _ = scene.ended(2, Failure::Status(401));
+    assert_eq!(scene.when_due(), ["fetch instead of 2"]);
+    let _ = scene.token(3, 600);
+    assert_eq!(scene.ended(3, Failure::Status(401)), ["forget 3", "lost", "renewal_failed"]);
+    assert_eq!(scene.input(Input::Renew), ["fetch instead of 3"]);
+}
+
+#[test]
 fn a_token_that_comes_while_the_session_closes_renews_nothing() {
     let mut scene = quiet(told(Vec::new(), RenewalTime::Early));
     assert_eq!(scene.after(481.0), ["fetch newer than 1"]);
