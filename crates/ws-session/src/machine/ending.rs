@@ -142,7 +142,7 @@ impl Session {
             Disposition::Retry | Disposition::RetrySlowly | Disposition::RetryNow => false,
         };
         if let (Disposition::RetryWithFreshToken, Some(blamed)) = (disposition, blamed) {
-            self.refused = Some(blamed.generation);
+            self.refused = self.refused.max(Some(blamed.generation));
         }
         if fatal_now {
             let error = fatal(over, blamed.is_some());

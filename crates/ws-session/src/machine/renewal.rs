@@ -168,7 +168,7 @@ impl Session {
         self.timers.set(Timer::RenewalAnswer, None);
         self.forget(next.ticket);
         let refused = next.generation;
-        self.refused = Some(refused);
+        self.refused = self.refused.max(Some(refused));
         let reason = "the server refused the new credential";
         match verdict.disposition() {
             Disposition::RetryWithFreshToken if !self.tried_fresh => {

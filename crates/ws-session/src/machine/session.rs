@@ -43,7 +43,7 @@ pub struct Session {
     pub(super) hurried: bool,
     /// There has been no connection for so long that the session counts as suspended.
     pub(super) suspension: Suspension,
-    /// The credential that was refused last, until another is presented.
+    /// The newest credential that was refused, until another is presented.
     pub(super) refused: Option<Generation>,
     /// The newest credential that a server has seen.
     pub(super) presented: Option<Generation>,

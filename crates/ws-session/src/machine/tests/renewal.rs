@@ -194,6 +194,10 @@ fn what_was_refused_for_the_second_time_is_not_presented_when_the_user_tries_aga
     let _ = scene.token(3, 600);
     assert_eq!(scene.ended(3, Failure::Status(401)), ["forget 3", "lost", "renewal_failed"]);
     assert_eq!(scene.input(Input::Renew), ["fetch instead of 3"]);
+    // The old one is refused in the end too, which makes neither of the others any better.
+    assert_eq!(scene.ended(1, closed(4401)), ["lost"]);
+    let _ = scene.no_token(auth_core::Error::new(TokenErrorKind::ServerFailed, "down"));
+    assert_eq!(scene.when_due(), ["fetch instead of 3"]);
 }
 
 #[test]
