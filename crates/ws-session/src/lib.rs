@@ -30,12 +30,15 @@
 //!
 //! # Features
 //!
-//! * `tokio` (default): [`driver::tokio`]. Without it this crate depends on no runtime and no WebSocket codec.
+//! * `tokio` (default): [`driver::tokio`].
+//! * `polled`: [`driver::polled`], which it stands on, for any other runtime.
 //! * `description`: dialects in TOML files, by `Dialect::from_toml` and `Dialect::to_toml`.
+//!
+//! Without a driver, this crate depends on no runtime and no WebSocket codec.
 
 mod address;
 pub mod dialect;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "polled")]
 pub mod driver;
 mod error;
 pub mod machine;

@@ -40,9 +40,14 @@ impl<T> Outbox<T> {
         if !self.has_room(length) {
             return Err(message);
         }
-        self.waiting_bytes += length;
-        self.waiting.push_back((message, length));
+        self.push_regardless(message, length);
         Ok(())
+    }
+
+    /// Takes a message of `length` bytes, full or not: for whoever has asked for room before it knew the length.
+    pub fn push_regardless(&mut self, message: T, length: usize) {
+        self.waiting_bytes = self.waiting_bytes.saturating_add(length);
+        self.waiting.push_back((message, length));
     }
 
     /// Whether a message of `length` bytes would be taken.
@@ -59,10 +64,16 @@ impl<T> Outbox<T> {
         self.waiting.is_empty()
     }
 
+    /// Whether nothing waits for a connection, and none has anything to pass on.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.waiting.is_empty() && self.unflushed.is_empty()
+    }
+
     /// The next message, which is about to be handed to the live connection.
     pub fn hand_over(&mut self) -> Option<&T> {
         let (message, length) = self.waiting.pop_front()?;
-        self.waiting_bytes -= length;
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(length);
         self.unflushed.push(message);
         self.unflushed.last()
     }

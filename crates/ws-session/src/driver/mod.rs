@@ -1,3 +1,12 @@
 //! Drivers: thin loops that act on what the [machine](crate::machine) decides.
 
+mod message;
+#[cfg(feature = "polled")]
+pub mod polled;
+mod target;
+#[cfg(feature = "tokio")]
 pub mod tokio;
+mod wire;
+
+pub use self::message::{Message, SendError, Unsent};
+pub use self::target::{Server, Target};

@@ -3,66 +3,74 @@
 use std::fmt;
 use std::sync::Arc;
 
-use auth_core::observe::Unobserved;
 use auth_core::{Observer, TokenSource};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
-use super::connect::Target;
-use super::run::{Driver, Parts};
-use super::{Sender, Session, Status};
+use super::run::{Acknowledge, Channels};
+use super::{Dial, Driver, Runtime, Sender, Session, Status, Tcp};
 use crate::dialect::Dialect;
-use crate::machine::{self, Config, State};
+use crate::driver::{Target, polled};
+use crate::machine::{Config, State};
+use crate::outbox::Limit;
 
 /// The settings of a [`Session`].
 #[must_use]
 pub struct Builder {
-    target: Target,
-    dialect: Dialect,
-    source: Arc<dyn TokenSource>,
-    observer: Arc<dyn Observer>,
-    config: Config,
+    settings: polled::Builder,
+    dialer: Arc<dyn Dial>,
 }
 
 /// How many messages wait for their reader, and how many for the connection, before whoever adds one waits too.
 const QUEUE: usize = 256;
 
+/// How many of the user's messages are taken from their channel at a time: enough to fill a flush.
+const TAKEN: Limit = Limit { messages: 64, bytes: 1024 * 1024 };
+
+/// Commands that wait: a second one of a kind asks for nothing new.
+const COMMANDS: usize = 4;
+
 impl Session {
     /// Begins with a session at `target` in a dialect, whose credentials come from `source`.
-    pub fn builder(target: Target, dialect: Dialect, source: Arc<dyn TokenSource>) -> Builder {
-        Builder { target, dialect, source, observer: Arc::new(Unobserved), config: Config::new() }
+    pub fn builder(
+        target: Target,
+        dialect: impl Into<Arc<Dialect>>,
+        source: Arc<dyn TokenSource>,
+    ) -> Builder {
+        Builder { settings: polled::Session::builder(target, dialect, source), dialer: Arc::new(Tcp) }
     }
 }
 
 impl Builder {
     /// Who is told about every transition; nobody by default.
     pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
-        Self { observer, ..self }
+        Self { settings: self.settings.with_observer(observer), ..self }
     }
 
     /// Timeouts and backoff.
     pub fn with_config(self, config: Config) -> Self {
-        Self { config, ..self }
+        Self { settings: self.settings.with_config(config), ..self }
+    }
+
+    /// What decides all jitter; random by default. For tests and simulations: sessions that share one move in step.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { settings: self.settings.with_seed(seed), ..self }
+    }
+
+    /// How servers are reached: by [`Tcp`] by default.
+    pub fn with_dialer(self, dialer: Arc<dyn Dial>) -> Self {
+        Self { dialer, ..self }
     }
 
     /// The session, and the future that must run for it to work. Nothing happens before it runs.
     pub fn build(self) -> (Session, Driver) {
         let (outgoing, to_send) = mpsc::channel(QUEUE);
         let (deliver, incoming) = mpsc::channel(QUEUE);
+        let (ask, commands) = mpsc::channel(COMMANDS);
         let (publish, status) = watch::channel(Status { state: State::Initialized, error: None });
-        let (close, closing) = oneshot::channel();
-        let machine = machine::Session::new(self.dialect.clone(), self.config, rand::random());
-        let driver = Driver::new(Parts {
-            machine,
-            dialect: self.dialect,
-            source: self.source,
-            observer: self.observer,
-            target: self.target,
-            to_send,
-            deliver,
-            publish,
-            closing,
-        });
-        (Session { sender: Sender(outgoing), incoming, status, close: Some(close) }, driver)
+        let engine = self.settings.engine(Arc::new(Runtime::new(self.dialer)), TAKEN, Acknowledge);
+        let channels = Channels { to_send, deliver, commands, publish };
+        let session = Session { sender: Sender(outgoing), incoming, commands: ask, status };
+        (session, Driver { engine, channels, room: None, closing: false })
     }
 
     /// The session, its driver spawned on the current tokio runtime.
@@ -81,6 +89,6 @@ impl Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Builder").field("dialect", &self.dialect).finish_non_exhaustive()
+        formatter.debug_struct("Builder").field("settings", &self.settings).finish_non_exhaustive()
     }
 }

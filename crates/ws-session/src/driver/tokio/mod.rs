@@ -1,35 +1,33 @@
 //! Sessions on tokio: a handle for the user, and one future that does all the work.
 
 mod builder;
-mod clock;
-mod connect;
-mod outbox;
+mod dial;
 mod run;
 
-use std::fmt;
 use std::time::Duration;
 
 use ::tokio::sync::{mpsc, oneshot, watch};
 use ::tokio::time::timeout;
-use bytes::Bytes;
 
 pub use self::builder::Builder;
-pub use self::connect::Target;
-use self::outbox::Outgoing;
+pub use self::dial::{Dial, Dialing, Runtime, Stream, Tcp};
 pub use self::run::Driver;
+use self::run::{Command, Outgoing};
+pub use super::{Message, SendError, Server, Target, Unsent};
 use crate::Error;
 use crate::machine::State;
 
 /// A session that keeps itself connected and authenticated.
 ///
-/// Messages of up to 1 MiB are read; a larger one costs the connection. Dropping the session closes the connection and
+/// Messages of up to 1 MiB are read (64 KiB before the server has accepted the credential); a larger one costs the connection. Dropping the session closes the connection and
 /// ends the [`Driver`].
 #[derive(Debug)]
 pub struct Session {
     sender: Sender,
     incoming: mpsc::Receiver<Message>,
     status: watch::Receiver<Status>,
-    close: Option<oneshot::Sender<()>>,
+    /// Nobody else has one: without it, the session is closed.
+    commands: mpsc::Sender<Command>,
 }
 
 /// Sends on a session while another task reads it. Clones send on the same session.
@@ -43,45 +41,6 @@ struct Status {
     error: Option<Error>,
 }
 
-/// A message of the user's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Message {
-    /// A text message.
-    Text(String),
-    /// A binary message.
-    Binary(Bytes),
-}
-
-impl Message {
-    /// The text, if it is one.
-    #[must_use]
-    pub fn as_text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Binary(_) => None,
-        }
-    }
-}
-
-impl From<&str> for Message {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<String> for Message {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<Bytes> for Message {
-    fn from(bytes: Bytes) -> Self {
-        Self::Binary(bytes)
-    }
-}
-
 impl Session {
     /// Waits until the session is authenticated for the first time, or again after a lost connection.
     ///
@@ -92,7 +51,8 @@ impl Session {
         let known = |status: &Status| status.state == State::Connected || status.state.is_final();
         let status = self.status.wait_for(known).await.map_err(|_| Error::closed())?.clone();
         match status.state {
-            State::Connected => Ok(()),
+            // A driver that was dropped has not said so.
+            State::Connected if self.status.has_changed().is_ok() => Ok(()),
             _ => Err(status.error.unwrap_or_else(Error::closed)),
         }
     }
@@ -136,13 +96,28 @@ impl Session {
         self.status.borrow().state
     }
 
+    /// Asks for a fresh credential on the connection now, or for a connection now rather than after a wait.
+    pub fn renew(&self) {
+        self.ask(Command::Renew);
+    }
+
+    /// Says that the network changed: a live connection is asked whether it lives, and a wait for the next attempt is over.
+    pub fn network_changed(&self) {
+        self.ask(Command::NetworkChanged);
+    }
+
+    fn ask(&self, command: Command) {
+        // A full queue holds the same already; a session that has ended wants nothing more.
+        let _ = self.commands.try_send(command);
+    }
+
     /// Closes the session after what was sent, and waits until nothing of it is left.
     ///
     /// # Errors
     ///
     /// Why the session had already ended, if it had failed.
     pub async fn close(mut self) -> Result<(), Error> {
-        drop(self.close.take());
+        drop(self.commands);
         self.incoming.close();
         let ended = self.status.wait_for(|status| status.state.is_final()).await.map(|status| status.clone());
         match ended {
@@ -162,41 +137,8 @@ impl Sender {
     pub async fn send(&self, message: impl Into<Message> + Send) -> Result<(), SendError> {
         let (sent, outcome) = oneshot::channel();
         let outgoing = Outgoing { message: message.into(), sent };
-        let refused = |message| SendError { message: Some(message), may_have_arrived: false };
-        self.0.send(outgoing).await.map_err(|error| refused(error.0.message))?;
-        outcome.await.unwrap_or(Err(SendError { message: None, may_have_arrived: true }))
+        let refused = |outgoing: Outgoing| SendError::new(outgoing.message, Unsent::Ended);
+        self.0.send(outgoing).await.map_err(|error| refused(error.0))?;
+        outcome.await.unwrap_or_else(|_| Err(SendError::lost()))
     }
 }
-
-/// A message that was not sent, or that may not have been.
-#[derive(Debug)]
-pub struct SendError {
-    message: Option<Message>,
-    may_have_arrived: bool,
-}
-
-impl SendError {
-    /// The message, to try again with; `None` only when the driver was dropped together with it.
-    #[must_use]
-    pub fn into_message(self) -> Option<Message> {
-        self.message
-    }
-
-    /// Whether bytes of it may have left: the connection broke while it was being sent.
-    #[must_use]
-    pub const fn may_have_arrived(&self) -> bool {
-        self.may_have_arrived
-    }
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(if self.may_have_arrived {
-            "the connection broke while the message was being sent; it may have arrived"
-        } else {
-            "the session has ended and the message was not sent"
-        })
-    }
-}
-
-impl std::error::Error for SendError {}

@@ -1,0 +1,86 @@
+//! What a session needs to know before it begins.
+
+use std::fmt;
+use std::sync::Arc;
+
+use auth_core::observe::Unobserved;
+use auth_core::{Observer, TokenSource};
+
+use super::engine::Parts;
+use super::{Engine, Ledger, Returns, Runtime, Session, Wakers};
+use crate::dialect::Dialect;
+use crate::driver::Target;
+use crate::machine::{self, Config};
+use crate::outbox::{Limit, Outbox};
+
+/// The settings of a [`Session`].
+#[must_use]
+pub struct Builder {
+    target: Target,
+    dialect: Arc<Dialect>,
+    source: Arc<dyn TokenSource>,
+    observer: Arc<dyn Observer>,
+    config: Config,
+    seed: Option<u64>,
+}
+
+/// What waits to be sent: messages of a usual size for some flushes, and no more memory than one of the largest takes.
+const WAITING: Limit = Limit { messages: 256, bytes: 1024 * 1024 };
+
+impl Session {
+    /// Begins with a session at `target` in a dialect, whose credentials come from `source`.
+    pub fn builder(
+        target: Target,
+        dialect: impl Into<Arc<Dialect>>,
+        source: Arc<dyn TokenSource>,
+    ) -> Builder {
+        let observer = Arc::new(Unobserved);
+        Builder { target, dialect: dialect.into(), source, observer, config: Config::new(), seed: None }
+    }
+}
+
+impl Builder {
+    /// Who is told about every transition; nobody by default.
+    pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// Timeouts and backoff.
+    pub fn with_config(self, config: Config) -> Self {
+        Self { config, ..self }
+    }
+
+    /// What decides all jitter; random by default. For tests and simulations: sessions that share one move in step.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed: Some(seed), ..self }
+    }
+
+    /// The session, on a runtime. Nothing happens before it is polled.
+    #[must_use]
+    pub fn build(self, runtime: Arc<dyn Runtime>) -> Session {
+        let engine = self.engine(runtime, WAITING, Returns::default());
+        Session { engine, wakers: Wakers::new(), closing: false, more_to_do: false }
+    }
+
+    pub(in crate::driver) fn engine<L: Ledger>(
+        self,
+        runtime: Arc<dyn Runtime>,
+        limit: Limit,
+        ledger: L,
+    ) -> Engine<L> {
+        let Self { target, dialect, source, observer, config, seed } = self;
+        let seed = seed.unwrap_or_else(|| {
+            let [a, b, c, d, e, f, g, h, ..] = runtime.random();
+            u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        });
+        let machine = machine::Session::new(dialect, config, seed);
+        let outbox = Outbox::new(limit);
+        Engine::new(Parts { machine, target, source, observer, runtime, outbox, ledger })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Builder").field("dialect", &self.dialect).finish_non_exhaustive()
+    }
+}

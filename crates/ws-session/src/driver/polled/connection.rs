@@ -1,0 +1,105 @@
+//! One connection of a session, and what is on its way through it.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, ready};
+
+use tungstenite::Message as Frame;
+use tungstenite::error::Error as CodecError;
+
+use super::engine::Ledger;
+use super::socket::Socket;
+use crate::driver::wire;
+use crate::machine::Epoch;
+use crate::outbox::Outbox;
+
+/// One connection of a session. Not `Debug`: a message of a login holds its credential.
+pub(super) struct Connection<P> {
+    pub(super) epoch: Epoch,
+    pub(super) socket: Socket,
+    /// Messages of the dialect's, ahead of the user's.
+    pub(super) control: VecDeque<Frame>,
+    /// The user's messages that it was given while it was the live one, and that it has not passed on.
+    pub(super) handed: Vec<P>,
+    /// Something waits for a flush.
+    pub(super) dirty: bool,
+    /// It takes no more, and may still have something to say.
+    pub(super) broken: bool,
+    closing: Closing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    /// The close frame goes out behind everything else.
+    Due,
+    Sent,
+}
+
+impl<P> Connection<P> {
+    pub(super) const fn new(epoch: Epoch, socket: Socket) -> Self {
+        Self {
+            epoch,
+            socket,
+            control: VecDeque::new(),
+            handed: Vec::new(),
+            dirty: false,
+            broken: false,
+            closing: Closing::No,
+        }
+    }
+
+    /// Queues the close frame behind everything else.
+    pub(super) fn close(&mut self) {
+        if self.closing == Closing::No {
+            self.closing = Closing::Due;
+        }
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing != Closing::No
+    }
+
+    /// Writes what may go out, and flushes once when there is no more. The live one has the user's messages too.
+    ///
+    /// Pending means that the peer takes no more for now.
+    pub(super) fn poll_write<L: Ledger<Parcel = P>>(
+        &mut self,
+        cx: &Context<'_>,
+        outbox: &mut Outbox<P>,
+        live: bool,
+        ledger: &mut L,
+    ) -> Poll<Result<(), CodecError>> {
+        loop {
+            let has_frame = !self.control.is_empty()
+                || (live && self.closing != Closing::Sent && !outbox.is_empty())
+                || self.closing == Closing::Due;
+            if !has_frame {
+                break;
+            }
+            ready!(self.socket.poll_ready(cx))?;
+            let frame = if let Some(frame) = self.control.pop_front() {
+                frame
+            } else if live && let Some(parcel) = outbox.hand_over() {
+                Frame::from(L::message(parcel))
+            } else {
+                self.closing = Closing::Sent;
+                Frame::Close(Some(wire::goodbye()))
+            };
+            self.dirty = true;
+            self.socket.start_send(cx, frame)?;
+        }
+        if self.dirty {
+            ready!(self.socket.poll_flush(cx))?;
+            self.dirty = false;
+            for parcel in self.handed.drain(..) {
+                ledger.sent(parcel);
+            }
+            if live {
+                for parcel in outbox.flushed() {
+                    ledger.sent(parcel);
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

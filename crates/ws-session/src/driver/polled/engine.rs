@@ -1,0 +1,342 @@
+//! The engine of a session: reads, writes, fetches and waits, as the machine decides, whenever somebody polls.
+//!
+//! Everything is polled together. A `send().await` in a `select!` would stop reading while the peer does not read,
+//! and two peers that echo would wait for each other for ever.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::task::Context;
+use std::time::Duration;
+
+use auth_core::time::{Deadline, Now};
+use auth_core::{Observer, Secret, Token, TokenSource};
+use tungstenite::Message as Frame;
+
+use super::connection::Connection;
+use super::inbox::Inbox;
+use super::looking::{FRAMES_AT_A_TIME, Found};
+use super::runtime::{Runtime, Task};
+use super::socket::Socket;
+use crate::dialect::{Failure, Fresh, UpgradeRequest};
+use crate::driver::wire::{self, NotOpened};
+use crate::driver::{Message, Target, Unsent};
+use crate::machine::{self, DialectMessage, Epoch, Input, Output, State, Ticket};
+use crate::outbox::Outbox;
+
+/// Whoever is to hear what became of each message.
+pub(in crate::driver) trait Ledger {
+    /// A message, and what it takes to tell its sender.
+    type Parcel;
+
+    fn message(parcel: &Self::Parcel) -> &Message;
+
+    /// It is with the operating system.
+    fn sent(&mut self, parcel: Self::Parcel);
+
+    /// It was not sent, or may not have been.
+    fn returned(&mut self, parcel: Self::Parcel, reason: Unsent);
+}
+
+/// What an engine is made of.
+pub(in crate::driver) struct Parts<L: Ledger> {
+    pub(in crate::driver) machine: machine::Session,
+    pub(in crate::driver) target: Target,
+    pub(in crate::driver) source: Arc<dyn TokenSource>,
+    pub(in crate::driver) observer: Arc<dyn Observer>,
+    pub(in crate::driver) runtime: Arc<dyn Runtime>,
+    pub(in crate::driver) outbox: Outbox<L::Parcel>,
+    pub(in crate::driver) ledger: L,
+}
+
+/// What makes a session work, when it is [driven](Self::drive).
+pub(in crate::driver) struct Engine<L: Ledger> {
+    pub(super) parts: Parts<L>,
+    pub(super) inbox: Inbox,
+    pub(super) connections: Vec<Connection<L::Parcel>>,
+    /// The connection that the user's messages go to.
+    pub(super) live: Option<Epoch>,
+    pub(super) opening: Option<(Epoch, Task<Opened>)>,
+    pub(super) fetching: Option<(Ticket, Task<Fetched>)>,
+    /// Each until the machine forgets it.
+    pub(super) tokens: Vec<(Ticket, Token)>,
+    /// What happened, and was not told to the machine yet.
+    inputs: VecDeque<Input>,
+    pub(super) deadline: Option<Deadline>,
+    pub(super) timer: Option<Timer>,
+}
+
+pub(super) type Opened = Result<Socket, NotOpened>;
+pub(super) type Fetched = Result<Token, auth_core::Error>;
+
+pub(super) struct Timer {
+    /// When it fires, by the monotonic clock.
+    at: Duration,
+    pub(super) sleep: Task<()>,
+}
+
+/// A timer stands still while the computer sleeps: looked at this often, a wall clock that went on is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+impl<L: Ledger> Engine<L> {
+    pub(in crate::driver) fn new(parts: Parts<L>) -> Self {
+        Self {
+            parts,
+            inbox: Inbox::default(),
+            connections: Vec::new(),
+            live: None,
+            opening: None,
+            fetching: None,
+            tokens: Vec::new(),
+            inputs: VecDeque::from([Input::Start]),
+            deadline: None,
+            timer: None,
+        }
+    }
+
+    pub(in crate::driver) const fn machine(&self) -> &machine::Session {
+        &self.parts.machine
+    }
+
+    pub(in crate::driver) const fn ledger(&mut self) -> &mut L {
+        &mut self.parts.ledger
+    }
+
+    pub(in crate::driver) fn now(&self) -> Now {
+        self.parts.runtime.now()
+    }
+
+    /// Whether it has ended for good, and nothing of it is left.
+    pub(in crate::driver) const fn has_ended(&self) -> bool {
+        self.parts.machine.state().is_final()
+    }
+
+    /// Has the machine hear of something when it is driven next. The first thing that it hears of is the start.
+    pub(in crate::driver) fn tell(&mut self, input: Input) {
+        if !self.has_ended() {
+            self.inputs.push_back(input);
+        }
+    }
+
+    /// Whether another message may be sent.
+    pub(in crate::driver) fn has_room(&self) -> bool {
+        self.parts.outbox.has_room(1)
+    }
+
+    /// Whether all that was to be sent is with the operating system, or back with its sender.
+    pub(in crate::driver) fn is_flushed(&self) -> bool {
+        self.parts.outbox.is_settled()
+            && self.connections.iter().all(|connection| connection.handed.is_empty())
+    }
+
+    /// Sends a message once there is a live connection, or returns it when there will never be.
+    pub(in crate::driver) fn send(&mut self, parcel: L::Parcel) {
+        if self.has_ended() {
+            self.parts.ledger.returned(parcel, Unsent::Ended);
+        } else {
+            let length = L::message(&parcel).len();
+            self.parts.outbox.push_regardless(parcel, length);
+        }
+    }
+
+    /// The next message for the reader.
+    pub(in crate::driver) fn next(&mut self) -> Option<Message> {
+        self.inbox.pop()
+    }
+
+    /// Whether there is one.
+    pub(in crate::driver) fn has_message(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    /// Whether something was left unread, because too many messages waited for their reader.
+    pub(in crate::driver) const fn is_stalled(&self) -> bool {
+        self.inbox.stalled
+    }
+
+    /// Does all that can be done now; what can't has registered the waker. True when there is more to do at once.
+    pub(in crate::driver) fn drive(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut frames = FRAMES_AT_A_TIME;
+        while !self.has_ended() {
+            let now = self.now();
+            let found = match self.inputs.pop_front() {
+                Some(input) => Found::Input(input),
+                None => self.look(cx, now, &mut frames),
+            };
+            match found {
+                Found::Input(input) => self.step(now, input),
+                Found::Acted => {}
+                Found::Nothing => return frames == 0,
+            }
+        }
+        false
+    }
+
+    fn step(&mut self, now: Now, input: Input) {
+        let taken = self.parts.machine.handle(now, input);
+        debug_assert!(taken.is_ok(), "the machine's outputs are always drained");
+        self.act(now);
+    }
+
+    /// Does what the machine asks for, until it waits.
+    pub(super) fn act(&mut self, now: Now) {
+        loop {
+            match self.parts.machine.poll(now) {
+                Output::FetchToken { ticket, demand } => {
+                    let source = Arc::clone(&self.parts.source);
+                    let fetch = Box::pin(async move { source.token(demand).await });
+                    self.fetching = Some((ticket, fetch));
+                }
+                Output::Forget { ticket } => self.tokens.retain(|(held, _)| *held != ticket),
+                Output::Open { epoch, ticket } => self.open(now, epoch, ticket),
+                Output::Send { epoch, message, ticket } => self.say(now, epoch, message, ticket),
+                Output::Ping { epoch } => {
+                    if let Some(connection) = self.connection(epoch) {
+                        connection.control.push_back(Frame::Ping(bytes::Bytes::new()));
+                    }
+                }
+                Output::Close { epoch } => {
+                    if let Some(connection) = self.connection(epoch) {
+                        connection.close();
+                    }
+                }
+                Output::Abort { epoch } => self.drop_connection(epoch),
+                Output::Event(event) => self.parts.observer.observe(&event),
+                Output::Wait(deadline) => {
+                    self.deadline = deadline;
+                    break;
+                }
+            }
+        }
+        self.follow();
+        if self.has_ended() { self.end() } else { self.arm(now) }
+    }
+
+    fn open(&mut self, now: Now, epoch: Epoch, ticket: Ticket) {
+        let upgrade = self.token(ticket).and_then(|credential| {
+            let fresh = Fresh { now, random: self.parts.runtime.random() };
+            self.parts.machine.upgrade(self.parts.target.url(), credential, fresh).ok()
+        });
+        match upgrade {
+            Some(upgrade) => {
+                let (runtime, target) = (Arc::clone(&self.parts.runtime), self.parts.target.clone());
+                self.opening = Some((epoch, Box::pin(connect(runtime, target, upgrade))));
+            }
+            None => self.inputs.push_back(unplaceable(epoch)),
+        }
+    }
+
+    fn say(&mut self, now: Now, epoch: Epoch, message: DialectMessage, ticket: Option<Ticket>) {
+        let fresh = Fresh { now, random: self.parts.runtime.random() };
+        let credential = ticket.and_then(|ticket| self.token(ticket));
+        match self.parts.machine.message(epoch, message, credential, fresh) {
+            Ok(rendered) => {
+                if let Some(connection) = self.connection(epoch) {
+                    connection.control.push_back(wire::frame_of(&rendered));
+                }
+            }
+            Err(_) => {
+                self.drop_connection(epoch);
+                self.inputs.push_back(unplaceable(epoch));
+            }
+        }
+    }
+
+    fn token(&self, ticket: Ticket) -> Option<&Secret> {
+        self.tokens.iter().find(|(held, _)| *held == ticket).map(|(_, token)| token.secret())
+    }
+
+    fn connection(&mut self, epoch: Epoch) -> Option<&mut Connection<L::Parcel>> {
+        self.connections.iter_mut().find(|connection| connection.epoch == epoch)
+    }
+
+    /// The user's messages follow the machine to another connection. What the one before was given stays with it.
+    fn follow(&mut self) {
+        let live = match self.parts.machine.live() {
+            // What was sent before the user closed goes out before the close.
+            None if self.parts.machine.state() == State::Closing => self.live,
+            live => live,
+        };
+        if live == self.live {
+            return;
+        }
+        if let Some(connection) =
+            self.live.and_then(|live| self.connections.iter_mut().find(|connection| connection.epoch == live))
+        {
+            connection.handed.extend(self.parts.outbox.connection_lost());
+        }
+        self.live = live;
+        if let Some(connection) = live.and_then(|live| self.connection(live)) {
+            connection.socket.allow(wire::LARGEST_MESSAGE);
+        }
+    }
+
+    /// Drops a connection, or the attempt to open it. What may have left goes back to its senders, what has not waits for
+    /// the next one.
+    pub(super) fn drop_connection(&mut self, epoch: Epoch) {
+        self.opening.take_if(|(opening, _)| *opening == epoch);
+        let Some(index) = self.connections.iter().position(|connection| connection.epoch == epoch) else {
+            return;
+        };
+        let connection = self.connections.swap_remove(index);
+        let Parts { outbox, ledger, .. } = &mut self.parts;
+        for parcel in connection.handed {
+            ledger.returned(parcel, Unsent::MayHaveArrived);
+        }
+        if self.live == Some(epoch) {
+            self.live = None;
+            for parcel in outbox.connection_lost() {
+                ledger.returned(parcel, Unsent::MayHaveArrived);
+            }
+        }
+    }
+
+    /// Leaves nothing behind but what the reader has not taken yet.
+    fn end(&mut self) {
+        while let Some(connection) = self.connections.last() {
+            self.drop_connection(connection.epoch);
+        }
+        (self.opening, self.fetching, self.timer, self.deadline) = (None, None, None, None);
+        self.tokens.clear();
+        self.inputs.clear();
+        for parcel in self.parts.outbox.session_ended() {
+            self.parts.ledger.returned(parcel, Unsent::Ended);
+        }
+    }
+
+    /// Sees to it that somebody looks at the clock in time. A timer that fires early does no harm, and is not made anew each
+    /// time that a deadline moves on.
+    fn arm(&mut self, now: Now) {
+        let Some(deadline) = self.deadline else {
+            self.timer = None;
+            return;
+        };
+        let wait = deadline.remaining(now).min(LONGEST_SLEEP);
+        let at = now.mono.elapsed().saturating_add(wait);
+        if self.timer.as_ref().is_none_or(|timer| at < timer.at) {
+            self.timer = Some(Timer { at, sleep: self.parts.runtime.sleep(wait) });
+        }
+    }
+}
+
+impl<L: Ledger> fmt::Debug for Engine<L> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Engine").field("machine", &self.parts.machine).finish_non_exhaustive()
+    }
+}
+
+const fn unplaceable(epoch: Epoch) -> Input {
+    Input::Ended { epoch, failure: Failure::Unplaceable, retry_after: None }
+}
+
+async fn connect(runtime: Arc<dyn Runtime>, target: Target, upgrade: UpgradeRequest) -> Opened {
+    let request = wire::request(&upgrade)?;
+    let server = target.server(upgrade.url().expose()).map_err(|error| NotOpened::server(&error))?;
+    let stream = runtime.connect(server).await.map_err(|error| NotOpened::tls(&error))?;
+    let limits = wire::limits()
+        .max_message_size(Some(wire::LARGEST_OF_A_LOGIN))
+        .max_frame_size(Some(wire::LARGEST_OF_A_LOGIN));
+    let (socket, response) = Socket::upgrade(request, stream, limits).await.map_err(NotOpened::upgrade)?;
+    wire::check(&upgrade, &response)?;
+    Ok(socket)
+}

@@ -1,0 +1,151 @@
+//! One look at everything that a session waits for, in an order that lets nothing starve.
+
+use std::task::{Context, Poll};
+
+use auth_core::time::Now;
+use tungstenite::Message as Frame;
+
+use super::connection::Connection;
+use super::engine::{Engine, Ledger, Parts};
+use crate::dialect::Failure;
+use crate::driver::wire::{self, NotOpened};
+use crate::machine::{Epoch, Input, Received, TokenFacts};
+
+/// What a look at everything found.
+pub(super) enum Found {
+    Input(Input),
+    /// The machine took a message, and has acted: look again.
+    Acted,
+    Nothing,
+}
+
+/// How many frames are read before it is the turn of everything else: less than what a runtime lets a task do at a
+/// time, or a peer that floods us would keep us from writing.
+pub(super) const FRAMES_AT_A_TIME: usize = 64;
+
+impl<L: Ledger> Engine<L> {
+    pub(super) fn look(&mut self, cx: &mut Context<'_>, now: Now, frames: &mut usize) -> Found {
+        // The clock decides, the timer only wakes: a peer that always has something to say must not keep it from that.
+        if self.deadline.is_some_and(|deadline| deadline.passed(now)) {
+            return Found::Input(self.tick());
+        }
+        if let Some((ticket, fetch)) = &mut self.fetching
+            && let Poll::Ready(fetched) = fetch.as_mut().poll(cx)
+        {
+            let ticket = *ticket;
+            self.fetching = None;
+            let result = fetched.map(|token| {
+                let facts = TokenFacts::from(&token);
+                self.tokens.push((ticket, token));
+                facts
+            });
+            return Found::Input(Input::Token { ticket, result });
+        }
+        if let Some((epoch, open)) = &mut self.opening
+            && let Poll::Ready(opened) = open.as_mut().poll(cx)
+        {
+            let epoch = *epoch;
+            self.opening = None;
+            return Found::Input(match opened {
+                Ok(socket) => {
+                    self.connections.push(Connection::new(epoch, socket));
+                    Input::Opened { epoch }
+                }
+                Err(NotOpened { failure, retry_after }) => Input::Ended { epoch, failure, retry_after },
+            });
+        }
+        self.inbox.stalled = false;
+        for index in 0..self.connections.len() {
+            match self.read(index, cx, now, frames) {
+                Found::Nothing => {}
+                found => return found,
+            }
+        }
+        if self.write(cx) {
+            return Found::Acted;
+        }
+        if let Some(timer) = &mut self.timer
+            && timer.sleep.as_mut().poll(cx).is_ready()
+        {
+            self.timer = None;
+            return Found::Input(self.tick());
+        }
+        Found::Nothing
+    }
+
+    fn tick(&mut self) -> Input {
+        // A peer whose messages are not read, because their reader is slow, is not silent.
+        if let (true, Some(live)) = (self.inbox.stalled, self.live) {
+            self.parts.machine.heard(live);
+        }
+        Input::Tick
+    }
+
+    fn read(&mut self, index: usize, cx: &Context<'_>, now: Now, frames: &mut usize) -> Found {
+        loop {
+            let Some(connection) = self.connections.get_mut(index) else { return Found::Nothing };
+            let epoch = connection.epoch;
+            // A slow reader holds up its own messages only: a login on the next connection goes on.
+            let is_login = !connection.is_closing() && self.live.is_none_or(|live| epoch > live);
+            if self.inbox.is_full() && !is_login {
+                self.inbox.stalled = true;
+                return if connection.broken { self.lost(epoch, Failure::Transport) } else { Found::Nothing };
+            }
+            let Some(left) = frames.checked_sub(1) else { return Found::Nothing };
+            let frame = match connection.socket.poll_read(cx) {
+                Poll::Ready(Ok(frame)) => frame,
+                Poll::Ready(Err(error)) => {
+                    let failure = wire::ended(&error, connection.is_closing());
+                    return self.lost(epoch, failure);
+                }
+                Poll::Pending if connection.broken => return self.lost(epoch, Failure::Transport),
+                Poll::Pending => return Found::Nothing,
+            };
+            *frames = left;
+            match &frame {
+                Frame::Close(frame) => {
+                    // The codec has queued its answer; it goes out if the socket takes it at once.
+                    let _ = connection.socket.poll_flush(cx);
+                    let failure = wire::closed(frame.clone());
+                    return self.lost(epoch, failure);
+                }
+                Frame::Ping(_) => connection.dirty = true,
+                Frame::Text(_) | Frame::Binary(_) | Frame::Pong(_) | Frame::Frame(_) => {}
+            }
+            let Some(incoming) = wire::incoming(&frame) else {
+                self.parts.machine.heard(epoch);
+                continue;
+            };
+            match self.parts.machine.receive(now, epoch, incoming) {
+                Ok(Received::Deliver) => {
+                    wire::message(frame).into_iter().for_each(|message| self.inbox.push(message))
+                }
+                Ok(Received::Consumed) => {}
+                Err(_) => debug_assert!(false, "the machine's outputs are always drained"),
+            }
+            if !self.parts.machine.is_waiting() {
+                self.act(now);
+                return Found::Acted;
+            }
+        }
+    }
+
+    fn lost(&mut self, epoch: Epoch, failure: Failure) -> Found {
+        self.drop_connection(epoch);
+        Found::Input(Input::Ended { epoch, failure, retry_after: None })
+    }
+
+    /// Writes to each connection; true when one of them takes no more, and should be read for what it said last.
+    fn write(&mut self, cx: &Context<'_>) -> bool {
+        let Parts { outbox, ledger, .. } = &mut self.parts;
+        let mut broke = false;
+        for connection in self.connections.iter_mut().filter(|connection| !connection.broken) {
+            let live = self.live == Some(connection.epoch);
+            if let Poll::Ready(Err(_)) = connection.poll_write(cx, outbox, live, ledger) {
+                connection.broken = true;
+                broke = true;
+            }
+        }
+        broke
+    }
+}

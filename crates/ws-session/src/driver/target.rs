@@ -1,0 +1,175 @@
+//! Where to connect to, and whom to trust there.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use auth_core::loopback::is_loopback;
+use http::Uri;
+use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::ConfigError;
+
+/// Where to connect to, and whom to trust there.
+///
+/// Clones share their TLS tickets, which halve the cost of a reconnect: make one for all sessions of a program.
+#[derive(Clone)]
+pub struct Target {
+    url: String,
+    roots: Arc<RootCertStore>,
+    tls: Arc<OnceLock<Arc<ClientConfig>>>,
+}
+
+/// The server of one attempt: the configured one, or that of a URL which is itself the credential.
+#[derive(Debug)]
+pub struct Server {
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// What to encrypt with, unless it is on this machine.
+    pub(super) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+}
+
+impl Server {
+    /// Its name, or its address without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Its port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether what goes there must be encrypted: always, unless it is on this machine.
+    #[must_use]
+    pub const fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+}
+
+impl Target {
+    /// The WebSocket at `url`: absolute, `wss`, or `ws` on loopback. TLS trusts the platform's authorities.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when the URL is not such, or TLS can't be set up.
+    pub fn new(url: &str) -> Result<Self, ConfigError> {
+        Self::trusting(url, RootCertStore::empty())
+    }
+
+    /// The same, trusting the authorities of a PEM file, and no other.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and [`ConfigError::Tls`] when there is no certificate of an authority in it.
+    pub fn with_roots(url: &str, pem: &[u8]) -> Result<Self, ConfigError> {
+        let unreadable = || ConfigError::Tls("there is a root that is no authority's certificate".to_owned());
+        let mut roots = RootCertStore::empty();
+        for certificate in rustls::pki_types::CertificateDer::pem_slice_iter(pem) {
+            roots.add(certificate.map_err(|_| unreadable())?).map_err(|_| unreadable())?;
+        }
+        if roots.is_empty() { Err(unreadable()) } else { Self::trusting(url, roots) }
+    }
+
+    fn trusting(url: &str, roots: RootCertStore) -> Result<Self, ConfigError> {
+        let target = Self { url: url.to_owned(), roots: Arc::new(roots), tls: Arc::default() };
+        target.server(url).map(|_| target.clone())
+    }
+
+    /// The configured URL.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The server of a URL, under the same rules as the configured one.
+    pub(super) fn server(&self, url: &str) -> Result<Server, ConfigError> {
+        let url: Uri = url.parse().map_err(|_| ConfigError::NotAUrl)?;
+        let host = url.host().filter(|host| !host.is_empty()).ok_or(ConfigError::NotAUrl)?;
+        if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(ConfigError::NotAUrl);
+        }
+        let (default_port, encrypted) = match url.scheme_str() {
+            Some("wss") => (443, true),
+            Some("ws") if is_loopback(host) => (80, false),
+            Some("ws") => return Err(ConfigError::Plaintext),
+            _ => return Err(ConfigError::NotAUrl),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let tls = if encrypted {
+            let name = ServerName::try_from(host.clone()).map_err(|_| ConfigError::NotAUrl)?;
+            Some((self.tls()?, name))
+        } else {
+            None
+        };
+        Ok(Server { host, port: url.port_u16().unwrap_or(default_port), tls })
+    }
+
+    /// Made once: a program that only speaks to its own machine needs no authorities.
+    fn tls(&self) -> Result<Arc<ClientConfig>, ConfigError> {
+        if let Some(known) = self.tls.get() {
+            return Ok(Arc::clone(known));
+        }
+        let mut roots = Arc::unwrap_or_clone(Arc::clone(&self.roots));
+        if roots.is_empty() {
+            // Platforms hold some that are too old to be read; those that can be are enough.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+        if roots.is_empty() {
+            return Err(ConfigError::NoRoots);
+        }
+        // Named explicitly: a program that compiles in two providers would panic otherwise.
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| ConfigError::Tls(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Arc::clone(self.tls.get_or_init(|| Arc::new(config))))
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, roots: _, tls: _ } = self;
+        // The query is left out: in some dialects it is the credential.
+        let shown = url.split_once('?').map_or(url.as_str(), |(shown, _)| shown);
+        write!(formatter, "Target({shown})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_ws_is_for_this_machine_only() {
+        assert!(Target::new("ws://127.0.0.1:8080/ws").is_ok());
+        assert!(Target::new("ws://[::1]:8080/ws").is_ok());
+        assert!(matches!(Target::new("ws://api.example.com/ws"), Err(ConfigError::Plaintext)));
+        for url in ["", "/ws", "http://127.0.0.1/", "127.0.0.1:8080", "wss://", "ws://user:secret@127.0.0.1/"]
+        {
+            assert!(matches!(Target::new(url), Err(ConfigError::NotAUrl)), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_a_credential_must_keep_to_the_same_rules() {
+        let target = Target::new("ws://127.0.0.1/ws").unwrap();
+        assert_eq!(target.server("ws://127.0.0.2:81/ticket").unwrap().port, 81);
+        assert!(matches!(target.server("ws://api.example.com/ticket"), Err(ConfigError::Plaintext)));
+    }
+
+    #[test]
+    fn debug_leaves_the_query_out() {
+        let target = Target::new("ws://127.0.0.1:8080/ws?access_token=canary").unwrap();
+        assert_eq!(format!("{target:?}"), "Target(ws://127.0.0.1:8080/ws)");
+    }
+
+    #[test]
+    fn roots_that_are_none_are_refused() {
+        assert!(matches!(Target::with_roots("wss://127.0.0.1/", b"canary"), Err(ConfigError::Tls(_))));
+    }
+}

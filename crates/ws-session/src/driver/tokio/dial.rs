@@ -1,0 +1,153 @@
+//! Connections on tokio, and the rest of what a session needs of it.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, SystemTime};
+
+use auth_core::time::{Moment, Now, Timestamp};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+
+use crate::driver::Server;
+use crate::driver::polled::{self, ByteStream, Task};
+
+/// A stream of bytes of tokio's kind.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// How a server is reached: by [`Tcp`], unless a program has other ways, such as a proxy, a socket of its own or a pipe.
+///
+/// ```
+/// use std::{io, pin::Pin, sync::Arc};
+///
+/// use ws_session::driver::tokio::{Dial, Dialing, Server, Stream};
+///
+/// /// One pipe to whoever holds its other end.
+/// struct Pipe(std::sync::Mutex<Option<tokio::io::DuplexStream>>);
+///
+/// impl Dial for Pipe {
+///     fn dial(&self, _server: &Server) -> Dialing {
+///         let pipe = self.0.lock().ok().and_then(|mut pipe| pipe.take());
+///         Box::pin(async move {
+///             let pipe = pipe.ok_or(io::ErrorKind::ConnectionRefused)?;
+///             Ok(Box::new(pipe) as Box<dyn Stream>)
+///         })
+///     }
+/// }
+/// ```
+pub trait Dial: Send + Sync {
+    /// Connects to [`host`](Server::host) and [`port`](Server::port). Encryption is not its business: it comes on top, where
+    /// the server [asks](Server::is_encrypted) for it.
+    fn dial(&self, server: &Server) -> Dialing;
+}
+
+/// A connection that is being made.
+pub type Dialing = Task<io::Result<Box<dyn Stream>>>;
+
+/// Plain TCP, with `TCP_NODELAY`.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Tcp;
+
+impl Dial for Tcp {
+    fn dial(&self, server: &Server) -> Dialing {
+        let address = (server.host().to_owned(), server.port());
+        Box::pin(async move {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as Box<dyn Stream>)
+        })
+    }
+}
+
+/// Tokio, as a [polled](crate::driver::polled) session needs it. Its clock is tokio's, so that a paused runtime pauses it.
+pub struct Runtime {
+    dialer: Arc<dyn Dial>,
+    origin: Instant,
+}
+
+impl Runtime {
+    /// Tokio, with servers reached by `dialer`.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
+    pub fn new(dialer: Arc<dyn Dial>) -> Self {
+        Self { dialer, origin: Instant::now() }
+    }
+}
+
+impl polled::Runtime for Runtime {
+    fn connect(&self, server: Server) -> Task<io::Result<Box<dyn ByteStream>>> {
+        let dialing = self.dialer.dial(&server);
+        Box::pin(async move {
+            let stream = dialing.await?;
+            Ok(match server.tls {
+                Some((config, name)) => {
+                    let stream = TlsConnector::from(config).connect(name, stream).await?;
+                    Box::new(Compatible(stream)) as Box<dyn ByteStream>
+                }
+                None => Box::new(Compatible(stream)),
+            })
+        })
+    }
+
+    fn sleep(&self, duration: Duration) -> Task<()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
+    fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Now { wall: Timestamp::since_epoch(wall), mono: Moment::since_origin(self.origin.elapsed()) }
+    }
+
+    fn random(&self) -> [u8; 16] {
+        rand::random()
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Runtime").finish_non_exhaustive()
+    }
+}
+
+impl Default for Runtime {
+    /// Servers are reached by [`Tcp`].
+    fn default() -> Self {
+        Self::new(Arc::new(Tcp))
+    }
+}
+
+/// A stream of tokio's kind as one of all other runtimes'.
+struct Compatible<S>(S);
+
+impl<S: AsyncRead + Unpin> futures_io::AsyncRead for Compatible<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut self.0).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> futures_io::AsyncWrite for Compatible<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,187 @@
+//! Between the machine's words and the codec's: upgrade requests, frames, and what went wrong.
+
+use std::time::Duration;
+
+use auth_core::Secret;
+use http::header::{DATE, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tungstenite::Message as Frame;
+use tungstenite::client::IntoClientRequest as _;
+use tungstenite::error::{Error as CodecError, ProtocolError};
+use tungstenite::handshake::client::{Request, Response};
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{CloseFrame, WebSocketConfig};
+
+use super::message::Message;
+use crate::ConfigError;
+use crate::dialect::{Failure, Incoming, Rendered, UpgradeRequest};
+
+/// Why a connection could not be opened.
+#[derive(Debug)]
+pub(super) struct NotOpened {
+    pub(super) failure: Failure,
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// The codec zero-fills its read buffer before each read; at its default of 128 KiB that costs more than all the
+/// rest on a small message, and stays resident on every idle connection.
+const READ_BUFFER: usize = 16 * 1024;
+
+/// The largest message that is read, in bytes: a megabyte. Each driver's session documents it.
+pub(super) const LARGEST_MESSAGE: usize = 1024 * 1024;
+
+/// The largest message that is read before the server has accepted the credential, in bytes.
+pub(super) const LARGEST_OF_A_LOGIN: usize = 64 * 1024;
+
+impl NotOpened {
+    pub(super) const fn by(failure: Failure) -> Self {
+        Self { failure, retry_after: None }
+    }
+
+    /// The network's fault.
+    pub(super) const fn transport() -> Self {
+        Self::by(Failure::Transport)
+    }
+
+    /// A URL that is a credential and no address, or TLS that can't be set up.
+    pub(super) const fn server(error: &ConfigError) -> Self {
+        match error {
+            ConfigError::NotAUrl | ConfigError::Plaintext => Self::by(Failure::Unplaceable),
+            ConfigError::NoRoots | ConfigError::Tls(_) => Self::by(Failure::Untrusted),
+        }
+    }
+
+    /// A certificate that is not to be trusted is a verdict; all else in a handshake may be the network's.
+    pub(super) fn tls(error: &std::io::Error) -> Self {
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+        let untrusted = matches!(cause, Some(rustls::Error::InvalidCertificate(_)));
+        if untrusted { Self::by(Failure::Untrusted) } else { Self::transport() }
+    }
+
+    /// What the codec says of an upgrade.
+    pub(super) fn upgrade(error: CodecError) -> Self {
+        match error {
+            CodecError::Http(response) => Self {
+                failure: Failure::Status(response.status().as_u16()),
+                retry_after: retry_after(response.headers()),
+            },
+            CodecError::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => {
+                Self::by(Failure::Subprotocol)
+            }
+            // A server that dribbles is no attacker to a client.
+            CodecError::Io(_)
+            | CodecError::ConnectionClosed
+            | CodecError::AttackAttempt
+            | CodecError::Protocol(ProtocolError::HandshakeIncomplete) => Self::transport(),
+            _ => Self::by(Failure::Protocol),
+        }
+    }
+}
+
+/// The codec's limits, for every connection.
+pub(super) fn limits() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .max_message_size(Some(LARGEST_MESSAGE))
+        .max_frame_size(Some(LARGEST_MESSAGE))
+}
+
+/// The request as the codec takes it. What can't stand in a header fails here too, whoever built it.
+pub(super) fn request(upgrade: &UpgradeRequest) -> Result<Request, NotOpened> {
+    let unplaceable = || NotOpened::by(Failure::Unplaceable);
+    let mut request = upgrade.url().expose().into_client_request().map_err(|_| unplaceable())?;
+    for (name, value) in upgrade.headers() {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unplaceable())?;
+        request.headers_mut().append(name, sensitive(value).ok_or_else(unplaceable)?);
+    }
+    if !upgrade.subprotocols().is_empty() {
+        // In one header: servers are known that read the first only.
+        let offered: Vec<_> = upgrade.subprotocols().iter().map(Secret::expose).collect();
+        let offered = sensitive(&Secret::from(offered.join(", "))).ok_or_else(unplaceable)?;
+        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, offered);
+    }
+    Ok(request)
+}
+
+/// Whether the server's choice of a subprotocol stands.
+pub(super) fn check(upgrade: &UpgradeRequest, response: &Response) -> Result<(), NotOpened> {
+    let selected = response.headers().get(SEC_WEBSOCKET_PROTOCOL).map(HeaderValue::to_str).transpose();
+    let selected = selected.map_err(|_| NotOpened::by(Failure::Subprotocol))?;
+    upgrade.check_selected(selected).map_err(|_| NotOpened::by(Failure::Subprotocol))
+}
+
+/// What a connection ended with, when the codec can't go on. `closing` says that our own close frame has gone out.
+pub(super) fn ended(error: &CodecError, closing: bool) -> Failure {
+    match error {
+        CodecError::Capacity(_) => Failure::TooLarge,
+        CodecError::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+        | CodecError::ConnectionClosed
+        | CodecError::AlreadyClosed
+        | CodecError::Io(_)
+            if closing =>
+        {
+            closed(None)
+        }
+        CodecError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Failure::Transport,
+        CodecError::Protocol(_) | CodecError::Utf8(_) => Failure::Protocol,
+        _ => Failure::Transport,
+    }
+}
+
+/// What a close frame of the server says.
+pub(super) fn closed(frame: Option<CloseFrame>) -> Failure {
+    let (code, reason) = match frame {
+        Some(frame) => (Some(u16::from(frame.code)), frame.reason.as_str().to_owned()),
+        None => (None, String::new()),
+    };
+    Failure::Closed { code, reason }
+}
+
+/// The close frame of a user, or a machine, that has no more to say.
+pub(super) fn goodbye() -> CloseFrame {
+    CloseFrame { code: CloseCode::Normal, reason: "".into() }
+}
+
+/// A message of the dialect's as a frame.
+pub(super) fn frame_of(rendered: &Rendered) -> Frame {
+    let text = rendered.text.expose();
+    if rendered.binary { Frame::binary(text.as_bytes().to_vec()) } else { Frame::text(text) }
+}
+
+/// A frame with a message in it as the machine looks at it; `None` for control frames.
+pub(super) fn incoming(frame: &Frame) -> Option<Incoming<'_>> {
+    match frame {
+        Frame::Text(text) => Some(Incoming::Text(text.as_str())),
+        Frame::Binary(bytes) => Some(Incoming::Binary(bytes)),
+        Frame::Ping(_) | Frame::Pong(_) | Frame::Close(_) | Frame::Frame(_) => None,
+    }
+}
+
+/// A frame's message for the user; `None` for control frames.
+pub(super) fn message(frame: Frame) -> Option<Message> {
+    match frame {
+        Frame::Text(text) => Some(Message::Text(text.as_str().to_owned())),
+        Frame::Binary(bytes) => Some(Message::Binary(bytes)),
+        Frame::Ping(_) | Frame::Pong(_) | Frame::Close(_) | Frame::Frame(_) => None,
+    }
+}
+
+impl From<&Message> for Frame {
+    fn from(message: &Message) -> Self {
+        match message {
+            Message::Text(text) => Self::text(text.as_str()),
+            Message::Binary(bytes) => Self::Binary(bytes.clone()),
+        }
+    }
+}
+
+fn sensitive(value: &Secret) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(value.expose()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    auth_core::retry_after::parse(text(RETRY_AFTER)?, text(DATE))
+}
