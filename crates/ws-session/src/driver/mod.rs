@@ -4,6 +4,9 @@ mod message;
 #[cfg(feature = "polled")]
 pub mod polled;
 mod target;
+#[cfg(test)]
+#[cfg(feature = "tokio")]
+mod tests;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod wire;
