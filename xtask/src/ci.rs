@@ -77,7 +77,7 @@ fn fmt() -> Done {
 }
 
 /// Sets of features that somebody may pick, beside all and the default: each must build by itself.
-const FEATURE_SETS: [(&str, &str); 16] = [
+const FEATURE_SETS: [(&str, &str); 18] = [
     ("auth-core", ""),
     ("auth-core", "asymmetric"),
     ("auth-core", "tracing"),
@@ -88,6 +88,8 @@ const FEATURE_SETS: [(&str, &str); 16] = [
     ("auth-http", "tokio"),
     ("ws-session", ""),
     ("ws-session", "description"),
+    ("ws-session", "futures"),
+    ("ws-session", "polled"),
     ("realtime-auth", ""),
     ("realtime-auth", "asymmetric"),
     ("realtime-auth", "http"),

@@ -10,12 +10,13 @@ use serde_json::Value;
 use crate::shell::{Done, Failed, cargo, root, run as run_command};
 
 /// Each example, and what it must print.
-const EXAMPLES: [(&str, &str); 6] = [
+const EXAMPLES: [(&str, &str); 7] = [
     ("bring_your_own_http_client", "a token over ureq, good for "),
     ("genesys", r#"Some(Text("{\"type\":\"subscribe\",\"topic\":\"v2.conversations\"}"))"#),
     ("renew_blocking", "renewed without an executor: token 2"),
     ("renew_on_smol", "renewed on smol: token 2"),
     ("renew_without_a_runtime", "a day of tokens that live for an hour took "),
+    ("session_on_smol", r#"Some(Text("hello from smol"))"#),
     ("watch_a_session", "authenticated after "),
 ];
 

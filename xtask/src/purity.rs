@@ -23,6 +23,9 @@ const IMPURE: [&str; 13] = [
     "tungstenite",
 ];
 
+/// Those that a program on another runtime would have beside its own.
+const RUNTIMES: [&str; 5] = ["async-std", "hyper", "mio", "smol", "tokio"];
+
 pub(crate) fn run() -> Done {
     for package in PURE {
         run_command(&mut cargo(&["build", "-p", package, "--no-default-features", "--locked"]))?;
@@ -32,6 +35,11 @@ pub(crate) fn run() -> Done {
         }
         println!("{package} without features depends on no runtime");
     }
+    let on_any_runtime = impurities("ws-session", &["--no-default-features", "--features", "futures"])?;
+    if let Some(runtime) = on_any_runtime.iter().find(|name| RUNTIMES.contains(name)) {
+        return Err(Failed(format!("ws-session with feature futures depends on {runtime}")));
+    }
+    println!("ws-session with feature futures depends on no runtime");
     // The control: with its default features a driver does, and this check sees it.
     if impurities("ws-session", &[])?.is_empty() {
         return Err(Failed("the purity check finds no runtime where there is one".to_owned()));

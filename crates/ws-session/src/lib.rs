@@ -31,7 +31,8 @@
 //! # Features
 //!
 //! * `tokio` (default): [`driver::tokio`].
-//! * `polled`: [`driver::polled`], which it stands on, for any other runtime.
+//! * `futures`: [`driver::futures`], for any other runtime.
+//! * `polled`: [`driver::polled`], which both stand on.
 //! * `description`: dialects in TOML files, by `Dialect::from_toml` and `Dialect::to_toml`.
 //!
 //! Without a driver, this crate depends on no runtime and no WebSocket codec.

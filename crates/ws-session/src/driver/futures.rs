@@ -1,0 +1,84 @@
+//! [Polled](super::polled) sessions on any runtime: it brings connections and a timer, the rest is the platform's.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::time::{Duration, Instant, SystemTime};
+
+use auth_core::time::{Moment, Now, Timestamp};
+
+pub use super::polled::{Builder, ByteStream, Runtime, Session, Task};
+pub use super::{Message, SendError, Server, Target, Unsent};
+
+/// A runtime made of two functions: one that connects, and one that waits.
+///
+/// On smol, for a server on this machine; elsewhere the first function encrypts too:
+///
+/// ```
+/// use ws_session::driver::futures::{Functions, Runtime, Server};
+///
+/// let connect = |server: Server| async move {
+///     let stream = smol::net::TcpStream::connect((server.host(), server.port())).await?;
+///     stream.set_nodelay(true)?;
+///     Ok(stream)
+/// };
+/// let runtime = Functions::new(connect, |duration| async move {
+///     smol::Timer::after(duration).await;
+/// });
+/// # fn is_one(_: impl Runtime) {}
+/// # is_one(runtime);
+/// ```
+pub struct Functions<C, S> {
+    connect: C,
+    sleep: S,
+    origin: Instant,
+}
+
+impl<C, S> Functions<C, S> {
+    /// A runtime whose connections are made by `connect`, see [`Runtime::connect`], and whose timer is `sleep`.
+    #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
+    pub fn new<Connecting, Stream, Sleep>(connect: C, sleep: S) -> Self
+    where
+        C: Fn(Server) -> Connecting + Send + Sync,
+        Connecting: Future<Output = io::Result<Stream>> + Send + 'static,
+        Stream: ByteStream + 'static,
+        S: Fn(Duration) -> Sleep + Send + Sync,
+        Sleep: Future<Output = ()> + Send + 'static,
+    {
+        Self { connect, sleep, origin: Instant::now() }
+    }
+}
+
+impl<C, Connecting, Stream, S, Sleep> Runtime for Functions<C, S>
+where
+    C: Fn(Server) -> Connecting + Send + Sync,
+    Connecting: Future<Output = io::Result<Stream>> + Send + 'static,
+    Stream: ByteStream + 'static,
+    S: Fn(Duration) -> Sleep + Send + Sync,
+    Sleep: Future<Output = ()> + Send + 'static,
+{
+    fn connect(&self, server: Server) -> Task<io::Result<Box<dyn ByteStream>>> {
+        let connecting = (self.connect)(server);
+        Box::pin(async move { Ok(Box::new(connecting.await?) as Box<dyn ByteStream>) })
+    }
+
+    fn sleep(&self, duration: Duration) -> Task<()> {
+        Box::pin((self.sleep)(duration))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
+    fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Now { wall: Timestamp::since_epoch(wall), mono: Moment::since_origin(self.origin.elapsed()) }
+    }
+
+    fn random(&self) -> [u8; 16] {
+        rand::random()
+    }
+}
+
+impl<C, S> fmt::Debug for Functions<C, S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Functions").finish_non_exhaustive()
+    }
+}
