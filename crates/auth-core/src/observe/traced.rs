@@ -69,6 +69,7 @@ impl Observer for Traced {
             | AuthEvent::RenewalFailed { .. }
             | AuthEvent::ConnectionDelayed { .. }
             | AuthEvent::ConnectionLost { .. }
+            | AuthEvent::SessionSuspended { .. }
             | AuthEvent::SessionFailed { .. } => trace_at!(Level::WARN, observed),
             AuthEvent::TokenIssued { .. }
             | AuthEvent::TokenAdopted { .. }
