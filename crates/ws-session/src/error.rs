@@ -43,12 +43,12 @@ impl Error {
         }
     }
 
-    #[cfg(feature = "tokio")]
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) const fn closed() -> Self {
         Self::new(ErrorKind::Closed, None, "the session is closed; open another")
     }
 
-    #[cfg(feature = "tokio")]
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) const fn not_in_time() -> Self {
         let text = "the session is not authenticated yet; check the network, the URLs, and the events of its observer";
         Self::new(ErrorKind::Timeout, None, text)

@@ -31,6 +31,7 @@
 //! # Features
 //!
 //! * `tokio` (default): [`driver::tokio`].
+//! * `blocking`: [`driver::blocking`], which needs no runtime.
 //! * `futures`: [`driver::futures`], for any other runtime.
 //! * `polled`: [`driver::polled`], which both stand on.
 //! * `description`: dialects in TOML files, by `Dialect::from_toml` and `Dialect::to_toml`.
@@ -39,7 +40,7 @@
 
 mod address;
 pub mod dialect;
-#[cfg(feature = "polled")]
+#[cfg(any(feature = "blocking", feature = "polled"))]
 pub mod driver;
 mod error;
 pub mod machine;

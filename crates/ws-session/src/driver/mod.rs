@@ -1,5 +1,7 @@
 //! Drivers: thin loops that act on what the [machine](crate::machine) decides.
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 #[cfg(feature = "futures")]
 pub mod futures;
 mod message;

@@ -1,0 +1,130 @@
+//! One connection: frames in and out, each as far as the socket's patience goes.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use tungstenite::Message as Frame;
+use tungstenite::error::Error as CodecError;
+
+use super::dial::Socket;
+use crate::dialect::Failure;
+use crate::driver::wire;
+use crate::machine::Epoch;
+
+/// A connection that is live, being logged in, or being closed.
+pub(super) struct Connection {
+    pub(super) epoch: Epoch,
+    socket: Box<Socket>,
+    /// Whether the codec, or TLS, holds what the operating system has not taken yet.
+    unflushed: bool,
+    /// Whether nothing more can be written. What the server said before it went is still read.
+    broken: bool,
+    goodbye: Goodbye,
+    accepted: bool,
+}
+
+/// How far our own close frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goodbye {
+    NotDue,
+    /// It goes out as soon as none of the user's messages waits.
+    AfterMessages,
+    Sent,
+}
+
+impl Connection {
+    pub(super) const fn new(epoch: Epoch, socket: Box<Socket>) -> Self {
+        Self { epoch, socket, unflushed: false, broken: false, goodbye: Goodbye::NotDue, accepted: false }
+    }
+
+    /// The server has accepted the credential: from now on its messages may be larger.
+    pub(super) fn accepted(&mut self) {
+        if !self.accepted {
+            self.accepted = true;
+            self.socket.set_config(|config| *config = wire::limits());
+        }
+    }
+
+    pub(super) const fn goodbye(&self) -> Goodbye {
+        self.goodbye
+    }
+
+    /// Whether something waits for the peer to read.
+    pub(super) const fn is_held_up(&self) -> bool {
+        self.unflushed && !self.broken
+    }
+
+    /// Whether a frame may be handed over.
+    pub(super) fn takes_frames(&self) -> bool {
+        !self.broken && self.goodbye != Goodbye::Sent
+    }
+
+    /// Hands a frame to the codec, which keeps what the socket does not take.
+    pub(super) fn write(&mut self, frame: Frame) {
+        if self.takes_frames() {
+            self.unflushed = true;
+            let written = self.socket.write(frame);
+            self.wrote(written);
+        }
+    }
+
+    /// Writes the close frame once the user's messages are written.
+    pub(super) const fn close_after_messages(&mut self) {
+        self.goodbye = Goodbye::AfterMessages;
+    }
+
+    /// Writes the close frame now, behind what was written before.
+    pub(super) fn close(&mut self) {
+        if self.takes_frames() {
+            self.goodbye = Goodbye::Sent;
+            self.unflushed = true;
+            let written = self.socket.close(Some(wire::goodbye()));
+            self.wrote(written);
+        }
+    }
+
+    /// Whether the operating system has all that was handed over, after another attempt.
+    pub(super) fn flush(&mut self) -> bool {
+        if self.unflushed && !self.broken {
+            match self.socket.flush() {
+                Ok(()) => self.unflushed = false,
+                written => self.wrote(written),
+            }
+        }
+        !self.unflushed
+    }
+
+    /// The next frame; nothing if none comes within `patience`.
+    pub(super) fn read(&mut self, patience: Duration) -> Result<Option<Frame>, Failure> {
+        let transport = |_| Failure::Transport;
+        self.socket.get_mut().set_read_patience(patience).map_err(transport)?;
+        match self.socket.read() {
+            Ok(Frame::Close(frame)) => {
+                // The codec has queued its answer; it goes out if the socket takes it at once.
+                let _ = self.socket.flush();
+                Err(wire::closed(frame))
+            }
+            Ok(frame) => {
+                // The codec answers a ping with its next flush.
+                self.unflushed |= matches!(frame, Frame::Ping(_));
+                Ok(Some(frame))
+            }
+            Err(CodecError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                if self.broken {
+                    Err(Failure::Transport)
+                } else {
+                    Ok(None)
+                }
+            }
+            Err(error) => Err(wire::ended(&error, self.goodbye == Goodbye::Sent)),
+        }
+    }
+
+    fn wrote(&mut self, result: Result<(), CodecError>) {
+        match result {
+            Ok(()) => {}
+            Err(CodecError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.broken = true,
+        }
+    }
+}

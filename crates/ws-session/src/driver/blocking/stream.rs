@@ -1,0 +1,192 @@
+//! A socket with two patiences, one to read and one to write, and TLS over it that can do either while the other waits.
+//!
+//! To a socket with a timeout each call is as to one that does not block: it does something, or says that it would block.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_core::time::Deadline;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
+
+use super::clock::Clock;
+
+/// A byte stream, encrypted or not.
+pub(super) enum Stream {
+    Plain(Tcp),
+    Encrypted(Box<Tls>),
+}
+
+/// A socket, and when it must have done all that is asked of it, while it is being opened.
+pub(super) struct Tcp {
+    socket: TcpStream,
+    until: Option<(Clock, Deadline)>,
+}
+
+/// TLS whose reading does not wait for its writing, as that of `rustls::Stream` does: a peer that does not read until we
+/// do would stop both.
+pub(super) struct Tls {
+    connection: ClientConnection,
+    tcp: Tcp,
+}
+
+/// The shortest timeout that sockets know: zero would mean none at all.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// How long a write waits for a peer to read before it is our turn to read.
+const WRITE_PATIENCE: Duration = Duration::from_millis(20);
+
+impl Stream {
+    fn tcp(&mut self) -> &mut Tcp {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Encrypted(tls) => &mut tls.tcp,
+        }
+    }
+
+    /// How long a read may wait from now on.
+    pub(super) fn set_read_patience(&mut self, patience: Duration) -> io::Result<()> {
+        self.tcp().socket.set_read_timeout(Some(patience.max(SHORTEST)))
+    }
+
+    /// Ends the time in which it is opened; from now on a read and a write wait as long as each is told to.
+    pub(super) fn opened(&mut self) -> io::Result<()> {
+        self.tcp().until = None;
+        self.tcp().socket.set_write_timeout(Some(WRITE_PATIENCE))
+    }
+}
+
+impl Tcp {
+    pub(super) const fn opening(socket: TcpStream, clock: Clock, until: Deadline) -> Self {
+        Self { socket, until: Some((clock, until)) }
+    }
+
+    /// The patience for the next call, while the connection is being opened.
+    fn prepare(&self) -> io::Result<()> {
+        let Some((clock, until)) = &self.until else { return Ok(()) };
+        let left = until.remaining(clock.now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.socket.set_read_timeout(Some(left.max(SHORTEST)))?;
+        self.socket.set_write_timeout(Some(left.max(SHORTEST)))
+    }
+}
+
+impl Tls {
+    pub(super) fn new(config: Arc<ClientConfig>, name: ServerName<'static>, tcp: Tcp) -> io::Result<Self> {
+        let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        Ok(Self { connection, tcp })
+    }
+
+    /// Shakes hands. A fault of the peer's is an error whose cause is a [`rustls::Error`].
+    pub(super) fn handshake(&mut self) -> io::Result<()> {
+        while self.connection.is_handshaking() {
+            self.connection.complete_io(&mut self.tcp)?;
+        }
+        Ok(())
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        while self.connection.wants_write() {
+            if self.connection.write_tls(&mut self.tcp)? == 0 {
+                return Err(ErrorKind::WriteZero.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Read for Tcp {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.prepare()?;
+        self.socket.read(buffer).map_err(would_block)
+    }
+}
+
+impl Write for Tcp {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.prepare()?;
+        self.socket.write(buffer).map_err(would_block)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Tls {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.connection.reader().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            self.connection.read_tls(&mut self.tcp)?;
+            let processed = self.connection.process_new_packets();
+            // An alert, or the answer to a change of keys; it goes out now or with the next flush.
+            match self.write_out() {
+                Err(error) if error.kind() != ErrorKind::WouldBlock && processed.is_ok() => {
+                    return Err(error);
+                }
+                _ => processed.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?,
+            };
+        }
+    }
+}
+
+impl Write for Tls {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let mut taken = self.connection.writer().write(buffer)?;
+        if taken == 0 {
+            self.write_out()?;
+            taken = self.connection.writer().write(buffer)?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_out()
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.read(buffer),
+            Self::Encrypted(tls) => tls.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.write(buffer),
+            Self::Encrypted(tls) => tls.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(tcp) => tcp.flush(),
+            Self::Encrypted(tls) => tls.flush(),
+        }
+    }
+}
+
+/// Platforms disagree on what a timeout of a socket is called.
+fn would_block(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::TimedOut | ErrorKind::Interrupted => ErrorKind::WouldBlock.into(),
+        _ => error,
+    }
+}
+
+/// Ends a socket that another thread may be waiting for.
+pub(super) fn end(socket: &TcpStream) {
+    // One that is not connected any more is what this is for.
+    let _ = socket.shutdown(Shutdown::Both);
+}
