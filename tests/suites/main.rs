@@ -22,3 +22,4 @@ mod optave;
 mod session;
 mod signatures;
 mod spatium;
+mod stories;

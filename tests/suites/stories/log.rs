@@ -1,0 +1,116 @@
+//! What a story saw: each side's own order, under one lock, so that whoever waits for either hears of both.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use auth_core::{AuthEvent, Observer};
+
+/// How long anything in a story may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What was seen so far, and which gates are open. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Log(Arc<(Mutex<Seen>, Condvar)>);
+
+/// What both sides saw, in the order in which each saw it.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Seen {
+    /// `connection: what`, such as `2: text hello`.
+    pub(super) server: Vec<String>,
+    /// The session's events, such as `authenticated 1`.
+    pub(super) client: Vec<String>,
+    /// What the token source was asked for.
+    pub(super) demands: Vec<String>,
+    gates: BTreeSet<&'static str>,
+    over: bool,
+}
+
+impl Log {
+    pub(super) fn seen(&self) -> Seen {
+        self.lock().clone()
+    }
+
+    pub(super) fn server(&self, connection: usize, what: &str) {
+        self.change(|seen| seen.server.push(format!("{connection}: {what}")));
+    }
+
+    pub(super) fn demand(&self, demand: String) {
+        self.change(|seen| seen.demands.push(demand));
+    }
+
+    /// Lets a server go on that waits for it.
+    pub(super) fn open(&self, gate: &'static str) {
+        self.change(|seen| {
+            seen.gates.insert(gate);
+        });
+    }
+
+    /// Waits for a gate, or the end of the story.
+    pub(super) fn pass(&self, gate: &'static str) {
+        self.wait(PATIENCE, |seen| seen.gates.contains(gate) || seen.over);
+    }
+
+    /// Ends all waiting.
+    pub(super) fn end(&self) {
+        self.change(|seen| seen.over = true);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().over
+    }
+
+    /// Waits until something is seen; says whether that was in time.
+    pub(super) fn wait(&self, patience: Duration, until: impl Fn(&Seen) -> bool) -> bool {
+        let deadline = Instant::now() + patience;
+        let mut seen = self.lock();
+        while !until(&seen) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            seen = self.0.1.wait_timeout(seen, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Seen)) {
+        change(&mut self.lock());
+        self.0.1.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Log {
+    fn observe(&self, event: &AuthEvent) {
+        let line = match event {
+            AuthEvent::Connecting { connection, .. } => format!("connecting {connection}"),
+            AuthEvent::Authenticated { connection, session_id: None, .. } => {
+                format!("authenticated {connection}")
+            }
+            AuthEvent::Authenticated { connection, session_id: Some(id), .. } => {
+                format!("authenticated {connection} as {}", id.as_str())
+            }
+            AuthEvent::TokenRenewed { in_band: true, connection, .. } => {
+                format!("renewed in band {connection}")
+            }
+            AuthEvent::TokenRenewed { in_band: false, connection, .. } => format!("renewed by {connection}"),
+            AuthEvent::RenewalFailed { .. } => "renewal failed".to_owned(),
+            AuthEvent::ConnectionLost { connection, code, reason, retry_in } => {
+                let code = code.map(|code| format!(" {code}")).unwrap_or_default();
+                let next = if retry_in.is_some() { "" } else { ", for good" };
+                format!("lost {connection}{code}: {}{next}", reason.as_str())
+            }
+            AuthEvent::ConnectionDelayed { reason, .. } => format!("delayed: {}", reason.as_str()),
+            AuthEvent::SessionClosed => "closed".to_owned(),
+            AuthEvent::SessionFailed { code, .. } => {
+                format!("failed{}", code.map(|code| format!(" {code}")).unwrap_or_default())
+            }
+            other => format!("{other:?}"),
+        };
+        self.change(|seen| seen.client.push(line));
+    }
+}
