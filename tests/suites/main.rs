@@ -4,6 +4,7 @@
 
 mod ably;
 mod ably_server;
+mod blocking;
 mod canary;
 mod cli;
 mod client;

@@ -7,61 +7,61 @@ use std::time::{Duration, Instant};
 use auth_core::{AuthEvent, Observer};
 
 /// How long anything in a story may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What was seen so far, and which gates are open. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Log(Arc<(Mutex<Seen>, Condvar)>);
+pub(crate) struct Log(Arc<(Mutex<Seen>, Condvar)>);
 
 /// What both sides saw, in the order in which each saw it.
 #[derive(Clone, Default, Debug)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// `connection: what`, such as `2: text hello`.
-    pub(super) server: Vec<String>,
+    pub(crate) server: Vec<String>,
     /// The session's events, such as `authenticated 1`.
-    pub(super) client: Vec<String>,
+    pub(crate) client: Vec<String>,
     /// What the token source was asked for.
-    pub(super) demands: Vec<String>,
+    pub(crate) demands: Vec<String>,
     gates: BTreeSet<&'static str>,
     over: bool,
 }
 
 impl Log {
-    pub(super) fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> Seen {
         self.lock().clone()
     }
 
-    pub(super) fn server(&self, connection: usize, what: &str) {
+    pub(crate) fn server(&self, connection: usize, what: &str) {
         self.change(|seen| seen.server.push(format!("{connection}: {what}")));
     }
 
-    pub(super) fn demand(&self, demand: String) {
+    pub(crate) fn demand(&self, demand: String) {
         self.change(|seen| seen.demands.push(demand));
     }
 
     /// Lets a server go on that waits for it.
-    pub(super) fn open(&self, gate: &'static str) {
+    pub(crate) fn open(&self, gate: &'static str) {
         self.change(|seen| {
             seen.gates.insert(gate);
         });
     }
 
     /// Waits for a gate, or the end of the story.
-    pub(super) fn pass(&self, gate: &'static str) {
+    pub(crate) fn pass(&self, gate: &'static str) {
         self.wait(PATIENCE, |seen| seen.gates.contains(gate) || seen.over);
     }
 
     /// Ends all waiting.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.change(|seen| seen.over = true);
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.lock().over
     }
 
     /// Waits until something is seen; says whether that was in time.
-    pub(super) fn wait(&self, patience: Duration, until: impl Fn(&Seen) -> bool) -> bool {
+    pub(crate) fn wait(&self, patience: Duration, until: impl Fn(&Seen) -> bool) -> bool {
         let deadline = Instant::now() + patience;
         let mut seen = self.lock();
         while !until(&seen) {

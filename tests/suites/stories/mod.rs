@@ -2,10 +2,10 @@
 //! what either must have seen. What differs by design is said in the story.
 
 mod blocking;
-mod log;
+pub(crate) mod log;
 mod on_smol;
 mod on_tokio;
-mod server;
+pub(crate) mod server;
 mod subject;
 
 mod ends;

@@ -47,8 +47,13 @@ fn a_renewal_that_the_server_asks_for(open: &Open) {
     let log = Log::default();
     let script = vec![Accept, Expect, Send(OK), Send(r#"{"type":"renew"}"#), Expect, Send(OK), ExpectClose];
     let server = Server::play(&log, vec![script]);
+    let begun = std::time::Instant::now();
     let mut client = open(Plan::new(&log, server.url(), dialect, &[("t1", LONG), ("t2", LONG)]));
     client.until("it is renewed", &|seen| seen.client.len() == 3);
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "a second after the login, and not when something else wakes it"
+    );
     client.close().unwrap();
     let seen = log.seen();
     assert_eq!(seen.server, ["1: upgrade /ws", &auth(1, "t1"), &auth(1, "t2"), "1: close 1000"]);

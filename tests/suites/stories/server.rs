@@ -11,7 +11,7 @@ use super::log::{Log, PATIENCE};
 
 /// One act of a connection.
 #[derive(Clone, Debug)]
-pub(super) enum Act {
+pub(crate) enum Act {
     /// Reads the upgrade, and answers with 101.
     Accept,
     /// The same, with a subprotocol selected.
@@ -45,7 +45,7 @@ pub(super) enum Act {
 }
 
 /// The server of one story.
-pub(super) struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     log: Log,
 }
@@ -55,7 +55,7 @@ type Ended = Result<(), io::Error>;
 
 impl Server {
     /// Serves on a free loopback port: the n-th connection plays the n-th part; there should be no more.
-    pub(super) fn play(log: &Log, parts: Vec<Vec<Act>>) -> Self {
+    pub(crate) fn play(log: &Log, parts: Vec<Vec<Act>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let told = log.clone();
@@ -80,7 +80,7 @@ impl Server {
         Self { address, log: log.clone() }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("ws://{}/ws", self.address)
     }
 }

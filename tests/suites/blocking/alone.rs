@@ -1,0 +1,117 @@
+//! A session that is left alone between calls, and peers that take their time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use auth_core::{Secret, Token, source::FixedToken};
+use ws_session::dialect::{Dialect, Template};
+use ws_session::driver::blocking::{Session, Target, Unsent, asking};
+use ws_session::machine::{Config, State};
+
+use crate::stories::log::{Log, PATIENCE};
+use crate::stories::server::{Act::*, Server};
+
+const OK: &str = r#"{"type":"auth","status":"ok","sessionId":"s"}"#;
+
+fn fixed() -> Arc<FixedToken> {
+    Arc::new(FixedToken::new(Token::new(Secret::from("t"))))
+}
+
+fn by_header() -> Dialect {
+    let mut dialect = Dialect::new("header");
+    dialect.placement.headers.push(("Authorization".to_owned(), Template::text("Bearer ${credential}")));
+    dialect
+}
+
+/// Lets time pass in which nobody calls the session: that is what these tests are about.
+fn leave_alone(log: &Log, time: Duration) {
+    log.wait(time, |_| false);
+}
+
+#[test]
+fn what_came_in_time_counts_although_nobody_looked() {
+    let log = Log::default();
+    let script =
+        vec![Accept, Expect, Send(OK), Expect, Await("alone"), Send(OK), Send("renewed"), ExpectClose];
+    let server = Server::play(&log, vec![script]);
+    let mut session = Session::builder(
+        Target::new(&server.url()).unwrap(),
+        Dialect::genesys(),
+        asking(|_| Ok(Token::new(Secret::from("t")))),
+    )
+    .with_config(Config::new().with_answer_timeout(Duration::from_millis(300)))
+    .with_observer(Arc::new(log.clone()))
+    .open();
+    session.authenticated_within(PATIENCE).unwrap();
+    session.renew();
+    while log.seen().server.len() < 3 {
+        assert_eq!(session.next(Duration::from_millis(1)).unwrap(), None);
+    }
+    log.open("alone");
+    leave_alone(&log, Duration::from_secs(1));
+    assert_eq!(session.next(PATIENCE).unwrap().unwrap().as_text(), Some("renewed"));
+    session.close().unwrap();
+    assert_eq!(log.seen().client[1..], ["authenticated 1 as s", "renewed in band 1", "closed"]);
+}
+
+#[test]
+fn a_session_that_was_left_alone_is_not_taken_for_a_dead_one() {
+    let log = Log::default();
+    let server = Server::play(&log, vec![vec![Accept, Ping, Send("still here"), ExpectClose]]);
+    let mut session = Session::builder(Target::new(&server.url()).unwrap(), by_header(), fixed())
+        .with_config(Config::new().with_keep_alive(Some(Duration::from_millis(300))))
+        .with_observer(Arc::new(log.clone()))
+        .open();
+    session.authenticated_within(PATIENCE).unwrap();
+    for _ in 0..3 {
+        leave_alone(&log, Duration::from_millis(400));
+        session.next(Duration::ZERO).unwrap();
+    }
+    session.close().unwrap();
+    assert_eq!(log.seen().client, ["connecting 1", "authenticated 1", "closed"]);
+}
+
+#[test]
+fn a_peer_that_does_not_read_holds_nobody_up() {
+    let log = Log::default();
+    let server = Server::play(&log, vec![vec![Accept, Await("the end")]]);
+    let mut session = Session::builder(Target::new(&server.url()).unwrap(), by_header(), fixed())
+        .with_config(Config::new().with_close_timeout(Duration::from_millis(300)))
+        .open();
+    session.authenticated_within(PATIENCE).unwrap();
+    let begun = Instant::now();
+    let text = "x".repeat(1024 * 1024);
+    let mut sent = 0;
+    let refused = loop {
+        match session.send(text.as_str()) {
+            Ok(()) => sent += 1,
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refused.reason(), Unsent::QueueFull);
+    assert!(!session.flush(Duration::from_millis(100)).unwrap());
+    session.close().unwrap();
+    assert!(begun.elapsed() < PATIENCE / 2, "each waited for no longer than it said");
+    let returned: Vec<_> = session.take_returned().collect();
+    assert!(returned.len() < sent, "some were taken by the system");
+    let doubt: Vec<_> = returned.iter().map(|back| back.may_have_arrived()).collect();
+    assert!(doubt[0] && !doubt[1..].contains(&true), "one was under way, what waited was not: {doubt:?}");
+    assert_eq!(session.state(), State::Closed);
+    log.open("the end");
+}
+
+#[test]
+fn what_was_read_while_a_flush_waited_is_kept_and_bounded() {
+    let log = Log::default();
+    let many = vec![Send("one of many"); 400];
+    let server = Server::play(&log, vec![[vec![Accept], many, vec![Expect, ExpectClose]].concat()]);
+    let mut session = Session::builder(Target::new(&server.url()).unwrap(), by_header(), fixed()).open();
+    session.send("at last").unwrap();
+    assert!(session.flush(PATIENCE).unwrap());
+    assert!(log.wait(PATIENCE, |seen| seen.server.len() == 2), "it arrives");
+    for number in 0..400 {
+        assert_eq!(session.next(PATIENCE).unwrap().unwrap().as_text(), Some("one of many"), "{number}");
+    }
+    session.close().unwrap();
+    assert_eq!(session.next(PATIENCE).unwrap_err().kind(), ws_session::ErrorKind::Closed);
+}
