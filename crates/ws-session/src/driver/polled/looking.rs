@@ -116,14 +116,14 @@ impl<L: Ledger> Engine<L> {
                 self.parts.machine.heard(epoch);
                 continue;
             };
-            match self.parts.machine.receive(now, epoch, incoming) {
-                Ok(Received::Deliver) => {
-                    wire::message(frame).into_iter().for_each(|message| self.inbox.push(message))
-                }
-                Ok(Received::Consumed) => {}
-                Err(_) => debug_assert!(false, "the machine's outputs are always drained"),
+            let received = self.parts.machine.receive(now, epoch, incoming);
+            debug_assert!(received.is_ok(), "the machine's outputs are always drained");
+            let deliver = received == Ok(Received::Deliver);
+            if deliver {
+                wire::message(frame).into_iter().for_each(|message| self.inbox.push(message));
             }
-            if !self.parts.machine.is_waiting() {
+            // A message of the dialect's may ask for nothing now, and for something sooner than was planned.
+            if !deliver || !self.parts.machine.is_waiting() {
                 self.act(now);
                 return Found::Acted;
             }
