@@ -77,7 +77,7 @@ fn fmt() -> Done {
 }
 
 /// Sets of features that somebody may pick, beside all and the default: each must build by itself.
-const FEATURE_SETS: [(&str, &str); 18] = [
+const FEATURE_SETS: [(&str, &str); 19] = [
     ("auth-core", ""),
     ("auth-core", "asymmetric"),
     ("auth-core", "tracing"),
@@ -87,6 +87,7 @@ const FEATURE_SETS: [(&str, &str); 18] = [
     ("auth-http", "manager"),
     ("auth-http", "tokio"),
     ("ws-session", ""),
+    ("ws-session", "blocking"),
     ("ws-session", "description"),
     ("ws-session", "futures"),
     ("ws-session", "polled"),

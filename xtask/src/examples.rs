@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::shell::{Done, Failed, cargo, root, run as run_command};
 
 /// Each example, and what it must print.
-const EXAMPLES: [(&str, &str); 7] = [
+const EXAMPLES: [(&str, &str); 8] = [
+    ("blocking_session", r#"Some(Text("hello from a thread"))"#),
     ("bring_your_own_http_client", "a token over ureq, good for "),
     ("genesys", r#"Some(Text("{\"type\":\"subscribe\",\"topic\":\"v2.conversations\"}"))"#),
     ("renew_blocking", "renewed without an executor: token 2"),

@@ -35,11 +35,13 @@ pub(crate) fn run() -> Done {
         }
         println!("{package} without features depends on no runtime");
     }
-    let on_any_runtime = impurities("ws-session", &["--no-default-features", "--features", "futures"])?;
-    if let Some(runtime) = on_any_runtime.iter().find(|name| RUNTIMES.contains(name)) {
-        return Err(Failed(format!("ws-session with feature futures depends on {runtime}")));
+    for feature in ["blocking", "futures"] {
+        let found = impurities("ws-session", &["--no-default-features", "--features", feature])?;
+        if let Some(runtime) = found.iter().find(|name| RUNTIMES.contains(name)) {
+            return Err(Failed(format!("ws-session with feature {feature} depends on {runtime}")));
+        }
+        println!("ws-session with feature {feature} depends on no runtime");
     }
-    println!("ws-session with feature futures depends on no runtime");
     // The control: with its default features a driver does, and this check sees it.
     if impurities("ws-session", &[])?.is_empty() {
         return Err(Failed("the purity check finds no runtime where there is one".to_owned()));
