@@ -1,5 +1,6 @@
 //! The harness of the cross-crate tests: grants, stores and a token endpoint by script, counterparts that misbehave, a
-//! certificate authority, a proxy, time by hand, a recorder, and an ear for what is logged.
+//! certificate authority, a proxy, time by hand, a recorder, an ear for what is logged, and what
+//! the cases at a peer say.
 
 pub mod authority;
 pub mod by_hand;
@@ -18,4 +19,5 @@ pub mod script;
 pub mod scripted_grant;
 pub mod scripted_store;
 pub mod turns;
+pub mod verdict;
 pub mod wrong_clocks;

@@ -2,6 +2,8 @@
 
 mod ably_rest;
 mod backends;
+mod cases;
+mod debian;
 mod oauth;
 mod peers;
 mod served;

@@ -5,17 +5,17 @@
 //! beside its address is in `target/peers/oauth`.
 
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::thread;
 
-use serde_json::Value;
-
+use super::cases::{Program, Told};
 use super::peers::{self, sources, target};
-use super::served::Served;
-use super::{Absent, Outcome, Present, Report};
-use crate::shell::{Done, Failed, cargo, read};
+use super::{Absent, Outcome, Present};
+use crate::shell::{Done, Failed};
+
+/// Our side.
+const CASES: Program = Program("oauth-peer-cases");
 
 /// A server that others wrote.
 struct Peer {
@@ -44,8 +44,8 @@ pub(super) fn run() -> Done<Vec<Outcome>> {
     let (npm, python) = (peers::npm()?, peers::python()?);
     let folder = target()?.join("oauth");
     fs::create_dir_all(&folder)?;
-    // One line of certificates, and a build of the program that the runs below find done.
-    let material = read(&mut ours("material"))?;
+    let material = CASES.material()?;
+    let told = &Told { material: &material, folder: &folder };
     thread::scope(|scope| {
         let running: Vec<_> = PEERS
             .iter()
@@ -54,8 +54,7 @@ pub(super) fn run() -> Done<Vec<Outcome>> {
                     Runtime::Node => &npm,
                     Runtime::Python => &python,
                 };
-                let (folder, material) = (&folder, material.trim_end());
-                scope.spawn(move || peer.run(installed, material, folder))
+                scope.spawn(move || peer.run(installed, told))
             })
             .collect();
         running
@@ -66,7 +65,7 @@ pub(super) fn run() -> Done<Vec<Outcome>> {
 }
 
 impl Peer {
-    fn run(&self, installed: &Present<PathBuf>, material: &str, folder: &Path) -> Done<Outcome> {
+    fn run(&self, installed: &Present<PathBuf>, told: &Told<'_>) -> Done<Outcome> {
         let place = match installed {
             Ok(place) => place,
             Err(Absent(reason)) => {
@@ -86,48 +85,6 @@ impl Peer {
                 (command, peers::python_version(place, self.package)?)
             }
         };
-        let log = folder.join(format!("{}.log", self.package));
-        let answers = Served::start(&mut command, material, &log)
-            .and_then(|served| asked(self.package, &format!("{material}\n{}", served.told)));
-        // The other peers are told of all the same: no case at all is a complaint of its own.
-        let answers = answers.unwrap_or_else(|Failed(reason)| {
-            eprintln!("{}: {reason}", self.package);
-            Vec::new()
-        });
-
-        let mut passed = 0;
-        for answer in &answers {
-            if answer["passed"] == true {
-                passed += 1;
-            } else {
-                let [case, expected, happened] = ["case", "expected", "happened"].map(|name| &answer[name]);
-                eprintln!("{}: {case}\n  expected {expected}\n  happened {happened}", self.package);
-            }
-        }
-        let (cases, counts) = (answers.len(), Vec::new());
-        Ok(Outcome::Ran(Report { peer: self.package, version, cases, passed, counts }))
+        Ok(CASES.at(self.package, version, &mut command, told))
     }
-}
-
-/// Our side: the program of `tests/`.
-fn ours(mode: &str) -> Command {
-    let program = ["-p", "realtime-auth-tests", "--bin", "oauth-peer-cases"];
-    let mut command = cargo(&["run", "--quiet", "--locked"]);
-    command.args(program).args(["--", mode]);
-    command
-}
-
-/// What came of each case: a JSON object a line. The input tells where the server is, and holds its clients' secrets.
-fn asked(peer: &str, input: &str) -> Done<Vec<Value>> {
-    let mut command = ours(peer);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input.as_bytes())?;
-    }
-    let output = child.wait_with_output()?;
-    if !output.status.success() {
-        return Err(Failed(format!("oauth-peer-cases failed ({})", output.status)));
-    }
-    let lines = String::from_utf8(output.stdout)?;
-    Ok(lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{Absent, Present};
-use crate::shell::{Done, quietly, read, root, version};
+use crate::shell::{Done, cargo, quietly, read, root, version};
 
 /// What the peers are given, and where their lock files are.
 pub(super) fn sources() -> PathBuf {
@@ -75,6 +75,14 @@ pub(super) fn npm() -> Done<Present<PathBuf>> {
 pub(super) fn npm_version(folder: &Path, package: &str) -> Done<String> {
     let stated = fs::read_to_string(folder.join("node_modules").join(package).join("package.json"))?;
     Ok(serde_json::from_str::<Value>(&stated)?["version"].as_str().unwrap_or_default().to_owned())
+}
+
+/// The version of a crate that the package of this manifest stands on.
+pub(super) fn cargo_version(manifest: &str, package: &str) -> Done<String> {
+    let tree = ["tree", "--locked", "--manifest-path", manifest, "--prefix", "none", "--depth", "1"];
+    let tree = read(&mut cargo(&tree))?;
+    let version = tree.lines().find_map(|line| line.strip_prefix(package)?.strip_prefix(" v"));
+    Ok(version.unwrap_or_default().trim().to_owned())
 }
 
 /// The version of a package that this Python has.

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::{Absent, Outcome, Present, Report, in_ci};
+use super::{Absent, Outcome, Present, Report, debian};
 use crate::shell::{Done, quietly, read, root, version};
 
 const CARGO: &str = "/usr/bin/cargo";
@@ -45,28 +45,11 @@ fn absent(reason: String) -> Vec<Outcome> {
     vec![Outcome::Absent { peer: TARGET, reason }]
 }
 
-/// Makes sure of Debian's compiler: the continuous integration may install it, a person is told how.
+/// Makes sure of Debian's compiler.
 fn toolchain() -> Done<Present<()>> {
-    let missing = || [CARGO, RUSTC, LINKER, SOURCE].into_iter().find(|path| !Path::new(path).exists());
-    if missing().is_some() && in_ci() && is_root() && version("apt-get").is_some() {
-        eprintln!("installing Debian's {} with apt-get", PACKAGES.join(", "));
-        let mut install = Command::new("apt-get");
-        let arguments = ["install", "-y", "--no-install-recommends", "--no-remove"];
-        install.env("DEBIAN_FRONTEND", "noninteractive").args(arguments).args(PACKAGES);
-        quietly(Command::new("apt-get").args(["update", "-qq"]))?;
-        quietly(&mut install)?;
-    }
-    Ok(match missing() {
-        None => Ok(()),
-        Some(path) => Err(Absent(format!(
-            "{path} is missing; on Debian: apt-get install --no-install-recommends {}",
-            PACKAGES.join(" ")
-        ))),
+    debian::provide(&PACKAGES, || {
+        [CARGO, RUSTC, LINKER, SOURCE].into_iter().find(|path| !Path::new(path).exists())
     })
-}
-
-fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
 /// Builds the module, and says where it is.

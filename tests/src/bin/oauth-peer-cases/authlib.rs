@@ -18,8 +18,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::kit::{anew, clock, exchanged, freshness, now, of_jwk, secret, seed, with};
-use crate::verdict::{Verdict, Wrong, failed, holds, run, same};
 use crate::watched::Watched;
+use realtime_auth_tests::verdict::{Verdict, Wrong, failed, holds, run, same};
 
 /// What the server's script says of itself.
 #[derive(Deserialize)]

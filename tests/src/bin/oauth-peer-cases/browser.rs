@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use http::{Method, Request, Uri};
 
 use crate::kit::FORM;
-use crate::verdict::Wrong;
+use realtime_auth_tests::verdict::Wrong;
 
 /// A person's browser, at one server.
 #[derive(Default)]

@@ -16,8 +16,8 @@ use auth_http::wire::{
 use serde_json::Value;
 
 use crate::kit::{anew, clock, exchanged, header, seed, with};
-use crate::verdict::{Verdict, Wrong, failed, holds, run, same};
 use crate::watched::Watched;
+use realtime_auth_tests::verdict::{Verdict, Wrong, failed, holds, run, same};
 
 struct World {
     issuer: String,

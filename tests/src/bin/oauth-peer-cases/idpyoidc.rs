@@ -15,8 +15,8 @@ use auth_http::wire::{
 use serde_json::Value;
 
 use crate::kit::{anew, exchanged, freshness, seed};
-use crate::verdict::{Verdict, Wrong, failed, holds, run, same};
 use crate::watched::Watched;
+use realtime_auth_tests::verdict::{Verdict, Wrong, failed, holds, run, same};
 
 struct World {
     issuer: String,

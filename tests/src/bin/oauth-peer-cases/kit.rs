@@ -19,7 +19,7 @@ use http::{Method, Request, Response};
 use rcgen::KeyPair;
 use serde::{Deserialize as _, Deserializer};
 
-use crate::verdict::Wrong;
+use realtime_auth_tests::verdict::Wrong;
 
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 

@@ -11,7 +11,6 @@ mod kit;
 mod material;
 mod mock_server;
 mod oidc_provider;
-mod verdict;
 mod watched;
 
 use std::error::Error;

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::World;
 use crate::kit::{anew, dpop};
-use crate::verdict::{Verdict, Wrong, failed, holds, same};
 use crate::watched::Watched;
+use realtime_auth_tests::verdict::{Verdict, Wrong, failed, holds, same};
 
 pub(super) async fn too_many_requests_name_their_wait_in_seconds(world: &World) -> Verdict {
     let answer = json!({ "status": 429, "headers": { "Retry-After": "7" } });

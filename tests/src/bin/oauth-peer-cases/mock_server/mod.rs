@@ -15,8 +15,8 @@ use auth_http::wire::{ClientAuthentication, Issuer, TokenEndpoint, Wanted};
 use serde_json::{Value, json};
 
 use crate::kit::{anew, clock, now};
-use crate::verdict::{Verdict, Wrong, failed, run, same};
 use crate::watched::Watched;
+use realtime_auth_tests::verdict::{Verdict, Wrong, failed, run, same};
 
 struct World {
     issuer: String,

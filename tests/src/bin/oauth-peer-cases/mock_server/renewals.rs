@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::{FIRST, World};
 use crate::kit::clock;
-use crate::verdict::{Verdict, Wrong, failed, holds, same};
 use crate::watched::Watched;
+use realtime_auth_tests::verdict::{Verdict, Wrong, failed, holds, same};
 
 /// How often a program uses its token.
 const USES: Duration = Duration::from_millis(20);

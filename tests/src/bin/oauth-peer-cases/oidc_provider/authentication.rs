@@ -12,8 +12,8 @@ use auth_http::wire::{ClientAuthentication, Introspection, IntrospectionEndpoint
 use super::World;
 use crate::kit::{anew, freshness, key, of_jwk};
 use crate::material::{Material, Pair};
-use crate::verdict::{Verdict, Wrong, failed, holds, same};
 use crate::watched::Watched;
+use realtime_auth_tests::verdict::{Verdict, Wrong, failed, holds, same};
 
 pub(super) async fn basic_encodes_a_secret_of_every_kind_of_character(world: &World) -> Verdict {
     let odd = ['%', '+', ':', ' '];

@@ -9,8 +9,8 @@ use auth_http::wire::Wanted;
 
 use super::World;
 use crate::kit::{anew, with};
-use crate::verdict::{Verdict, Wrong, failed, holds, same};
 use crate::watched::Watched;
+use realtime_auth_tests::verdict::{Verdict, Wrong, failed, holds, same};
 
 pub(super) async fn client_credentials_obtain_a_bearer_token(world: &World) -> Verdict {
     let grant = world.service(&Watched::new())?.with_scope("read write".parse()?);

@@ -9,8 +9,8 @@ use auth_http::manager::TokenManager;
 use auth_http::store::FileStore;
 
 use super::{World, logged_in};
-use crate::verdict::{Verdict, holds, same};
 use crate::watched::Watched;
+use realtime_auth_tests::verdict::{Verdict, holds, same};
 
 /// How many tokens the program lives to see.
 const TOKENS: usize = 5;

@@ -16,8 +16,8 @@ use auth_http::wire::{
 use super::{World, agreed, logged_in, login};
 use crate::browser::{Browser, REDIRECT_URI};
 use crate::kit::{anew, freshness, with};
-use crate::verdict::{Verdict, Wrong, failed, holds, same};
 use crate::watched::Watched;
+use realtime_auth_tests::verdict::{Verdict, Wrong, failed, holds, same};
 
 pub(super) async fn a_code_and_its_proof_key_obtain_tokens(world: &World) -> Verdict {
     let http = Watched::new();

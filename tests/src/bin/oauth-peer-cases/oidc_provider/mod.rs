@@ -24,8 +24,8 @@ use serde_json::Value;
 use crate::browser::{Browser, REDIRECT_URI};
 use crate::kit::{endpoint, freshness, secret, seed};
 use crate::material::Material;
-use crate::verdict::{Wrong, run};
 use crate::watched::Watched;
+use realtime_auth_tests::verdict::{Wrong, run};
 
 /// What the server's script says of itself.
 #[derive(Deserialize)]

@@ -20,8 +20,8 @@ use http::{Method, Request};
 
 use super::{World, logged_in};
 use crate::kit::{anew, code, dpop, exchanged, header, of_jwk, request, with};
-use crate::verdict::{Verdict, Wrong, failed, holds, same};
 use crate::watched::Watched;
+use realtime_auth_tests::verdict::{Verdict, Wrong, failed, holds, same};
 
 /// A `%` that is not encoded is no wrong secret to it, but a request that it can't read.
 pub(super) async fn a_secret_that_is_not_encoded_is_refused_as_a_request(world: &World) -> Verdict {

@@ -14,8 +14,8 @@ use http::{Method, Request, Response};
 
 use super::{World, logged_in};
 use crate::kit::{anew, code, dpop, exchanged, freshness, header, key, request, with};
-use crate::verdict::{Verdict, Wrong, holds, same};
 use crate::watched::Watched;
+use realtime_auth_tests::verdict::{Verdict, Wrong, holds, same};
 
 pub(super) async fn a_nonce_that_is_asked_for_is_sent_without_anybody_noticing(world: &World) -> Verdict {
     let http = Watched::new();

@@ -13,8 +13,8 @@ use auth_http::wire::{ClientAuthentication, Introspection, Issuer, RevocationEnd
 
 use super::{World, logged_in};
 use crate::kit::{anew, clock, exchanged, now, with};
-use crate::verdict::{Verdict, Wrong, failed, holds, same};
 use crate::watched::Watched;
+use realtime_auth_tests::verdict::{Verdict, Wrong, failed, holds, same};
 
 pub(super) async fn a_jwt_of_each_algorithm_is_verified_under_the_published_keys(world: &World) -> Verdict {
     let metadata = MetadataCache::new(Issuer::new(&world.plain)?, Watched::new(), clock()).metadata().await?;

@@ -9,16 +9,19 @@ use std::time::Duration;
 use auth_core::{Error, ErrorKind, Retry};
 use serde_json::json;
 
-pub(crate) type Verdict = Result<(), Wrong>;
+/// What a case says in the end.
+pub type Verdict = Result<(), Wrong>;
 
 /// A case that did not hold. Neither text may have a secret.
-pub(crate) struct Wrong {
+#[derive(Debug)]
+pub struct Wrong {
     expected: String,
     happened: String,
 }
 
 impl Wrong {
-    pub(crate) fn new(expected: impl Into<String>, happened: impl Into<String>) -> Self {
+    /// What was expected, and what happened in its place.
+    pub fn new(expected: impl Into<String>, happened: impl Into<String>) -> Self {
         Self { expected: expected.into(), happened: happened.into() }
     }
 }
@@ -31,7 +34,11 @@ impl<E: StdError> From<E> for Wrong {
 }
 
 /// That something is as it should be.
-pub(crate) fn same<T: PartialEq + Debug>(what: &str, happened: T, expected: T) -> Verdict {
+///
+/// # Errors
+///
+/// What it is.
+pub fn same<T: PartialEq + Debug>(what: &str, happened: T, expected: T) -> Verdict {
     if happened == expected {
         return Ok(());
     }
@@ -39,12 +46,20 @@ pub(crate) fn same<T: PartialEq + Debug>(what: &str, happened: T, expected: T) -
 }
 
 /// That something is so, of which neither side may be shown.
-pub(crate) fn holds(what: &str, is_so: bool) -> Verdict {
+///
+/// # Errors
+///
+/// That it is not.
+pub fn holds(what: &str, is_so: bool) -> Verdict {
     if is_so { Ok(()) } else { Err(Wrong::new(what, "it is not so")) }
 }
 
 /// That it failed in this way. What it gave instead of a failure is not shown.
-pub(crate) fn failed<T>(outcome: Result<T, Error>, kind: ErrorKind, retry: Retry) -> Result<Error, Wrong> {
+///
+/// # Errors
+///
+/// How it failed otherwise, or that it did not.
+pub fn failed<T>(outcome: Result<T, Error>, kind: ErrorKind, retry: Retry) -> Result<Error, Wrong> {
     let expected = format!("{kind:?}, to be retried: {retry:?}");
     match outcome {
         Ok(_) => Err(Wrong::new(expected, "it succeeded")),
@@ -61,7 +76,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Errors
 ///
 /// When nobody reads on: then there is no point in going on.
-pub(crate) async fn tell(case: &str, held: impl Future<Output = Verdict>) -> io::Result<()> {
+pub async fn tell(case: &str, held: impl Future<Output = Verdict>) -> io::Result<()> {
     let verdict = tokio::time::timeout(PATIENCE, held).await;
     let verdict = verdict.unwrap_or_else(|_| Err(Wrong::new("an end within a minute", "it hangs")));
     let case = case.replace(' ', "");
@@ -75,9 +90,10 @@ pub(crate) async fn tell(case: &str, held: impl Future<Output = Verdict>) -> io:
 }
 
 /// Runs functions as cases of their names, one after the other.
-macro_rules! run {
+#[macro_export]
+macro_rules! run_cases {
     ($world:expr, [$($case:path),* $(,)?]) => {
         $( $crate::verdict::tell(stringify!($case), $case($world)).await?; )*
     };
 }
-pub(crate) use run;
+pub use run_cases as run;
