@@ -53,10 +53,11 @@ const options = {
   onConnect: async ({ connectionParams, extra }) => {
     const { searchParams } = new URL(extra.request.url, "http://127.0.0.1");
     await new Promise((waited) => setTimeout(waited, Number(searchParams.get("delay"))));
-    if (connectionParams?.token === throws) {
+    const presented = connectionParams?.token ?? connectionParams?.Authorization?.replace(/^Bearer /, "");
+    if (presented === throws) {
       throw new Error("the hook threw");
     }
-    return [token, second].includes(connectionParams?.token);
+    return [token, second].includes(presented);
   },
 };
 // A peer that answers no ping is dropped after two of these milliseconds.

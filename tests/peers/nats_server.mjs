@@ -7,6 +7,7 @@
 // with another `password` of the user (`how=reload`).
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -17,13 +18,19 @@ const { password, nkey, token } = await settings();
 
 const all = [];
 
-// The shell ends the server when this process is no more, however that ended.
-const RUN = '"$@" & while read -r signal; do kill -"$signal" $!; done; kill -KILL $!';
+// Passes signals on, and ends the server when this process is no more, however that ended.
+const RUN = `
+  exec 3<&0
+  "$@" 3<&- & server=$!
+  (while read -r signal; do kill -"$signal" $server; done <&3; kill -KILL $server) & watcher=$!
+  wait $server
+  kill $watcher
+`;
 
 class Server {
   #name;
   #configuration;
-  #input;
+  #child;
 
   constructor(name, authorization) {
     this.#name = name;
@@ -40,8 +47,9 @@ class Server {
   async start() {
     const file = join(resolve(folder), `nats-${this.#name}.conf`);
     writeFileSync(file, JSON.stringify(this.#configuration), { mode: 0o600 });
-    const child = spawn("sh", ["-c", RUN, "sh", program, "-c", file, "-DV"], { stdio: ["pipe", "ignore", "pipe"] });
-    this.#input = child.stdin;
+    const command = ["-c", RUN, "sh", program, "-c", file, "-DV"];
+    const child = spawn("sh", command, { stdio: ["pipe", "ignore", "pipe"] });
+    this.#child = child;
     const connections = new Map();
     await new Promise((listening) => {
       createInterface({ input: child.stderr }).on("line", (line) => {
@@ -60,7 +68,8 @@ class Server {
 
   // What a line of its log says of a connection.
   #note(connections, line) {
-    const [, id, said] = / - wid:(\d+) - (.*)$/.exec(line) ?? [];
+    // Whoever said in what language it is written is known by that too.
+    const [, id, said] = / - wid:(\d+) - (?:"[^"]*" - )?(.*)$/.exec(line) ?? [];
     if (said === "Client connection created") {
       connections.set(id, { server: this.#name, offered: null, events: [] });
       all.push(connections.get(id));
@@ -80,9 +89,11 @@ class Server {
     if (how === "reload") {
       this.#configuration.authorization.users[0].password = query.get("password");
       writeFileSync(join(resolve(folder), `nats-${this.#name}.conf`), JSON.stringify(this.#configuration));
-      this.#input.write("HUP\n");
+      this.#child.stdin.write("HUP\n");
     } else {
-      this.#input.end(how === "end" ? "TERM\n" : "KILL\n");
+      const ended = once(this.#child, "exit");
+      this.#child.stdin.write(how === "end" ? "TERM\n" : "KILL\n");
+      await ended;
       await this.start();
     }
   }

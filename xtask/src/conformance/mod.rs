@@ -4,6 +4,7 @@ mod ably_rest;
 mod backends;
 mod cases;
 mod debian;
+mod dialects;
 mod oauth;
 mod peers;
 mod served;
@@ -45,6 +46,9 @@ pub(crate) enum Job {
     AblyRest,
     /// auth-core verifies in a program that enables both back ends of jsonwebtoken, where that itself panics.
     Backends,
+    /// ws-session logs in to WebSocket servers of other people's, is refused, waits and reconnects, by description alone where
+    /// the model can.
+    Dialects,
     /// auth-http obtains, renews, revokes and verifies tokens of other people's authorization servers.
     #[value(name = "oauth")]
     OAuth,
@@ -88,6 +92,7 @@ pub(crate) fn run(options: &Options) -> Done {
         let outcomes = match job {
             Job::AblyRest => ably_rest::run(),
             Job::Backends => backends::run(),
+            Job::Dialects => dialects::run(),
             Job::OAuth => oauth::run(),
             Job::TokenRequest => token_request::run(options.seed),
             Job::Wasm => wasm::run(),
