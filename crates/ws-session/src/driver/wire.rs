@@ -135,6 +135,10 @@ pub(super) fn ended(error: &CodecError, closing: bool) -> Failure {
 
 /// What a close frame of the server says.
 pub(super) fn closed(frame: Option<CloseFrame>) -> Failure {
+    // The codec says so of a code that may not stand in a frame (RFC 6455 §7.4.1). nats-server sends 1006 when it gives up a
+    // connection: that says as much as a close without a code, and a 1002 would be somebody's fault.
+    let replaced = (CloseCode::Protocol, "Protocol violation");
+    let frame = frame.filter(|frame| (frame.code, frame.reason.as_str()) != replaced);
     let (code, reason) = match frame {
         Some(frame) => (Some(u16::from(frame.code)), frame.reason.as_str().to_owned()),
         None => (None, String::new()),
@@ -189,4 +193,36 @@ fn sensitive(value: &Secret) -> Option<HeaderValue> {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     auth_core::retry_after::parse(text(RETRY_AFTER)?, text(DATE))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use tungstenite::WebSocket;
+    use tungstenite::protocol::Role;
+
+    use super::*;
+
+    /// What a server's close frame with this payload ends with.
+    fn heard(code: u16, reason: &str) -> Failure {
+        let payload = [&code.to_be_bytes()[..], reason.as_bytes()].concat();
+        let frame = [&[0x88, payload.len() as u8][..], &payload].concat();
+        match WebSocket::from_raw_socket(Cursor::new(frame), Role::Client, None).read().unwrap() {
+            Frame::Close(frame) => closed(frame),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_close_code_that_may_not_stand_in_a_frame_says_nothing() {
+        for code in [1004, 1005, 1006, 1015] {
+            assert_eq!(heard(code, "gone"), Failure::Closed { code: None, reason: String::new() }, "{code}");
+        }
+        for (code, reason) in
+            [(1002, "bad token"), (1002, ""), (1008, "Protocol violation"), (4403, "Forbidden")]
+        {
+            assert_eq!(heard(code, reason), Failure::Closed { code: Some(code), reason: reason.to_owned() });
+        }
+    }
 }
