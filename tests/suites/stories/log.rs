@@ -74,6 +74,12 @@ impl Log {
         true
     }
 
+    /// Fails a test that waits for what does not come.
+    #[expect(clippy::panic, reason = "a test that waits in vain has failed")]
+    pub(crate) fn in_vain(&self, what: &str) -> ! {
+        panic!("waited in vain for {what}; {:#?}", self.seen())
+    }
+
     fn change(&self, change: impl FnOnce(&mut Seen)) {
         change(&mut self.lock());
         self.0.1.notify_all();

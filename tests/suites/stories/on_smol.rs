@@ -148,7 +148,7 @@ impl Subject for OnSmol {
         match self.messages.recv_timeout(PATIENCE) {
             Ok(text) => Some(text),
             Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("no message came; {:#?}", self.log.seen()),
+            Err(RecvTimeoutError::Timeout) => self.log.in_vain("a message"),
         }
     }
 
@@ -187,7 +187,7 @@ impl Drop for OnSmol {
         // The thread drops the session, and ends.
         self.orders.close();
         if let Some(thread) = self.thread.take() {
-            assert!(thread.join().is_ok() || std::thread::panicking(), "the session's thread ends");
+            assert!(thread.join().is_ok() || thread::panicking(), "the session's thread ends");
         }
     }
 }

@@ -99,7 +99,7 @@ impl Subject for OnTokio {
         let Self { runtime, session, log, .. } = self;
         let next = session.as_mut().unwrap().next();
         let next = runtime.block_on(async { timeout(PATIENCE, next).await });
-        let next = next.unwrap_or_else(|_| panic!("no message came; {:#?}", log.seen()));
+        let next = next.unwrap_or_else(|_| log.in_vain("a message"));
         next.map(|message| message.as_text().unwrap().to_owned())
     }
 
