@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use auth_core::source::FixedToken;
 use auth_core::{Secret, Token};
@@ -68,7 +68,9 @@ fn an_echo_that_does_not_read_meanwhile_holds_nothing_up() {
     let mut session = session(address, &authority);
     let text = |number: usize| format!("{number}:{}", "x".repeat(16_384));
     let mut read = 0;
+    let begun = Instant::now();
     let mut next = |session: &mut Session, patience| {
+        assert!(begun.elapsed() < 3 * PATIENCE, "stuck at message {read}");
         if let Some(message) = session.next(patience).unwrap() {
             assert!(message.as_text() == Some(&text(read)), "message {read}");
             read += 1;
