@@ -29,7 +29,7 @@ pub(crate) enum Step {
     Conformance,
     /// No random input fails what reads a stranger's, each for ten seconds.
     Fuzz,
-    /// The renewal machine holds its properties in 100,000 simulated worlds, which find each of the planted bugs.
+    /// The machines hold their properties in simulated worlds, 100,000 for renewal and 10,000 for sessions, which find each of the planted bugs.
     Sim,
     /// Licences, duplicates and sources of all dependencies are as agreed.
     Deny,
@@ -61,8 +61,10 @@ fn run_step(step: Step) -> Done {
         Step::Conformance => conformance::run(&conformance::Options::all()),
         Step::Fuzz => fuzz::run(&fuzz::Options::each_for(10)),
         Step::Sim => {
-            sim::run(&sim::Options::of(100_000))?;
-            sim::run(&sim::Options::of_mutants())
+            sim::run(&sim::Options::of(sim::Machine::Renewal, 100_000))?;
+            sim::run(&sim::Options::of(sim::Machine::Session, 10_000))?;
+            sim::run(&sim::Options::of_mutants(sim::Machine::Renewal))?;
+            sim::run(&sim::Options::of_mutants(sim::Machine::Session))
         }
         Step::Deny => deny::run(),
     }

@@ -31,17 +31,19 @@ pub(crate) struct Options {
 pub(crate) enum Machine {
     /// The renewal of tokens.
     Renewal,
+    /// The session of a client, against the server's half.
+    Session,
 }
 
 impl Options {
     /// So many seeds.
-    pub(crate) const fn of(seeds: u64) -> Self {
-        Self { name: Machine::Renewal, seeds: Some(seeds), seed: None, trace: false, mutants: false }
+    pub(crate) const fn of(name: Machine, seeds: u64) -> Self {
+        Self { name, seeds: Some(seeds), seed: None, trace: false, mutants: false }
     }
 
     /// The planted bugs.
-    pub(crate) const fn of_mutants() -> Self {
-        Self { name: Machine::Renewal, seeds: None, seed: None, trace: false, mutants: true }
+    pub(crate) const fn of_mutants(name: Machine) -> Self {
+        Self { name, seeds: None, seed: None, trace: false, mutants: true }
     }
 }
 
@@ -49,6 +51,7 @@ impl Machine {
     const fn name(self) -> &'static str {
         match self {
             Self::Renewal => "renewal",
+            Self::Session => "session",
         }
     }
 }
@@ -78,6 +81,9 @@ const PACKAGE: &str = "realtime-auth-sim";
 
 /// What a simulation that is worth its name needs at most to find any of the bugs.
 const SEEDS_FOR_MUTANTS: u64 = 6_000;
+
+/// What the simulation is built from.
+const COPIED: [&str; 3] = ["crates/auth-core", "crates/ws-session", "tests/sim"];
 
 /// A file of planted bugs.
 #[derive(Debug, Deserialize)]
@@ -138,7 +144,7 @@ impl Copy {
     fn new() -> Done<Self> {
         let folder = root().canonicalize()?.join("target").join("mutants");
         let copy = Self { folder };
-        for source in ["crates/auth-core", "tests/sim"] {
+        for source in COPIED {
             copy_tree(&root().join(source), &copy.folder.join(source))?;
         }
         fs::copy(root().join("Cargo.lock"), copy.folder.join("Cargo.lock"))?;
@@ -149,7 +155,7 @@ impl Copy {
         let Some((before, after)) = members else {
             return Err(Failed("Cargo.toml has no list of members".to_owned()));
         };
-        let members = "members = [\"crates/auth-core\", \"tests/sim\"]";
+        let members = format!("members = {COPIED:?}");
         write_if_changed(&copy.folder.join("Cargo.toml"), &format!("{before}{members}{after}"))?;
         Ok(copy)
     }

@@ -27,7 +27,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
         &["auth-core", "auth-http", "ws-session", "audit", "providers", "realtime-auth", "gateway", "rtauth"],
     ),
     ("realtime-auth-benches", &["auth-core", "auth-http"]),
-    ("realtime-auth-sim", &["auth-core"]),
+    ("realtime-auth-sim", &["auth-core", "ws-session"]),
     ("xtask", &[]),
 ];
 

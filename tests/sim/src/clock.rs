@@ -23,6 +23,8 @@ pub(crate) struct Clocks {
     pub(crate) at: At,
     /// By how many milliseconds the wall clock is wrong.
     wrong: i64,
+    /// By how many millionths it goes too fast.
+    drift: i64,
     /// How long the monotonic clock stood still.
     slept: At,
     /// When the host wakes up; in the past if it is awake.
@@ -37,13 +39,28 @@ pub(crate) struct Clocks {
 
 impl Clocks {
     pub(crate) fn new(wrong: i64) -> Self {
-        Self { at: 0, wrong, slept: 0, asleep_until: 0, stepped: None, backs: Vec::new(), suspended: None }
+        Self {
+            at: 0,
+            wrong,
+            drift: 0,
+            slept: 0,
+            asleep_until: 0,
+            stepped: None,
+            backs: Vec::new(),
+            suspended: None,
+        }
+    }
+
+    /// The same clocks, of which the wall clock goes too fast by so many millionths.
+    pub(crate) fn drifting(self, drift: i64) -> Self {
+        Self { drift, ..self }
     }
 
     /// What a process reads; each has an origin of its own.
     pub(crate) fn now(&self, process: usize) -> Now {
         let mono = self.at - self.slept + (process as u64 + 1) * 1_234_567_891;
-        let wall = (EPOCH + self.at / MILLI).saturating_add_signed(self.wrong);
+        let drifted = (self.at / MILLI) as i64 * self.drift / 1_000_000;
+        let wall = (EPOCH + self.at / MILLI).saturating_add_signed(self.wrong + drifted);
         Now { wall: Timestamp::from_millis(wall), mono: Moment::since_origin(Duration::from_nanos(mono)) }
     }
 
@@ -71,6 +88,16 @@ impl Clocks {
     /// Whether the wall clock was set back from `since` to `until`.
     pub(crate) fn set_back_between(&self, since: At, until: At) -> bool {
         self.backs.iter().any(|at| (since..=until).contains(at))
+    }
+
+    /// Whether the host slept since `since`.
+    pub(crate) fn suspended_since(&self, since: At) -> bool {
+        self.suspended.is_some_and(|at| at >= since)
+    }
+
+    /// Whether a wall clock that was set back since `since` may have hidden a suspend.
+    pub(crate) fn hidden_between(&self, since: At) -> bool {
+        self.suspended_since(since) && self.set_back_between(since, self.at)
     }
 
     /// Whether nothing happened to either clock since `since`.

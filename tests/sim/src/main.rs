@@ -5,6 +5,7 @@ mod clock;
 mod coverage;
 mod renewal;
 mod runner;
+mod session;
 mod trace;
 
 use std::process::ExitCode;
@@ -37,12 +38,15 @@ struct Arguments {
 enum Machine {
     /// The renewal of tokens.
     Renewal,
+    /// The session of a client, against the server's half.
+    Session,
 }
 
 fn main() -> ExitCode {
     let Arguments { name, seeds, seed, trace, threads, brief } = Arguments::parse();
     let simulation = match name {
         Machine::Renewal => renewal::SIMULATION,
+        Machine::Session => session::SIMULATION,
     };
     let good = if trace {
         runner::trace(&simulation, seed.unwrap_or_default())
