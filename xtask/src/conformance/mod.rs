@@ -54,7 +54,7 @@ pub(crate) enum Job {
     OAuth,
     /// Ably's libraries for JavaScript and Python sign token requests; ours signs the same ones, and verifies theirs.
     TokenRequest,
-    /// auth-core signs inside a WebAssembly module that imports nothing from its host.
+    /// auth-core signs inside a WebAssembly module that imports nothing from its host, and a session in one is driven by JavaScript.
     Wasm,
 }
 

@@ -1,4 +1,5 @@
-//! auth-core in a WebAssembly module that imports nothing from its host: no clock, no randomness, no I/O.
+//! What does no I/O, in WebAssembly modules that import nothing from their host, no clock and no randomness: auth-core
+//! signs, and a session of ws-session is driven over a JavaScript WebSocket.
 //!
 //! rustup's toolchain has no standard library for the target unless somebody adds it, from where not everybody can
 //! reach. Debian's packages bring the source of theirs, so it is built here, with Debian's compiler.
@@ -8,7 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::{Absent, Outcome, Present, Report, debian};
+use super::{Absent, Outcome, Present, Report, debian, peers};
 use crate::shell::{Done, quietly, read, root, version};
 
 const CARGO: &str = "/usr/bin/cargo";
@@ -20,29 +21,59 @@ const PACKAGES: [&str; 4] = ["cargo-web", "lld", "rust-web-src", "rustc-web"];
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
+/// The session's peer: the server of the package `ws`, and its WebSocket, which is used as a browser's.
+const WS: &str = "ws over wasm32-unknown-unknown";
+
 pub(super) fn run() -> Done<Vec<Outcome>> {
     if version("node").is_none() {
-        return Ok(absent("there is no node on this machine".to_owned()));
+        return Ok(absent("there is no node on this machine"));
     }
     if let Err(Absent(reason)) = toolchain()? {
-        return Ok(absent(reason));
+        return Ok(absent(&reason));
     }
-    let module = build()?;
-    let script = root().join("tests").join("wasm").join("run.mjs");
-    let told: Value = serde_json::from_str(&read(Command::new("node").arg(script).arg(module))?)?;
-    let number = |name: &str| told[name].as_u64().unwrap_or_default();
-    let rustc = version(RUSTC).unwrap_or_default();
-    Ok(vec![Outcome::Ran(Report {
-        peer: TARGET,
-        version: rustc.split_whitespace().nth(1).unwrap_or_default().to_owned(),
-        cases: number("cases") as usize,
-        passed: number("passed") as usize,
-        counts: vec![("imports", number("imports")), ("bytes", number("bytes"))],
-    })])
+    Ok(vec![signs()?, holds_a_session()?])
 }
 
-fn absent(reason: String) -> Vec<Outcome> {
-    vec![Outcome::Absent { peer: TARGET, reason }]
+fn absent(reason: &str) -> Vec<Outcome> {
+    [TARGET, WS].map(|peer| Outcome::Absent { peer, reason: reason.to_owned() }).into()
+}
+
+fn signs() -> Done<Outcome> {
+    let folder = root().join("tests").join("wasm");
+    let module = build(&folder, "auth_core_guest")?;
+    let told = node(Command::new("node").arg(folder.join("run.mjs")).arg(module))?;
+    let rustc = version(RUSTC).unwrap_or_default();
+    Ok(Outcome::Ran(Report {
+        peer: TARGET,
+        version: rustc.split_whitespace().nth(1).unwrap_or_default().to_owned(),
+        cases: told("cases") as usize,
+        passed: told("passed") as usize,
+        counts: vec![("imports", told("imports")), ("bytes", told("bytes"))],
+    }))
+}
+
+fn holds_a_session() -> Done<Outcome> {
+    let packages = match peers::npm()? {
+        Ok(packages) => packages,
+        Err(Absent(reason)) => return Ok(Outcome::Absent { peer: WS, reason }),
+    };
+    let folder = root().join("examples").join("wasm");
+    let module = build(&folder, "session_guest")?;
+    let bytes = module.metadata()?.len();
+    let told = node(Command::new("node").arg(folder.join("story.mjs")).arg(module).arg(&packages))?;
+    Ok(Outcome::Ran(Report {
+        peer: WS,
+        version: peers::npm_version(&packages, "ws")?,
+        cases: told("cases") as usize,
+        passed: told("passed") as usize,
+        counts: vec![("bytes", bytes)],
+    }))
+}
+
+/// Runs a script that ends with a JSON object of numbers.
+fn node(script: &mut Command) -> Done<impl Fn(&str) -> u64 + use<>> {
+    let told: Value = serde_json::from_str(&read(script)?)?;
+    Ok(move |name: &str| told[name].as_u64().unwrap_or_default())
 }
 
 /// Makes sure of Debian's compiler.
@@ -52,12 +83,12 @@ fn toolchain() -> Done<Present<()>> {
     })
 }
 
-/// Builds the module, and says where it is.
-fn build() -> Done<PathBuf> {
+/// Builds the module of this folder, and says where it is.
+fn build(folder: &Path, name: &str) -> Done<PathBuf> {
     let target = root().canonicalize()?.join("target").join("wasm");
     let mut cargo = Command::new(CARGO);
     cargo
-        .current_dir(root().join("tests").join("wasm"))
+        .current_dir(folder)
         .args(["build", "--release", "--locked", "-Z", "build-std=std,panic_abort", "--target", TARGET])
         .arg("--target-dir")
         .arg(&target)
@@ -69,5 +100,5 @@ fn build() -> Done<PathBuf> {
         .env_remove("RUSTUP_TOOLCHAIN")
         .env_remove("LD_LIBRARY_PATH");
     quietly(&mut cargo)?;
-    Ok(target.join(TARGET).join("release").join("auth_core_guest.wasm"))
+    Ok(target.join(TARGET).join("release").join(name).with_extension("wasm"))
 }
