@@ -119,7 +119,10 @@ impl Session {
             self.note_presented(&held);
         }
         self.attempt = Attempt::Opening { epoch, held, since, entered: now };
-        self.timers.set(Timer::Open, Some(now.timer(self.config.open)));
+        let in_time = now.timer(self.config.open);
+        // A credential that goes out with the upgrade must not do so once it has expired, however long the network takes.
+        let expires = held.expires.filter(|_| self.dialect.presents_in_upgrade());
+        self.timers.set(Timer::Open, Some(expires.map_or(in_time, |expires| in_time.or(expires))));
         let event = AuthEvent::Connecting { connection: epoch.0, failures: self.failures };
         self.outputs.extend([Output::Event(event), Output::Open { epoch, ticket: held.ticket }]);
     }

@@ -357,3 +357,13 @@ fn nothing_is_left_when_a_session_is_closed_in_the_middle() {
     assert_eq!(scene.ended(1, closed(1000)), ["closed"]);
     assert_eq!(scene.wait, None);
 }
+
+/// A name is looked up, a host is reached and TLS is agreed upon before the upgrade leaves, and each may take its time.
+#[test]
+fn a_credential_that_expires_while_a_connection_is_made_does_not_go_out_with_the_upgrade() {
+    let mut scene = Scene::of(once());
+    let _ = scene.input(Input::Start);
+    assert_eq!(scene.token(1, 5), ["connecting", "open 1"]);
+    assert_eq!(scene.after(4.9), [""; 0]);
+    assert_eq!(scene.after(0.2), ["abort 1", "forget 1", "lost"]);
+}
