@@ -135,8 +135,9 @@ pub(super) fn ended(error: &CodecError, closing: bool) -> Failure {
 
 /// What a close frame of the server says.
 pub(super) fn closed(frame: Option<CloseFrame>) -> Failure {
-    // The codec says so of a code that may not stand in a frame (RFC 6455 §7.4.1). nats-server sends 1006 when it gives up a
-    // connection: that says as much as a close without a code, and a 1002 would be somebody's fault.
+    // The codec says so of a code that may not stand in a frame (RFC 6455 §7.4.1), or that it does not know, such as 1014.
+    // nats-server sends 1006 when it gives up a connection: that says as much as a close without a code, and a 1002 would be
+    // somebody's fault.
     let replaced = (CloseCode::Protocol, "Protocol violation");
     let frame = frame.filter(|frame| (frame.code, frame.reason.as_str()) != replaced);
     let (code, reason) = match frame {
