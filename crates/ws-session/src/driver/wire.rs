@@ -68,10 +68,8 @@ impl NotOpened {
             CodecError::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => {
                 Self::by(Failure::Subprotocol)
             }
-            // A server that dribbles is no attacker to a client.
             CodecError::Io(_)
             | CodecError::ConnectionClosed
-            | CodecError::AttackAttempt
             | CodecError::Protocol(ProtocolError::HandshakeIncomplete) => Self::transport(),
             _ => Self::by(Failure::Protocol),
         }
