@@ -1,12 +1,14 @@
 //! The harness of the cross-crate tests: grants, stores and a token endpoint by script, counterparts that misbehave, a
-//! certificate authority, a proxy, time by hand, a recorder, an ear for what is logged, and what
+//! certificate authority, proxies, time by hand, a recorder, an ear for what is logged, and what
 //! the cases at a peer say.
 
 pub mod authority;
 pub mod by_hand;
 pub mod counterparts;
 pub mod ear;
+pub mod fault_proxy;
 pub mod faulty_disk;
+pub mod flawed_server;
 pub mod http2;
 pub mod piped_server;
 pub mod proxy;

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -19,6 +19,8 @@ pub mod opcode {
     pub const CLOSE: u8 = 0x8;
     /// A ping.
     pub const PING: u8 = 0x9;
+    /// A pong.
+    pub const PONG: u8 = 0xa;
 }
 
 /// The server's half of an upgrade (RFC 6455 §4.2.2), for a test's own server.
@@ -27,22 +29,39 @@ pub mod opcode {
 ///
 /// When the client sends no upgrade.
 pub async fn accept(stream: &mut TcpStream) -> io::Result<()> {
+    let request = request(stream).await?;
+    stream.write_all(switching_protocols(&request, "")?.as_bytes()).await
+}
+
+/// The head of the request that a client sends.
+///
+/// # Errors
+///
+/// When the client sends none.
+pub async fn request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await?);
     }
-    let head = String::from_utf8_lossy(&head);
-    let key = head.lines().find_map(|line| {
+    Ok(String::from_utf8_lossy(&head).into_owned())
+}
+
+/// The answer to an upgrade request, with further headers, each with its line end.
+///
+/// # Errors
+///
+/// When the request is no upgrade.
+pub fn switching_protocols(request: &str, headers: &str) -> io::Result<String> {
+    let key = request.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("sec-websocket-key").then(|| value.trim().to_owned())
     });
     let key = key.ok_or_else(|| io::Error::other("no upgrade"))?;
     let accepted = tungstenite::handshake::derive_accept_key(key.as_bytes());
-    let reply = format!(
+    Ok(format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Accept: {accepted}\r\n\r\n"
-    );
-    stream.write_all(reply.as_bytes()).await
+         Sec-WebSocket-Accept: {accepted}\r\n{headers}\r\n"
+    ))
 }
 
 /// An upgraded connection.

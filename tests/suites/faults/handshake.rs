@@ -1,0 +1,138 @@
+//! Handshakes that break: refused, cut and reset at each byte, dribbled, and split.
+
+use realtime_auth_tests::fault_proxy::{Fault, FaultProxy, Harm};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::*;
+
+/// As many sessions at a time.
+const AT_A_TIME: usize = 16;
+
+/// How many bytes pass each way until a session is authenticated.
+pub(super) async fn login() -> (usize, usize) {
+    let server = FlawedServer::flawless().await.unwrap();
+    let proxy = FaultProxy::to(server.address(), |_| Harm::default()).await.unwrap();
+    let mut observed = Observed::open(&url(proxy.address()), Dialect::genesys(), config());
+    observed.connected().await;
+    let passed = proxy.passed();
+    observed.leaves_nothing().await;
+    passed
+}
+
+/// A session whose first connection is harmed is connected by the next one, and nothing is left of either.
+async fn survives(harm: Harm) {
+    let server = FlawedServer::flawless().await.unwrap();
+    let harmed = move |number| if number == 1 { harm } else { Harm::default() };
+    let proxy = FaultProxy::to(server.address(), harmed).await.unwrap();
+    let failure = disposition(&Dialect::genesys(), Phase::Upgrade, &Failure::Transport);
+    assert_eq!(failure, Disposition::Retry, "else there would be no second connection");
+    let mut observed = Observed::open(&url(proxy.address()), Dialect::genesys(), config());
+    // It may be connected for a moment: the fault may strike just behind the answer.
+    observed.connected().await;
+    observed.recorder.wait_for(1, |event| matches!(event, AuthEvent::ConnectionLost { .. })).await;
+    while proxy.connections() < 2 || observed.session.state() != State::Connected {
+        yield_now().await;
+    }
+    assert_eq!(proxy.connections(), 2, "{harm:?}");
+    let Observed { session, recorder, .. } = observed;
+    timeout(PATIENCE, session.close()).await.expect("the session does not close").unwrap();
+    assert!(!format!("{:?}", recorder.events()).contains(CANARY));
+    timeout(PATIENCE, proxy.until_idle()).await.expect("a socket is left");
+    timeout(PATIENCE, server.until_idle()).await.expect("a socket is left");
+}
+
+/// All of these at once, as many as there may be, and no task is left of any.
+async fn each_survives(harms: impl Iterator<Item = Harm>) {
+    let before = tasks();
+    let mut sessions = JoinSet::new();
+    for harm in harms {
+        if sessions.len() == AT_A_TIME {
+            sessions.join_next().await.unwrap().unwrap();
+        }
+        sessions
+            .spawn(async move { assert!(timeout(PATIENCE, survives(harm)).await.is_ok(), "{harm:?} hangs") });
+    }
+    sessions.join_all().await;
+    none_beyond(before).await;
+}
+
+#[tokio::test]
+async fn a_reset_at_any_byte_of_request_and_login_costs_one_attempt() {
+    let (up, _) = login().await;
+    assert!(up > 150, "{up} bytes are no upgrade request and login");
+    each_survives((0..=up).map(|at| Harm { up: Fault::Reset(at), ..Harm::default() })).await;
+}
+
+#[tokio::test]
+async fn a_reset_at_any_byte_of_the_answers_costs_one_attempt() {
+    let (_, down) = login().await;
+    assert!(down > 100, "{down} bytes are no answers");
+    each_survives((0..=down).map(|at| Harm { down: Fault::Reset(at), ..Harm::default() })).await;
+}
+
+#[tokio::test]
+async fn an_end_at_any_byte_of_either_direction_costs_one_attempt() {
+    let (up, down) = login().await;
+    each_survives((0..=up).map(|at| Harm { up: Fault::Cut(at), ..Harm::default() })).await;
+    each_survives((0..=down).map(|at| Harm { down: Fault::Cut(at), ..Harm::default() })).await;
+}
+
+#[tokio::test]
+async fn a_whole_session_in_single_bytes_works() {
+    let server = FlawedServer::flawless().await.unwrap();
+    let each = Fault::Trickle(Duration::ZERO);
+    let proxy = FaultProxy::to(server.address(), move |_| Harm { up: each, down: each }).await.unwrap();
+    let mut observed = Observed::open(&url(proxy.address()), Dialect::genesys(), config());
+    observed.connected().await;
+    // Of each length that frames know.
+    for length in [0, 1, 125, 126, 127, 70_000] {
+        let text = "é".repeat(length / 2) + &"x".repeat(length % 2);
+        let sender = observed.session.sender();
+        let (sent, heard) = tokio::join!(sender.send(text.clone()), async {
+            timeout(PATIENCE, observed.session.next()).await.expect("nothing came back")
+        });
+        sent.unwrap();
+        assert_eq!(heard.unwrap().as_text(), Some(text.as_str()));
+    }
+    assert_eq!(proxy.connections(), 1);
+    observed.leaves_nothing().await;
+    timeout(PATIENCE, proxy.until_idle()).await.expect("a socket is left");
+}
+
+/// Slower than the patience of the session: a byte at a time is no answer in time.
+#[tokio::test]
+async fn an_answer_that_dribbles_is_left_in_time() {
+    let server = FlawedServer::flawless().await.unwrap();
+    let slow = Harm { down: Fault::Trickle(Duration::from_millis(20)), ..Harm::default() };
+    let proxy =
+        FaultProxy::to(server.address(), move |number| if number < 3 { slow } else { Harm::default() });
+    let proxy = proxy.await.unwrap();
+    let config = config().with_open_timeout(Duration::from_millis(300));
+    let mut observed = Observed::open(&url(proxy.address()), Dialect::genesys(), config);
+    observed.connected().await;
+    assert_eq!(proxy.connections(), 3);
+    assert_eq!(observed.retries().len(), 2);
+    observed.leaves_nothing().await;
+    timeout(PATIENCE, proxy.until_idle()).await.expect("a socket is left");
+}
+
+#[tokio::test]
+async fn a_port_that_refuses_is_tried_until_somebody_listens() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    // This server answers no close.
+    let config = config().with_close_timeout(Duration::from_millis(50));
+    let mut observed = Observed::open(&url(address), Dialect::genesys(), config);
+    observed.recorder.wait_for(5, |event| matches!(event, AuthEvent::ConnectionLost { .. })).await;
+    assert!(observed.retries().iter().all(Option::is_some), "{:?}", observed.recorder);
+    let listener = TcpListener::bind(address).await.unwrap();
+    let (mut stream, _) = listener.accept().await.unwrap();
+    realtime_auth_tests::flawed_server::welcome(&mut stream).await.unwrap();
+    observed.connected().await;
+    let server = tokio::spawn(async move { realtime_auth_tests::flawed_server::drain(&mut stream).await });
+    let Observed { session, .. } = observed;
+    drop(session);
+    timeout(PATIENCE, server).await.expect("the socket is left").unwrap().unwrap();
+}
