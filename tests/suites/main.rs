@@ -11,6 +11,7 @@ mod client;
 mod crash;
 mod deadly;
 mod demo;
+mod faraway;
 mod faults;
 mod gateway;
 mod gateway_dialects;
