@@ -23,7 +23,7 @@ fn the_first_message_logs_in(open: &Open) {
     // Sent long before the session is in: it waits.
     client.send("early");
     client.until("early arrives", &|seen| seen.server.iter().any(|line| line == "1: text early"));
-    assert_eq!(client.state(), State::Connected);
+    client.until_state(State::Connected);
     client.close().unwrap();
     let seen = log.seen();
     assert_eq!(seen.server, ["1: upgrade /ws", &auth(1, "t1"), "1: quiet", "1: text early", "1: close 1000"]);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use auth_core::backoff::Backoff;
 use auth_core::token::Generation;
@@ -13,7 +13,7 @@ use ws_session::Error;
 use ws_session::dialect::Dialect;
 use ws_session::machine::{Config, State};
 
-use super::log::{Log, Seen};
+use super::log::{Log, PATIENCE, Seen};
 
 /// What a session is opened with.
 pub(super) struct Plan {
@@ -44,6 +44,15 @@ pub(super) trait Subject {
     fn renew(&mut self);
 
     fn state(&self) -> State;
+
+    /// Waits until the session says so of itself, which it does a moment after what led to it was seen.
+    fn until_state(&self, state: State) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.state() != state {
+            assert!(Instant::now() < deadline, "waited in vain to be {state:?}, and is {:?}", self.state());
+            std::thread::yield_now();
+        }
+    }
 
     /// Closes the session, and waits for its end.
     fn close(&mut self) -> Result<(), Error>;
