@@ -100,6 +100,30 @@ async fn a_whole_session_in_single_bytes_works() {
     timeout(PATIENCE, proxy.until_idle()).await.expect("a socket is left");
 }
 
+/// The blocking driver has a reader of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_without_a_runtime_works_in_single_bytes_too() {
+    use ws_session::driver::blocking::Session as Blocking;
+
+    let server = FlawedServer::flawless().await.unwrap();
+    // Long enough for its thread to read each by itself.
+    let slow = Harm { down: Fault::Trickle(Duration::from_millis(1)), ..Harm::default() };
+    let proxy = FaultProxy::to(server.address(), move |_| slow).await.unwrap();
+    let target = Target::new(&url(proxy.address())).unwrap();
+    let talking = tokio::task::spawn_blocking(move || {
+        let source = Arc::new(Tokens::default());
+        let mut session = Blocking::builder(target, Dialect::genesys(), source).with_config(config()).open();
+        session.authenticated_within(PATIENCE).unwrap();
+        session.send("in single bytes").unwrap();
+        let heard = session.next(PATIENCE).unwrap().expect("nothing came back");
+        assert_eq!(heard.as_text(), Some("in single bytes"));
+        session.close().unwrap();
+    });
+    talking.await.unwrap();
+    assert_eq!(proxy.connections(), 1);
+    timeout(PATIENCE, proxy.until_idle()).await.expect("a socket is left");
+}
+
 /// Slower than the patience of the session: a byte at a time is no answer in time.
 #[tokio::test]
 async fn an_answer_that_dribbles_is_left_in_time() {

@@ -4,6 +4,7 @@
 pub mod blocking;
 #[cfg(feature = "futures")]
 pub mod futures;
+mod head;
 mod message;
 #[cfg(feature = "polled")]
 pub mod polled;

@@ -10,7 +10,7 @@ use tungstenite::HandshakeError;
 use tungstenite::WebSocket;
 
 use super::clock::Clock;
-use super::stream::{Stream, Tcp, Tls, end};
+use super::stream::{Bytes, Stream, Tcp, Tls, end};
 use crate::dialect::{Failure, UpgradeRequest};
 use crate::driver::Target;
 use crate::driver::wire::{self, NotOpened};
@@ -75,18 +75,18 @@ impl Dial {
         tcp.set_nodelay(true).map_err(|_| NotOpened::transport())?;
         abandon.watch(&tcp)?;
         let tcp = Tcp::opening(tcp, self.clock, self.until);
-        let stream = match server.tls {
-            None => Stream::Plain(tcp),
+        let bytes = match server.tls {
+            None => Bytes::Plain(tcp),
             Some((config, name)) => {
                 let mut tls = Tls::new(config, name, tcp).map_err(|error| NotOpened::tls(&error))?;
                 tls.handshake().map_err(|error| NotOpened::tls(&error))?;
-                Stream::Encrypted(Box::new(tls))
+                Bytes::Encrypted(Box::new(tls))
             }
         };
         let limits = wire::limits()
             .max_message_size(Some(wire::LARGEST_OF_A_LOGIN))
             .max_frame_size(Some(wire::LARGEST_OF_A_LOGIN));
-        let upgraded = tungstenite::client::client_with_config(request, stream, Some(limits));
+        let upgraded = tungstenite::client::client_with_config(request, Stream::new(bytes), Some(limits));
         let (mut socket, response) = upgraded.map_err(|error| match error {
             HandshakeError::Failure(error) => NotOpened::upgrade(error),
             HandshakeError::Interrupted(_) => NotOpened::by(Failure::Timeout),

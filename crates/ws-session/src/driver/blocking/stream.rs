@@ -12,9 +12,16 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
 use super::clock::Clock;
+use crate::driver::head::Head;
+
+/// A byte stream, and the head of what comes on it.
+pub(super) struct Stream {
+    bytes: Bytes,
+    head: Head,
+}
 
 /// A byte stream, encrypted or not.
-pub(super) enum Stream {
+pub(super) enum Bytes {
     Plain(Tcp),
     Encrypted(Box<Tls>),
 }
@@ -39,10 +46,14 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const WRITE_PATIENCE: Duration = Duration::from_millis(20);
 
 impl Stream {
+    pub(super) const fn new(bytes: Bytes) -> Self {
+        Self { bytes, head: Head::new() }
+    }
+
     fn tcp(&mut self) -> &mut Tcp {
-        match self {
-            Self::Plain(tcp) => tcp,
-            Self::Encrypted(tls) => &mut tls.tcp,
+        match &mut self.bytes {
+            Bytes::Plain(tcp) => tcp,
+            Bytes::Encrypted(tls) => &mut tls.tcp,
         }
     }
 
@@ -154,6 +165,23 @@ impl Write for Tls {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Self { bytes, head } = self;
+        if head.is_over() { bytes.read(buffer) } else { head.read(buffer, |piece| bytes.read(piece)) }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.bytes.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.bytes.flush()
+    }
+}
+
+impl Read for Bytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(tcp) => tcp.read(buffer),
             Self::Encrypted(tls) => tls.read(buffer),
@@ -161,7 +189,7 @@ impl Read for Stream {
     }
 }
 
-impl Write for Stream {
+impl Write for Bytes {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(tcp) => tcp.write(buffer),

@@ -15,6 +15,7 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Message as Frame, WebSocket};
 
 use super::runtime::ByteStream;
+use crate::driver::head::Head;
 
 /// A WebSocket that is open.
 pub(super) struct Socket {
@@ -27,14 +28,8 @@ pub(super) struct Socket {
 struct Polled {
     stream: Box<dyn ByteStream>,
     waker: Waker,
-    /// The head of the server's answer, and what came right behind it.
-    head: Vec<u8>,
-    /// Whether the head is not whole yet. The codec takes one that comes in small pieces for an attack: it gets all of it at once.
-    gathering: bool,
+    head: Head,
 }
-
-/// A longer head is no answer, in bytes; the codec sees to that.
-const LARGEST_HEAD: usize = 64 * 1024;
 
 impl Socket {
     /// Asks for the upgrade, and follows no redirect.
@@ -43,7 +38,7 @@ impl Socket {
         stream: Box<dyn ByteStream>,
         limits: WebSocketConfig,
     ) -> Result<(Self, Response), CodecError> {
-        let stream = Polled { stream, waker: Waker::noop().clone(), head: Vec::new(), gathering: true };
+        let stream = Polled { stream, waker: Waker::noop().clone(), head: Head::new() };
         let mut handshake = Some(ClientHandshake::start(stream, request, Some(limits))?);
         poll_fn(move |cx| {
             let Some(mut halfway) = handshake.take() else { return Poll::Pending };
@@ -122,23 +117,13 @@ impl Polled {
 
 impl Read for Polled {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.gathering {
-            let mut piece = [0; 1_024];
-            let length = self.blocking(|stream, cx| stream.poll_read(cx, &mut piece))?;
-            let seen = self.head.len().saturating_sub(3);
-            self.head.extend_from_slice(&piece[..length]);
-            let whole = self.head[seen..].windows(4).any(|end| end == b"\r\n\r\n");
-            // Nothing else has such an end.
-            let is_http = self.head.iter().zip(b"HTTP/").all(|(byte, expected)| byte == expected);
-            self.gathering = length > 0 && !whole && is_http && self.head.len() < LARGEST_HEAD;
-        }
-        if self.head.is_empty() {
+        if self.head.is_over() {
             return self.blocking(|stream, cx| stream.poll_read(cx, buffer));
         }
-        let length = buffer.len().min(self.head.len());
-        buffer[..length].copy_from_slice(&self.head[..length]);
-        self.head.drain(..length);
-        Ok(length)
+        let mut head = std::mem::replace(&mut self.head, Head::new());
+        let read = head.read(buffer, |piece| self.blocking(|stream, cx| stream.poll_read(cx, piece)));
+        self.head = head;
+        read
     }
 }
 
