@@ -152,7 +152,7 @@ impl Guest {
                 self.session.handle(fresh.now, input).ok()?;
             }
             let deadline = loop {
-                match self.session.poll(fresh.now) {
+                match self.session.poll() {
                     machine::Output::FetchToken { ticket, demand } => {
                         self.requests += 1;
                         self.wanted = Some((self.requests, ticket));

@@ -6,7 +6,8 @@ use super::{Matcher, Template};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Renewal {
-    /// It does not: the server looks at the credential once, and the connection outlives it.
+    /// It does not: the server looks at the credential once. Should it end the connection together with the credential, the next
+    /// connection brings a fresh one.
     Never,
     /// By a message on the connection.
     InBand {

@@ -73,7 +73,9 @@ impl Session {
         let held = Held::new(now, ticket, facts);
         match self.live.as_ref().map(|live| live.epoch) {
             Some(epoch) if !self.may_overlap() => {
+                let stable = self.timers.get(Timer::Stable);
                 self.drop_live();
+                self.timers.set(Timer::Stable, stable);
                 self.timers.arm(Timer::Suspend, now.timer(self.config.suspended_after));
                 self.retire(now, epoch);
                 self.attempt = Attempt::Replacing { held, since };
@@ -90,8 +92,9 @@ impl Session {
         if self.dialect.credential_use == CredentialUse::Once && self.spent.has(facts) {
             return Some("the source handed out a token that was presented before and serves once");
         }
-        let refused = matches!(demand, Demand::InsteadOf(refused) if facts.generation == refused)
-            && facts.is_numbered();
+        let refused = matches!(demand, Demand::InsteadOf(_))
+            && ((facts.is_numbered() && !demand.accepts(facts.generation))
+                || self.refused.is_some_and(|refused| refused.is(facts)));
         refused.then_some("the source handed out the token that was refused")
     }
 

@@ -6,7 +6,7 @@ use auth_core::observe::Label;
 use auth_core::time::Now;
 use auth_core::{AuthEvent, Demand};
 
-use super::held::Held;
+use super::held::{Held, Refused};
 use super::phase::{Attempt, Life, Live, Renewal};
 use super::timers::Timer;
 use super::{Epoch, Output, Session};
@@ -142,7 +142,7 @@ impl Session {
             Disposition::Retry | Disposition::RetrySlowly | Disposition::RetryNow => false,
         };
         if let (Disposition::RetryWithFreshToken, Some(blamed)) = (disposition, blamed) {
-            self.refused = self.refused.max(Some(blamed.generation));
+            self.refused = Some(Refused::newest(&blamed, self.refused));
         }
         if fatal_now {
             let error = fatal(over, blamed.is_some());
@@ -153,7 +153,7 @@ impl Session {
             return self.fail(error);
         }
         let demand = match (self.refused, self.presented) {
-            (Some(refused), _) => Demand::InsteadOf(refused),
+            (Some(refused), _) => Demand::InsteadOf(refused.generation),
             (None, Some(seen)) if self.wants_fresh() => Demand::NewerThan(seen),
             _ => Demand::Current,
         };
@@ -216,6 +216,10 @@ impl Session {
 
     fn wait(&mut self, now: Now, demand: Demand, wait: Duration, advised: bool) -> Duration {
         self.timers.clear_attempt();
+        if self.live.is_none() {
+            // The connection that this one was to replace was the last stable one.
+            self.timers.set(Timer::Stable, None);
+        }
         // A server's advice is over after a sleep of that length too.
         let until = if advised { now.expiry(wait) } else { now.timer(wait) };
         self.timers.set(Timer::Backoff, Some(until));

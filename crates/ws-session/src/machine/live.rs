@@ -22,6 +22,8 @@ impl Session {
         self.suspension = Suspension::Not;
         let held = held.limited_to(now, captures.expires_in());
         let replaced = self.live();
+        // A session that goes over from one connection to the next has been stable for as long.
+        let stable = self.timers.get(Timer::Stable).unwrap_or_else(|| now.timer(self.config.stable));
         self.drop_live();
         let session_id = captures.session_id().cloned();
         self.outputs.push_back(Output::Event(AuthEvent::Authenticated {
@@ -50,7 +52,7 @@ impl Session {
             heard: false,
             silence: Silence::Unasked,
         });
-        self.timers.set(Timer::Stable, Some(now.timer(self.config.stable)));
+        self.timers.set(Timer::Stable, Some(stable));
         self.schedule(now, held);
         self.listen(now);
         self.forget(held.ticket);

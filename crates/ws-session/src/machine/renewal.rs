@@ -7,7 +7,7 @@ use auth_core::time::Now;
 use auth_core::token::Generation;
 use auth_core::{AuthEvent, Demand, Retry};
 
-use super::held::Held;
+use super::held::{Held, Refused};
 use super::phase::{Attempt, Life, Live, Renewal};
 use super::timers::Timer;
 use super::{DialectMessage, Output, Session, Ticket, TokenFacts};
@@ -38,7 +38,7 @@ impl Session {
                 // Somebody may have changed what made it impossible.
                 if matches!(live.renewal, Renewal::Impossible(_)) {
                     let newer = Demand::NewerThan(live.held.generation);
-                    let demand = self.refused.map_or(newer, Demand::InsteadOf);
+                    let demand = self.refused.map_or(newer, |refused| Demand::InsteadOf(refused.generation));
                     live.renewal = Renewal::Scheduled { demand };
                 }
                 if matches!(attempt, Attempt::Idle) {
@@ -168,7 +168,7 @@ impl Session {
         self.timers.set(Timer::RenewalAnswer, None);
         self.forget(next.ticket);
         let refused = next.generation;
-        self.refused = self.refused.max(Some(refused));
+        self.refused = Some(Refused::newest(&next, self.refused));
         let reason = "the server refused the new credential";
         match verdict.disposition() {
             Disposition::RetryWithFreshToken if !self.tried_fresh => {

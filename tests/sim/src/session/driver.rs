@@ -78,7 +78,7 @@ impl World {
             Drained { before: Some(self.client.state), live_before: self.client.live, ..Drained::default() };
         let mut over = true;
         for _ in 0..64 {
-            let output = machine.poll(now);
+            let output = machine.poll();
             if let Output::Wait(deadline) = output {
                 self.client.deadline = deadline;
                 over = false;

@@ -25,6 +25,8 @@ pub(crate) struct Seen {
     pub(crate) failures: u32,
     /// Those of them that this world knows of.
     pub(crate) counted: u32,
+    /// When the session will have been up for long enough, where its connection was closed for the next one.
+    pub(crate) inherited: Option<Duration>,
     /// A connection has been stable since the last attempt that was told.
     pub(crate) stable: bool,
     /// The wait that was told last was that of an attempt before it.
@@ -116,10 +118,9 @@ impl World {
 
     /// A connection that has been live for long enough makes what was before it forgotten.
     fn note_stability(&mut self, now: Now) {
-        let Some(link) = self.client.live().and_then(|live| self.link_of(live)) else { return };
-        let due = self.links[link].stable_at.is_some_and(|due| now.mono.elapsed() >= due);
-        if due {
-            self.links[link].stable_at = None;
+        let live = self.client.live().and_then(|live| self.link_of(live));
+        let stable_at = live.map_or(&mut self.seen.inherited, |link| &mut self.links[link].stable_at);
+        if stable_at.take_if(|due| now.mono.elapsed() >= *due).is_some() {
             self.seen.stable = true;
             self.seen.counted = 0;
             self.seen.refusals = 0;
@@ -181,6 +182,7 @@ impl World {
                 }
             }
             AuthEvent::ConnectionDelayed { retry_in, .. } => {
+                self.seen.inherited = None;
                 self.coverage.saw("machine: delayed for want of a token");
                 self.never_when_quiet("an attempt was delayed");
                 let advised = self.is_advised(cause);
@@ -229,11 +231,14 @@ impl World {
             Cause::Message(link, _) => !upgrade && self.links[*link].epoch.number() == connection,
             _ => false,
         };
+        // A session that goes over from one connection to the next has been stable for as long.
+        let inherited = self.links.iter_mut().rev().find_map(|link| link.stable_at.take());
+        let inherited = self.seen.inherited.take().or(inherited);
         let Some(link) = self.links.iter_mut().rev().find(|link| link.epoch.number() == connection) else {
             return self.violate(Property::Observed, format!("{connection} is no connection"));
         };
         let again = link.authenticated_at.replace(at).is_some();
-        link.stable_at = Some(now.mono.elapsed() + self.plan.settings.stable);
+        link.stable_at = Some(inherited.unwrap_or(now.mono.elapsed() + self.plan.settings.stable));
         link.heard = now.mono.elapsed();
         if again || !explained {
             self.violate(
@@ -262,6 +267,7 @@ impl World {
         };
         link.lost += 1;
         link.stable_at = None;
+        self.seen.inherited = None;
         if link.lost > 1 {
             self.violate(Property::Observed, format!("connection {connection} is lost twice"));
         }
@@ -301,8 +307,9 @@ impl World {
             }
             if let Some(old) = drained.live_before {
                 let ended = self.link_of(old);
-                if let Some(link) = ended {
-                    self.links[link].stable_at = None;
+                let stable_at = ended.and_then(|link| self.links[link].stable_at.take());
+                if drained.closes.contains(&old) && live.is_none() && state == State::Connecting {
+                    self.seen.inherited = stable_at;
                 }
                 let closed = drained.closes.contains(&old) || drained.before == Some(State::Closing);
                 let user = matches!(state, State::Closed);

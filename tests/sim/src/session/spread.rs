@@ -55,7 +55,7 @@ fn waits(seed: u64) -> Option<Vec<Duration>> {
         session.handle(now, input).ok()?;
         let mut next = None;
         loop {
-            match session.poll(now) {
+            match session.poll() {
                 Output::FetchToken { ticket, .. } => {
                     next = Some(Input::Token { ticket, result: Ok(TokenFacts::from(&token)) });
                 }

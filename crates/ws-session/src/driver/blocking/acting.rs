@@ -21,7 +21,7 @@ impl Driver {
     pub(super) fn act(&mut self, taken: Result<(), ApiMisuse>) {
         debug_assert!(taken.is_ok(), "the machine's outputs are always drained");
         loop {
-            match self.machine.poll(self.clock.now()) {
+            match self.machine.poll() {
                 Output::FetchToken { ticket, demand } => {
                     let found = self.helpers.0.clone();
                     match Fetching::start(ticket, demand, Arc::clone(&self.source), found) {

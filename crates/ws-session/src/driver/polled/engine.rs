@@ -181,7 +181,7 @@ impl<L: Ledger> Engine<L> {
     /// Does what the machine asks for, until it waits.
     pub(super) fn act(&mut self, now: Now) {
         loop {
-            match self.parts.machine.poll(now) {
+            match self.parts.machine.poll() {
                 Output::FetchToken { ticket, demand } => {
                     let source = Arc::clone(&self.parts.source);
                     let fetch = Box::pin(async move { source.token(demand).await });

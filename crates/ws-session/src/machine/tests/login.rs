@@ -128,6 +128,19 @@ fn a_token_that_was_refused_and_comes_again_is_not_presented_again() {
 }
 
 #[test]
+fn a_source_that_does_not_number_its_tokens_is_not_believed_about_one_that_was_refused() {
+    let mut scene = Scene::of(server_first());
+    let _ = scene.input(Input::Start);
+    let _ = scene.any_token(Token::new(Secret::from("same")));
+    let _ = scene.opened(1);
+    assert_eq!(scene.ended(1, closed(4401)), ["forget 1", "lost"]);
+    assert_eq!(scene.when_due(), ["fetch instead of 0"]);
+    assert_eq!(scene.any_token(Token::new(Secret::from("same"))), ["forget 2", "delayed"]);
+    assert_eq!(scene.when_due(), ["fetch instead of 0"]);
+    assert_eq!(scene.any_token(Token::new(Secret::from("another"))), ["connecting", "open 2"]);
+}
+
+#[test]
 fn a_token_for_an_earlier_request_is_dropped() {
     let mut scene = Scene::of(once());
     let _ = scene.input(Input::Start);
@@ -325,7 +338,7 @@ fn a_computer_that_slept_asks_at_once_whether_its_connection_lives() {
 #[test]
 fn a_wait_is_over_as_soon_as_the_computer_has_slept_through_the_credentials_end() {
     let mut scene = Scene::live(renewed_by_another());
-    let Output::Wait(Some(deadline)) = scene.client.poll(scene.now) else { panic!("it waits for a time") };
+    let Output::Wait(Some(deadline)) = scene.client.poll() else { panic!("it waits for a time") };
     let woken = Now { wall: scene.now.wall.saturating_add(Duration::from_secs(700)), ..scene.now };
     assert!(deadline.passed(woken), "although the next look at the silence is still to come");
 }

@@ -8,7 +8,7 @@ mod world;
 
 use std::time::Duration;
 
-use auth_core::time::{Moment, Now};
+use auth_core::time::Moment;
 use auth_core::{AuthEvent, Demand, ErrorKind as TokenErrorKind};
 
 use self::world::{LIFE, World, closed, outage};
@@ -210,12 +210,12 @@ fn a_source_that_never_answers_is_asked_again() {
     let mut client = Session::new(Dialect::genesys(), Config::new(), 1);
     let mut now = World::new().now;
     client.handle(now, Input::Start).unwrap();
-    assert!(matches!(client.poll(now), Output::FetchToken { .. }));
-    let Output::Wait(Some(deadline)) = client.poll(now) else { panic!("waits without an end") };
+    assert!(matches!(client.poll(), Output::FetchToken { .. }));
+    let Output::Wait(Some(deadline)) = client.poll() else { panic!("waits without an end") };
     assert_eq!(deadline.remaining(now), Duration::from_secs(90));
     now.mono = Moment::since_origin(Duration::from_secs(90));
     client.handle(now, Input::Tick).unwrap();
-    assert!(matches!(client.poll(now), Output::Event(AuthEvent::ConnectionDelayed { failures: 1, .. })));
+    assert!(matches!(client.poll(), Output::Event(AuthEvent::ConnectionDelayed { failures: 1, .. })));
     assert_eq!(client.state(), State::Disconnected);
 }
 
@@ -234,12 +234,10 @@ fn a_token_that_expired_while_the_connection_was_opened_is_not_presented() {
     let mut world = World::new();
     world.life = Duration::from_secs(5);
     world.client.handle(world.now, Input::Start).unwrap();
-    let Output::FetchToken { ticket, demand } = world.client.poll(world.now) else {
-        panic!("no token wanted")
-    };
+    let Output::FetchToken { ticket, demand } = world.client.poll() else { panic!("no token wanted") };
     world.fetch(ticket, demand);
-    let Output::Event(_) = world.client.poll(world.now) else { panic!("not told") };
-    let Output::Open { epoch, .. } = world.client.poll(world.now) else { panic!("no connection wanted") };
+    let Output::Event(_) = world.client.poll() else { panic!("not told") };
+    let Output::Open { epoch, .. } = world.client.poll() else { panic!("no connection wanted") };
     world.wait();
     // Opening takes six seconds; the token lived for five.
     world.now.mono = Moment::since_origin(Duration::from_secs(6));

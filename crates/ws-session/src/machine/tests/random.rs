@@ -36,9 +36,9 @@ struct Underway {
 }
 
 impl Underway {
-    fn act(&mut self, client: &mut Session, now: Now) {
+    fn act(&mut self, client: &mut Session) {
         loop {
-            match client.poll(now) {
+            match client.poll() {
                 Output::FetchToken { ticket, .. } => self.ticket = Some(ticket),
                 Output::Open { epoch, .. } => {
                     assert!(self.open.is_none() && self.opening.is_none(), "two connections");
@@ -116,7 +116,7 @@ fn random_inputs_never_leave_a_session_stuck_or_ended_twice() {
                 7 | 8 if underway.open.is_some() => {
                     let text = TEXTS[pick(&mut choices, TEXTS.len())];
                     let _ = client.receive(now, underway.open.unwrap(), Incoming::Text(text)).unwrap();
-                    underway.act(&mut client, now);
+                    underway.act(&mut client);
                     continue;
                 }
                 _ => {
@@ -127,7 +127,7 @@ fn random_inputs_never_leave_a_session_stuck_or_ended_twice() {
                 }
             };
             client.handle(now, input).unwrap();
-            underway.act(&mut client, now);
+            underway.act(&mut client);
             let state = client.state();
             let stuck = underway.wait.is_none() && !matches!(state, State::Initialized | State::Connected);
             assert!(state.is_final() || !stuck, "seed {seed}, step {step}: {state:?} waits for nothing");

@@ -52,6 +52,33 @@ fn an_overlapping_renewal_closes_the_old_connection_only_once_the_new_one_serves
 }
 
 #[test]
+fn a_session_that_renews_by_reconnecting_more_often_than_it_takes_to_be_stable_is_stable() {
+    for overlap in [true, false] {
+        let mut scene = Scene::with(reconnecting(overlap), Config::new().with_keep_alive(None));
+        let _ = scene.input(Input::Start);
+        let _ = scene.token(1, 40);
+        let _ = scene.ended(1, Failure::Transport);
+        assert_eq!(scene.client.failures, 1);
+        let _ = scene.when_due();
+        let _ = scene.token(2, 40);
+        let _ = scene.opened(2);
+        for number in 3..6 {
+            let _ = scene.after(20.0);
+            let _ = scene.token(number, 40);
+            if overlap {
+                let _ = scene.opened(number);
+                let _ = scene.ended(number - 1, closed(1000));
+            } else {
+                let _ = scene.ended(number - 1, closed(1000));
+                let _ = scene.opened(number);
+            }
+            assert_eq!(scene.client.state(), State::Connected);
+        }
+        assert_eq!(scene.client.failures, 0);
+    }
+}
+
+#[test]
 fn an_old_connection_that_does_not_answer_its_close_is_dropped() {
     let mut scene = quiet(reconnecting(true));
     let _ = scene.after(481.0);

@@ -95,7 +95,7 @@ impl Scene {
     fn drain(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
-            lines.push(match self.client.poll(self.now) {
+            lines.push(match self.client.poll() {
                 Output::FetchToken { ticket, demand } => {
                     self.ticket = ticket;
                     match demand {

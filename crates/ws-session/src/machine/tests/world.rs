@@ -101,7 +101,7 @@ impl World {
     /// Does all that the client asks, until it waits.
     pub(super) fn settle(&mut self) {
         loop {
-            match self.client.poll(self.now) {
+            match self.client.poll() {
                 Output::FetchToken { ticket, demand } => self.fetch(ticket, demand),
                 Output::Open { epoch, ticket } => {
                     self.epoch = epoch;
@@ -155,7 +155,7 @@ impl World {
 
     /// Polls the client dry without acting on what it wants next: nothing must be left over.
     pub(super) fn wait(&mut self) {
-        match self.client.poll(self.now) {
+        match self.client.poll() {
             Output::Wait(_) => {}
             other => panic!("left over: {other:?}"),
         }
