@@ -6,5 +6,8 @@ pub mod defaults {}
 #[doc = include_str!("oauth.md")]
 pub mod oauth {}
 
+#[doc = include_str!("sessions.md")]
+pub mod sessions {}
+
 #[doc = include_str!("threat_model.md")]
 pub mod threat_model {}
