@@ -167,10 +167,7 @@ impl Guest {
                     machine::Output::Send { epoch, message, ticket } => {
                         match self.message(epoch, message, ticket, fresh) {
                             Ok(output) => outputs.push(output),
-                            Err(failure) => {
-                                outputs.push(Output::Abort { epoch: epoch.number() });
-                                inputs.push_back(ended(epoch, failure));
-                            }
+                            Err(_) => inputs.push_back(Input::Unplaceable { epoch, message }),
                         }
                     }
                     // It was told that there are no ping frames.

@@ -48,17 +48,37 @@ impl Dialect {
             })
     }
 
-    /// The verdict of the rules on a message, if one speaks of it.
+    /// Whether a message that is no more answered is the dialect's rather than the user's.
+    pub(crate) fn is_of_dialect(&self, message: &Value) -> bool {
+        let is = |matcher: &Matcher| matcher.matches(message);
+        let asked = match &self.renewal {
+            Renewal::InBand { asked_by, accepted, .. } => asked_by.iter().chain(accepted).any(is),
+            Renewal::Reconnect { asked_by, .. } => asked_by.iter().any(is),
+            Renewal::Never => false,
+        };
+        asked
+            || self.replies.iter().any(|reply| is(&reply.on))
+            || self.heartbeats.iter().any(is)
+            || self.message_verdict(Phase::Live, Duration::MAX, message).is_some()
+    }
+
+    /// The verdict of the rules on a message, if one speaks of it, and whether it is one on the fresh credential alone: that of a rule for
+    /// [`Phase::Renewing`] and not for [`Phase::Live`].
     pub(crate) fn message_verdict(
         &self,
         phase: Phase,
         elapsed: Duration,
         message: &Value,
-    ) -> Option<Verdict> {
+    ) -> Option<(Verdict, bool)> {
         let ruled = self.rules.iter().find(|rule| match &rule.on {
             On::Message(matcher) => rule.applies(phase, elapsed) && matcher.matches(message),
             On::Status(_) | On::Close { .. } | On::Timeout | On::Transport => false,
         });
-        ruled.map(|rule| rule.verdict)
+        ruled.map(|rule| {
+            let of_renewal = phase == Phase::Renewing
+                && rule.phases.contains(&Phase::Renewing)
+                && !rule.phases.contains(&Phase::Live);
+            (rule.verdict, of_renewal)
+        })
     }
 }

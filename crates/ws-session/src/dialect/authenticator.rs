@@ -37,6 +37,8 @@ pub enum Meaning {
     Reply(usize),
     /// The connection ends for this reason.
     Failed(Verdict),
+    /// The fresh credential of a renewal is refused, for this reason; the connection goes on with what it has.
+    Refused(Verdict),
     /// It belongs to the login, and means nothing more.
     Nothing,
     /// It belongs to the user.

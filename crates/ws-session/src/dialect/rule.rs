@@ -32,7 +32,8 @@ pub enum On {
         /// What the reason must contain, if anything.
         reason: Option<String>,
     },
-    /// A message that matches. It ends the connection.
+    /// A message that matches. It ends the connection, unless the rule is for [`Phase::Renewing`] and not for [`Phase::Live`]: then it
+    /// refuses the fresh credential, and the connection goes on with what it has.
     Message(Matcher),
     /// An answer that did not come in time.
     Timeout,

@@ -89,13 +89,15 @@ impl Config {
     }
 
     /// How long a connection may be silent before it is asked whether it lives: 25 s by default, less than the 60 s after which
-    /// proxies drop an idle one. A peer that is gone is found within two of them. `None` never asks.
+    /// proxies drop an idle one. A peer that is gone is found within two of them. `None` never asks; less than 100 ms is raised to
+    /// that.
     #[must_use]
     pub fn with_keep_alive(self, keep_alive: Option<Duration>) -> Self {
-        Self { keep_alive, ..self }
+        Self { keep_alive: keep_alive.map(|interval| interval.max(Duration::from_millis(100))), ..self }
     }
 
-    /// For a driver whose transport has no ping frames, as a browser's has not.
+    /// For a driver whose transport has no ping frames, as a browser's has not. A peer that is gone is then found only where the
+    /// dialect has a ping of its own, or where its server promises not to be silent for long.
     #[must_use]
     pub fn without_ping_frames(self) -> Self {
         Self { ping_frames: false, ..self }

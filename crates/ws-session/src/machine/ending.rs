@@ -60,10 +60,12 @@ impl Session {
     }
 
     /// Drops a live connection that is of no more use, and goes for another.
-    pub(super) fn abandon_live(&mut self, now: Now, reason: &'static str) {
+    pub(super) fn abandon_live(&mut self, now: Now, reason: &'static str, failure: &Failure) {
         let Some(epoch) = self.live() else { return };
         self.outputs.push_back(Output::Abort { epoch });
-        self.live_over(now, Over::unanswered(reason));
+        let (phase, elapsed) = self.whereabouts(now, epoch);
+        let verdict = self.dialect.verdict(&Occurrence { phase, elapsed, failure });
+        self.live_over(now, Over { verdict, ..Over::unanswered(reason) });
     }
 
     /// Drops the connection of an attempt that leads nowhere.
@@ -93,7 +95,7 @@ impl Session {
     }
 
     /// The live connection is over.
-    fn live_over(&mut self, now: Now, over: Over) {
+    pub(super) fn live_over(&mut self, now: Now, over: Over) {
         let Some((epoch, held)) = self.live.as_ref().map(|live| (live.epoch, live.held)) else { return };
         self.drop_live();
         self.timers.arm(Timer::Suspend, now.timer(self.config.suspended_after));
@@ -309,7 +311,7 @@ impl Session {
 }
 
 impl Over {
-    const fn unanswered(reason: &'static str) -> Self {
+    pub(super) const fn unanswered(reason: &'static str) -> Self {
         Self { reason, code: None, verdict: Verdict::Transient, retry_after: None }
     }
 }

@@ -3,6 +3,7 @@
 use auth_core::time::Now;
 use auth_core::{AuthEvent, Demand};
 
+use super::ending::Over;
 use super::held::Held;
 use super::phase::{Attempt, Life, Live, Renewal, Silence, Suspension};
 use super::timers::Timer;
@@ -154,6 +155,8 @@ impl Session {
             self.lost(epoch, "the credential expired and there is no newer one", None, None);
             return self.fail(error);
         }
-        self.abandon_live(now, "the credential expired before it could be renewed");
+        let (epoch, reason) = (live.epoch, "the credential expired before it could be renewed");
+        self.outputs.push_back(Output::Abort { epoch });
+        self.live_over(now, Over::unanswered(reason));
     }
 }

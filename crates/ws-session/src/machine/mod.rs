@@ -100,9 +100,11 @@ pub enum Input {
     Start,
     /// The user wants it to end.
     Close,
-    /// The user wants a fresh credential on the connection now, or a connection now rather than after a wait.
+    /// The user wants a fresh credential on the connection now, or a connection now rather than after a wait. A wait that the server or
+    /// the source named is not cut short.
     Renew,
-    /// The network changed: a live connection is asked whether it lives, and a wait for the next attempt is over.
+    /// The network changed: a live connection is asked whether it lives, and a wait for the next attempt becomes as short as the first. A
+    /// wait that the server named is not cut short.
     NetworkChanged,
     /// Time has passed.
     Tick,
@@ -117,6 +119,13 @@ pub enum Input {
     Opened {
         /// The connection.
         epoch: Epoch,
+    },
+    /// A message that [`Output::Send`] asked for can't be built, so that nothing was sent.
+    Unplaceable {
+        /// The connection.
+        epoch: Epoch,
+        /// Which message.
+        message: DialectMessage,
     },
     /// The connection ended, or could not be made.
     Ended {

@@ -4,9 +4,9 @@ use auth_core::ApiMisuse;
 use auth_core::time::Now;
 use serde_json::Value;
 
-use super::phase::{Attempt, Life, Live, Renewal};
+use super::phase::{Attempt, Life, Renewal};
 use super::{DialectMessage, Epoch, Output, Received, Session};
-use crate::dialect::{self, Acceptance, Incoming, Meaning, Phase, Trigger, Verdict};
+use crate::dialect::{self, Acceptance, Incoming, Meaning, Phase, Trigger};
 
 impl Session {
     /// Takes a message of the connection `epoch`.
@@ -22,7 +22,7 @@ impl Session {
         if self.retiring == Some(epoch) || matches!(self.life, Life::Closing(closing) if closing == epoch) {
             // It served until now: what the server sent before it knew is the user's.
             let served = self.retiring == Some(epoch) || self.live() == Some(epoch);
-            return Ok(if served { Received::Deliver } else { Received::Consumed });
+            return Ok(if served { self.last_words(incoming) } else { Received::Consumed });
         }
         let logging_in = self.attempt.epoch() == Some(epoch);
         if self.live() != Some(epoch) && !logging_in {
@@ -45,10 +45,23 @@ impl Session {
         Ok(if unreadable { Received::Deliver } else { received })
     }
 
+    /// A message of a connection that is being closed: the dialect's own are answered no more.
+    fn last_words(&self, incoming: Incoming<'_>) -> Received {
+        let dialect = &self.dialect;
+        let messages =
+            if self.may_concern(incoming, true) { dialect.codec.read(incoming) } else { Vec::new() };
+        let ours =
+            !messages.is_empty() && messages.iter().all(|message| dialect.is_of_dialect(&message.value));
+        if ours { Received::Consumed } else { Received::Deliver }
+    }
+
     /// Whether a message of the live connection may be one of the dialect's: a test without parsing.
     fn may_concern_us(&self, incoming: Incoming<'_>) -> bool {
         let Some(live) = &self.live else { return false };
-        let renewing = matches!(live.renewal, Renewal::Presented { .. });
+        self.may_concern(incoming, matches!(live.renewal, Renewal::Presented { .. }))
+    }
+
+    fn may_concern(&self, incoming: Incoming<'_>, renewing: bool) -> bool {
         let text = match incoming {
             Incoming::Text(text) => text,
             Incoming::Binary(bytes) => match str::from_utf8(bytes) {
@@ -68,7 +81,8 @@ impl Session {
                 self.take_open_steps(now);
             }
             Meaning::Renew => self.asked_to_renew(now),
-            Meaning::Failed(verdict) => self.told_failed(now, epoch, verdict),
+            Meaning::Failed(verdict) => self.ended_by_message(now, epoch, verdict),
+            Meaning::Refused(verdict) => self.renewal_refused(now, verdict),
             Meaning::Reply(index) => {
                 let message = DialectMessage::Reply(index);
                 self.outputs.push_back(Output::Send { epoch, message, ticket: None });
@@ -99,8 +113,8 @@ impl Session {
         {
             return meaning;
         }
-        if let Some(verdict) = self.dialect.message_verdict(phase, elapsed, message) {
-            return Meaning::Failed(verdict);
+        if let Some((verdict, of_renewal)) = self.dialect.message_verdict(phase, elapsed, message) {
+            return if of_renewal { Meaning::Refused(verdict) } else { Meaning::Failed(verdict) };
         }
         let any = |matchers: &[dialect::Matcher]| matchers.iter().any(|matcher| matcher.matches(message));
         match (phase, &self.dialect.renewal) {
@@ -152,16 +166,5 @@ impl Session {
         live.captures.take(&self.dialect.captured, message);
         let expires_in = live.captures.expires_in();
         self.renewed(now, expires_in);
-    }
-
-    fn told_failed(&mut self, now: Now, epoch: Epoch, verdict: Verdict) {
-        let renewing = matches!(
-            &self.live,
-            Some(Live { epoch: live, renewal: Renewal::Presented { .. }, .. }) if *live == epoch
-        );
-        if renewing {
-            return self.renewal_refused(now, verdict);
-        }
-        self.ended_by_message(now, epoch, verdict);
     }
 }

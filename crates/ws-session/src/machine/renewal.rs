@@ -10,7 +10,7 @@ use auth_core::{AuthEvent, Demand, Retry};
 use super::held::{Held, Refused};
 use super::phase::{Attempt, Life, Live, Renewal};
 use super::timers::Timer;
-use super::{DialectMessage, Output, Session, Ticket, TokenFacts};
+use super::{DialectMessage, Epoch, Output, Session, Ticket, TokenFacts};
 use crate::dialect::{self, Disposition, Verdict};
 use crate::{Error, ErrorKind};
 
@@ -168,9 +168,12 @@ impl Session {
         self.timers.set(Timer::RenewalAnswer, None);
         self.forget(next.ticket);
         let refused = next.generation;
-        self.refused = Some(Refused::newest(&next, self.refused));
         let reason = "the server refused the new credential";
-        match verdict.disposition() {
+        let disposition = verdict.disposition();
+        if matches!(disposition, Disposition::RetryWithFreshToken | Disposition::Fatal) {
+            self.refused = Some(Refused::newest(&next, self.refused));
+        }
+        match disposition {
             Disposition::RetryWithFreshToken if !self.tried_fresh => {
                 self.tried_fresh = true;
                 self.renewal_failed(now, reason, Some(Duration::ZERO));
@@ -184,15 +187,40 @@ impl Session {
                 };
                 self.renewal_is_impossible(now, Error::new(kind, None, text));
             }
-            Disposition::Retry | Disposition::RetrySlowly | Disposition::RetryNow => {
-                if let Some(live) = &mut self.live {
-                    live.renewal = Renewal::Fetching {
-                        ticket: next.ticket,
-                        demand: Demand::NewerThan(live.held.generation),
-                    };
-                }
-                self.renew_later(now, reason, None);
+            Disposition::Retry | Disposition::RetryNow => {
+                self.renew_again(now, "the server could not renew", None)
             }
+            Disposition::RetrySlowly => {
+                let wait = self.config.backoff.pause(u32::MAX, &mut self.jitter);
+                self.renew_again(now, "the server is too busy to renew", Some(wait));
+            }
+        }
+    }
+
+    /// A renewal that was under way came to nothing, and nothing is said against its credential.
+    fn renew_again(&mut self, now: Now, reason: &str, advice: Option<Duration>) {
+        if let Some(live) = &mut self.live {
+            let demand = Demand::NewerThan(live.held.generation);
+            live.renewal = Renewal::Fetching { ticket: Ticket(0), demand };
+        }
+        self.renew_later(now, reason, advice);
+    }
+
+    /// A message of the dialect's could not be built: the credential can't stand in it, or what goes into it is not known.
+    pub(super) fn unplaceable(&mut self, now: Now, epoch: Epoch, message: DialectMessage) {
+        if self.live() == Some(epoch) {
+            // A reply that can't be built is not sent; what the server makes of that, it will say.
+            if let (DialectMessage::Renewal, Some(Live { renewal: Renewal::Presented { next, .. }, .. })) =
+                (message, &self.live)
+            {
+                let ticket = next.ticket;
+                self.timers.set(Timer::RenewalAnswer, None);
+                self.forget(ticket);
+                self.renew_again(now, "the fresh credential can't stand where the dialect wants it", None);
+            }
+        } else if self.attempt.epoch() == Some(epoch) {
+            self.outputs.push_back(Output::Abort { epoch });
+            self.ended(now, epoch, &dialect::Failure::Unplaceable, None);
         }
     }
 

@@ -15,7 +15,7 @@ use super::timers::{Timer, Timers};
 use super::{Config, DialectMessage, Epoch, Input, Output, State};
 use crate::Error;
 use crate::dialect::{
-    Captures, Dialect, Filling, Fresh, Ping, Rendered, Renewal, Unplaceable, UpgradeRequest,
+    Captures, Dialect, Failure, Filling, Fresh, Ping, Rendered, Renewal, Unplaceable, UpgradeRequest,
 };
 
 /// One session: one live connection at most, and whatever it takes to keep one. See the
@@ -158,6 +158,7 @@ impl Session {
             Input::Tick => {}
             Input::Token { ticket, result } => self.token(now, ticket, result),
             Input::Opened { epoch } => self.opened(now, epoch),
+            Input::Unplaceable { epoch, message } => self.unplaceable(now, epoch, message),
             Input::Ended { epoch, failure, retry_after } => self.ended(now, epoch, &failure, retry_after),
         }
         self.advance(now);
@@ -190,7 +191,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Unplaceable`] when the credential holds what can't stand in its place; hand the machine a
+    /// [`Unplaceable`] when the credential holds what can't stand in its place; hand the machine an [`Input::Ended`] with a
     /// [`Failure::Unplaceable`](crate::dialect::Failure::Unplaceable) then.
     pub fn upgrade(
         &self,
@@ -206,7 +207,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`upgrade`](Self::upgrade).
+    /// [`Unplaceable`] as in [`upgrade`](Self::upgrade); hand the machine an [`Input::Unplaceable`] then.
     pub fn message(
         &self,
         epoch: Epoch,
@@ -267,7 +268,8 @@ impl Session {
             Timer::Renew => self.renewal_due(now),
             Timer::RenewalFetch => self.renew_later(now, "the source handed out no token in time", None),
             Timer::RenewalAnswer => {
-                self.abandon_live(now, "the server did not answer the fresh credential in time");
+                let reason = "the server did not answer the fresh credential in time";
+                self.abandon_live(now, reason, &Failure::Timeout);
             }
             Timer::Expiry => self.credential_expired(now),
             Timer::Stable => self.stable(),

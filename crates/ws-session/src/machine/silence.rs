@@ -7,7 +7,7 @@ use auth_core::time::Now;
 use super::phase::{Attempt, Life, Silence};
 use super::timers::Timer;
 use super::{DialectMessage, Epoch, Output, Session};
-use crate::dialect::Ping;
+use crate::dialect::{Failure, Ping};
 
 impl Session {
     /// How long the session waits for the next look at its silence, and what it does then.
@@ -49,7 +49,7 @@ impl Session {
         live.silence = next;
         let epoch = live.epoch;
         if given_up {
-            return self.abandon_live(now, "nothing was heard of the server");
+            return self.abandon_live(now, "nothing was heard of the server", &Failure::Transport);
         }
         if next == Silence::Asked {
             self.ask(epoch);
@@ -72,12 +72,17 @@ impl Session {
         if self.asks()
             && let Some(live) = &mut self.live
         {
-            live.heard = false;
-            live.silence = Silence::Asked;
+            let asked = std::mem::replace(&mut live.silence, Silence::Asked) == Silence::Asked;
+            live.heard &= asked;
             let epoch = live.epoch;
             self.ask(epoch);
-            let patience = self.config.keep_alive.unwrap_or(PROBE).min(PROBE * 2) / 2;
-            self.timers.set(Timer::Silence, Some(now.timer(patience)));
+            let patience = now.timer((self.config.keep_alive.unwrap_or(PROBE) / 2).min(PROBE));
+            // Asked again before it had to answer, it has no more time than it had.
+            let due = match self.timers.get(Timer::Silence) {
+                Some(due) if asked => due.earlier(patience, now),
+                _ => patience,
+            };
+            self.timers.set(Timer::Silence, Some(due));
         }
         // What the server asked for is waited for, whatever happens here.
         if let (Attempt::BackingOff { advised: false, .. }, Some(deadline)) =

@@ -87,11 +87,7 @@ impl Driver {
                     connection.write(wire::frame_of(&rendered));
                 }
             }
-            Err(_) => {
-                self.forget(epoch);
-                let failure = Failure::Unplaceable;
-                self.inputs.push_back(Input::Ended { epoch, failure, retry_after: None });
-            }
+            Err(_) => self.inputs.push_back(Input::Unplaceable { epoch, message }),
         }
     }
 

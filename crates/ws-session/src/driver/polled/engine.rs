@@ -235,10 +235,7 @@ impl<L: Ledger> Engine<L> {
                     connection.control.push_back(wire::frame_of(&rendered));
                 }
             }
-            Err(_) => {
-                self.drop_connection(epoch);
-                self.inputs.push_back(unplaceable(epoch));
-            }
+            Err(_) => self.inputs.push_back(Input::Unplaceable { epoch, message }),
         }
     }
 

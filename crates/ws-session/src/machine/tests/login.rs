@@ -344,6 +344,20 @@ fn a_wait_is_over_as_soon_as_the_computer_has_slept_through_the_credentials_end(
 }
 
 #[test]
+fn a_network_that_changes_again_and_again_gives_a_dead_connection_no_more_time() {
+    let mut scene = Scene::live(once());
+    assert_eq!(scene.input(Input::NetworkChanged), ["ping 1"]);
+    let mut seconds = 0;
+    while scene.client.state() == State::Connected {
+        let _ = scene.after(1.0);
+        let _ = scene.input(Input::NetworkChanged);
+        seconds += 1;
+        assert!(seconds < 20, "still asked");
+    }
+    assert!(seconds <= 5, "{seconds}");
+}
+
+#[test]
 fn a_connection_that_ended_while_the_computer_slept_is_not_asked_whether_it_lives() {
     let mut scene = Scene::live(once());
     scene.now.wall = scene.now.wall.saturating_add(Duration::from_secs(300));

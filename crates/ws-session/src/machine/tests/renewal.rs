@@ -9,9 +9,10 @@ use super::scene::Scene;
 use super::world::closed;
 use crate::ErrorKind;
 use crate::dialect::{
-    CredentialUse, Dialect, Failure, Matcher, On, Placement, Renewal, RenewalTime, Rule, Template, Verdict,
+    CredentialUse, Dialect, Failure, Matcher, On, Phase, Placement, Renewal, RenewalTime, Rule, Template,
+    Verdict,
 };
-use crate::machine::{Config, Input, State};
+use crate::machine::{Config, DialectMessage, Epoch, Input, State};
 
 /// Connected, without pings in between.
 fn quiet(dialect: Dialect) -> Scene {
@@ -182,7 +183,7 @@ fn what_was_refused_in_a_renewal_is_not_presented_by_the_next_connection_either(
     let ok = Matcher::of([("/ok", json!(true))]);
     let mut dialect = told(vec![ok], RenewalTime::Early);
     let refusal = Matcher::of([("/ok", json!(false))]);
-    dialect.rules = vec![Rule::new(On::Message(refusal), Verdict::Expired)];
+    dialect.rules = vec![Rule::new(On::Message(refusal), Verdict::Expired).in_phases([Phase::Renewing])];
     let mut scene = Scene::with(dialect, Config::new().with_keep_alive(None));
     scene.connect();
     assert_eq!(scene.after(481.0), ["fetch newer than 1"]);
@@ -318,7 +319,7 @@ fn a_refused_renewal_keeps_the_connection_and_a_final_refusal_until_its_end() {
     let ok = Matcher::of([("/ok", json!(true))]);
     let mut dialect = told(vec![ok], RenewalTime::Early);
     let refusal = Matcher::of([("/ok", json!(false))]);
-    dialect.rules.push(Rule::new(On::Message(refusal), Verdict::Rejected));
+    dialect.rules.push(Rule::new(On::Message(refusal), Verdict::Rejected).in_phases([Phase::Renewing]));
     let mut scene = quiet(dialect);
     let _ = scene.after(481.0);
     let _ = scene.token(2, 600);
@@ -326,6 +327,59 @@ fn a_refused_renewal_keeps_the_connection_and_a_final_refusal_until_its_end() {
     assert_eq!(scene.client.state(), State::Connected);
     assert_eq!(scene.after(119.0), ["abort 1", "lost", "failed"]);
     assert_eq!(scene.client.error().unwrap().kind(), ErrorKind::AuthenticationRefused);
+}
+
+#[test]
+fn a_credential_that_can_not_be_placed_costs_a_renewal_and_no_connection() {
+    let ok = Matcher::of([("/ok", json!(true))]);
+    let mut scene = quiet(told(vec![ok], RenewalTime::Early));
+    let _ = scene.after(481.0);
+    assert_eq!(scene.token(2, 600), ["send 1 Renewal"]);
+    let message = DialectMessage::Renewal;
+    let lines = scene.input(Input::Unplaceable { epoch: Epoch(1), message });
+    assert_eq!(lines, ["forget 2", "renewal_failed"]);
+    assert_eq!(scene.client.state(), State::Connected);
+    assert_eq!(scene.when_due(), ["fetch newer than 1"]);
+    assert_eq!(scene.input(Input::Unplaceable { epoch: Epoch(1), message: DialectMessage::Ping }), [""; 0]);
+}
+
+#[test]
+fn a_message_that_ends_the_connection_says_nothing_against_the_fresh_credential() {
+    let ok = Matcher::of([("/ok", json!(true))]);
+    let gone = Matcher::of([("/gone", json!(true))]);
+    let mut dialect = told(vec![ok], RenewalTime::Early);
+    dialect.rules = vec![Rule::new(On::Message(gone), Verdict::Transient)];
+    let mut scene = quiet(dialect);
+    let _ = scene.after(481.0);
+    let _ = scene.token(2, 600);
+    assert_eq!(scene.says(1, r#"{"gone":true}"#), ["abort 1", "forget 2", "lost"]);
+    assert_eq!(scene.when_due(), ["fetch current"]);
+}
+
+#[test]
+fn a_server_that_is_too_busy_to_renew_is_left_alone_for_the_longest_wait() {
+    let ok = Matcher::of([("/ok", json!(true))]);
+    let busy = Matcher::of([("/busy", json!(true))]);
+    let mut dialect = told(vec![ok], RenewalTime::Early);
+    dialect.rules = vec![Rule::new(On::Message(busy), Verdict::RateLimited).in_phases([Phase::Renewing])];
+    let mut scene = quiet(dialect);
+    let _ = scene.after(481.0);
+    let _ = scene.token(2, 600);
+    assert_eq!(scene.says(1, r#"{"busy":true}"#), ["forget 2", "renewal_failed"]);
+    assert!(scene.wait.unwrap() >= Duration::from_secs(15), "{:?}", scene.wait);
+    assert_eq!(scene.when_due(), ["fetch newer than 1"], "it said nothing against the credential");
+}
+
+#[test]
+fn the_dialects_own_messages_on_a_connection_that_is_being_replaced_are_not_the_users() {
+    let mut dialect = reconnecting(true);
+    dialect.heartbeats = vec![Matcher::of([("/type", json!("beat"))])];
+    let mut scene = quiet(dialect);
+    let _ = scene.after(481.0);
+    let _ = scene.token(2, 600);
+    let _ = scene.opened(2);
+    assert_eq!(scene.says(1, r#"{"type":"beat"}"#), [""; 0]);
+    assert_eq!(scene.says(1, r#"{"type":"news"}"#), ["deliver"]);
 }
 
 #[test]
