@@ -85,7 +85,7 @@ fn fmt() -> Done {
 }
 
 /// Sets of features that somebody may pick, beside all and the default: each must build by itself.
-const FEATURE_SETS: [(&str, &str); 19] = [
+const FEATURE_SETS: [(&str, &str); 20] = [
     ("auth-core", ""),
     ("auth-core", "asymmetric"),
     ("auth-core", "tracing"),
@@ -99,6 +99,7 @@ const FEATURE_SETS: [(&str, &str); 19] = [
     ("ws-session", "description"),
     ("ws-session", "futures"),
     ("ws-session", "polled"),
+    ("ws-session", "tokio"),
     ("realtime-auth", ""),
     ("realtime-auth", "asymmetric"),
     ("realtime-auth", "http"),

@@ -77,6 +77,7 @@ impl NotOpened {
 }
 
 /// How long one of several addresses may take: one that is dead leaves some of the time to the others.
+#[cfg(feature = "blocking")]
 pub(super) fn share(left: Duration, addresses: usize) -> Duration {
     left / u32::try_from(addresses).unwrap_or(u32::MAX).max(1)
 }
