@@ -25,10 +25,6 @@ pub(super) const FRAMES_AT_A_TIME: usize = 64;
 
 impl<L: Ledger> Engine<L> {
     pub(super) fn look(&mut self, cx: &mut Context<'_>, now: Now, frames: &mut usize) -> Found {
-        // The clock decides, the timer only wakes: a peer that always has something to say must not keep it from that.
-        if self.deadline.is_some_and(|deadline| deadline.passed(now)) {
-            return Found::Input(self.tick());
-        }
         if let Some((ticket, fetch)) = &mut self.fetching
             && let Poll::Ready(fetched) = fetch.as_mut().poll(cx)
         {
@@ -40,6 +36,19 @@ impl<L: Ledger> Engine<L> {
                 facts
             });
             return Found::Input(Input::Token { ticket, result });
+        }
+        // What came in time counts, although nobody looked: an answer, or a sign of life.
+        self.inbox.stalled = false;
+        for index in 0..self.connections.len() {
+            match self.read(index, cx, now, frames) {
+                Found::Nothing => {}
+                found => return found,
+            }
+        }
+        // The clock decides, the timer only wakes: a peer that always has something to say keeps it from that for as many frames
+        // as are read at a time. What the deadline gives up, such as a credential that expired, must not go out before.
+        if self.deadline.is_some_and(|deadline| deadline.passed(now)) {
+            return Found::Input(self.tick(*frames == 0));
         }
         if let Some((epoch, open)) = &mut self.opening
             && let Poll::Ready(opened) = open.as_mut().poll(cx)
@@ -54,13 +63,6 @@ impl<L: Ledger> Engine<L> {
                 Err(NotOpened { failure, retry_after }) => Input::Ended { epoch, failure, retry_after },
             });
         }
-        self.inbox.stalled = false;
-        for index in 0..self.connections.len() {
-            match self.read(index, cx, now, frames) {
-                Found::Nothing => {}
-                found => return found,
-            }
-        }
         if self.write(cx) {
             return Found::Acted;
         }
@@ -68,14 +70,14 @@ impl<L: Ledger> Engine<L> {
             && timer.sleep.as_mut().poll(cx).is_ready()
         {
             self.timer = None;
-            return Found::Input(self.tick());
+            return Found::Input(self.tick(*frames == 0));
         }
         Found::Nothing
     }
 
-    fn tick(&mut self) -> Input {
-        // A peer whose messages are not read, because their reader is slow, is not silent.
-        if let (true, Some(live)) = (self.inbox.stalled, self.live) {
+    fn tick(&mut self, unread: bool) -> Input {
+        // A peer whose messages are not read, because their reader is slow or others were read, is not silent.
+        if let (true, Some(live)) = (unread || self.inbox.stalled, self.live) {
             self.parts.machine.heard(live);
         }
         Input::Tick
