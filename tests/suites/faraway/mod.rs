@@ -18,12 +18,7 @@ fn all_hold(seeds: impl Iterator<Item = u64>) {
     for seed in seeds {
         let log = play(seed, Flaw::None);
         let violations = log.violations();
-        assert!(
-            violations.is_empty(),
-            "seed {seed}: {violations:#?}
-{}",
-            log.text()
-        );
+        assert!(violations.is_empty(), "seed {seed}: {violations:#?}\n{}", log.text());
         presented += log.presented();
         lost += log.lost();
         most = most.max(log.attempts().max().unwrap_or_default());
