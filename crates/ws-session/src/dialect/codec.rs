@@ -5,6 +5,7 @@ mod nats;
 #[cfg(test)]
 mod tests;
 
+use std::iter;
 use std::str::from_utf8;
 
 use auth_core::Secret;
@@ -70,8 +71,8 @@ pub(crate) struct Read<'a> {
     pub(crate) value: Value,
 }
 
-/// The most messages of one frame that are looked at; others in it belong to no login.
-pub(crate) const MOST_MESSAGES: usize = 64;
+/// The messages of a frame, each read when it is asked for: a frame has room for more of them than there should be at a time.
+pub(crate) type Messages<'a> = Box<dyn Iterator<Item = Read<'a>> + 'a>;
 
 impl<'a> Incoming<'a> {
     /// The text, also of a binary message that is one: for [`Matcher::may_match`](super::Matcher::may_match).
@@ -91,22 +92,22 @@ impl<'a> Incoming<'a> {
 }
 
 impl Codec {
-    /// The messages of a frame, at most [`MOST_MESSAGES`]. Text and binary frames are read alike, but for Engine.IO, which sends attachments in
-    /// binary ones.
-    pub(crate) fn read(self, incoming: Incoming<'_>) -> Vec<Read<'_>> {
-        let parts = |separator: char| {
-            let text = incoming.as_text();
-            let Some(text) = text else { return vec![Read::unreadable("")] };
+    /// The messages of a frame, all of them: any may be one of the dialect's, and may hold a credential. Text and binary frames are read alike,
+    /// but for Engine.IO, which sends attachments in binary ones.
+    pub(crate) fn read(self, incoming: Incoming<'_>) -> Messages<'_> {
+        let one = |message| -> Messages<'_> { Box::new(iter::once(message)) };
+        let parts = |separator: char| -> Messages<'_> {
+            let Some(text) = incoming.as_text() else { return one(Read::unreadable("")) };
             let parts = text.split(separator).map(str::trim).filter(|part| !part.is_empty());
-            parts.take(MOST_MESSAGES).map(Read::json).collect()
+            Box::new(parts.map(Read::json))
         };
         match (self, incoming) {
-            (Self::Json, _) => vec![incoming.as_text().map_or_else(|| Read::unreadable(""), Read::json)],
+            (Self::Json, _) => one(incoming.as_text().map_or_else(|| Read::unreadable(""), Read::json)),
             (Self::JsonLines, _) => parts('\n'),
             (Self::JsonRecordSeparator, _) => parts('\x1e'),
-            (Self::EngineIo, Incoming::Text(text)) => vec![engine_io::read(text)],
-            (Self::EngineIo, Incoming::Binary(_)) => vec![Read::unreadable("")],
-            (Self::Nats, _) => nats::read(incoming.as_bytes()),
+            (Self::EngineIo, Incoming::Text(text)) => one(engine_io::read(text)),
+            (Self::EngineIo, Incoming::Binary(_)) => one(Read::unreadable("")),
+            (Self::Nats, _) => Box::new(nats::Lines::of(incoming.as_bytes())),
         }
     }
 

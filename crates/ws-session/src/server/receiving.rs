@@ -92,7 +92,7 @@ impl ServerSession {
             let alike = |reply: &Read<'_>| {
                 reply.text == message.text || (!reply.value.is_null() && reply.value == message.value)
             };
-            self.dialect.codec.read(Incoming::Text(frame.text.expose())).iter().any(alike)
+            self.dialect.codec.read(Incoming::Text(frame.text.expose())).any(|reply| alike(&reply))
         })
     }
 

@@ -112,8 +112,8 @@ impl ServerSession {
     pub fn receive(&mut self, now: Now, incoming: Incoming<'_>) -> Result<Received, ApiMisuse> {
         self.tick(now)?;
         let dialect = Arc::clone(&self.dialect);
-        let messages = dialect.codec.read(incoming);
-        if messages.is_empty() {
+        let mut messages = dialect.codec.read(incoming).peekable();
+        if messages.peek().is_none() {
             // Nothing at all, but said too early if it is.
             let nothing = Read { text: "", value: Value::Null };
             let meaning = self.received(now, &nothing);
@@ -125,8 +125,8 @@ impl ServerSession {
         }
         let mut delivered = false;
         let mut credentials = Vec::new();
-        for message in &messages {
-            match self.received(now, message) {
+        for message in messages {
+            match self.received(now, &message) {
                 Addressee::Application => delivered = true,
                 Addressee::Credential => credentials.push(message.text),
                 Addressee::Dialect => {}

@@ -20,8 +20,9 @@ fn said(dialect: &Dialect, wire: &str) -> Value {
         Codec::Nats => dialect.codec.read(Incoming::Binary(wire.as_bytes())),
         _ => dialect.codec.read(Incoming::Text(wire)),
     };
-    assert_eq!(read.len(), 1, "{wire:?} holds one message");
-    read.remove(0).value
+    let message = read.next().unwrap();
+    assert_eq!(read.next(), None, "{wire:?} holds one message");
+    message.value.clone()
 }
 
 fn named(name: &str) -> Dialect {

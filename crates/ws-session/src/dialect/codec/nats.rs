@@ -5,35 +5,48 @@ use std::str::from_utf8;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::{MOST_MESSAGES, Read};
+use super::Read;
 use crate::dialect::assembly::Assembly;
 
 /// The lines of a frame; payloads are passed over.
-pub(super) fn read(frame: &[u8]) -> Vec<Read<'_>> {
-    let mut messages = Vec::new();
-    let mut rest = frame;
-    while !rest.is_empty() && messages.len() < MOST_MESSAGES {
-        let end = rest.iter().position(|byte| *byte == b'\n');
-        let (line, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
-        rest = after;
-        let Ok(line) = from_utf8(line) else {
-            messages.push(Read::unreadable(""));
-            // Whatever this is, it may have a payload, which must not be taken for lines.
-            break;
-        };
-        let line = line.trim_end_matches(['\r', '\n']);
-        let (verb, arguments) = line.split_once([' ', '\t']).unwrap_or((line, ""));
-        if has_payload(verb) {
-            let length =
-                arguments.split_ascii_whitespace().next_back().and_then(|length| length.parse().ok());
-            let payload = length.and_then(|length: usize| rest.get(length..));
-            rest = payload.and_then(|rest| rest.strip_prefix(b"\r\n")).unwrap_or_default();
-        }
-        if !line.is_empty() {
-            messages.push(Read { text: line, value: view(verb, arguments.trim()) });
-        }
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Lines<'a> {
+    pub(super) const fn of(frame: &'a [u8]) -> Self {
+        Self { rest: frame }
     }
-    messages
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Read<'a>;
+
+    fn next(&mut self) -> Option<Read<'a>> {
+        while !self.rest.is_empty() {
+            let end = self.rest.iter().position(|byte| *byte == b'\n');
+            let (line, after) = self.rest.split_at(end.map_or(self.rest.len(), |end| end + 1));
+            self.rest = after;
+            let Ok(line) = from_utf8(line) else {
+                // Whatever this is, it may have a payload, which must not be taken for lines.
+                self.rest = &[];
+                return Some(Read::unreadable(""));
+            };
+            let line = line.trim_end_matches(['\r', '\n']);
+            let (verb, arguments) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+            if has_payload(verb) {
+                let length =
+                    arguments.split_ascii_whitespace().next_back().and_then(|length| length.parse().ok());
+                let payload = length.and_then(|length: usize| self.rest.get(length..));
+                self.rest = payload.and_then(|rest| rest.strip_prefix(b"\r\n")).unwrap_or_default();
+            }
+            if !line.is_empty() {
+                return Some(Read { text: line, value: view(verb, arguments.trim()) });
+            }
+        }
+        None
+    }
 }
 
 /// Appends the line of a view; `false` if it names no verb.

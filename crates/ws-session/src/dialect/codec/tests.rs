@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 
 fn values(codec: Codec, frame: &str) -> Vec<Value> {
-    codec.read(Incoming::Text(frame)).into_iter().map(|read| read.value).collect()
+    codec.read(Incoming::Text(frame)).map(|read| read.value.clone()).collect()
 }
 
 fn written(codec: Codec, message: &str) -> String {
@@ -22,7 +22,7 @@ const ALL: [Codec; 5] =
 fn a_frame_of_json_is_one_message() {
     assert_eq!(values(Codec::Json, r#"{"a":1}"#), [json!({"a": 1})]);
     assert_eq!(values(Codec::Json, "{\n\"a\":\n1}\n"), [json!({"a": 1})]);
-    assert_eq!(Codec::Json.read(Incoming::Binary(b"[1]"))[0].value, json!([1]));
+    assert_eq!(Codec::Json.read(Incoming::Binary(b"[1]")).next().unwrap().value, json!([1]));
     assert_eq!(written(Codec::Json, "{}"), "{}");
 }
 
@@ -30,15 +30,12 @@ fn a_frame_of_json_is_one_message() {
 fn what_can_not_be_read_is_null_and_no_error() {
     for frame in ["", "{} {}", "{", "hello", "7x", "40{", "{\"a\":\"\\ud800\"}"] {
         for codec in ALL {
-            let read = codec.read(Incoming::Text(frame));
-            assert!(
-                read.iter().all(|read| read.value.is_null() || codec == Codec::Nats),
-                "{codec:?} {frame}"
-            );
+            let mut read = codec.read(Incoming::Text(frame));
+            assert!(read.all(|read| read.value.is_null() || codec == Codec::Nats), "{codec:?} {frame}");
         }
     }
     for codec in ALL {
-        let not_text = codec.read(Incoming::Binary(b"\xff\xfe"));
+        let not_text: Vec<_> = codec.read(Incoming::Binary(b"\xff\xfe")).collect();
         assert_eq!(not_text, [Read { text: "", value: Value::Null }], "{codec:?}");
     }
     let deep = "[".repeat(100_000);
@@ -48,7 +45,7 @@ fn what_can_not_be_read_is_null_and_no_error() {
 #[test]
 fn lines_are_messages_of_their_own() {
     let frame = "{\"id\":1}\n{\"id\":2}\r\n\nnot json\n{\"id\":3}";
-    let read = Codec::JsonLines.read(Incoming::Text(frame));
+    let read: Vec<_> = Codec::JsonLines.read(Incoming::Text(frame)).collect();
     let texts: Vec<_> = read.iter().map(|read| read.text).collect();
     assert_eq!(texts, ["{\"id\":1}", "{\"id\":2}", "not json", "{\"id\":3}"]);
     assert_eq!((&read[1].value, &read[2].value), (&json!({"id": 2}), &Value::Null));
@@ -138,8 +135,7 @@ fn a_payload_never_poses_as_a_line() {
         assert_eq!(values(Codec::Nats, &frame).len(), 1, "{untold}");
     }
     let binary = [b"MSG a 1 4\r\n\xff\n\xfe\n\r\nPING\r\n".as_slice(), b"\xff\r\n-ERR 'x'\r\n"].concat();
-    let read = Codec::Nats.read(Incoming::Binary(&binary));
-    let texts: Vec<_> = read.iter().map(|read| read.text).collect();
+    let texts: Vec<_> = Codec::Nats.read(Incoming::Binary(&binary)).map(|read| read.text).collect();
     assert_eq!(texts, ["MSG a 1 4", "PING", ""], "behind what is no text, nothing is believed");
 }
 
@@ -150,11 +146,11 @@ fn a_refusal_begins_no_line_of_its_own() {
 }
 
 #[test]
-fn a_frame_has_an_end_to_what_is_looked_at() {
+fn a_frame_is_read_to_its_end() {
     for (codec, many) in
         [(Codec::JsonLines, "{}\n"), (Codec::JsonRecordSeparator, "{}\x1e"), (Codec::Nats, "PING\r\n")]
     {
-        assert_eq!(values(codec, &many.repeat(1_000)).len(), MOST_MESSAGES, "{codec:?}");
+        assert_eq!(values(codec, &many.repeat(1_000)).len(), 1_000, "{codec:?}");
     }
 }
 
@@ -170,8 +166,8 @@ proptest! {
     #[test]
     fn no_frame_makes_a_reader_panic(text in "[MSGHPUBINFO0-9{}\\[\\]\"/,\\-' \r\n\x1e]{0,40}", bytes in any::<Vec<u8>>()) {
         for codec in ALL {
-            codec.read(Incoming::Text(&text));
-            codec.read(Incoming::Binary(&bytes));
+            codec.read(Incoming::Text(&text)).for_each(drop);
+            codec.read(Incoming::Binary(&bytes)).for_each(drop);
         }
     }
 

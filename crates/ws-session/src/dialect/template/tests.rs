@@ -219,7 +219,7 @@ fn a_template_of_several_lines_is_known_by_the_line_with_the_credential() {
     let template = Template::text("CONNECT {\"auth_token\":\"${credential|json}\"}\r\nPING\r\n");
     let frame = rendered(&template, "s\"cret").unwrap();
     assert_eq!(template.read(&frame).unwrap().expose(), "s\"cret");
-    let messages = Codec::Nats.read(Incoming::Text(&frame));
+    let messages: Vec<_> = Codec::Nats.read(Incoming::Text(&frame)).collect();
     assert_eq!(template.read_message(&messages[0]).unwrap().expose(), "s\"cret");
     assert_eq!(template.read_message(&messages[1]), None);
 }
@@ -230,7 +230,7 @@ fn a_template_of_json_is_a_view_where_the_wire_has_more_than_json() {
     let sent = Codec::Nats.write(Secret::from(rendered(&view, "s\"cret").unwrap()));
     assert_eq!(sent.text.expose(), "CONNECT {\"auth_token\":\"s\\\"cret\"}\r\n");
     let real = "CONNECT {\"verbose\":false,\"auth_token\":\"t\",\"lang\":\"node\"}\r\nPING\r\n";
-    let read = Codec::Nats.read(Incoming::Binary(real.as_bytes()));
+    let read: Vec<_> = Codec::Nats.read(Incoming::Binary(real.as_bytes())).collect();
     assert_eq!(view.read_message(&read[0]).unwrap().expose(), "t", "a real client says more than we do");
 }
 

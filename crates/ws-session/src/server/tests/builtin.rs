@@ -63,7 +63,7 @@ impl Client {
                 Output::Accept => heard.accepted = true,
                 Output::Refuse { status, .. } => heard.refused = Some(status),
                 Output::Send { text, .. } => {
-                    let read = self.dialect.codec.read(Incoming::Text(&text));
+                    let read: Vec<_> = self.dialect.codec.read(Incoming::Text(&text)).collect();
                     assert_eq!(read.len(), 1, "{text}");
                     let value = read[0].value.clone();
                     self.captures.take(&self.dialect.captured, &value);

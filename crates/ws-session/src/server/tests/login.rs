@@ -226,6 +226,14 @@ fn what_came_in_one_frame_with_a_credential_is_handed_out_without_it() {
 }
 
 #[test]
+fn a_credential_behind_any_number_of_messages_reaches_no_application() {
+    let mut peer = live(centrifugo(), r#"{"id":1,"connect":{"token":"t1"}}"#);
+    let many = "{\"rpc\":1}\n".repeat(500);
+    let said = peer.tell(&format!("{many}{{\"refresh\":{{\"token\":\"t2\"}}}}"));
+    assert_eq!(said, [format!("deliver {many}"), "renew t2".to_owned()]);
+}
+
+#[test]
 fn no_credential_of_a_frame_that_ends_the_connection_is_spent() {
     let mut peer = live(centrifugo(), r#"{"id":1,"connect":{"token":"t1"}}"#);
     let renewal = r#"{"refresh":{"token":"t2"}}"#;
