@@ -71,6 +71,13 @@ pub(crate) struct Read<'a> {
     pub(crate) value: Value,
 }
 
+/// It may have held a credential. What the parser itself had in its hands before that is out of reach.
+impl Drop for Read<'_> {
+    fn drop(&mut self) {
+        wipe(&mut self.value);
+    }
+}
+
 /// The messages of a frame, each read when it is asked for: a frame has room for more of them than there should be at a time.
 pub(crate) type Messages<'a> = Box<dyn Iterator<Item = Read<'a>> + 'a>;
 

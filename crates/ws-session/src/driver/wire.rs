@@ -151,7 +151,8 @@ pub(super) fn goodbye() -> CloseFrame {
     CloseFrame { code: CloseCode::Normal, reason: "".into() }
 }
 
-/// A message of the dialect's as a frame.
+/// A message of the dialect's as a frame. The codec owns it, masks it in place and frees it without wiping it, as it does with what it reads:
+/// a credential in a message, unlike one in its [`Secret`], may stay in freed memory until that is used again.
 pub(super) fn frame_of(rendered: &Rendered) -> Frame {
     let text = rendered.text.expose();
     if rendered.binary { Frame::binary(text.as_bytes().to_vec()) } else { Frame::text(text) }
