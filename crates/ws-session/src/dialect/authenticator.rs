@@ -5,14 +5,21 @@ use std::fmt;
 use auth_core::Secret;
 use serde_json::Value;
 
-use super::{Captures, Phase, Verdict};
+use super::{Captures, Fresh, Phase, Verdict};
 
 /// The code of a dialect, for what its data can't say. Both methods have a default that leaves everything to the data.
 pub trait Authenticator: fmt::Debug + Send + Sync {
     /// The text of a placeholder of the dialect's templates that is none of the known ones, such as a signature over a
-    /// captured nonce. `None` if it is not this one's either: the message can't be built then, which ends the session.
-    fn fill(&self, placeholder: &str, credential: &Secret, captures: &Captures) -> Option<Secret> {
-        let _ = (placeholder, credential, captures);
+    /// captured nonce. `fresh` has the time for it, and randomness for a nonce of the client's: the same for all placeholders of one
+    /// message. `None` if it is not this one's either, or can't be made: the message can't be built then, which ends the session.
+    fn fill(
+        &self,
+        placeholder: &str,
+        credential: &Secret,
+        captures: &Captures,
+        fresh: Fresh,
+    ) -> Option<Secret> {
+        let _ = (placeholder, credential, captures, fresh);
         None
     }
 

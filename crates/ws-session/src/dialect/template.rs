@@ -61,7 +61,8 @@ pub(crate) struct Filling<'a> {
 pub struct Fresh {
     /// Both clocks.
     pub now: Now,
-    /// For `${uuid}`, the same wherever it stands in one message or upgrade; a service may take it for a secret.
+    /// For `${uuid}`, the same wherever it stands in one message or upgrade, and for an [`Authenticator`]; a service may take it for a
+    /// secret.
     pub random: [u8; 16],
 }
 
@@ -262,8 +263,8 @@ impl<'a> Filling<'a> {
             _ => match (self.captures.named(name), self.authenticator) {
                 (Some(value), _) => Filled::Value(value),
                 (None, Some(authenticator)) => {
-                    let text = authenticator.fill(name, self.credential()?, self.captures);
-                    Filled::Text(text.ok_or(UNKNOWN_CAPTURE)?)
+                    let text = authenticator.fill(name, self.credential()?, self.captures, self.fresh);
+                    Filled::Text(text.ok_or(UNFILLED)?)
                 }
                 (None, None) => return Err(UNKNOWN_CAPTURE),
             },
@@ -283,6 +284,10 @@ const MALFORMED: Unplaceable =
     Unplaceable("the dialect's template is malformed; check it by Template::check, which says where");
 const UNKNOWN_CAPTURE: Unplaceable = Unplaceable(
     "the template wants what the server has not said yet; let the step wait for the message that says it",
+);
+const UNFILLED: Unplaceable = Unplaceable(
+    "neither what the server has said nor the dialect's authenticator fills a placeholder of the template: correct its name, or have the \
+     authenticator fill it",
 );
 
 impl Filled<'_> {

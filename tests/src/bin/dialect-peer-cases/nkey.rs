@@ -5,14 +5,14 @@ use auth_core::jwt::{PublicKey, SignJws as _, SigningKey};
 use auth_http::freshness::{Freshness as _, SystemFreshness};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use ws_session::dialect::{Authenticator, Captures};
+use ws_session::dialect::{Authenticator, Captures, Fresh};
 
 /// Fills `${nkey}` and `${signature}`; the credential is the seed.
 #[derive(Debug)]
 pub(crate) struct Signer;
 
 impl Authenticator for Signer {
-    fn fill(&self, placeholder: &str, credential: &Secret, captures: &Captures) -> Option<Secret> {
+    fn fill(&self, placeholder: &str, credential: &Secret, captures: &Captures, _: Fresh) -> Option<Secret> {
         let key = Key::of_seed(credential).ok()?;
         match placeholder {
             "nkey" => Some(Secret::from(key.public())),

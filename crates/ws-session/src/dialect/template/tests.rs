@@ -122,18 +122,29 @@ fn an_authenticator_fills_what_nobody_else_knows() {
     #[derive(Debug)]
     struct Signs;
     impl Authenticator for Signs {
-        fn fill(&self, placeholder: &str, credential: &Secret, captures: &Captures) -> Option<Secret> {
+        fn fill(
+            &self,
+            placeholder: &str,
+            credential: &Secret,
+            captures: &Captures,
+            fresh: Fresh,
+        ) -> Option<Secret> {
             let nonce = captures.named("nonce")?.as_str()?;
+            let at = fresh.now.wall.as_secs();
             (placeholder != "unknown")
-                .then(|| Secret::from(format!("{placeholder}({}{nonce})", credential.expose())))
+                .then(|| Secret::from(format!("{placeholder}({}{nonce}{at})", credential.expose())))
         }
     }
     let captures = said(&json!({"nonce": "n"}));
     let credential = Secret::from("key");
     let filling = Filling { authenticator: Some(&Signs), ..filling(Some(&credential), &captures) };
     let text = Template::text("${signature} ${nonce}").render(&filling).unwrap();
-    assert_eq!(text.expose(), "signature(keyn) n", "a capture comes before the authenticator");
-    assert_eq!(Template::text("${unknown}").render(&filling), Err(UNKNOWN_CAPTURE));
+    assert_eq!(
+        text.expose(),
+        format!("signature(keyn{}) n", filling.fresh.now.wall.as_secs()),
+        "a capture comes before the authenticator"
+    );
+    assert_eq!(Template::text("${unknown}").render(&filling), Err(UNFILLED));
 }
 
 #[test]
