@@ -171,9 +171,9 @@ fn each_name_in_text(text: &str, visit: &mut Visit<'_>) -> Result<(), InvalidTem
 enum Filled<'a> {
     /// A text.
     Text(Secret),
-    /// A value of JSON: a time, or what the server said.
+    /// What the server said, of any type.
     Value(&'a Value),
-    /// A number.
+    /// A time.
     Number(u64),
 }
 
