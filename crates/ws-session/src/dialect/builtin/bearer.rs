@@ -1,6 +1,6 @@
 //! Servers that read a bearer token from the upgrade, and say nothing more of it.
 
-use super::super::{Dialect, Placement, SubprotocolEntry, Template};
+use super::super::{Dialect, Placement, Reconnection, SubprotocolEntry, Template};
 
 impl Dialect {
     /// `Authorization: Bearer <token>` (RFC 6750 §2.1), in with the upgrade: the best place there is, but for a browser, which can't
@@ -9,7 +9,11 @@ impl Dialect {
     /// By the standard.
     #[must_use]
     pub fn bearer_header() -> Self {
-        Self { placement: authorization("Bearer ${credential}"), ..Self::new("bearer-header") }
+        Self {
+            placement: authorization("Bearer ${credential}"),
+            reconnection: Reconnection::Fresh,
+            ..Self::new("bearer-header")
+        }
     }
 
     /// `?access_token=<token>` (RFC 6750 §2.3), in with the upgrade. The token then stands in the access logs of whatever
@@ -19,7 +23,11 @@ impl Dialect {
     #[must_use]
     pub fn bearer_query() -> Self {
         let query = vec![("access_token".to_owned(), Template::text("${credential}"))];
-        Self { placement: Placement { query, ..Placement::default() }, ..Self::new("bearer-query") }
+        Self {
+            placement: Placement { query, ..Placement::default() },
+            reconnection: Reconnection::Fresh,
+            ..Self::new("bearer-query")
+        }
     }
 
     /// `Sec-WebSocket-Protocol: bearer, <token>`, in with an upgrade that selects `bearer`. For tokens without blanks and padding, as
@@ -33,7 +41,7 @@ impl Dialect {
             SubprotocolEntry::Credential(Template::text("${credential}")),
         ];
         let placement = Placement { subprotocols, ..Placement::default() };
-        Self { placement, ..Self::new("bearer-subprotocol") }
+        Self { placement, reconnection: Reconnection::Fresh, ..Self::new("bearer-subprotocol") }
     }
 
     /// Jupyter Server: `Authorization: token <token>`. It refuses with 403, also what has no token at all.

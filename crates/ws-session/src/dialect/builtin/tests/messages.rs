@@ -312,3 +312,11 @@ fn what_serves_once_is_never_presented_again() {
         assert_eq!(named(name).reconnection, Reconnection::Fresh, "{name}");
     }
 }
+
+#[test]
+fn a_server_that_may_have_ended_a_connection_with_its_token_is_shown_another() {
+    for name in ["bearer-header", "bearer-query", "bearer-subprotocol"] {
+        assert_eq!(named(name).renewal, Renewal::Never, "{name}");
+        assert_eq!(named(name).reconnection, Reconnection::Fresh, "{name}");
+    }
+}
