@@ -97,18 +97,14 @@ impl Placement {
 
     /// What an upgrade request says in these terms, on the other end: the credential, and the subprotocol to select.
     ///
-    /// `path_and_query` is what the request asks for; `header` has the value of a header, whatever the case of its name, and of
-    /// one that comes several times the values joined by `, `. The credential is the first that is found, in the order of the fields; two
+    /// `path_and_query` is what the request asks for; `header` has the values of a header in order, whatever the case of its
+    /// name. The credential is the first that is found, in the order of the fields; two
     /// in one place are none, as nobody says which of them counts. Where the credential is the URL, it is what the server sees of
     /// that: `path_and_query`. The subprotocol is the first of the offered ones that is a [name](SubprotocolEntry::Name), if any.
-    pub(crate) fn read(
-        &self,
-        path_and_query: &str,
-        header: &dyn Fn(&str) -> Option<String>,
-    ) -> (Option<Secret>, Option<String>) {
-        let offered = header("sec-websocket-protocol").map(Zeroizing::new).unwrap_or_default();
-        let offered: Vec<&str> =
-            offered.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
+    pub(crate) fn read(&self, path_and_query: &str, header: &Header<'_>) -> (Option<Secret>, Option<String>) {
+        let offered = header("sec-websocket-protocol");
+        let offered = offered.iter().flat_map(|value| value.split(','));
+        let offered: Vec<&str> = offered.map(str::trim).filter(|entry| !entry.is_empty()).collect();
         let credential = self
             .in_headers(header)
             .or_else(|| self.in_query(path_and_query))
@@ -119,9 +115,9 @@ impl Placement {
         (credential, selected.map(|name| (*name).to_owned()))
     }
 
-    fn in_headers(&self, header: &dyn Fn(&str) -> Option<String>) -> Option<Secret> {
+    fn in_headers(&self, header: &Header<'_>) -> Option<Secret> {
         self.headers.iter().find_map(|(name, template)| {
-            let mut value = Zeroizing::new(header(name)?);
+            let mut value = Zeroizing::new(only(header(name).into_iter())?.to_owned());
             // A scheme is written in any case (RFC 9110 §11.1).
             if let Some(scheme) = value.get_mut(..BEARER.len())
                 && scheme.eq_ignore_ascii_case(BEARER)
@@ -143,13 +139,11 @@ impl Placement {
         })
     }
 
-    fn in_cookies(&self, header: &dyn Fn(&str) -> Option<String>) -> Option<Secret> {
-        if self.cookies.is_empty() {
-            return None;
-        }
-        let sent = Zeroizing::new(header("cookie")?);
+    fn in_cookies(&self, header: &Header<'_>) -> Option<Secret> {
+        let sent = header("cookie");
         self.cookies.iter().find_map(|(name, template)| {
-            let pairs = sent.split(';').filter_map(|pair| pair.trim().split_once('='));
+            let pairs = sent.iter().flat_map(|value| value.split(';'));
+            let pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
             template.read(only(pairs.filter(|(key, _)| key == name).map(|(_, value)| value))?)
         })
     }
@@ -172,6 +166,9 @@ impl Placement {
         self.subprotocols.iter().any(|entry| matches!(entry, SubprotocolEntry::Name(name) if name == offered))
     }
 }
+
+/// The values of the headers of a name.
+pub(crate) type Header<'a> = dyn Fn(&str) -> Vec<&'a str> + 'a;
 
 fn differ<T: Ord>(names: impl IntoIterator<Item = T>) -> bool {
     let mut seen = BTreeSet::new();

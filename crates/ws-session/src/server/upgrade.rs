@@ -22,15 +22,15 @@ impl Upgrade {
         headers: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
         let headers: Vec<_> = headers.into_iter().collect();
-        let header = |wanted: &str| {
+        let header = |wanted: &str| -> Vec<&str> {
             let values = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
-            values.map(|(_, value)| (*value).to_owned()).reduce(|values, value| values + ", " + &value)
+            values.map(|(_, value)| *value).collect()
         };
         let (credential, subprotocol) = dialect.placement.read(path_and_query, &header);
         // Who offers other subprotocols alone speaks another language: an entry that looks like a credential is none of ours.
         let has_names =
             dialect.placement.subprotocols.iter().any(|entry| matches!(entry, SubprotocolEntry::Name(_)));
-        let foreign = has_names && subprotocol.is_none() && header("sec-websocket-protocol").is_some();
+        let foreign = has_names && subprotocol.is_none() && !header("sec-websocket-protocol").is_empty();
         Self { credential: credential.filter(|_| !foreign), subprotocol }
     }
 }

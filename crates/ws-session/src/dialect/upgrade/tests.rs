@@ -63,7 +63,9 @@ fn received(placement: &Placement, request: &UpgradeRequest) -> (Option<Secret>,
     }
     let url = request.url().expose();
     let path = url.match_indices('/').nth(2).map_or("/", |(at, _)| &url[at..]);
-    placement.read(path, &|name| headers.get(name.to_lowercase().as_str()).cloned())
+    placement.read(path, &|name| {
+        headers.get(name.to_lowercase().as_str()).map(String::as_str).into_iter().collect()
+    })
 }
 
 #[test]
@@ -167,7 +169,7 @@ fn parameters_join_whatever_query_the_url_has() {
         assert_eq!(request.url().expose(), expected);
         assert!(crate::Address::new(request.url().expose()).is_ok());
         let path = crate::Address::new(request.url().expose()).unwrap();
-        let (found, _) = placement.read(path.path_and_query().expose(), &|_| None);
+        let (found, _) = placement.read(path.path_and_query().expose(), &|_| Vec::new());
         assert_eq!(found.unwrap().expose(), "a+b &");
     }
     let unchanged = placed(Placement::default(), "wss://a.example/ws?v=6#f", "x").unwrap();

@@ -8,8 +8,8 @@ use super::*;
 fn the_other_end_takes_a_scheme_in_any_case_and_a_header_by_any_name() {
     let placement = header("Authorization", "Bearer ${credential}");
     let read = |value: &str| {
-        let value = value.to_owned();
-        placement.read("/", &move |name| name.eq_ignore_ascii_case("authorization").then(|| value.clone())).0
+        let found = |name: &str| name.eq_ignore_ascii_case("authorization").then_some(value);
+        placement.read("/", &|name| found(name).into_iter().collect()).0
     };
     assert_eq!(read("bearer x").unwrap().expose(), "x");
     assert_eq!(read("Bearer x").unwrap().expose(), "x");
@@ -21,8 +21,7 @@ fn the_other_end_takes_a_scheme_in_any_case_and_a_header_by_any_name() {
 #[test]
 fn two_credentials_in_one_place_are_none() {
     let read = |placement: &Placement, path: &str, value: &str| {
-        let value = value.to_owned();
-        placement.read(path, &move |_| (!value.is_empty()).then(|| value.clone()))
+        placement.read(path, &|_| value.split_terminator('|').collect())
     };
     let in_query = query("t", "${credential}");
     assert_eq!(read(&in_query, "/?u=1&t=a&v=2", "").0.unwrap().expose(), "a");
@@ -31,11 +30,17 @@ fn two_credentials_in_one_place_are_none() {
     for none in ["/", "/?", "/?t", "/?t=", "/?T=a", "/?t=%zz", "/?x=a"] {
         assert_eq!(read(&in_query, none, "").0, None, "{none}");
     }
+    let in_header = header("Authorization", "Bearer ${credential}");
+    assert_eq!(read(&in_header, "/", "Bearer a").0.unwrap().expose(), "a");
+    assert_eq!(read(&in_header, "/", "Bearer a|Bearer b").0, None);
     let in_cookie = cookie("t", "${credential}");
     assert_eq!(read(&in_cookie, "/", "u=1; t=a;v=2").0.unwrap().expose(), "a");
+    assert_eq!(read(&in_cookie, "/", "u=1|t=a").0.unwrap().expose(), "a", "as HTTP/2 cuts them");
     assert_eq!(read(&in_cookie, "/", "t=a; t=b").0, None);
+    assert_eq!(read(&in_cookie, "/", "t=a|t=b").0, None);
     let kubernetes = subprotocols(vec![name("p"), entry("bearer.${credential|base64url}")]);
     assert_eq!(read(&kubernetes, "/", "q, p,bearer.YQ").0.unwrap().expose(), "a");
+    assert_eq!(read(&kubernetes, "/", "p|bearer.YQ").0.unwrap().expose(), "a");
     assert_eq!(read(&kubernetes, "/", "p, bearer.YQ, bearer.Yg").0, None);
     assert_eq!(read(&kubernetes, "/", "p, bearer.YQ==").0, None);
 }
@@ -43,15 +48,12 @@ fn two_credentials_in_one_place_are_none() {
 #[test]
 fn the_other_end_selects_the_first_offered_name_and_never_the_credential() {
     let placement = subprotocols(vec![name("a"), name("b"), entry("${credential}")]);
-    let select = |offered: &str| {
-        let value = offered.to_owned();
-        placement.read("/", &move |_| Some(value.clone())).1
-    };
+    let select = |offered: &str| placement.read("/", &|_| vec![offered]).1;
     assert_eq!(select("x, b, a").as_deref(), Some("b"));
     for none in ["x", "", ",", "A"] {
         assert_eq!(select(none), None, "{none}");
     }
-    assert_eq!(placement.read("/", &|_| None).1, None);
+    assert_eq!(placement.read("/", &|_| Vec::new()).1, None);
 }
 
 proptest! {
@@ -94,6 +96,6 @@ proptest! {
             subprotocols: vec![name("p"), entry("x.${credential|base64url}")],
             is_url: false,
         };
-        let _ = placement.read(&path, &|_| Some(value.clone()));
+        let _ = placement.read(&path, &|_| vec![&value]);
     }
 }
