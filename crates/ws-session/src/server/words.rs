@@ -74,6 +74,7 @@ fn matchers(dialect: &Dialect) -> impl Iterator<Item = &Matcher> {
         .chain(acceptance)
         .chain(renewal)
         .chain(dialect.replies.iter().map(|reply| &reply.on))
+        .chain(&dialect.heartbeats)
         .chain(rules)
 }
 

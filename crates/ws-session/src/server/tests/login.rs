@@ -1,10 +1,11 @@
 //! How a client gets in, and how it does not.
 
 use auth_core::ApiMisuse;
+use serde_json::json;
 
 use super::dialects::*;
 use super::peer::{LIFE, Peer};
-use crate::dialect::{Dialect, Verdict};
+use crate::dialect::{Condition, Dialect, InUnit, Matcher, Unit, Verdict};
 use crate::server::{Received, Refusal, Terms, Upgrade};
 
 const GENESYS: &str = r#"{"type":"auth","token":"t1"}"#;
@@ -223,6 +224,23 @@ fn what_came_in_one_frame_with_a_credential_is_handed_out_without_it() {
         ["deliver {\"rpc\":1}\n\n{\"rpc\":2}\n", "renew t2"]
     );
     assert_eq!(peer.receive("{\"rpc\":1}\n{\"rpc\":2}\n"), Received::Deliver, "as it came");
+}
+
+#[test]
+fn what_is_announced_turns_no_message_into_a_heartbeat() {
+    let mut dialect = directus();
+    dialect.captured.idle = Some(InUnit { at: "/every".to_owned(), unit: Unit::Seconds });
+    let login = r#"{"type":"auth","access_token":"t1"}"#;
+    let accepted = |dialect: &Dialect| {
+        let mut peer = Peer::new(dialect.clone());
+        peer.said();
+        peer.tell(login);
+        peer.decide(Ok(LIFE)).remove(0)
+    };
+    dialect.heartbeats = vec![Matcher::of([("/type", json!("beat"))])];
+    assert!(accepted(&dialect).contains("every"), "a heartbeat that looks otherwise");
+    dialect.heartbeats.push(Matcher::default().and("/every", Condition::Exists(true)));
+    assert!(!accepted(&dialect).contains("every"));
 }
 
 #[test]
