@@ -229,7 +229,18 @@ fn with_query(
 ) -> Result<Secret, Unplaceable> {
     let url = url.split_once('#').map_or(url, |(url, _)| url);
     let mut text = Assembly::new();
-    text.push(url);
+    let authority = url.find("://").map_or(0, |scheme| scheme + 3);
+    let end =
+        url.get(authority..).and_then(|rest| rest.find(['/', '?'])).map_or(url.len(), |end| authority + end);
+    match url.split_at_checked(end) {
+        // Without a path, what is asked for would not begin with a slash (RFC 9112 §3.2.1).
+        Some((server, query)) if query.starts_with('?') || query.is_empty() && !parameters.is_empty() => {
+            text.push(server);
+            text.push("/");
+            text.push(query);
+        }
+        _ => text.push(url),
+    }
     for (name, template) in parameters {
         let query = text.as_str().split_once('?').map(|(_, query)| query);
         let separator = match query {

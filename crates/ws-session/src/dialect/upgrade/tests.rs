@@ -153,10 +153,27 @@ fn two_entries_that_are_the_same_are_refused() {
     assert!(refused.to_string().contains("must differ"), "{refused}");
 }
 
+/// The request line of `GET ?t=x` is none (RFC 9112 §3.2.1): servers answer 400.
+#[test]
+fn a_query_stands_behind_a_path_even_if_the_url_has_none() {
+    for (url, expected) in [
+        ("ws://127.0.0.1:1", "ws://127.0.0.1:1/?t=x"),
+        ("ws://127.0.0.1:1?a=/b", "ws://127.0.0.1:1/?a=/b&t=x"),
+        ("wss://[::1]#f", "wss://[::1]/?t=x"),
+        ("wss://example.com/", "wss://example.com/?t=x"),
+        ("wss://example.com/ws?a", "wss://example.com/ws?a&t=x"),
+    ] {
+        let request = placed(query("t", "${credential}"), url, "x").unwrap();
+        assert_eq!(request.url().expose(), expected, "{url}");
+    }
+    let request = placed(Placement::default(), "ws://127.0.0.1:1?a", "x").unwrap();
+    assert_eq!(request.url().expose(), "ws://127.0.0.1:1/?a", "and its own");
+}
+
 #[test]
 fn parameters_join_whatever_query_the_url_has() {
     for (url, expected) in [
-        ("wss://a.example", "wss://a.example?t=a%2Bb%20%26"),
+        ("wss://a.example", "wss://a.example/?t=a%2Bb%20%26"),
         ("wss://a.example/ws", "wss://a.example/ws?t=a%2Bb%20%26"),
         ("wss://a.example/ws?", "wss://a.example/ws?t=a%2Bb%20%26"),
         ("wss://a.example/ws?v=6", "wss://a.example/ws?v=6&t=a%2Bb%20%26"),
