@@ -47,11 +47,12 @@ impl Session {
 
     /// A message of a connection that is being closed: the dialect's own are answered no more.
     fn last_words(&self, incoming: Incoming<'_>) -> Received {
-        let dialect = &self.dialect;
-        let messages =
-            if self.may_concern(incoming, true) { dialect.codec.read(incoming) } else { Vec::new() };
+        if !self.may_concern(incoming, true) {
+            return Received::Deliver;
+        }
+        let mut messages = self.dialect.codec.read(incoming).peekable();
         let ours =
-            !messages.is_empty() && messages.iter().all(|message| dialect.is_of_dialect(&message.value));
+            messages.peek().is_some() && messages.all(|message| self.dialect.is_of_dialect(&message.value));
         if ours { Received::Consumed } else { Received::Deliver }
     }
 
