@@ -16,14 +16,15 @@ use crate::outbox::Outbox;
 pub(super) struct Connection<P> {
     pub(super) epoch: Epoch,
     pub(super) socket: Socket,
-    /// Messages of the dialect's, ahead of the user's.
-    pub(super) control: VecDeque<Frame>,
+    /// Pings and messages of the dialect's, ahead of the user's.
+    control: VecDeque<Frame>,
+    /// Answers to pings that the codec was to write since it was last flushed.
+    pongs: usize,
     /// The user's messages that it was given while it was the live one, and that it has not passed on.
     pub(super) handed: Vec<P>,
     /// Something waits for a flush.
-    pub(super) dirty: bool,
-    /// It takes no more, and may still have something to say.
-    pub(super) broken: bool,
+    dirty: bool,
+    broken: bool,
     closing: Closing,
 }
 
@@ -35,12 +36,19 @@ enum Closing {
     Sent,
 }
 
+/// How many frames wait for a peer that reads nothing, before nothing is read of it: it may ask for each of them.
+const MOST_FRAMES: usize = 256;
+
+/// How many bytes of them, the last one not counted.
+const MOST_BYTES: usize = 64 * 1024;
+
 impl<P> Connection<P> {
     pub(super) const fn new(epoch: Epoch, socket: Socket) -> Self {
         Self {
             epoch,
             socket,
             control: VecDeque::new(),
+            pongs: 0,
             handed: Vec::new(),
             dirty: false,
             broken: false,
@@ -57,6 +65,36 @@ impl<P> Connection<P> {
 
     pub(super) fn is_closing(&self) -> bool {
         self.closing != Closing::No
+    }
+
+    /// Queues a ping, or a message of the dialect's.
+    pub(super) fn say(&mut self, frame: Frame) {
+        if !self.broken {
+            self.control.push_back(frame);
+        }
+    }
+
+    /// The codec has an answer to a ping to write.
+    pub(super) const fn pinged(&mut self) {
+        self.dirty = true;
+        self.pongs += 1;
+    }
+
+    /// Whether so much waits for its peer that nothing is read of it.
+    pub(super) fn is_held_up(&self) -> bool {
+        let frames = self.control.len() + self.pongs;
+        let bytes = || self.control.iter().map(Frame::len).sum::<usize>();
+        !self.broken && (frames >= MOST_FRAMES || bytes() >= MOST_BYTES)
+    }
+
+    /// It takes no more, and may still have something to say.
+    pub(super) fn broke(&mut self) {
+        self.broken = true;
+        self.control.clear();
+    }
+
+    pub(super) const fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// Writes what may go out, and flushes once when there is no more. The live one has the user's messages too.
@@ -91,6 +129,7 @@ impl<P> Connection<P> {
         if self.dirty {
             ready!(self.socket.poll_flush(cx))?;
             self.dirty = false;
+            self.pongs = 0;
             for parcel in self.handed.drain(..) {
                 ledger.sent(parcel);
             }

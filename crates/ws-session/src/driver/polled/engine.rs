@@ -192,7 +192,7 @@ impl<L: Ledger> Engine<L> {
                 Output::Send { epoch, message, ticket } => self.say(now, epoch, message, ticket),
                 Output::Ping { epoch } => {
                     if let Some(connection) = self.connection(epoch) {
-                        connection.control.push_back(Frame::Ping(bytes::Bytes::new()));
+                        connection.say(Frame::Ping(bytes::Bytes::new()));
                     }
                 }
                 Output::Close { epoch } => {
@@ -232,7 +232,7 @@ impl<L: Ledger> Engine<L> {
         match self.parts.machine.message(epoch, message, credential, fresh) {
             Ok(rendered) => {
                 if let Some(connection) = self.connection(epoch) {
-                    connection.control.push_back(wire::frame_of(&rendered));
+                    connection.say(wire::frame_of(&rendered));
                 }
             }
             Err(_) => self.inputs.push_back(Input::Unplaceable { epoch, message }),

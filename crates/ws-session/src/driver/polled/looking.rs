@@ -91,7 +91,14 @@ impl<L: Ledger> Engine<L> {
             let is_login = !connection.is_closing() && self.live.is_none_or(|live| epoch > live);
             if self.inbox.is_full() && !is_login {
                 self.inbox.stalled = true;
-                return if connection.broken { self.lost(epoch, Failure::Transport) } else { Found::Nothing };
+                return if connection.is_broken() {
+                    self.lost(epoch, Failure::Transport)
+                } else {
+                    Found::Nothing
+                };
+            }
+            if connection.is_held_up() {
+                return Found::Nothing;
             }
             let Some(left) = frames.checked_sub(1) else { return Found::Nothing };
             let frame = match connection.socket.poll_read(cx) {
@@ -100,7 +107,7 @@ impl<L: Ledger> Engine<L> {
                     let failure = wire::ended(&error, connection.is_closing());
                     return self.lost(epoch, failure);
                 }
-                Poll::Pending if connection.broken => return self.lost(epoch, Failure::Transport),
+                Poll::Pending if connection.is_broken() => return self.lost(epoch, Failure::Transport),
                 Poll::Pending => return Found::Nothing,
             };
             *frames = left;
@@ -111,7 +118,7 @@ impl<L: Ledger> Engine<L> {
                     let failure = wire::closed(frame.clone());
                     return self.lost(epoch, failure);
                 }
-                Frame::Ping(_) => connection.dirty = true,
+                Frame::Ping(_) => connection.pinged(),
                 Frame::Text(_) | Frame::Binary(_) | Frame::Pong(_) | Frame::Frame(_) => {}
             }
             let Some(incoming) = wire::incoming(&frame) else {
@@ -137,17 +144,20 @@ impl<L: Ledger> Engine<L> {
         Found::Input(Input::Ended { epoch, failure, retry_after: None })
     }
 
-    /// Writes to each connection; true when one of them takes no more, and should be read for what it said last.
+    /// Writes to each connection; true when one of them may be read now: for what it said last, as it takes no more, or because it
+    /// has taken what it was held up by.
     fn write(&mut self, cx: &Context<'_>) -> bool {
         let Parts { outbox, ledger, .. } = &mut self.parts;
-        let mut broke = false;
-        for connection in self.connections.iter_mut().filter(|connection| !connection.broken) {
+        let mut readable = false;
+        for connection in self.connections.iter_mut().filter(|connection| !connection.is_broken()) {
             let live = self.live == Some(connection.epoch);
+            let was_held_up = connection.is_held_up();
             if let Poll::Ready(Err(_)) = connection.poll_write(cx, outbox, live, ledger) {
-                connection.broken = true;
-                broke = true;
+                connection.broke();
+                readable = true;
             }
+            readable |= was_held_up && !connection.is_held_up();
         }
-        broke
+        readable
     }
 }

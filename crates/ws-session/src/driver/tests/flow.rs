@@ -1,16 +1,17 @@
 //! What flows through a session: in order, whole, given back when it could not be sent; and nothing is left behind.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{sleep, timeout};
 
 use super::peer::{BINARY, CLOSE, Loss, Numbered, PING, PONG, Pipes, TEXT};
 use super::{session, session_of};
 use crate::ErrorKind;
-use crate::dialect::{Dialect, Renewal, RenewalTime, SubprotocolEntry, Template};
+use crate::dialect::{Dialect, Matcher, Renewal, RenewalTime, Reply, SubprotocolEntry, Template};
 use crate::driver::tokio::{Dial, Message};
 use crate::machine::{Config, State};
 
@@ -260,6 +261,69 @@ async fn a_flood_of_pings_keeps_a_session_neither_from_sending_nor_from_ending()
     timeout(Duration::from_secs(6), session.close()).await.unwrap().unwrap();
     flood.await.unwrap();
     drain.await.unwrap().unwrap();
+}
+
+/// A peer asks 30 000 times before it reads any of the answers.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_asks_and_does_not_read_is_not_read() {
+    let asks = Matcher::of([("/type", json!("ping"))]);
+    let replies = vec![Reply { on: asks, send: Template::json(json!({"type": "pong"})) }];
+    let dialect = Dialect { replies, ..Dialect::genesys() };
+    let by_message = [&[0x81, 15][..], br#"{"type":"ping"}"#].concat();
+    let by_frame = [&[0x89, 100][..], &[b'x'; 100]].concat();
+    for asking in [by_message, by_frame] {
+        let (builder, mut peers, diary) = session_of(dialect.clone(), 1_024, Numbered::for_ever());
+        let mut session = builder.spawn();
+        let mut peer = peers.recv().await.unwrap();
+        peer.log_in().await;
+        session.authenticated().await.unwrap();
+        let (mut reader, mut writer) = tokio::io::split(peer.stream);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let flood = tokio::spawn({
+            let asked = Arc::clone(&asked);
+            async move {
+                for _ in 0..30_000 {
+                    writer.write_all(&asking).await.unwrap();
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+                writer.write_all(b"\x81\x04over").await.unwrap();
+                writer
+            }
+        });
+        sleep(Duration::from_secs(5)).await;
+        let unread = asked.load(Ordering::Relaxed);
+        // The codec keeps 128 KiB for itself.
+        assert!((256..10_000).contains(&unread), "{unread}");
+        let drain = tokio::spawn(async move { tokio::io::copy(&mut reader, &mut tokio::io::sink()).await });
+        assert_eq!(session.next().await, Some(Message::from("over")));
+        assert!(diary.losses().is_empty());
+        // Not even a close is held up.
+        let _writer = flood.await.unwrap();
+        session.close().await.unwrap();
+        drain.await.unwrap().unwrap();
+    }
+}
+
+/// What a peer asks without reading is a sign of life only for as long as it is read.
+#[tokio::test(start_paused = true)]
+async fn a_session_closes_and_gives_up_a_peer_that_never_reads() {
+    for closes in [true, false] {
+        let (builder, mut peers, diary) = session_of(Dialect::genesys(), 1_024, Numbered::for_ever());
+        let mut session = builder.spawn();
+        let mut peer = peers.recv().await.unwrap();
+        peer.log_in().await;
+        session.authenticated().await.unwrap();
+        let (_reader, mut writer) = tokio::io::split(peer.stream);
+        let flood = tokio::spawn(async move { while writer.write_all(&[0x89, 0]).await.is_ok() {} });
+        sleep(Duration::from_secs(1)).await;
+        if closes {
+            timeout(Duration::from_secs(6), session.close()).await.unwrap().unwrap();
+        } else {
+            timeout(Duration::from_secs(51), peers.recv()).await.unwrap().unwrap();
+            assert_eq!(diary.losses().len(), 1);
+        }
+        flood.await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
