@@ -21,7 +21,7 @@ use super::socket::Socket;
 use crate::dialect::{Failure, Fresh, UpgradeRequest};
 use crate::driver::wire::{self, NotOpened};
 use crate::driver::{Message, Target, Unsent};
-use crate::machine::{self, DialectMessage, Epoch, Input, Output, State, Ticket};
+use crate::machine::{self, DialectMessage, Epoch, Input, Output, Ticket};
 use crate::outbox::Outbox;
 
 /// Whoever is to hear what became of each message.
@@ -249,11 +249,7 @@ impl<L: Ledger> Engine<L> {
 
     /// The user's messages follow the machine to another connection. What the one before was given stays with it.
     fn follow(&mut self) {
-        let live = match self.parts.machine.live() {
-            // What was sent before the user closed goes out before the close.
-            None if self.parts.machine.state() == State::Closing => self.live,
-            live => live,
-        };
+        let live = self.parts.machine.live();
         if live == self.live {
             return;
         }
