@@ -43,7 +43,7 @@ impl Error {
         }
     }
 
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    #[cfg(any(feature = "blocking", feature = "polled"))]
     pub(crate) const fn closed() -> Self {
         Self::new(ErrorKind::Closed, None, "the session is closed; open another")
     }

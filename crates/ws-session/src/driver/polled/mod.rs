@@ -87,6 +87,27 @@ impl Session {
         self.engine.machine().valid_for(self.engine.now())
     }
 
+    /// Waits until the session is authenticated for the first time, or again after a lost connection. Messages that come meanwhile
+    /// wait for their reader.
+    ///
+    /// # Errors
+    ///
+    /// Why the session ended for good. A fault that may pass is no error: the session keeps trying.
+    pub async fn authenticated(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| {
+            self.drive(Half::Read, cx);
+            let polled = match self.state() {
+                State::Connected => Poll::Ready(Ok(())),
+                state if state.is_final() => {
+                    Poll::Ready(Err(self.error().cloned().unwrap_or_else(Error::closed)))
+                }
+                _ => Poll::Pending,
+            };
+            self.tell_half(Half::Read, cx, polled)
+        })
+        .await
+    }
+
     /// The next message; `None` when the session has ended.
     pub async fn next(&mut self) -> Option<Message> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await

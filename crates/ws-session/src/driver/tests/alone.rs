@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::peer::{Diary, Numbered, PING, PONG, Peer, Pipes, TEXT};
 use super::session;
+use crate::ErrorKind;
 use crate::dialect::Dialect;
 use crate::driver::Target;
 use crate::driver::polled::Session;
@@ -117,4 +118,21 @@ async fn a_driver_that_was_held_up_hears_what_came_meanwhile() {
     sleep(Duration::from_millis(300)).await;
     assert!(timeout(AWHILE, &mut running).await.is_err());
     assert!(diary.losses().is_empty(), "{:?}", diary.losses());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_polled_session_says_when_it_is_authenticated_or_why_it_never_will_be() {
+    let (mut session, mut peers, _) = polled(Config::new());
+    let serve = async {
+        let mut peer = peers.recv().await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+        peer.log_in().await;
+        peer.send(TEXT, b"hello").await.unwrap();
+        peer
+    };
+    let (authenticated, _peer) = tokio::join!(session.authenticated(), serve);
+    authenticated.unwrap();
+    assert_eq!(session.next().await.unwrap().as_text(), Some("hello"));
+    session.close();
+    assert_eq!(session.authenticated().await.unwrap_err().kind(), ErrorKind::Closed);
 }
