@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem::discriminant;
 use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
@@ -111,9 +112,11 @@ impl<L: Ledger> Engine<L> {
         self.parts.machine.state().is_final()
     }
 
-    /// Has the machine hear of something when it is driven next. The first thing that it hears of is the start.
+    /// Has the machine hear of what its user wants when it is driven next, once however often it was said. The first thing that
+    /// it hears of is the start.
     pub(in crate::driver) fn tell(&mut self, input: Input) {
-        if !self.has_ended() {
+        let is_known = |known: &Input| discriminant(known) == discriminant(&input);
+        if !self.has_ended() && !self.inputs.iter().any(is_known) {
             self.inputs.push_back(input);
         }
     }

@@ -121,6 +121,23 @@ async fn a_driver_that_was_held_up_hears_what_came_meanwhile() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wish_that_is_repeated_while_nobody_polls_is_one_wish() {
+    let (mut session, mut peers, diary) = polled(Config::new());
+    let mut peer = together(&mut session, async { peers.recv().await.unwrap() }).await;
+    let (authenticated, ()) = tokio::join!(session.authenticated(), peer.log_in());
+    authenticated.unwrap();
+    for _ in 0..1_000 {
+        session.network_changed();
+    }
+    together(&mut session, async {
+        assert_eq!(peer.frame().await.unwrap().0, PING);
+        assert!(timeout(AWHILE, peer.frame()).await.is_err());
+    })
+    .await;
+    assert!(diary.losses().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_polled_session_says_when_it_is_authenticated_or_why_it_never_will_be() {
     let (mut session, mut peers, _) = polled(Config::new());
     let serve = async {
