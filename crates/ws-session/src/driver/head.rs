@@ -2,9 +2,11 @@
 
 use std::io;
 
+use zeroize::{Zeroize as _, Zeroizing};
+
 /// The codec takes a head that comes in many small pieces for an attack: it gets all of it at once.
 pub(super) struct Head {
-    /// The head, and what came right behind it.
+    /// The head, and what came right behind it. Wiped, as a server may repeat a credential in it; the codec's own copy is not.
     bytes: Vec<u8>,
     gathering: bool,
 }
@@ -29,8 +31,15 @@ impl Head {
         mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         while self.gathering {
-            let mut piece = [0; 1_024];
-            let length = read(&mut piece)?;
+            let mut piece = Zeroizing::new([0; 1_024]);
+            let length = read(&mut *piece)?;
+            if self.bytes.capacity() - self.bytes.len() < length {
+                // A vector that grows by itself leaves what it held behind.
+                let mut longer = Vec::with_capacity(2 * self.bytes.capacity() + piece.len());
+                longer.extend_from_slice(&self.bytes);
+                self.bytes.zeroize();
+                self.bytes = longer;
+            }
             let seen = self.bytes.len().saturating_sub(3);
             self.bytes.extend_from_slice(&piece[..length]);
             let is_whole = self.bytes[seen..].windows(4).any(|end| end == b"\r\n\r\n");
@@ -41,7 +50,18 @@ impl Head {
         let length = buffer.len().min(self.bytes.len());
         buffer[..length].copy_from_slice(&self.bytes[..length]);
         self.bytes.drain(..length);
+        if self.is_over() {
+            // Not kept for as long as the connection lives.
+            self.bytes.zeroize();
+            self.bytes = Vec::new();
+        }
         Ok(length)
+    }
+}
+
+impl Drop for Head {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
     }
 }
 
@@ -63,6 +83,7 @@ mod tests {
             });
             read.push(buffer[..length.unwrap()].to_vec());
         }
+        assert_eq!(head.bytes.capacity(), 0, "nothing is kept");
         read
     }
 
