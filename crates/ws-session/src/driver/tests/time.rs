@@ -218,3 +218,42 @@ async fn whoever_renews_does_not_wait_for_the_time() {
     assert_eq!(session.next().await, Some(Message::from("alive")));
     assert_eq!(session.state(), State::Connected);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_says_how_long_its_credential_is_good() {
+    let hour = Duration::from_secs(3_600);
+    let (builder, mut peers, _) = session(Numbered::living(hour, hour / 2));
+    let mut session = builder.with_config(Config::new().with_keep_alive(None)).spawn();
+    assert_eq!(session.valid_for(), None);
+    let mut peer = peers.recv().await.unwrap();
+    peer.log_in().await;
+    session.authenticated().await.unwrap();
+    let good_for = |wanted: Duration| {
+        let left = session.valid_for().unwrap();
+        assert!(left <= wanted && left + EXACT >= wanted, "{left:?} and not {wanted:?}");
+    };
+    good_for(hour);
+    sleep(hour / 4).await;
+    good_for(hour * 3 / 4);
+    peer.accept().await;
+    sleep(Duration::from_millis(1)).await;
+    good_for(hour);
+    assert!(session.error().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_failed_says_why() {
+    let (builder, mut peers, _) = session(Numbered::for_ever());
+    let mut session = builder.spawn();
+    for _ in 0..2 {
+        let mut peer = peers.recv().await.unwrap();
+        peer.upgrade().await;
+        peer.text().await;
+        peer.send(CLOSE, &4_403_u16.to_be_bytes()).await.unwrap();
+        if timeout(Duration::from_secs(60), session.next()).await == Ok(None) {
+            break;
+        }
+    }
+    assert!(session.error().is_some());
+    assert_eq!((session.valid_for(), session.state()), (None, State::Failed));
+}

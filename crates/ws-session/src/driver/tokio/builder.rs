@@ -66,10 +66,12 @@ impl Builder {
         let (outgoing, to_send) = mpsc::channel(QUEUE);
         let (deliver, incoming) = mpsc::channel(QUEUE);
         let (ask, commands) = mpsc::channel(COMMANDS);
-        let (publish, status) = watch::channel(Status { state: State::Initialized, error: None });
-        let engine = self.settings.engine(Arc::new(Runtime::new(self.dialer)), TAKEN, Acknowledge);
+        let (publish, status) =
+            watch::channel(Status { state: State::Initialized, error: None, expires: None });
+        let runtime = Arc::new(Runtime::new(self.dialer));
+        let engine = self.settings.engine(Arc::clone(&runtime) as _, TAKEN, Acknowledge);
         let channels = Channels { to_send, deliver, commands, publish };
-        let session = Session { sender: Sender(outgoing), incoming, commands: ask, status };
+        let session = Session { sender: Sender(outgoing), incoming, commands: ask, status, runtime };
         (session, Driver { engine, channels, room: None, closing: false })
     }
 

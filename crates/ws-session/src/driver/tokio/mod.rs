@@ -4,10 +4,13 @@ mod builder;
 mod dial;
 mod run;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::tokio::sync::{mpsc, oneshot, watch};
 use ::tokio::time::timeout;
+
+use auth_core::time::Deadline;
 
 pub use self::builder::Builder;
 pub use self::dial::{Dial, Dialing, Runtime, Stream, Tcp};
@@ -15,6 +18,7 @@ pub use self::run::Driver;
 use self::run::{Command, Outgoing};
 pub use super::{Message, SendError, Server, Target, Unsent};
 use crate::Error;
+use crate::driver::polled::Runtime as _;
 use crate::machine::State;
 
 /// A session that keeps itself connected and authenticated.
@@ -26,6 +30,8 @@ pub struct Session {
     sender: Sender,
     incoming: mpsc::Receiver<Message>,
     status: watch::Receiver<Status>,
+    /// Its clock.
+    runtime: Arc<Runtime>,
     /// Nobody else has one: without it, the session is closed.
     commands: mpsc::Sender<Command>,
 }
@@ -39,6 +45,8 @@ pub struct Sender(mpsc::Sender<Outgoing>);
 struct Status {
     state: State,
     error: Option<Error>,
+    /// When the credential of the live connection is good no longer.
+    expires: Option<Deadline>,
 }
 
 impl Session {
@@ -66,7 +74,7 @@ impl Session {
         timeout(patience, self.authenticated()).await.unwrap_or_else(|_| Err(Error::not_in_time()))
     }
 
-    /// The next message; `None` when the session has ended, see [`close`](Self::close) for why.
+    /// The next message; `None` when the session has ended, see [`error`](Self::error) for why.
     ///
     /// At most 256 messages wait here; beyond that nothing is read until they are taken, neither an answer to a renewal
     /// nor the end of the connection. A session that only sends has a task that reads all the same.
@@ -94,6 +102,19 @@ impl Session {
     #[must_use]
     pub fn state(&self) -> State {
         self.status.borrow().state
+    }
+
+    /// Why the session failed, if it did.
+    #[must_use]
+    pub fn error(&self) -> Option<Error> {
+        self.status.borrow().error.clone()
+    }
+
+    /// How long the credential of the live connection is still good, where that is known.
+    #[must_use]
+    pub fn valid_for(&self) -> Option<Duration> {
+        let expires = self.status.borrow().expires;
+        expires.map(|expires| expires.remaining(self.runtime.now()))
     }
 
     /// Asks for a fresh credential on the connection now, or for a connection now rather than after a wait.

@@ -155,10 +155,16 @@ impl Driver {
 
     fn publish(&self) {
         let (state, error) = (self.engine.machine().state(), self.engine.machine().error());
+        let now = self.engine.now();
+        let valid_for = self.engine.machine().valid_for(now);
         self.channels.publish.send_if_modified(|status| {
             let changed = status.state != state;
             if changed {
-                *status = Status { state, error: error.cloned() };
+                (status.state, status.error) = (state, error.cloned());
+            }
+            // Nobody waits for this one.
+            if status.expires.map(|expires| expires.remaining(now)) != valid_for {
+                status.expires = valid_for.map(|left| now.expiry(left));
             }
             changed
         });
