@@ -2,4 +2,5 @@
 
 mod alone;
 mod encrypted;
+mod floods;
 mod sources;

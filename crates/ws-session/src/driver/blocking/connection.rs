@@ -63,6 +63,7 @@ impl Connection {
     pub(super) fn write(&mut self, frame: Frame) {
         if self.takes_frames() {
             self.unflushed = true;
+            self.begin_call(Duration::ZERO);
             let written = self.socket.write(frame);
             self.wrote(written);
         }
@@ -78,6 +79,7 @@ impl Connection {
         if self.takes_frames() {
             self.goodbye = Goodbye::Sent;
             self.unflushed = true;
+            self.begin_call(Duration::ZERO);
             let written = self.socket.close(Some(wire::goodbye()));
             self.wrote(written);
         }
@@ -86,6 +88,7 @@ impl Connection {
     /// Whether the operating system has all that was handed over, after another attempt.
     pub(super) fn flush(&mut self) -> bool {
         if self.unflushed && !self.broken {
+            self.begin_call(Duration::ZERO);
             match self.socket.flush() {
                 Ok(()) => self.unflushed = false,
                 written => self.wrote(written),
@@ -94,10 +97,9 @@ impl Connection {
         !self.unflushed
     }
 
-    /// The next frame; nothing if none comes within `patience`.
+    /// The next frame; nothing if none is whole within `patience`.
     pub(super) fn read(&mut self, patience: Duration) -> Result<Option<Frame>, Failure> {
-        let transport = |_| Failure::Transport;
-        self.socket.get_mut().set_read_patience(patience).map_err(transport)?;
+        self.begin_call(patience);
         match self.socket.read() {
             Ok(Frame::Close(frame)) => {
                 // The codec has queued its answer; it goes out if the socket takes it at once.
@@ -118,6 +120,10 @@ impl Connection {
             }
             Err(error) => Err(wire::ended(&error, self.goodbye == Goodbye::Sent)),
         }
+    }
+
+    fn begin_call(&mut self, patience: Duration) {
+        self.socket.get_mut().begin_call(patience);
     }
 
     fn wrote(&mut self, result: Result<(), CodecError>) {

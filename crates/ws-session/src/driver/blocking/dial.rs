@@ -87,12 +87,11 @@ impl Dial {
             .max_message_size(Some(wire::LARGEST_OF_A_LOGIN))
             .max_frame_size(Some(wire::LARGEST_OF_A_LOGIN));
         let upgraded = tungstenite::client::client_with_config(request, Stream::new(bytes), Some(limits));
-        let (mut socket, response) = upgraded.map_err(|error| match error {
+        let (socket, response) = upgraded.map_err(|error| match error {
             HandshakeError::Failure(error) => NotOpened::upgrade(error),
             HandshakeError::Interrupted(_) => NotOpened::by(Failure::Timeout),
         })?;
         wire::check(&self.upgrade, &response)?;
-        socket.get_mut().opened().map_err(|_| NotOpened::transport())?;
         abandon.finish()?;
         Ok(Box::new(socket))
     }

@@ -26,10 +26,19 @@ pub(super) enum Bytes {
     Encrypted(Box<Tls>),
 }
 
-/// A socket, and when it must have done all that is asked of it, while it is being opened.
+/// A socket, and how long it may take.
 pub(super) struct Tcp {
     socket: TcpStream,
-    until: Option<(Clock, Deadline)>,
+    clock: Clock,
+    time: Time,
+}
+
+/// How long a socket may take.
+enum Time {
+    /// All that opens it.
+    Opening(Deadline),
+    /// One call of the codec's, which may need many of the socket's: a peer can dribble.
+    Call { patience: Duration, reading: Option<Deadline>, writing: Option<Deadline> },
 }
 
 /// TLS whose reading does not wait for its writing, as that of `rustls::Stream` does: a peer that does not read until we
@@ -45,6 +54,9 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// How long a write waits for a peer to read before it is our turn to read.
 const WRITE_PATIENCE: Duration = Duration::from_millis(20);
 
+/// How long the rest of a frame may take after its first bytes: what the system holds already is read, even without patience.
+const REST_OF_A_FRAME: Duration = Duration::from_millis(20);
+
 impl Stream {
     pub(super) const fn new(bytes: Bytes) -> Self {
         Self { bytes, head: Head::new() }
@@ -57,32 +69,41 @@ impl Stream {
         }
     }
 
-    /// How long a read may wait from now on.
-    pub(super) fn set_read_patience(&mut self, patience: Duration) -> io::Result<()> {
-        self.tcp().socket.set_read_timeout(Some(patience.max(SHORTEST)))
-    }
-
-    /// Ends the time in which it is opened; from now on a read and a write wait as long as each is told to.
-    pub(super) fn opened(&mut self) -> io::Result<()> {
-        self.tcp().until = None;
-        self.tcp().socket.set_write_timeout(Some(WRITE_PATIENCE))
+    /// Begins a call of the codec's: how long its reading may wait, however many pieces it is read in.
+    pub(super) fn begin_call(&mut self, patience: Duration) {
+        self.tcp().time = Time::Call { patience, reading: None, writing: None };
     }
 }
 
 impl Tcp {
     pub(super) const fn opening(socket: TcpStream, clock: Clock, until: Deadline) -> Self {
-        Self { socket, until: Some((clock, until)) }
+        Self { socket, clock, time: Time::Opening(until) }
     }
 
-    /// The patience for the next call, while the connection is being opened.
-    fn prepare(&self) -> io::Result<()> {
-        let Some((clock, until)) = &self.until else { return Ok(()) };
-        let left = until.remaining(clock.now());
-        if left.is_zero() {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        self.socket.set_read_timeout(Some(left.max(SHORTEST)))?;
-        self.socket.set_write_timeout(Some(left.max(SHORTEST)))
+    /// How long the next read may wait. The first one of a call has a look, whatever its patience.
+    fn read_patience(&mut self) -> io::Result<Duration> {
+        let now = self.clock.now();
+        let left = match &mut self.time {
+            Time::Opening(until) => until.remaining(now),
+            Time::Call { reading: Some(until), .. } => until.remaining(now),
+            Time::Call { patience, reading, .. } => {
+                *reading = Some(now.timer((*patience).max(REST_OF_A_FRAME)));
+                return Ok((*patience).max(SHORTEST));
+            }
+        };
+        if left.is_zero() { Err(ErrorKind::WouldBlock.into()) } else { Ok(left.max(SHORTEST)) }
+    }
+
+    /// How long the next write may wait.
+    fn write_patience(&mut self) -> io::Result<Duration> {
+        let now = self.clock.now();
+        let left = match &mut self.time {
+            Time::Opening(until) => until.remaining(now),
+            Time::Call { writing, .. } => {
+                writing.get_or_insert_with(|| now.timer(WRITE_PATIENCE)).remaining(now)
+            }
+        };
+        if left.is_zero() { Err(ErrorKind::WouldBlock.into()) } else { Ok(left.max(SHORTEST)) }
     }
 }
 
@@ -112,15 +133,21 @@ impl Tls {
 
 impl Read for Tcp {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.prepare()?;
-        self.socket.read(buffer).map_err(would_block)
+        uninterrupted(|| {
+            let patience = self.read_patience()?;
+            self.socket.set_read_timeout(Some(patience))?;
+            self.socket.read(buffer)
+        })
     }
 }
 
 impl Write for Tcp {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.prepare()?;
-        self.socket.write(buffer).map_err(would_block)
+        uninterrupted(|| {
+            let patience = self.write_patience()?;
+            self.socket.set_write_timeout(Some(patience))?;
+            self.socket.write(buffer)
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -205,11 +232,14 @@ impl Write for Bytes {
     }
 }
 
-/// Platforms disagree on what a timeout of a socket is called.
-fn would_block(error: io::Error) -> io::Error {
-    match error.kind() {
-        ErrorKind::TimedOut | ErrorKind::Interrupted => ErrorKind::WouldBlock.into(),
-        _ => error,
+/// Calls a socket until no signal comes between. Platforms disagree on what a timeout of a socket is called.
+fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::TimedOut => return Err(ErrorKind::WouldBlock.into()),
+            done => return done,
+        }
     }
 }
 
@@ -217,4 +247,24 @@ fn would_block(error: io::Error) -> io::Error {
 pub(super) fn end(socket: &TcpStream) {
     // One that is not connected any more is what this is for.
     let _ = socket.shutdown(Shutdown::Both);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_a_signal_interrupts_is_made_again() {
+        let interrupted = || Err(ErrorKind::Interrupted.into());
+        let mut answers = vec![Ok(7), interrupted(), interrupted()];
+        assert_eq!(uninterrupted(|| answers.pop().unwrap()).unwrap(), 7);
+        // The controls: what else may come is told.
+        for (told, heard) in [
+            (ErrorKind::TimedOut, ErrorKind::WouldBlock),
+            (ErrorKind::WouldBlock, ErrorKind::WouldBlock),
+            (ErrorKind::ConnectionReset, ErrorKind::ConnectionReset),
+        ] {
+            assert_eq!(uninterrupted(|| Err(told.into())).unwrap_err().kind(), heard);
+        }
+    }
 }
