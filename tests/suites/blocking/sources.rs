@@ -2,16 +2,18 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use auth_core::backoff::Backoff;
 use auth_core::token::Generation;
 use auth_core::{Demand, Error, ErrorKind, Retry, Secret, Token, TokenSource};
 use ws_session::dialect::Dialect;
 use ws_session::driver::blocking::{Session, Target, asking};
-use ws_session::machine::State;
+use ws_session::machine::{Config, State};
 
 use crate::stories::log::{Log, PATIENCE};
 use crate::stories::server::{Act::*, Server};
@@ -140,4 +142,45 @@ fn a_dropped_session_drops_its_question_for_a_token() {
     assert!(told.try_recv().is_err(), "it waits for as long as the session lives");
     drop(session);
     told.recv_timeout(PATIENCE).unwrap();
+}
+
+/// Counts the questions that reach a source.
+struct Counted(Arc<dyn TokenSource>, Arc<AtomicUsize>);
+
+#[async_trait::async_trait]
+impl TokenSource for Counted {
+    async fn token(&self, demand: Demand) -> Result<Token, Error> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.token(demand).await
+    }
+}
+
+/// Each question has a thread: as many as are given up would wait for the one that hangs.
+#[test]
+fn a_closure_that_hangs_is_asked_nothing_more_until_it_answers() {
+    let log = Log::default();
+    let server = Server::play(&log, vec![vec![Accept, Expect, Send(OK), Send("welcome"), ExpectClose]]);
+    let (give, taken) = mpsc::channel();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let source = Counted(asking(move |_| Ok(taken.recv().unwrap())), Arc::clone(&asked));
+    let moment = Duration::from_millis(10);
+    let mut session =
+        Session::builder(Target::new(&server.url()).unwrap(), Dialect::genesys(), Arc::new(source))
+            .with_config(Config::new().with_fetch_timeout(moment).with_backoff(Backoff::new(moment, moment)))
+            .with_observer(Arc::new(log.clone()))
+            .open();
+    let begun = Instant::now();
+    while log.seen().client.len() < 5 {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", log.seen());
+        assert_eq!(session.next(moment).unwrap(), None);
+    }
+    let late = "delayed: the source handed out no token in time";
+    assert!(log.seen().client.iter().all(|line| line == late), "{:?}", log.seen());
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "the others wait for the first, and cost nothing");
+    // It answers again: what it says to the first question comes too late, and what it says later does not.
+    for number in 1..=50 {
+        give.send(token(number)).unwrap();
+    }
+    assert_eq!(session.next(PATIENCE).unwrap().unwrap().as_text(), Some("welcome"));
+    session.close().unwrap();
 }

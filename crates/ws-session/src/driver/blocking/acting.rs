@@ -1,13 +1,11 @@
 //! What the machine asks for, done.
 
-use std::sync::Arc;
-
 use auth_core::{ApiMisuse, ErrorKind};
 use tungstenite::Message as Frame;
 
 use super::connection::{Connection, Goodbye};
 use super::dial::Dial;
-use super::helper::{Fetching, Opening};
+use super::helper::Opening;
 use super::run::Driver;
 use crate::dialect::{Failure, Fresh};
 use crate::driver::{SendError, Unsent, wire};
@@ -22,18 +20,14 @@ impl Driver {
         debug_assert!(taken.is_ok(), "the machine's outputs are always drained");
         loop {
             match self.machine.poll() {
-                Output::FetchToken { ticket, demand } => {
-                    let found = self.helpers.0.clone();
-                    match Fetching::start(ticket, demand, Arc::clone(&self.source), found) {
-                        Ok(fetching) => self.fetching = Some(fetching),
-                        Err(_) => {
-                            let text =
-                                "no thread can be started to fetch a token; look at the system's limits";
-                            let result = Err(auth_core::Error::new(ErrorKind::Transport, text));
-                            self.inputs.push_back(Input::Token { ticket, result });
-                        }
+                Output::FetchToken { ticket, demand } => match self.asker.ask(ticket, demand) {
+                    Ok(fetching) => self.fetching = Some(fetching),
+                    Err(_) => {
+                        let text = "no thread can be started to fetch a token; look at the system's limits";
+                        let result = Err(auth_core::Error::new(ErrorKind::Transport, text));
+                        self.inputs.push_back(Input::Token { ticket, result });
                     }
-                }
+                },
                 Output::Forget { ticket } => self.tokens.retain(|(held, _)| *held != ticket),
                 Output::Open { epoch, ticket } => self.open(epoch, ticket),
                 Output::Send { epoch, message, ticket } => self.send(epoch, message, ticket),

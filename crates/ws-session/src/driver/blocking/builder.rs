@@ -23,7 +23,7 @@ pub struct Builder {
     config: Config,
 }
 
-/// A source of tokens that asks a closure. It may block: each question has a thread of its own, one at a time.
+/// A source of tokens that asks a closure. It may block: it has a thread of its own, and is asked one question at a time.
 pub fn asking<F>(ask: F) -> Arc<dyn TokenSource>
 where
     F: FnMut(Demand) -> Result<Token, auth_core::Error> + Send + 'static,

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
@@ -22,14 +22,35 @@ pub(super) enum Found {
     Opened(Epoch, Result<Box<Socket>, NotOpened>),
 }
 
-/// A source that asks a closure, which may block: each question has a thread of its own.
+/// A source that asks a closure, which may block.
 pub(super) struct Asking<F>(Mutex<F>);
+
+/// Asks a source on a thread: one question at a time, however long it takes. One that is asked meanwhile waits, in the place
+/// of any other that does: a source that hangs costs one thread, not one for each question.
+pub(super) struct Asker {
+    source: Arc<dyn TokenSource>,
+    found: Sender<Found>,
+    asked: Arc<Mutex<Asked>>,
+}
+
+#[derive(Default)]
+struct Asked {
+    /// The thread, while there is a question.
+    thread: Option<Thread>,
+    waiting: Option<Question>,
+}
+
+struct Question {
+    ticket: Ticket,
+    demand: Demand,
+    given_up: Arc<AtomicBool>,
+}
 
 /// A question to a source. Dropping it gives it up.
 pub(super) struct Fetching {
     pub(super) ticket: Ticket,
     given_up: Arc<AtomicBool>,
-    thread: Thread,
+    asked: Arc<Mutex<Asked>>,
 }
 
 /// An attempt to open a connection. Dropping it gives it up.
@@ -38,32 +59,61 @@ pub(super) struct Opening {
     abandon: Abandon,
 }
 
-impl Fetching {
-    pub(super) fn start(
-        ticket: Ticket,
-        demand: Demand,
-        source: Arc<dyn TokenSource>,
-        found: Sender<Found>,
-    ) -> io::Result<Self> {
-        let given_up = Arc::new(AtomicBool::new(false));
-        let watched = Arc::clone(&given_up);
-        let thread = start("session-token", move || {
-            let asked = catch_unwind(AssertUnwindSafe(|| wait_for(source.token(demand), &watched)));
-            let text = "the token source panicked; fix what its panic message says";
-            let panicked = |_| Some(Err(auth_core::Error::new(ErrorKind::Transport, text)));
-            if let Some(result) = asked.unwrap_or_else(panicked) {
-                // A session that is gone wants no token.
-                let _ = found.send(Found::Token(ticket, result));
-            }
-        })?;
-        Ok(Self { ticket, given_up, thread })
+impl Asker {
+    pub(super) fn new(source: Arc<dyn TokenSource>, found: Sender<Found>) -> Self {
+        Self { source, found, asked: Arc::default() }
     }
+
+    pub(super) fn ask(&self, ticket: Ticket, demand: Demand) -> io::Result<Fetching> {
+        let given_up = Arc::new(AtomicBool::new(false));
+        let mut asked = lock(&self.asked);
+        if asked.thread.is_none() {
+            let (source, found) = (Arc::clone(&self.source), self.found.clone());
+            let questions = Arc::clone(&self.asked);
+            // It begins with a look at what waits, once this has let go of the lock.
+            asked.thread = Some(start("session-token", move || answer(&questions, &*source, &found))?);
+        }
+        asked.waiting = Some(Question { ticket, demand, given_up: Arc::clone(&given_up) });
+        Ok(Fetching { ticket, given_up, asked: Arc::clone(&self.asked) })
+    }
+}
+
+/// Asks until no question waits.
+fn answer(questions: &Mutex<Asked>, source: &dyn TokenSource, found: &Sender<Found>) {
+    while let Some(Question { ticket, demand, given_up }) = next_question(questions) {
+        if given_up.load(Ordering::Acquire) {
+            continue;
+        }
+        let asked = catch_unwind(AssertUnwindSafe(|| wait_for(source.token(demand), &given_up)));
+        let text = "the token source panicked; fix what its panic message says";
+        let panicked = |_| Some(Err(auth_core::Error::new(ErrorKind::Transport, text)));
+        if let Some(result) = asked.unwrap_or_else(panicked) {
+            // A session that is gone wants no token.
+            let _ = found.send(Found::Token(ticket, result));
+        }
+    }
+}
+
+/// The question that waits; without one, the thread is no more.
+fn next_question(questions: &Mutex<Asked>) -> Option<Question> {
+    let mut asked = lock(questions);
+    let next = asked.waiting.take();
+    if next.is_none() {
+        asked.thread = None;
+    }
+    next
+}
+
+fn lock(asked: &Mutex<Asked>) -> MutexGuard<'_, Asked> {
+    asked.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Fetching {
     fn drop(&mut self) {
         self.given_up.store(true, Ordering::Release);
-        self.thread.unpark();
+        if let Some(thread) = &lock(&self.asked).thread {
+            thread.unpark();
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use tungstenite::Message as Frame;
 
 use super::clock::Clock;
 use super::connection::Connection;
-use super::helper::{Fetching, Found, Opening};
+use super::helper::{Asker, Fetching, Found, Opening};
 use super::inbox::{Inbox, QUEUE, QUEUE_BYTES};
 use crate::dialect::Failure;
 use crate::driver::wire::{self, NotOpened};
@@ -22,7 +22,7 @@ use crate::outbox::{Limit, Outbox};
 /// What a session is made of.
 pub(super) struct Driver {
     pub(super) machine: machine::Session,
-    pub(super) source: Arc<dyn TokenSource>,
+    pub(super) asker: Asker,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) target: Target,
     pub(super) open_timeout: Duration,
@@ -60,14 +60,15 @@ impl Driver {
         target: Target,
         open_timeout: Duration,
     ) -> Self {
+        let helpers = mpsc::channel();
         Self {
             machine,
-            source,
+            asker: Asker::new(source, helpers.0.clone()),
             observer,
             target,
             open_timeout,
             clock: Clock::start(),
-            helpers: mpsc::channel(),
+            helpers,
             fetching: None,
             opening: None,
             tokens: Vec::new(),
