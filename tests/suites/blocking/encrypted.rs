@@ -13,7 +13,7 @@ use realtime_auth_tests::authority::Authority;
 use rustls::{ServerConnection, StreamOwned};
 use tungstenite::Message as Frame;
 use ws_session::ErrorKind;
-use ws_session::dialect::Dialect;
+use ws_session::dialect::{Dialect, Template};
 use ws_session::driver::blocking::{Session, Target};
 use ws_session::machine::Config;
 
@@ -172,4 +172,39 @@ fn a_close_is_answered_over_tls() {
     let error = session.next(PATIENCE).unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::AuthenticationRefused, Some(4_500)));
     serving.join().unwrap();
+}
+
+/// What a server is sent that shakes hands late, behind the back of a session that nobody calls meanwhile.
+fn sent_late(token: Token) -> String {
+    let authority = Authority::new().unwrap();
+    let config = Arc::clone(authority.acceptor("127.0.0.1", &[], None).unwrap().config());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("wss://{}/", listener.local_addr().unwrap());
+    let target = Target::with_roots(&target, authority.pem().as_bytes()).unwrap();
+    let mut dialect = Dialect::new("header");
+    let bearer = Template::text("Bearer ${credential}");
+    dialect.placement.headers.push(("Authorization".to_owned(), bearer));
+    let mut session = Session::builder(target, dialect, Arc::new(FixedToken::new(token))).open();
+    session.next(Duration::from_millis(100)).unwrap();
+    let (socket, _) = listener.accept().unwrap();
+    // As long as the name server, or the handshake, of a network that is slow.
+    thread::sleep(Duration::from_millis(1_500));
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), socket);
+    let mut sent = Vec::new();
+    let mut piece = [0; 1_024];
+    while !sent.ends_with(b"\r\n\r\n")
+        && let Ok(length @ 1..) = stream.read(&mut piece)
+    {
+        sent.extend(&piece[..length]);
+    }
+    String::from_utf8(sent).unwrap()
+}
+
+#[test]
+fn a_credential_that_expires_while_a_connection_is_opened_goes_nowhere() {
+    let token = Token::new(Secret::from("canary"));
+    assert_eq!(sent_late(token.clone().with_expires_in(Duration::from_secs(1))), "");
+    // The control: one that is good for longer does.
+    assert!(sent_late(token).contains("Bearer canary"));
 }

@@ -130,6 +130,12 @@ impl Session {
         self.outputs.extend([Output::Event(event), Output::Open { epoch, ticket: held.ticket }]);
     }
 
+    /// By when an attempt must be opened: for drivers that dial where no tick of the machine reaches them.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn open_deadline(&self) -> Option<auth_core::time::Deadline> {
+        self.timers.get(Timer::Open)
+    }
+
     pub(super) fn note_presented(&mut self, held: &Held) {
         self.refused = None;
         self.presented = self.presented.max(Some(held.generation));

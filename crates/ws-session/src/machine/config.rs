@@ -50,12 +50,6 @@ impl Config {
         Self { open, ..self }
     }
 
-    /// For drivers whose dialing knows its own limit.
-    #[cfg(feature = "blocking")]
-    pub(crate) const fn open_timeout(&self) -> Duration {
-        self.open
-    }
-
     /// How long the server may take to answer a credential: by default what the dialect says, and 10 s where it says nothing.
     #[must_use]
     pub fn with_answer_timeout(self, answer: Duration) -> Self {

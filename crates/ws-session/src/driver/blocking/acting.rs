@@ -63,7 +63,8 @@ impl Driver {
             self.inputs.push_back(failed(Failure::Unplaceable));
             return;
         };
-        let until = self.clock.now().timer(self.open_timeout);
+        // Nobody may call while it is opened: what must not go out late is the thread's own affair.
+        let Some(until) = self.machine.open_deadline() else { return };
         let dial = Dial { target: self.target.clone(), upgrade, clock: self.clock, until };
         match Opening::start(epoch, dial, self.helpers.0.clone()) {
             Ok(opening) => self.opening = Some(opening),

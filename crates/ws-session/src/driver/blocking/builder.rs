@@ -50,9 +50,8 @@ impl Builder {
     /// The session, which begins to fetch its first token. All else happens while one of its methods is called.
     #[must_use]
     pub fn open(self) -> Session {
-        let open_timeout = self.config.open_timeout();
         let machine = machine::Session::new(self.dialect, self.config.without_overlap(), rand::random());
-        let mut driver = Driver::new(machine, self.source, self.observer, self.target, open_timeout);
+        let mut driver = Driver::new(machine, self.source, self.observer, self.target);
         driver.step(Input::Start);
         Session { driver }
     }

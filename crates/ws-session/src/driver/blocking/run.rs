@@ -25,7 +25,6 @@ pub(super) struct Driver {
     pub(super) asker: Asker,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) target: Target,
-    pub(super) open_timeout: Duration,
     pub(super) clock: Clock,
     /// What helpers found; a sender is kept, so that it never ends.
     pub(super) helpers: (Sender<Found>, Receiver<Found>),
@@ -58,7 +57,6 @@ impl Driver {
         source: Arc<dyn TokenSource>,
         observer: Arc<dyn Observer>,
         target: Target,
-        open_timeout: Duration,
     ) -> Self {
         let helpers = mpsc::channel();
         Self {
@@ -66,7 +64,6 @@ impl Driver {
             asker: Asker::new(source, helpers.0.clone()),
             observer,
             target,
-            open_timeout,
             clock: Clock::start(),
             helpers,
             fetching: None,
