@@ -1,4 +1,4 @@
-//! Peers that would keep a session without a runtime busy for ever: by dribbling.
+//! Peers that would keep a session without a runtime busy for ever: by dribbling, and by asking without ever reading.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use auth_core::source::FixedToken;
 use auth_core::{Secret, Token};
-use ws_session::dialect::Dialect;
+use serde_json::json;
+use tungstenite::Message as Frame;
+use ws_session::dialect::{Dialect, Matcher, Reply, Template};
 use ws_session::driver::blocking::{Session, Target};
 use ws_session::machine::{Config, State};
 
@@ -83,4 +85,63 @@ fn what_is_due_is_done_while_a_peer_dribbles() {
     }
     drop(session);
     serving.join().unwrap();
+}
+
+/// Whoever asks and does not read gets no more than fits: what is not asked for is not kept, and what is asked next is not read.
+#[test]
+fn a_peer_that_asks_and_does_not_read_is_not_read_either() {
+    const PINGS: usize = 3_500;
+    let padding = "x".repeat(8_192);
+    let mut dialect = Dialect::new("asked");
+    dialect.replies.push(Reply {
+        on: Matcher::of([("/type", json!("ping"))]),
+        send: Template::json(json!({"type": "pong", "padding": padding})),
+    });
+    let ping = json!({"type": "ping", "padding": padding}).to_string();
+    let (address, serving) = serve(move |mut socket| {
+        socket.set_write_timeout(Some(Duration::from_secs(4))).unwrap();
+        let mut frame = Vec::new();
+        let length = u16::try_from(ping.len()).unwrap().to_be_bytes();
+        frame.extend([&[0x81_u8, 126][..], &length, ping.as_bytes()].concat());
+        // 28 MB, where the platform's buffers hold 10 at most in each direction.
+        (0..PINGS).take_while(|_| socket.write_all(&frame).is_ok()).count()
+    });
+    let log = Log::default();
+    let config = Config::new().with_keep_alive(None).with_close_timeout(Duration::from_millis(100));
+    let mut session = session(address, dialect, config, &log);
+    let begun = Instant::now();
+    while !serving.is_finished() {
+        assert!(begun.elapsed() < 2 * PATIENCE, "it is held up, or through");
+        assert!(session.next(Duration::from_millis(50)).is_ok_and(|message| message.is_none()));
+    }
+    let asked = serving.join().unwrap();
+    assert!(asked > 10 && asked < PINGS, "{asked} pings were taken from one who reads no answer");
+    session.close().unwrap();
+}
+
+/// The control: whoever reads the answers is answered to the end, many times what may wait.
+#[test]
+fn a_peer_that_asks_and_reads_is_answered_to_the_end() {
+    const PINGS: usize = 500;
+    let mut dialect = Dialect::new("asked");
+    dialect.replies.push(Reply {
+        on: Matcher::of([("/type", json!("ping"))]),
+        send: Template::json(json!({"type": "pong", "padding": "x".repeat(8_192)})),
+    });
+    let (address, serving) = serve(|socket| {
+        let mut socket =
+            tungstenite::WebSocket::from_raw_socket(socket, tungstenite::protocol::Role::Server, None);
+        for _ in 0..PINGS {
+            socket.send(Frame::text(r#"{"type":"ping"}"#)).unwrap();
+        }
+        (0..PINGS).take_while(|_| socket.read().is_ok_and(|frame| frame.is_text())).count()
+    });
+    let mut session = session(address, dialect, Config::new(), &Log::default());
+    let begun = Instant::now();
+    while !serving.is_finished() {
+        assert!(begun.elapsed() < PATIENCE, "it is answered");
+        // The server ends the connection once it has heard enough.
+        let _ = session.next(Duration::from_millis(20));
+    }
+    assert_eq!(serving.join().unwrap(), PINGS);
 }

@@ -79,7 +79,7 @@ impl Driver {
         match self.machine.message(epoch, message, credential, fresh) {
             Ok(rendered) => {
                 if let Some(connection) = self.connection(epoch) {
-                    connection.write(wire::frame_of(&rendered));
+                    connection.answer(wire::frame_of(&rendered));
                 }
             }
             Err(_) => self.inputs.push_back(Input::Unplaceable { epoch, message }),

@@ -17,11 +17,16 @@ pub(super) struct Connection {
     socket: Box<Socket>,
     /// Whether the codec, or TLS, holds what the operating system has not taken yet.
     unflushed: bool,
+    /// How many bytes of the dialect's own messages were handed over since all was flushed.
+    answers: usize,
     /// Whether nothing more can be written. What the server said before it went is still read.
     broken: bool,
     goodbye: Goodbye,
     accepted: bool,
 }
+
+/// How much of the dialect's own may wait for a peer to read, in bytes: one that asks for more is not read meanwhile.
+const MOST_ANSWERS: usize = 64 * 1024;
 
 /// How far our own close frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +39,8 @@ pub(super) enum Goodbye {
 
 impl Connection {
     pub(super) const fn new(epoch: Epoch, socket: Box<Socket>) -> Self {
-        Self { epoch, socket, unflushed: false, broken: false, goodbye: Goodbye::NotDue, accepted: false }
+        let (unflushed, broken, accepted, goodbye) = (false, false, false, Goodbye::NotDue);
+        Self { epoch, socket, unflushed, answers: 0, broken, goodbye, accepted }
     }
 
     /// The server has accepted the credential: from now on its messages may be larger.
@@ -54,6 +60,11 @@ impl Connection {
         self.unflushed && !self.broken
     }
 
+    /// Whether the peer has asked for more than it reads.
+    pub(super) const fn owes_too_much(&self) -> bool {
+        self.answers > MOST_ANSWERS && self.is_held_up()
+    }
+
     /// Whether a frame may be handed over.
     pub(super) fn takes_frames(&self) -> bool {
         !self.broken && self.goodbye != Goodbye::Sent
@@ -67,6 +78,12 @@ impl Connection {
             let written = self.socket.write(frame);
             self.wrote(written);
         }
+    }
+
+    /// Hands over a message of the dialect's, which nobody's patience but the peer's own bounds.
+    pub(super) fn answer(&mut self, frame: Frame) {
+        self.answers += frame.len();
+        self.write(frame);
     }
 
     /// Writes the close frame once the user's messages are written.
@@ -90,7 +107,7 @@ impl Connection {
         if self.unflushed && !self.broken {
             self.begin_call(Duration::ZERO);
             match self.socket.flush() {
-                Ok(()) => self.unflushed = false,
+                Ok(()) => (self.unflushed, self.answers) = (false, 0),
                 written => self.wrote(written),
             }
         }

@@ -170,6 +170,9 @@ impl Driver {
         for epoch in epochs {
             let mut frames = 0;
             while let Some(connection) = self.connection(epoch) {
+                if connection.owes_too_much() {
+                    break;
+                }
                 // A write has waited already; what it waits for may be that we read, and that much at a time.
                 let held_up = connection.is_held_up();
                 let patience = match () {
