@@ -1,17 +1,15 @@
-//! A session that is left alone between calls, and peers that take their time.
+//! Peers that take their time, and calls that have as much as they say.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use auth_core::{Secret, Token, source::FixedToken};
 use ws_session::dialect::{Dialect, Template};
-use ws_session::driver::blocking::{Session, Target, Unsent, asking};
+use ws_session::driver::blocking::{Session, Target, Unsent};
 use ws_session::machine::{Config, State};
 
 use crate::stories::log::{Log, PATIENCE};
 use crate::stories::server::{Act::*, Server};
-
-const OK: &str = r#"{"type":"auth","status":"ok","sessionId":"s"}"#;
 
 fn fixed() -> Arc<FixedToken> {
     Arc::new(FixedToken::new(Token::new(Secret::from("t"))))
@@ -21,54 +19,6 @@ fn by_header() -> Dialect {
     let mut dialect = Dialect::new("header");
     dialect.placement.headers.push(("Authorization".to_owned(), Template::text("Bearer ${credential}")));
     dialect
-}
-
-/// Lets time pass in which nobody calls the session: that is what these tests are about.
-fn leave_alone(log: &Log, time: Duration) {
-    log.wait(time, |_| false);
-}
-
-#[test]
-fn what_came_in_time_counts_although_nobody_looked() {
-    let log = Log::default();
-    let script =
-        vec![Accept, Expect, Send(OK), Expect, Await("alone"), Send(OK), Send("renewed"), ExpectClose];
-    let server = Server::play(&log, vec![script]);
-    let mut session = Session::builder(
-        Target::new(&server.url()).unwrap(),
-        Dialect::genesys(),
-        asking(|_| Ok(Token::new(Secret::from("t")))),
-    )
-    .with_config(Config::new().with_answer_timeout(Duration::from_millis(300)))
-    .with_observer(Arc::new(log.clone()))
-    .open();
-    session.authenticated_within(PATIENCE).unwrap();
-    session.renew();
-    while log.seen().server.len() < 3 {
-        assert_eq!(session.next(Duration::from_millis(1)).unwrap(), None);
-    }
-    log.open("alone");
-    leave_alone(&log, Duration::from_secs(1));
-    assert_eq!(session.next(PATIENCE).unwrap().unwrap().as_text(), Some("renewed"));
-    session.close().unwrap();
-    assert_eq!(log.seen().client[1..], ["authenticated 1 as s", "renewed in band 1", "closed"]);
-}
-
-#[test]
-fn a_session_that_was_left_alone_is_not_taken_for_a_dead_one() {
-    let log = Log::default();
-    let server = Server::play(&log, vec![vec![Accept, Ping, Send("still here"), ExpectClose]]);
-    let mut session = Session::builder(Target::new(&server.url()).unwrap(), by_header(), fixed())
-        .with_config(Config::new().with_keep_alive(Some(Duration::from_millis(300))))
-        .with_observer(Arc::new(log.clone()))
-        .open();
-    session.authenticated_within(PATIENCE).unwrap();
-    for _ in 0..3 {
-        leave_alone(&log, Duration::from_millis(400));
-        session.next(Duration::ZERO).unwrap();
-    }
-    session.close().unwrap();
-    assert_eq!(log.seen().client, ["connecting 1", "authenticated 1", "closed"]);
 }
 
 #[test]

@@ -75,6 +75,11 @@ impl Subject for Blocking {
         }
     }
 
+    fn leave_alone(&mut self, time: Duration, meanwhile: &dyn Fn()) {
+        meanwhile();
+        self.log.wait(time, |_| false);
+    }
+
     fn renew(&mut self) {
         self.session.renew();
     }

@@ -12,6 +12,8 @@ stories!(
     a_login_without_an_answer_is_given_up,
     a_peer_that_is_gone_is_found,
     a_ping_is_answered,
+    what_came_in_time_counts_although_nobody_looked,
+    a_session_that_was_left_alone_is_not_taken_for_a_dead_one,
 );
 
 fn a_lost_connection_comes_back_with_a_fresh_token(open: &Open) {
@@ -168,4 +170,36 @@ fn a_ping_is_answered(open: &Open) {
     assert_eq!(client.next().as_deref(), Some("thanks"));
     client.close().unwrap();
     assert_eq!(log.seen().server[1..], ["1: pong are you there", "1: close 1000"]);
+}
+
+/// The answer lies in the buffer when its time is up.
+fn what_came_in_time_counts_although_nobody_looked(open: &Open) {
+    let log = Log::default();
+    let script =
+        vec![Accept, Expect, Send(OK), Expect, Await("alone"), Send(OK), Send("renewed"), ExpectClose];
+    let server = Server::play(&log, vec![script]);
+    let plan = Plan::new(&log, server.url(), Dialect::genesys(), &[("t1", LONG), ("t2", LONG)]);
+    let mut client = open(plan.with_config(|config| config.with_answer_timeout(Duration::from_secs(1))));
+    client.until("it is authenticated", &|seen| seen.client.iter().any(|line| line.starts_with("auth")));
+    client.renew();
+    client.until("the fresh credential arrives", &|seen| seen.server.len() == 3);
+    client.leave_alone(Duration::from_millis(1_500), &|| log.open("alone"));
+    assert_eq!(client.next().as_deref(), Some("renewed"));
+    client.close().unwrap();
+    assert_eq!(log.seen().client[1..], ["authenticated 1 as s", "renewed in band 1", "closed"]);
+}
+
+/// The pong lies in the buffer when its time is up.
+fn a_session_that_was_left_alone_is_not_taken_for_a_dead_one(open: &Open) {
+    let log = Log::default();
+    let script = vec![Accept, PongAfter("alone"), Send("still here"), ExpectClose];
+    let server = Server::play(&log, vec![script]);
+    let plan = Plan::new(&log, server.url(), by_header(), &[("t1", LONG), ("t2", LONG)]);
+    let asked_in_half = Some(Duration::from_secs(2));
+    let mut client = open(plan.with_config(|config| config.with_keep_alive(asked_in_half)));
+    client.until("it is asked", &|seen| seen.server.iter().any(|line| line == "1: ping"));
+    client.leave_alone(Duration::from_millis(1_500), &|| log.open("alone"));
+    assert_eq!(client.next().as_deref(), Some("still here"));
+    client.close().unwrap();
+    assert_eq!(log.seen().client, ["connecting 1", "authenticated 1", "closed"]);
 }

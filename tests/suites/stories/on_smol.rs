@@ -6,6 +6,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use futures_sink::Sink as _;
 use smol::stream::Stream as _;
@@ -28,6 +29,8 @@ pub(super) struct OnSmol {
 enum Order {
     Send(String),
     Renew,
+    /// Leaves the session alone for so long, and tells that this has begun.
+    Rest(Duration, mpsc::Sender<()>),
     Close,
 }
 
@@ -80,6 +83,10 @@ impl Polled {
             match order {
                 Some(Order::Send(text)) => self.to_send.push_back(text.into()),
                 Some(Order::Renew) => self.session.renew(),
+                Some(Order::Rest(time, begin)) => {
+                    begin.send(()).unwrap();
+                    thread::sleep(time);
+                }
                 Some(Order::Close) => {
                     self.send(cx);
                     self.session.close();
@@ -154,6 +161,15 @@ impl Subject for OnSmol {
 
     fn until(&mut self, what: &str, seen: &dyn Fn(&Seen) -> bool) {
         assert!(self.log.wait(PATIENCE, seen), "waited in vain until {what}; {:#?}", self.log.seen());
+    }
+
+    fn leave_alone(&mut self, time: Duration, meanwhile: &dyn Fn()) {
+        let (begin, begun) = mpsc::channel();
+        self.order(Order::Rest(time, begin));
+        begun.recv_timeout(PATIENCE).unwrap();
+        meanwhile();
+        // What comes next waits for the session, wherever it is.
+        thread::sleep(time);
     }
 
     fn renew(&mut self) {

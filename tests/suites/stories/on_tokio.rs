@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc as queue;
@@ -105,6 +106,19 @@ impl Subject for OnTokio {
 
     fn until(&mut self, what: &str, seen: &dyn Fn(&Seen) -> bool) {
         assert!(self.log.wait(PATIENCE, seen), "waited in vain until {what}; {:#?}", self.log.seen());
+    }
+
+    fn leave_alone(&mut self, time: Duration, meanwhile: &dyn Fn()) {
+        let (begin, begun) = mpsc::channel();
+        let log = self.log.clone();
+        // The runtime has one worker, and this holds it.
+        let held = self.runtime.spawn(async move {
+            begin.send(()).unwrap();
+            log.wait(time, |_| false);
+        });
+        begun.recv_timeout(PATIENCE).unwrap();
+        meanwhile();
+        self.runtime.block_on(held).unwrap();
     }
 
     fn renew(&mut self) {

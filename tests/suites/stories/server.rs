@@ -30,6 +30,8 @@ pub(crate) enum Act {
     Echo(usize),
     /// Sends a ping, and reads up to its pong.
     Ping,
+    /// Reads up to a ping, and answers it once the story opens a gate.
+    PongAfter(&'static str),
     /// Closes with a code and a reason, and reads up to the client's answer.
     Close(u16, &'static str),
     /// Reads up to the client's close frame, and answers it.
@@ -129,6 +131,12 @@ impl Connection {
                 Act::Ping => {
                     self.write(opcode::PING, b"are you there")?;
                     self.read_up_to(|opcode| opcode == PONG)?;
+                }
+                Act::PongAfter(gate) => {
+                    let (opcode, body) = self.read()?;
+                    self.say(if opcode == opcode::PING { "ping" } else { "no ping" });
+                    self.log.pass(gate);
+                    self.write(PONG, &body)?;
                 }
                 Act::Close(code, reason) => {
                     let body = [&code.to_be_bytes()[..], reason.as_bytes()].concat();

@@ -41,6 +41,9 @@ pub(super) trait Subject {
     /// Runs the session until something was seen.
     fn until(&mut self, what: &str, seen: &dyn Fn(&Seen) -> bool);
 
+    /// Keeps everything that runs the session from running for so long; `meanwhile` is done once that has begun.
+    fn leave_alone(&mut self, time: Duration, meanwhile: &dyn Fn());
+
     fn renew(&mut self);
 
     fn state(&self) -> State;
