@@ -12,6 +12,7 @@ use self::grammar::{
 use super::assembly::Assembly;
 use super::template::{Encoding, Filling};
 use super::{Dialect, SubprotocolEntry, Template};
+use crate::{Address, ConfigError};
 
 /// What a driver sends to open a connection. Drop it when that is done: it holds the credential.
 #[derive(Debug)]
@@ -73,14 +74,14 @@ impl UpgradeRequest {
 }
 
 impl Dialect {
-    /// The upgrade request for a server at `url`.
+    /// The upgrade request for a server at `url`, which must be an [`Address`]: no credential goes in clear to another machine.
     ///
     /// A credential that brings a `Bearer ` of its own loses it, as the dialect says where one belongs: it would stand there twice, or where a
     /// blank can't. It stays in a header whose template begins with `${credential}`, which leaves the scheme to the credential.
     ///
     /// # Errors
     ///
-    /// [`Unplaceable`] when the credential holds what can't stand in its place.
+    /// [`Unplaceable`] when the credential holds what can't stand in its place, or may not be sent to the URL.
     pub(crate) fn upgrade(&self, url: &str, filling: &Filling<'_>) -> Result<UpgradeRequest, Unplaceable> {
         let placement = &self.placement;
         let bare = filling.credential.map(without_scheme);
@@ -112,12 +113,19 @@ impl Dialect {
             }
             subprotocols.push(entry);
         }
-        Ok(UpgradeRequest {
-            url: with_query(url, &placement.query, &bare)?,
-            headers,
-            subprotocols,
-            selectable,
-        })
+        let url = with_query(url, &placement.query, &bare)?;
+        Address::new(url.expose()).map_err(|error| misplaced(&error))?;
+        Ok(UpgradeRequest { url, headers, subprotocols, selectable })
+    }
+}
+
+/// Why nothing is sent to a URL, the configured one or a credential.
+const fn misplaced(error: &ConfigError) -> Unplaceable {
+    match error {
+        ConfigError::Plaintext => Unplaceable(
+            "it would go unencrypted to another machine: the URL must be wss, as plain ws is for this machine only",
+        ),
+        _ => Unplaceable("the URL must be an absolute WebSocket URL, such as wss://api.example.com/ws"),
     }
 }
 

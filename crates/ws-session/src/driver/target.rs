@@ -3,20 +3,21 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use auth_core::loopback::is_loopback;
-use http::Uri;
+use auth_core::Secret;
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::ConfigError;
+use crate::{Address, ConfigError};
 
 /// Where to connect to, and whom to trust there.
 ///
 /// Clones share their TLS tickets, which halve the cost of a reconnect: make one for all sessions of a program.
 #[derive(Clone)]
 pub struct Target {
-    url: String,
+    /// As it was given; its path and query may be a credential.
+    url: Secret,
+    address: Address,
     roots: Arc<RootCertStore>,
     tls: Arc<OnceLock<Arc<ClientConfig>>>,
 }
@@ -75,36 +76,31 @@ impl Target {
     }
 
     fn trusting(url: &str, roots: RootCertStore) -> Result<Self, ConfigError> {
-        let target = Self { url: url.to_owned(), roots: Arc::new(roots), tls: Arc::default() };
-        target.server(url).map(|_| target.clone())
+        let address = Address::new(url)?;
+        let target = Self { url: Secret::from(url), address, roots: Arc::new(roots), tls: Arc::default() };
+        target.at(&target.address)?;
+        Ok(target)
     }
 
     /// The configured URL.
     pub(super) fn url(&self) -> &str {
-        &self.url
+        self.url.expose()
     }
 
     /// The server of a URL, under the same rules as the configured one.
     pub(super) fn server(&self, url: &str) -> Result<Server, ConfigError> {
-        let url: Uri = url.parse().map_err(|_| ConfigError::NotAUrl)?;
-        let host = url.host().filter(|host| !host.is_empty()).ok_or(ConfigError::NotAUrl)?;
-        if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err(ConfigError::NotAUrl);
-        }
-        let (default_port, encrypted) = match url.scheme_str() {
-            Some("wss") => (443, true),
-            Some("ws") if is_loopback(host) => (80, false),
-            Some("ws") => return Err(ConfigError::Plaintext),
-            _ => return Err(ConfigError::NotAUrl),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let tls = if encrypted {
+        self.at(&Address::new(url)?)
+    }
+
+    fn at(&self, address: &Address) -> Result<Server, ConfigError> {
+        let host = address.host().to_owned();
+        let tls = if address.is_encrypted() {
             let name = ServerName::try_from(host.clone()).map_err(|_| ConfigError::NotAUrl)?;
             Some((self.tls()?, name))
         } else {
             None
         };
-        Ok(Server { host, port: url.port_u16().unwrap_or(default_port), tls })
+        Ok(Server { host, port: address.port(), tls })
     }
 
     /// Made once: a program that only speaks to its own machine needs no authorities.
@@ -133,10 +129,8 @@ impl Target {
 
 impl fmt::Debug for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, roots: _, tls: _ } = self;
-        // The query is left out: in some dialects it is the credential.
-        let shown = url.split_once('?').map_or(url.as_str(), |(shown, _)| shown);
-        write!(formatter, "Target({shown})")
+        let Self { url: _, address, roots: _, tls: _ } = self;
+        formatter.debug_tuple("Target").field(address).finish()
     }
 }
 
@@ -163,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn debug_leaves_the_query_out() {
-        let target = Target::new("ws://127.0.0.1:8080/ws?access_token=canary").unwrap();
-        assert_eq!(format!("{target:?}"), "Target(ws://127.0.0.1:8080/ws)");
+    fn debug_leaves_out_what_may_be_a_credential() {
+        let target = Target::new("ws://127.0.0.1:8080/canary?access_token=canary#canary").unwrap();
+        assert_eq!(format!("{target:?}"), "Target(Address(ws://127.0.0.1:8080))");
     }
 
     #[test]

@@ -98,10 +98,8 @@ pub(super) fn request(upgrade: &UpgradeRequest) -> Result<Request, NotOpened> {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unplaceable())?;
         request.headers_mut().append(name, sensitive(value).ok_or_else(unplaceable)?);
     }
-    if !upgrade.subprotocols().is_empty() {
-        // In one header: servers are known that read the first only.
-        let offered: Vec<_> = upgrade.subprotocols().iter().map(Secret::expose).collect();
-        let offered = sensitive(&Secret::from(offered.join(", "))).ok_or_else(unplaceable)?;
+    if let Some(offered) = upgrade.subprotocol_header() {
+        let offered = sensitive(&offered).ok_or_else(unplaceable)?;
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, offered);
     }
     Ok(request)

@@ -187,11 +187,13 @@ impl Session {
         if self.outputs.is_empty() { Ok(()) } else { Err(ApiMisuse::OutputsPending) }
     }
 
-    /// The upgrade request of an attempt, for [`Output::Open`]: `url` is the configured one.
+    /// The upgrade request of an attempt, for [`Output::Open`]: `url` is the configured one, by the rules of an
+    /// [`Address`](crate::Address).
     ///
     /// # Errors
     ///
-    /// [`Unplaceable`] when the credential holds what can't stand in its place; hand the machine an [`Input::Ended`] with a
+    /// [`Unplaceable`] when the credential holds what can't stand in its place, or would go in clear to another machine; hand the
+    /// machine an [`Input::Ended`] with a
     /// [`Failure::Unplaceable`](crate::dialect::Failure::Unplaceable) then.
     pub fn upgrade(
         &self,

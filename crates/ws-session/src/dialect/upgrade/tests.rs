@@ -184,8 +184,8 @@ fn parameters_join_whatever_query_the_url_has() {
         let placement = query("t", "${credential}");
         let request = placed(placement.clone(), url, "a+b &").unwrap();
         assert_eq!(request.url().expose(), expected);
-        assert!(crate::Address::new(request.url().expose()).is_ok());
-        let path = crate::Address::new(request.url().expose()).unwrap();
+        assert!(Address::new(request.url().expose()).is_ok());
+        let path = Address::new(request.url().expose()).unwrap();
         let (found, _) = placement.read(path.path_and_query().expose(), &|_| Vec::new());
         assert_eq!(found.unwrap().expose(), "a+b &");
     }
@@ -300,6 +300,27 @@ fn the_credential_may_be_the_url() {
     assert!(is_url().has_credential());
     assert_eq!(received(&is_url(), &request).0.unwrap().expose(), "/channels/1");
     assert!(placed(is_url(), URL, "").is_err());
+}
+
+#[test]
+fn nothing_is_sent_in_clear_to_another_machine() {
+    let is_url = || Placement { is_url: true, ..Placement::default() };
+    for (url, rule) in [
+        ("ws://canary.example.com/ws", "must be wss"),
+        ("https://canary.example.com/ws", "absolute WebSocket URL"),
+        ("canary", "absolute WebSocket URL"),
+        ("wss://a.example/canary x", "absolute WebSocket URL"),
+    ] {
+        for refused in [
+            placed(header("Authorization", "Bearer ${credential}"), url, "x"),
+            placed(Placement::default(), url, "x"),
+            placed(is_url(), URL, url),
+        ] {
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains(rule) && !refused.contains("canary"), "{url} {refused}");
+        }
+    }
+    assert!(placed(header("Authorization", "Bearer ${credential}"), "ws://127.0.0.1:80/ws", "x").is_ok());
 }
 
 #[test]

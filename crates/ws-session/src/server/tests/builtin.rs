@@ -34,7 +34,9 @@ impl Client {
         let captures = Captures::default();
         let mut upgrade = Upgrade::read(&dialect, "/", []);
         if let Some(credential) = credential {
-            let credential = Secret::from(credential);
+            let is_url = dialect.placement.is_url;
+            let scheme = if is_url { "wss://example.com/" } else { "" };
+            let credential = Secret::from(format!("{scheme}{credential}"));
             let fresh = Fresh { now: peer.now, random: [7; 16] };
             let filling =
                 Filling { credential: Some(&credential), captures: &captures, fresh, authenticator: None };

@@ -83,7 +83,7 @@ proptest! {
             prop_assert!(is_token(name) && value.expose().bytes().all(|byte| matches!(byte, b' '..=b'~')));
         }
         prop_assert!(request.subprotocols().iter().all(|entry| is_token(entry.expose())));
-        prop_assert!(crate::Address::new(request.url().expose()).is_ok());
+        prop_assert!(Address::new(request.url().expose()).is_ok());
         prop_assert_eq!(received(&placement, &request).0.unwrap(), Secret::from(credential.as_str()));
     }
 
