@@ -28,6 +28,9 @@ pub use crate::machine::Received;
 pub struct Terms {
     /// How long a client may take to present a credential.
     pub patience: Duration,
+    /// How long a client whose credential was revoked may take to present another, in dialects in which the server can ask for one; with
+    /// none, the connection is closed at once.
+    pub patience_after_revocation: Duration,
     /// How long before its expiry a client is asked for a fresh credential, in dialects in which the server asks.
     pub ask_before: Duration,
     /// How long after its expiry a credential still serves, for a renewal that is on its way.
@@ -37,7 +40,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// What suits a dialect: 10 s for the credential, asking 30 s before its expiry, silences of at most 25 s, and no grace, or
+    /// What suits a dialect: 10 s for the credential, and for another once it was revoked, asking 30 s before its expiry, silences of at most 25 s, and no grace, or
     /// one of 25 s where clients renew at expiry. The latter two are Centrifugo's.
     #[must_use]
     pub fn of(dialect: &Dialect) -> Self {
@@ -48,16 +51,23 @@ impl Terms {
         );
         Self {
             patience: Duration::from_secs(10),
+            patience_after_revocation: Duration::from_secs(10),
             ask_before: Duration::from_secs(30),
             grace: if at_expiry { Duration::from_secs(25) } else { Duration::ZERO },
             idle: Some(Duration::from_secs(25)),
         }
     }
 
-    /// The same terms with this time for the credential.
+    /// The same terms with this time for the credential, and for another once it was revoked.
     #[must_use]
     pub const fn with_patience(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+        Self { patience, patience_after_revocation: patience, ..self }
+    }
+
+    /// The same terms with this time for another credential once one was revoked: with none, the connection is closed at once.
+    #[must_use]
+    pub const fn with_patience_after_revocation(self, patience_after_revocation: Duration) -> Self {
+        Self { patience_after_revocation, ..self }
     }
 }
 

@@ -190,26 +190,34 @@ impl ServerSession {
         Ok(())
     }
 
-    /// The credential was revoked: the client is asked for another where the dialect can ask for one on this connection, and has as
-    /// long as for its first; elsewhere the connection is closed.
+    /// The credential was revoked: the client is asked for another where the dialect can ask for one on this connection, and has the
+    /// [time](Terms::patience_after_revocation) that there is for that; elsewhere the connection is closed.
+    ///
+    /// A credential on which the verdict is still being reached is refused, whatever the verdict will be; the driver may drop it. Where none
+    /// was presented yet, nothing happens.
     ///
     /// # Errors
     ///
     /// As [`receive`](Self::receive).
     pub fn revoked(&mut self, now: Now) -> Result<(), ApiMisuse> {
         self.tick(now)?;
-        let dialect = Arc::clone(&self.dialect);
-        let Some(lease) = &mut self.lease else { return Ok(()) };
-        match (&self.stage, &dialect.renewal) {
-            (Stage::Closed, _) => {}
-            (Stage::Live, Renewal::InBand { asked_by, .. }) if !asked_by.is_empty() => {
+        let patience = self.terms.patience_after_revocation;
+        let refusal = Refusal::expired("the credential was revoked");
+        let can_ask =
+            matches!(&self.dialect.renewal, Renewal::InBand { asked_by, .. } if !asked_by.is_empty());
+        match (&self.stage, &mut self.lease) {
+            (Stage::Closed, _) | (Stage::Login { credential: None, .. }, None) => {}
+            (Stage::Upgrading, _) => self.refuse(now, refusal),
+            (Stage::Live, Some(lease)) if can_ask && !patience.is_zero() => {
                 lease.ask = None;
-                lease.end = lease.end.or(now.timer(self.terms.patience));
+                lease.end = lease.end.or(now.timer(patience));
                 self.ask();
             }
             // The fresh credential that it has just presented may be good.
-            (Stage::Renewing, _) => lease.end = lease.end.or(now.timer(self.terms.patience)),
-            _ => self.end(now, Refusal::expired("the credential was revoked")),
+            (Stage::Renewing, Some(lease)) if !patience.is_zero() => {
+                lease.end = lease.end.or(now.timer(patience))
+            }
+            _ => self.end(now, refusal),
         }
         Ok(())
     }

@@ -214,3 +214,36 @@ fn a_promise_of_short_silences_is_kept() {
     assert_eq!(peer.sleep(SECOND), ["{}"]);
     assert_eq!(peer.sleep(10 * SECOND), ["{}"]);
 }
+
+#[test]
+fn a_revoked_credential_may_cost_its_connection_at_once() {
+    let login = r#"{"type":"auth","access_token":"t1"}"#;
+    let terms = Terms::of(&directus()).with_patience_after_revocation(Duration::ZERO);
+    for renewing in [false, true] {
+        let mut peer = Peer::with_terms(terms, directus());
+        peer.said();
+        peer.tell(login);
+        peer.decide(Ok(LIFE));
+        if renewing {
+            assert_eq!(peer.tell(&login.replace("t1", "t2")), ["renew t2"]);
+        }
+        assert_eq!(peer.revoke().last().unwrap(), "close 4401 the credential was revoked", "{renewing}");
+        assert!(peer.decide(Ok(LIFE)).is_empty() && !peer.server.is_live());
+    }
+}
+
+#[test]
+fn what_is_revoked_before_there_is_a_verdict_opens_nothing() {
+    let mut peer = Peer::new(directus());
+    peer.said();
+    assert!(peer.revoke().is_empty(), "nothing was presented");
+    assert_eq!(peer.tell(r#"{"type":"auth","access_token":"t1"}"#), ["verify t1"]);
+    assert_eq!(peer.revoke().last().unwrap(), "close 4401 the credential was revoked");
+    assert!(peer.decide(Ok(LIFE)).is_empty() && !peer.server.is_live());
+
+    let headers = [("Authorization", "Bearer t1")];
+    let mut peer = Peer::upgrading(Terms::of(&bearer()), bearer(), "/", &headers);
+    assert_eq!(peer.said(), ["verify t1"]);
+    assert_eq!(peer.revoke(), ["refuse 401"]);
+    assert!(peer.decide(Ok(LIFE)).is_empty() && !peer.server.is_live());
+}
