@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// A view of the live connections; clones see the same.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +75,13 @@ impl Sessions {
     }
 
     fn order(&self, session_id: &str, order: Order) -> bool {
-        self.lock().get(session_id).is_some_and(|entry| entry.orders.try_send(order).is_ok())
+        let live = self.lock();
+        let Some(entry) = live.get(session_id) else { return false };
+        // Who is behind already has such an order to come; the last place is kept for the stronger one.
+        if order == Order::Revoke && entry.orders.capacity() <= 1 {
+            return true;
+        }
+        !matches!(entry.orders.try_send(order), Err(TrySendError::Closed(_)))
     }
 
     pub(crate) fn upgraded(&self) {
@@ -110,5 +117,27 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.sessions.lock().remove(&self.session_id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_is_behind_misses_no_order() {
+        let sessions = Sessions::default();
+        let (registration, mut ordered) = sessions.register("a");
+        assert!((0..10).all(|_| sessions.revoke("a")));
+        assert!((0..10).all(|_| sessions.disconnect("a")) && sessions.revoke("a"));
+        let mut orders = Vec::new();
+        while let Ok(order) = ordered.try_recv() {
+            orders.push(order);
+        }
+        assert_eq!((orders[0], orders.last()), (Order::Revoke, Some(&Order::Disconnect)), "{orders:?}");
+        assert!(orders.len() <= ORDERS);
+        assert!(!sessions.revoke("b"), "there is no such one");
+        drop(registration);
+        assert!(!sessions.revoke("a") && !sessions.disconnect("a"));
     }
 }
