@@ -185,7 +185,7 @@ impl Config {
 
     /// Accepts WebSockets of this dialect at this path, which begins with a slash: by default
     /// [`Dialect::genesys`] at `/ws`. It takes the place of the dialect that was spoken there before. The paths of the HTTP
-    /// endpoints are not to be had.
+    /// endpoints are not to be had: [`Gateway::bind`](crate::Gateway::bind) refuses them, and what is no path.
     ///
     /// The credential is looked for where the dialect places it, and acceptance, refusal, expiry and renewal are
     /// told in its words. A client must say all that the description's own messages say, and may say more. What only

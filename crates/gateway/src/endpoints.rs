@@ -3,11 +3,12 @@
 use auth_core::time::Now;
 use auth_http::endpoint::ably::{self as ably_wire, Refusal};
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode};
 
 use crate::Config;
 use crate::ably::{self, AblyEndpoint};
-use crate::doors::Doors;
+use crate::doors::{Door, Doors};
 use crate::optave::Optave;
 use crate::spatium::Spatium;
 use crate::token_endpoint::TokenEndpoint;
@@ -40,6 +41,27 @@ impl Endpoints {
             spatium: config.spatium.clone().map(|server| Spatium::new(server, limit, now)),
             doors: Doors(config.doors()),
         }
+    }
+
+    /// Checks that each WebSocket is at a path by which it can be reached.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the first that is not.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        for Door { path, .. } in &self.doors.0 {
+            let is_path = path.starts_with('/')
+                && PathAndQuery::try_from(path.as_str()).is_ok_and(|parsed| parsed.path() == path);
+            if !is_path {
+                return Err(format!("{path:?} is no path for a WebSocket: write one such as /ws"));
+            }
+            if self.at(path).is_some() {
+                return Err(format!(
+                    "an HTTP endpoint is at {path} already: choose another path for the WebSocket"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// What there is at this path.
@@ -82,5 +104,31 @@ impl Endpoint<'_> {
             status => Refusal::body_incomplete(status == StatusCode::REQUEST_TIMEOUT),
         };
         Some(refusal.into_response())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use ws_session::dialect::Dialect;
+
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn a_websocket_needs_a_path_of_its_own() {
+        let at = |path: &str| {
+            let config = Config::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+            let config = config.with_websocket(path, Dialect::bearer_header());
+            Endpoints::new(&config, Clock::start().now()).check()
+        };
+        for good in ["/", "/ws", "/a/b-c%20d"] {
+            assert_eq!(at(good), Ok(()), "{good}");
+        }
+        for bad in ["", "ws", "/ws?a=b", "/a b", "/ws#a", "https://a.example/ws"] {
+            assert!(at(bad).unwrap_err().contains("is no path"), "{bad}");
+        }
+        assert!(at("/oauth/token").unwrap_err().contains("an HTTP endpoint"));
     }
 }

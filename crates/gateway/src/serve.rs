@@ -43,10 +43,13 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// An I/O error when it is in use or not ours to take.
+    /// An I/O error when it is in use or not ours to take, and one of kind [`InvalidInput`](io::ErrorKind::InvalidInput) when a WebSocket
+    /// has [no path of its own](Config::with_websocket).
     pub async fn bind(config: Config) -> io::Result<Self> {
-        let listener = TcpListener::bind(config.listen).await?;
         let clock = Clock::start();
+        let endpoints = Endpoints::new(&config, clock.now());
+        endpoints.check().map_err(|wrong| io::Error::new(io::ErrorKind::InvalidInput, wrong))?;
+        let listener = TcpListener::bind(config.listen).await?;
         let (drain, draining) = watch::channel(false);
         let shared = Shared {
             clock,
@@ -59,7 +62,7 @@ impl Gateway {
             address: listener.local_addr()?,
             listener,
             connections: Arc::new(Semaphore::new(config.most_connections)),
-            endpoints: Arc::new(Endpoints::new(&config, clock.now())),
+            endpoints: Arc::new(endpoints),
             shared: Arc::new(shared),
             drain,
         })
