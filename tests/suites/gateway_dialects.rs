@@ -93,6 +93,7 @@ async fn the_verdict_on_a_header_answers_the_upgrade() {
     for headers in ["", "Authorization: Bearer no.such.token\r\n", "Authorization: Basic eA==\r\n"] {
         let refusal = served.open("/bearer", headers).await.map(drop).unwrap_err().to_string();
         assert!(refusal.starts_with("HTTP/1.1 401 "), "{refusal}");
+        assert!(refusal.contains("\r\nwww-authenticate: Bearer\r\n"), "RFC 9110 §15.5.2: {refusal}");
     }
     assert_eq!(served.gateway.sessions().upgrades(), 1);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auth_core::Secret;
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{CONTENT_TYPE, SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::json;
 use ws_session::dialect::Codec;
@@ -120,5 +120,9 @@ fn refused(status: StatusCode, reason: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(json!({ "error": reason }).to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if status == StatusCode::UNAUTHORIZED {
+        // It must name a scheme (RFC 9110 §15.5.2): of those that are registered, this comes nearest to whatever the dialect does.
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     response
 }
