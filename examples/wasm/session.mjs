@@ -49,10 +49,19 @@ export class Session {
   }
 
   // Sends a text once the session is authenticated, in order. What a socket was given when its connection broke may or may not
-  // have arrived: JavaScript can't know.
+  // have arrived: JavaScript can't know. Once the session closes, was closed or has failed, it takes no more: `false`.
   send(text) {
+    if (["closing", "closed", "failed"].includes(this.state)) {
+      return false;
+    }
     this.#waiting.push(text);
     this.#flush();
+    return true;
+  }
+
+  // Gives back the messages that no socket was given, and forgets them: for whoever opens another session after the end of this one.
+  takeWaiting() {
+    return this.#waiting.splice(0);
   }
 
   // Messages that wait for a connection.

@@ -210,8 +210,11 @@ async function story() {
   // A server that refuses a fresh token too has decided.
   server.verdict = () => "error";
   const refusal = open(server);
+  check("a session that begins takes messages", refusal.session.send('"early"'));
   await until("a session that is refused fails", () => refusal.session.state === "failed");
   check("it asked for one fresh token, and no more", refusal.fresh.join() === "false,true");
+  check("after the end it takes no message", !refusal.session.send('"late"') && refusal.session.waiting === 1);
+  check("what was never sent is given back", refusal.session.takeWaiting().join() === '"early"' && refusal.session.waiting === 0);
   check("it made two attempts", server.upgrades.length === attempts + 2);
   check("it says why, without the token", /refused/.test(refusal.session.error) && !refusal.session.error.includes("secret"));
 
