@@ -41,10 +41,7 @@ pub(crate) fn step(guest: &mut Option<Guest>, request: Request) -> Option<Answer
 
 impl Guest {
     fn new(url: String, dialect: &str, seed: u64, settings: &Settings) -> Option<Self> {
-        let dialect = match dialect {
-            "genesys" => Dialect::genesys(),
-            _ => return None,
-        };
+        let dialect = Dialect::named(dialect)?;
         // A browser's sockets send no pings, and one session has one socket after the other.
         let mut config = Config::new().without_ping_frames().without_overlap();
         if let Some(answer) = settings.answer_ms {

@@ -144,7 +144,8 @@ impl Template {
 type Visit<'a> = dyn FnMut(&str) -> Result<(), InvalidTemplate> + 'a;
 
 const CREDENTIAL: &str = "credential";
-const KNOWN: [&str; 5] = [CREDENTIAL, "uuid", "now_ms", "now_s", "session_id"];
+/// What placeholders have names of their own for.
+pub(in crate::dialect) const KNOWN: [&str; 5] = [CREDENTIAL, "uuid", "now_ms", "now_s", "session_id"];
 
 fn each_name_in_json(form: &Value, visit: &mut Visit<'_>) -> Result<(), InvalidTemplate> {
     match form {

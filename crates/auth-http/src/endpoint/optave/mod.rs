@@ -1,6 +1,6 @@
 //! Optave's token endpoint as a server sees it, and what hands tokens to browsers: each token opens one connection.
 //!
-//! A token is a JWT with a `jti`, and lives for minutes. Whoever opens a connection with it [consumes](TokenServer::open) it,
+//! A token is a JWT with a `jti`, and lives for minutes. Whoever opens a connection with it [consumes](TokenServer::redeem) it,
 //! and a second time it is refused. Client credentials are taken by HTTP Basic, in the body, and in the query, where the
 //! vendor's client puts them: keep query strings out of the logs.
 
@@ -19,7 +19,7 @@ use auth_core::{Error, Secret};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
@@ -32,9 +32,6 @@ pub use crate::optave::wire::TICKET_PATH;
 
 /// Where the vendor's example has a backend hand out tokens: GET.
 pub const BACKEND_PATH: &str = "/api/optave-token";
-
-/// The one subprotocol, which is selected; never the token that is offered beside it.
-pub const SUBPROTOCOL: &str = "optave-v1";
 
 /// The longest life of a token: 15 minutes, as the vendor advises.
 pub const LONGEST_LIFETIME: Duration = Duration::from_secs(900);
@@ -64,8 +61,6 @@ pub struct Opening {
     pub subject: String,
     /// How long the token still lives.
     pub expires_in: Duration,
-    /// The subprotocol to select, if one was offered.
-    pub subprotocol: Option<&'static str>,
 }
 
 impl TokenServer {
@@ -179,19 +174,8 @@ impl TokenServer {
         }
     }
 
-    /// Consumes the token of a request to open a WebSocket: in the subprotocols behind [`SUBPROTOCOL`], or as the query
-    /// parameter `Authorization`, with or without `Bearer`. The request should be a well-formed upgrade, so that no other
-    /// costs a token.
-    ///
-    /// # Errors
-    ///
-    /// Why it must not be opened.
-    pub fn open<T>(&mut self, now: Now, request: &Request<T>) -> Result<Opening, NotOpened> {
-        let (token, subprotocol) = presented(request).ok_or(NotOpened::MissingToken)?;
-        self.redeem(now, &token).map(|opening| Opening { subprotocol, ..opening })
-    }
-
-    /// Consumes a token that has been read out of such a request: [`open`](Self::open) does both.
+    /// Consumes the token of a request to open a WebSocket, wherever it stood there. The request should be a well-formed upgrade, so that no
+    /// other costs a token.
     ///
     /// # Errors
     ///
@@ -204,7 +188,7 @@ impl TokenServer {
         match self.spent.consume(now, token_id, expires) {
             Verdict::First => {
                 let expires_in = expires.saturating_since(now.wall);
-                Ok(Opening { subject: subject.to_owned(), expires_in, subprotocol: None })
+                Ok(Opening { subject: subject.to_owned(), expires_in })
             }
             Verdict::Again => Err(NotOpened::AlreadyUsed),
             Verdict::NoRoom => Err(NotOpened::NoRoom),
@@ -245,27 +229,12 @@ impl TokenServer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotOpened {
-    /// There is no token, or more than one.
-    MissingToken,
     /// The token is none of ours, or has expired.
     InvalidToken,
     /// The token has opened a connection already.
     AlreadyUsed,
     /// There is no room to remember that the token is used now.
     NoRoom,
-}
-
-impl NotOpened {
-    /// The reply in place of the upgrade: 401, or 503 when there is no room.
-    #[must_use]
-    pub fn into_response(self) -> Response<Bytes> {
-        match self {
-            Self::MissingToken => refused(StatusCode::UNAUTHORIZED, "missing_token"),
-            Self::InvalidToken => refused(StatusCode::UNAUTHORIZED, "invalid_token"),
-            Self::AlreadyUsed => refused(StatusCode::UNAUTHORIZED, "token_already_used"),
-            Self::NoRoom => refused(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-        }
-    }
 }
 
 /// The request with the parameters of its query in the body, where there may be others: none may stand twice.
@@ -282,27 +251,6 @@ fn gathered(request: &Request<Bytes>) -> Request<Bytes> {
         *gathered.body_mut() = Bytes::from(body);
     }
     gathered
-}
-
-/// The token of an upgrade, and the subprotocol to select. One in both places is in none.
-fn presented<T>(request: &Request<T>) -> Option<(Secret, Option<&'static str>)> {
-    let protocols = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-    let protocols: Vec<_> =
-        protocols.filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(',')).collect();
-    let mut protocols = protocols.into_iter().map(str::trim).filter(|name| !name.is_empty());
-    let subprotocol = protocols.next().map(|name| if name == SUBPROTOCOL { Some(SUBPROTOCOL) } else { None });
-    let by_subprotocol = protocols.next();
-    if protocols.next().is_some() || subprotocol == Some(None) {
-        return None;
-    }
-    let query = request.uri().query().unwrap_or_default();
-    let mut by_query = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "Authorization");
-    let token = match (by_subprotocol, by_query.next(), by_query.next()) {
-        (Some(token), None, None) => Secret::from(token),
-        (None, Some((_, token)), None) => Secret::from(token.strip_prefix("Bearer ").unwrap_or(&token)),
-        _ => return None,
-    };
-    Some((token, subprotocol.flatten()))
 }
 
 fn refused(status: StatusCode, error: &'static str) -> Response<Bytes> {

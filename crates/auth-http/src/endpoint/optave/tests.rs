@@ -20,11 +20,6 @@ fn server() -> TokenServer {
         .with_client("unguarded", Secret::from(""))
 }
 
-fn upgrade(token: &Secret) -> Request<()> {
-    let offered = format!("{SUBPROTOCOL}, {}", token.expose());
-    Request::get("/").header(SEC_WEBSOCKET_PROTOCOL, offered).body(()).unwrap()
-}
-
 #[test]
 fn what_our_client_sends_is_read_wherever_it_puts_the_credentials() {
     for placement in [CredentialPlacement::Basic, CredentialPlacement::Post, CredentialPlacement::Query] {
@@ -33,8 +28,8 @@ fn what_our_client_sends_is_read_wherever_it_puts_the_credentials() {
         let response = server().token(at(0), [1; 32], &endpoint.request().unwrap(), &mut |_| Ok(()));
         let issued = endpoint.read(&response).unwrap();
         assert_eq!(issued.expires_in, Some(Duration::from_secs(300)), "{placement:?}");
-        let opening = server().open(at(0), &upgrade(&issued.access_token)).unwrap();
-        assert_eq!((opening.subject.as_str(), opening.subprotocol), ("cid", Some(SUBPROTOCOL)));
+        let opening = server().redeem(at(0), &issued.access_token).unwrap();
+        assert_eq!(opening.subject, "cid");
     }
 }
 
@@ -79,26 +74,26 @@ fn a_key_that_can_not_sign_is_the_servers_trouble_and_not_the_clients() {
 fn a_token_outlives_a_clock_that_is_stepped_back() {
     let mut server = server();
     let token = server.mint(at(30), [1; 32], "cid").unwrap();
-    assert_eq!(server.open(at(0), &upgrade(&token)).unwrap().subject, "cid");
+    assert_eq!(server.redeem(at(0), &token).unwrap().subject, "cid");
     let token = server.mint(at(90), [2; 32], "cid").unwrap();
-    assert_eq!(server.open(at(0), &upgrade(&token)), Err(NotOpened::InvalidToken), "a minute, and no more");
+    assert_eq!(server.redeem(at(0), &token), Err(NotOpened::InvalidToken), "a minute, and no more");
 }
 
 #[test]
 fn a_token_opens_one_connection_until_it_expires() {
     let mut server = server();
     let token = server.mint(at(0), [1; 32], "cid").unwrap();
-    assert_eq!(server.open(at(299), &upgrade(&token)).unwrap().expires_in, Duration::from_secs(1));
-    assert_eq!(server.open(at(299), &upgrade(&token)), Err(NotOpened::AlreadyUsed));
+    assert_eq!(server.redeem(at(299), &token).unwrap().expires_in, Duration::from_secs(1));
+    assert_eq!(server.redeem(at(299), &token), Err(NotOpened::AlreadyUsed));
     let other = server.mint(at(0), [2; 32], "cid").unwrap();
-    assert_eq!(server.open(at(300), &upgrade(&other)), Err(NotOpened::InvalidToken));
+    assert_eq!(server.redeem(at(300), &other), Err(NotOpened::InvalidToken));
 }
 
 #[test]
 fn no_token_lives_longer_than_a_quarter_of_an_hour() {
     let mut server = server().with_lifetime(Duration::from_secs(86_400));
     let token = server.mint(at(0), [1; 32], "cid").unwrap();
-    assert_eq!(server.open(at(0), &upgrade(&token)).unwrap().expires_in, LONGEST_LIFETIME);
+    assert_eq!(server.redeem(at(0), &token).unwrap().expires_in, LONGEST_LIFETIME);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::InvalidDescription;
 use super::node::{Document, Node, Table};
 use super::parts::pointer;
 use super::words::{CODECS, HOWS, How, PHASES, RECONNECTIONS, TIMES, USES, VERDICTS};
+use crate::dialect::template::KNOWN;
 use crate::dialect::{
     Acceptance, Captured, Dialect, Matcher, On, Ping, Placement, Renewal, RenewalTime, Reply, Rule, Step,
     SubprotocolEntry, Template, Trigger,
@@ -168,8 +169,7 @@ impl<'a> Document<'a> {
         if let Some(node) = table.take("named") {
             for (name, node) in self.table_of(node)?.rest() {
                 let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-                let known = ["credential", "uuid", "now_ms", "now_s", "session_id"];
-                if name.is_empty() || !name.bytes().all(is_plain) || known.contains(&name) {
+                if name.is_empty() || !name.bytes().all(is_plain) || KNOWN.contains(&name) {
                     return Err(node.wrong(
                         "the name of a capture is of small letters, digits and underscores, and none that placeholders have already",
                     ));
