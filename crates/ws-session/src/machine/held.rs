@@ -73,6 +73,8 @@ impl Held {
 /// A source that knows the lifetime but gives no advice: renew like the default policy does.
 fn renewal_of(life: Option<Duration>, advice: Option<Duration>) -> Option<Duration> {
     let usual = |life: Duration| life.saturating_sub((life / 2).min(Duration::from_secs(120)));
+    // Advice that comes after the end is none.
+    let advice = advice.filter(|advice| life.is_none_or(|life| *advice < life));
     advice.or_else(|| life.map(usual))
 }
 

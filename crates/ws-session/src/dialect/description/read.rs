@@ -195,7 +195,14 @@ impl<'a> Document<'a> {
                 })?;
                 let accepted = match (table.take("accepted"), &dialect.acceptance) {
                     (Some(node), _) => self.matchers(&node, false)?,
-                    (None, Acceptance::Message { any_of, .. }) => any_of.clone(),
+                    (None, Acceptance::Message { any_of, .. }) => {
+                        if any_of.iter().any(|matcher| matcher.conditions().is_empty()) {
+                            return Err(table.wrong(
+                                "`accepted` is missing: any message accepts the login, and the user's must not accept a renewal",
+                            ));
+                        }
+                        any_of.clone()
+                    }
                     (None, Acceptance::Upgrade) => Vec::new(),
                 };
                 let (asked_by, when) = self.renewal_time(&mut table)?;

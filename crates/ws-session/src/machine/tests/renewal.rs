@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use auth_core::time::Timestamp;
 use auth_core::{ErrorKind as TokenErrorKind, Secret, Token};
 use serde_json::json;
 
@@ -9,10 +10,10 @@ use super::scene::Scene;
 use super::world::closed;
 use crate::ErrorKind;
 use crate::dialect::{
-    CredentialUse, Dialect, Failure, Matcher, On, Phase, Placement, Renewal, RenewalTime, Rule, Template,
-    Verdict,
+    Acceptance, CredentialUse, Dialect, Failure, InUnit, Matcher, On, Phase, Placement, Renewal, RenewalTime,
+    Rule, Step, Template, Trigger, Unit, Verdict,
 };
-use crate::machine::{Config, DialectMessage, Epoch, Input, State};
+use crate::machine::{Config, DialectMessage, Epoch, Input, State, TokenFacts};
 
 /// Connected, without pings in between.
 fn quiet(dialect: Dialect) -> Scene {
@@ -380,6 +381,70 @@ fn the_dialects_own_messages_on_a_connection_that_is_being_replaced_are_not_the_
     let _ = scene.opened(2);
     assert_eq!(scene.says(1, r#"{"type":"beat"}"#), [""; 0]);
     assert_eq!(scene.says(1, r#"{"type":"news"}"#), ["deliver"]);
+}
+
+#[test]
+fn a_source_that_advises_to_renew_after_the_end_is_asked_before_it() {
+    let mut scene = Scene::with(told(Vec::new(), RenewalTime::Early), Config::new().with_keep_alive(None));
+    let _ = scene.input(Input::Start);
+    let token = Token::new(Secret::from("1")).with_expires_in(Duration::from_secs(600));
+    let _ = scene.any_token(token.with_renew_in(Duration::from_secs(900)));
+    let _ = scene.opened(1);
+    assert_eq!(scene.after(481.0), ["fetch newer than 0"]);
+}
+
+#[test]
+fn what_the_server_said_of_the_lifetime_of_one_credential_is_not_said_of_the_next() {
+    let ok = Matcher::of([("/ok", json!(true))]);
+    let mut dialect = told(vec![ok.clone()], RenewalTime::Early);
+    dialect.login = vec![Step { on: Trigger::Open, send: Template::json(json!({"login": "${credential}"})) }];
+    dialect.acceptance = Acceptance::Message { any_of: vec![ok], within: None };
+    dialect.captured.expires_in = Some(InUnit { at: "/ttl".to_owned(), unit: Unit::Seconds });
+    let mut scene = Scene::with(dialect, Config::new().with_keep_alive(None));
+    let _ = scene.input(Input::Start);
+    let _ = scene.token(1, 600);
+    let _ = scene.opened(1);
+    let _ = scene.says(1, r#"{"ok":true,"ttl":60}"#);
+    assert_eq!(scene.after(31.0), ["fetch newer than 1"]);
+    let _ = scene.token(2, 600);
+    assert_eq!(scene.says(1, r#"{"ok":true}"#), ["renewed", "forget 2"]);
+    assert_eq!(scene.client.valid_for(scene.now), Some(Duration::from_secs(600)));
+}
+
+#[test]
+fn a_suspend_shows_in_a_session_although_the_wall_clock_was_set_back_before_it() {
+    let mut scene = quiet(told(Vec::new(), RenewalTime::Early));
+    scene.now.wall = Timestamp::from_millis(scene.now.wall.as_millis() - 3_600_000);
+    assert_eq!(scene.input(Input::Tick), [""; 0]);
+    scene.now.wall = scene.now.wall.saturating_add(Duration::from_secs(700));
+    assert_eq!(scene.input(Input::Tick), ["abort 1", "lost"], "its credential expired in the sleep");
+}
+
+#[test]
+fn an_answer_to_an_earlier_renewal_is_none_to_this_one() {
+    let mut scene = quiet(told(Vec::new(), RenewalTime::Early));
+    assert_eq!(scene.after(481.0), ["fetch newer than 1"]);
+    let first = scene.ticket;
+    assert_eq!(scene.after(90.0), ["renewal_failed"]);
+    assert_eq!(scene.when_due(), ["fetch newer than 1"]);
+    let late = TokenFacts::from(&Token::new(Secret::from("late")));
+    assert_eq!(scene.input(Input::Token { ticket: first, result: Ok(late) }), ["forget 2"]);
+    assert_eq!(scene.token(2, 600), ["send 1 Renewal", "renewed", "forget 3"]);
+}
+
+#[test]
+fn a_renewal_that_succeeds_makes_the_failures_before_it_forgotten() {
+    let mut scene = quiet(told(Vec::new(), RenewalTime::Early));
+    let _ = scene.after(481.0);
+    let outage = || auth_core::Error::new(TokenErrorKind::ServerFailed, "down");
+    for _ in 0..4 {
+        let _ = scene.no_token(outage());
+        let _ = scene.when_due();
+    }
+    let _ = scene.token(2, 600);
+    let _ = scene.after(481.0);
+    let _ = scene.no_token(outage());
+    assert!(scene.wait.unwrap() <= Duration::from_millis(500), "{:?}", scene.wait);
 }
 
 #[test]

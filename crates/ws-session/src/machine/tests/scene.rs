@@ -13,7 +13,7 @@ use crate::machine::{Config, Epoch, Input, Output, Received, Session, Ticket, To
 pub(super) struct Scene {
     pub(super) now: Now,
     pub(super) client: Session,
-    ticket: Ticket,
+    pub(super) ticket: Ticket,
     /// How long the machine wants to wait.
     pub(super) wait: Option<Duration>,
 }
