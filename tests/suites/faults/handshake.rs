@@ -31,14 +31,16 @@ async fn survives(harm: Harm) {
     // It may be connected for a moment: the fault may strike just behind the answer.
     observed.connected().await;
     observed.recorder.wait_for(1, |event| matches!(event, AuthEvent::ConnectionLost { .. })).await;
-    while proxy.connections() < 2 || observed.session.state() != State::Connected {
-        yield_now().await;
-    }
+    let back = || proxy.connections() >= 2 && observed.session.state() == State::Connected;
+    until("it is connected again", back).await;
     assert_eq!(proxy.connections(), 2, "{harm:?}");
     let Observed { session, recorder, .. } = observed;
     timeout(PATIENCE, session.close()).await.expect("the session does not close").unwrap();
     assert!(!format!("{:?}", recorder.events()).contains(CANARY));
     timeout(PATIENCE, proxy.until_idle()).await.expect("a socket is left");
+    let again = FaultProxy::to(server.address(), harmed).await.unwrap();
+    without_runtime::survives(url(again.address()), 1, config()).await;
+    timeout(PATIENCE, again.until_idle()).await.expect("a socket is left");
     timeout(PATIENCE, server.until_idle()).await.expect("a socket is left");
 }
 
@@ -50,8 +52,9 @@ async fn each_survives(harms: impl Iterator<Item = Harm>) {
         if sessions.len() == AT_A_TIME {
             sessions.join_next().await.unwrap().unwrap();
         }
-        sessions
-            .spawn(async move { assert!(timeout(PATIENCE, survives(harm)).await.is_ok(), "{harm:?} hangs") });
+        sessions.spawn(async move {
+            assert!(timeout(3 * PATIENCE, survives(harm)).await.is_ok(), "{harm:?} hangs")
+        });
     }
     sessions.join_all().await;
     none_beyond(before).await;
@@ -135,8 +138,8 @@ async fn an_answer_that_dribbles_is_left_in_time() {
     let config = config().with_open_timeout(Duration::from_millis(300));
     let mut observed = Observed::open(&url(proxy.address()), Dialect::genesys(), config);
     observed.connected().await;
-    assert_eq!(proxy.connections(), 3);
-    assert_eq!(observed.retries().len(), 2);
+    // More, where the machine is busy.
+    assert!(proxy.connections() >= 3 && observed.retries().len() >= 2, "{:?}", observed.recorder);
     observed.leaves_nothing().await;
     timeout(PATIENCE, proxy.until_idle()).await.expect("a socket is left");
 }

@@ -7,6 +7,7 @@ mod handshake;
 mod service;
 mod silence;
 mod upgrade;
+mod without_runtime;
 
 use std::io;
 use std::sync::Arc;
@@ -136,18 +137,30 @@ async fn none_beyond(before: usize) {
     assert!(timeout(PATIENCE, gone).await.is_ok(), "{} tasks are left, of {before}", tasks());
 }
 
-/// A session whose first two connections fail in this way ends where the dialect's table says, after as many attempts.
+/// Waits until this is so.
+async fn until(what: &str, so: impl Fn() -> bool) {
+    let waiting = async {
+        while !so() {
+            yield_now().await;
+        }
+    };
+    assert!(timeout(PATIENCE, waiting).await.is_ok(), "waited in vain until {what}");
+}
+
+/// On each driver: a session whose first two connections fail in this way ends where the dialect's table says, after as many attempts.
 async fn ends_as_the_table_says<F>(
     dialect: Dialect,
     phase: Phase,
     failure: Failure,
-    flaw: impl Fn(TcpStream) -> F + Send + 'static,
+    flaw: impl Fn(TcpStream) -> F + Send + Sync + 'static,
 ) where
     F: Future<Output = io::Result<TcpStream>> + Send + 'static,
 {
     let disposition = disposition(&dialect, phase, &failure);
-    let server = FlawedServer::serve(2, flaw).await.unwrap();
-    let mut observed = Observed::open(&url(server.address()), dialect, config());
+    let flaw = Arc::new(flaw);
+    let again = Arc::clone(&flaw);
+    let server = FlawedServer::serve(2, move |stream| flaw(stream)).await.unwrap();
+    let mut observed = Observed::open(&url(server.address()), dialect.clone(), config());
     let ended = timeout(PATIENCE, observed.session.authenticated()).await;
     let ended = ended.map_err(|_| format!("{failure:?} ended nowhere: {:?}", observed.recorder)).unwrap();
     // A server that fails after its welcome is one that the session was connected to.
@@ -179,6 +192,8 @@ async fn ends_as_the_table_says<F>(
     }
     observed.leaves_nothing().await;
     assert!(timeout(PATIENCE, server.until_idle()).await.is_ok(), "{failure:?} left a socket");
+    let server = FlawedServer::serve(2, move |stream| again(stream)).await.unwrap();
+    without_runtime::ends(disposition, dialect, failure, server).await;
 }
 
 /// Waits until a session that was connected has failed, or is connected to the server that serves.
@@ -194,9 +209,8 @@ async fn came_to_rest(observed: &mut Observed, disposition: Disposition) -> Resu
         observed.recorder.wait_for(3, |event| matches!(event, AuthEvent::Authenticated { .. })).await;
     }
     // The state is published after the event: whoever asks is told then.
-    while !observed.session.state().is_final() && observed.session.state() != State::Connected {
-        yield_now().await;
-    }
+    let state = || observed.session.state();
+    until("it says so", || state().is_final() || state() == State::Connected).await;
     timeout(PATIENCE, observed.session.authenticated()).await.expect("the session is where it was told to be")
 }
 

@@ -66,7 +66,9 @@ async fn the_gateway_forgets_whoever_is_reset_and_serves_them_again() {
             let mut session = session(&gateway, &proxy).await;
             timeout(PATIENCE, session.authenticated()).await.expect("it is not authenticated").unwrap();
             // As much as it takes for the fault to strike, if it has not yet.
+            let begun = std::time::Instant::now();
             while proxy.connections() < 2 {
+                assert!(begun.elapsed() < PATIENCE, "the fault does not strike: {harm:?}");
                 let _ = session.send("x".repeat(100)).await;
                 let _ = timeout(Duration::from_millis(20), session.next()).await;
             }
@@ -75,8 +77,6 @@ async fn the_gateway_forgets_whoever_is_reset_and_serves_them_again() {
             timeout(PATIENCE, proxy.until_idle()).await.expect("a socket is left");
         }
     }
-    while !gateway.sessions().live().is_empty() {
-        yield_now().await;
-    }
+    until("nobody is kept", || gateway.sessions().live().is_empty()).await;
     gateway.stop().await;
 }

@@ -12,6 +12,9 @@ use super::*;
 /// Short enough to be waited for, long enough for a machine that is busy.
 const SHORT: Duration = Duration::from_millis(150);
 
+/// The same for a connection that shall not be taken for dead, on a machine that is busy.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
+
 /// Nobody accepts: the queue of the listener is full, and what is sent to it is dropped.
 #[tokio::test]
 async fn a_listener_that_never_accepts_is_left_in_time() {
@@ -38,16 +41,17 @@ async fn is_left_in_time(phase: Phase, config: Config, harm: Harm) {
     let server = FlawedServer::flawless().await.unwrap();
     let harmed = move |number| if number < 3 { harm } else { Harm::default() };
     let proxy = FaultProxy::to(server.address(), harmed).await.unwrap();
-    let mut observed = Observed::open(&url(proxy.address()), Dialect::genesys(), config);
+    let mut observed = Observed::open(&url(proxy.address()), Dialect::genesys(), config.clone());
     observed.recorder.wait_for(2, |event| matches!(event, AuthEvent::ConnectionLost { .. })).await;
-    while proxy.connections() < 3 {
-        yield_now().await;
-    }
+    until("it is made once more", || proxy.connections() >= 3).await;
     observed.connected().await;
     assert_eq!(observed.session.send("still here").await.map_err(|error| error.to_string()), Ok(()));
     let heard = timeout(PATIENCE, observed.session.next()).await.expect("nothing came back").unwrap();
     assert_eq!(heard.as_text(), Some("still here"));
     observed.leaves_nothing().await;
+    timeout(PATIENCE, proxy.until_idle()).await.expect("a socket is left");
+    let proxy = FaultProxy::to(server.address(), harmed).await.unwrap();
+    without_runtime::survives(url(proxy.address()), 2, config).await;
     timeout(PATIENCE, proxy.until_idle()).await.expect("a socket is left");
     timeout(PATIENCE, server.until_idle()).await.expect("a socket is left");
 }
@@ -84,7 +88,7 @@ async fn a_login_that_is_never_answered_is_left_in_time() {
         let config = config().with_answer_timeout(SHORT);
         let mut observed = Observed::open(&url(server.address()), Dialect::genesys(), config);
         observed.connected().await;
-        assert_eq!(server.connections(), 3);
+        assert!(server.connections() >= 3, "{:?}", observed.recorder);
         release.close();
         observed.leaves_nothing().await;
         server.until_idle().await;
@@ -95,7 +99,7 @@ async fn a_login_that_is_never_answered_is_left_in_time() {
 #[tokio::test]
 async fn a_connection_that_died_in_one_direction_is_found_by_pings() {
     let (up, down) = login().await;
-    let config = config().with_keep_alive(Some(SHORT));
+    let config = config().with_keep_alive(Some(KEEP_ALIVE));
     for harm in [
         Harm { up: Fault::Stall(up), ..Harm::default() },
         Harm { down: Fault::Stall(down), ..Harm::default() },
@@ -121,7 +125,7 @@ async fn a_peer_that_stops_reading_hangs_nobody_and_loses_nothing_in_silence() {
         }
     });
     let server = server.await.unwrap();
-    let config = config().with_keep_alive(Some(SHORT));
+    let config = config().with_keep_alive(Some(KEEP_ALIVE));
     let mut observed = Observed::open(&url(server.address()), Dialect::genesys(), config);
     observed.connected().await;
     let text = |number: usize| format!("{number}:{}", "x".repeat(16_384));
@@ -146,7 +150,7 @@ async fn a_peer_that_stops_reading_hangs_nobody_and_loses_nothing_in_silence() {
     };
     let lost = fates.iter().filter(|fate| **fate == Err(true)).count();
     assert!(lost > 0 && fates.iter().all(|fate| *fate != Err(false)), "each was sent, or may have been");
-    assert_eq!(server.connections(), 2);
+    assert!(server.connections() >= 2);
     let last_lost = fates.iter().rposition(Result::is_err).unwrap();
     let first_heard = heard.first().and_then(|message| message.as_text()).unwrap_or_default().to_owned();
     assert!(first_heard.starts_with(&format!("{}:", last_lost + 1)), "{}", &first_heard[..8]);
