@@ -238,7 +238,7 @@ impl World {
             return self.violate(Property::Observed, format!("{connection} is no connection"));
         };
         let again = link.authenticated_at.replace(at).is_some();
-        link.stable_at = Some(inherited.unwrap_or(now.mono.elapsed() + self.plan.settings.stable));
+        link.stable_at = Some(inherited.unwrap_or_else(|| now.mono.elapsed() + self.plan.settings.stable));
         link.heard = now.mono.elapsed();
         if again || !explained {
             self.violate(
