@@ -1,4 +1,7 @@
-//! The dialects of the simulated services: together they hold every choice that a dialect can make.
+//! The dialects of the simulated services: logins by header, query, subprotocol and message, renewals in band and by connections.
+//!
+//! All speak JSON. None has cookies or a URL as its credential, replies, heartbeats, a renewal that only waits to be asked, no ping at all, or
+//! code.
 
 use std::time::Duration;
 
