@@ -86,7 +86,11 @@ impl Session {
             Meaning::Refused(verdict) => self.renewal_refused(now, verdict),
             Meaning::Reply(index) => {
                 let message = DialectMessage::Reply(index);
-                self.outputs.push_back(Output::Send { epoch, message, ticket: None });
+                // A frame full of pings is answered once.
+                let same = |output: &Output| matches!(output, Output::Send { message: other, .. } if *other == message);
+                if !self.outputs.iter().any(same) {
+                    self.outputs.push_back(Output::Send { epoch, message, ticket: None });
+                }
             }
             Meaning::Nothing => {}
             Meaning::Deliver => return Received::Deliver,

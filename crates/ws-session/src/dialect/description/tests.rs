@@ -85,6 +85,15 @@ fn a_renewal_in_band_repeats_the_login_unless_it_says_otherwise() {
 }
 
 #[test]
+fn what_any_message_accepts_must_say_what_accepts_a_renewal() {
+    let text = "name = \"x\"\nlogin.send = { token = \"${credential}\" }\naccept.message = {}\n";
+    let refused = refusal(&[text, "renew.how = \"in_band\"\n"].concat()).to_string();
+    assert!(refused.contains("`accepted` is missing"), "{refused}");
+    let said = read(&[text, "renew = { how = \"in_band\", accepted = { \"/ok\" = true } }\n"].concat());
+    assert!(matches!(said.renewal, Renewal::InBand { accepted, .. } if accepted.len() == 1));
+}
+
+#[test]
 fn every_condition_of_a_matcher_is_read_in_its_order() {
     let dialect = with(
         r#"

@@ -185,6 +185,19 @@ fn a_ping_of_the_dialects_own_is_answered_at_any_time_and_is_not_the_users() {
 }
 
 #[test]
+fn a_frame_full_of_pings_is_answered_once() {
+    let mut dialect = server_first();
+    dialect.codec = crate::dialect::Codec::JsonLines;
+    dialect.replies.push(Reply { on: says("ping"), send: Template::json(json!({"type": "pong"})) });
+    let mut scene = Scene::of(dialect);
+    let _ = scene.input(Input::Start);
+    let _ = scene.token(1, 600);
+    let _ = scene.opened(1);
+    let flood = "{\"type\":\"ping\"}\n".repeat(10_000);
+    assert_eq!(scene.says(1, &flood), ["send 1 Reply(0)"]);
+}
+
+#[test]
 fn a_server_that_is_too_busy_is_left_alone_for_the_longest_wait() {
     for failure in [closed(1013), Failure::Status(429)] {
         for seed in 0..20 {
