@@ -164,7 +164,7 @@ impl Guest {
                     machine::Output::Send { epoch, message, ticket } => {
                         match self.message(epoch, message, ticket, fresh) {
                             Ok(output) => outputs.push(output),
-                            Err(_) => inputs.push_back(Input::Unplaceable { epoch, message }),
+                            Err(_) => inputs.push_back(machine::Input::Unplaceable { epoch, message }),
                         }
                     }
                     // It was told that there are no ping frames.
