@@ -92,9 +92,9 @@ impl Session {
         if self.dialect.credential_use == CredentialUse::Once && self.spent.has(facts) {
             return Some("the source handed out a token that was presented before and serves once");
         }
-        let refused = matches!(demand, Demand::InsteadOf(_))
-            && ((facts.is_numbered() && !demand.accepts(facts.generation))
-                || self.refused.is_some_and(|refused| refused.is(facts)));
+        // A source that does not number its tokens is believed: the server's second refusal ends the session.
+        let refused = matches!(demand, Demand::InsteadOf(refused) if facts.generation <= refused);
+        let refused = refused && facts.is_numbered();
         refused.then_some("the source handed out the token that was refused")
     }
 

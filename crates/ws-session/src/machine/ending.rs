@@ -6,7 +6,7 @@ use auth_core::observe::Label;
 use auth_core::time::Now;
 use auth_core::{AuthEvent, Demand};
 
-use super::held::{Held, Refused};
+use super::held::Held;
 use super::phase::{Attempt, Life, Live, Renewal};
 use super::timers::Timer;
 use super::{Epoch, Output, Session};
@@ -144,7 +144,7 @@ impl Session {
             Disposition::Retry | Disposition::RetrySlowly | Disposition::RetryNow => false,
         };
         if let (Disposition::RetryWithFreshToken, Some(blamed)) = (disposition, blamed) {
-            self.refused = Some(Refused::newest(&blamed, self.refused));
+            self.refused = self.refused.max(Some(blamed.generation));
         }
         if fatal_now {
             let error = fatal(over, blamed.is_some());
@@ -155,7 +155,7 @@ impl Session {
             return self.fail(error);
         }
         let demand = match (self.refused, self.presented) {
-            (Some(refused), _) => Demand::InsteadOf(refused.generation),
+            (Some(refused), _) => Demand::InsteadOf(refused),
             (None, Some(seen)) if self.wants_fresh() => Demand::NewerThan(seen),
             _ => Demand::Current,
         };

@@ -78,26 +78,6 @@ fn renewal_of(life: Option<Duration>, advice: Option<Duration>) -> Option<Durati
     advice.or_else(|| life.map(usual))
 }
 
-/// A token that a server refused.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Refused {
-    pub(super) generation: Generation,
-    identity: Identity,
-}
-
-impl Refused {
-    /// The newer of a token that was refused and of what was refused before it.
-    pub(super) fn newest(held: &Held, before: Option<Self>) -> Self {
-        let refused = Self { generation: held.generation, identity: held.identity };
-        before.filter(|before| before.generation > refused.generation).unwrap_or(refused)
-    }
-
-    /// Whether a source has handed it out again, whether it numbers its tokens or not.
-    pub(super) fn is(&self, facts: &TokenFacts) -> bool {
-        self.identity == facts.identity
-    }
-}
-
 /// The tokens that were presented, where each serves once: so many of the last.
 #[derive(Debug, Default)]
 pub(super) struct Spent(VecDeque<Identity>);

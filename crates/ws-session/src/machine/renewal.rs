@@ -7,7 +7,7 @@ use auth_core::time::Now;
 use auth_core::token::Generation;
 use auth_core::{AuthEvent, Demand, Retry};
 
-use super::held::{Held, Refused};
+use super::held::Held;
 use super::phase::{Attempt, Life, Live, Renewal};
 use super::timers::Timer;
 use super::{DialectMessage, Epoch, Output, Session, Ticket, TokenFacts};
@@ -38,7 +38,7 @@ impl Session {
                 // Somebody may have changed what made it impossible.
                 if matches!(live.renewal, Renewal::Impossible(_)) {
                     let newer = Demand::NewerThan(live.held.generation);
-                    let demand = self.refused.map_or(newer, |refused| Demand::InsteadOf(refused.generation));
+                    let demand = self.refused.map_or(newer, Demand::InsteadOf);
                     live.renewal = Renewal::Scheduled { demand };
                 }
                 if matches!(attempt, Attempt::Idle) {
@@ -171,7 +171,7 @@ impl Session {
         let reason = "the server refused the new credential";
         let disposition = verdict.disposition();
         if matches!(disposition, Disposition::RetryWithFreshToken | Disposition::Fatal) {
-            self.refused = Some(Refused::newest(&next, self.refused));
+            self.refused = self.refused.max(Some(refused));
         }
         match disposition {
             Disposition::RetryWithFreshToken if !self.tried_fresh => {

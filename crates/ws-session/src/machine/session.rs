@@ -9,7 +9,7 @@ use auth_core::time::Now;
 use auth_core::token::Generation;
 use auth_core::{ApiMisuse, Demand, Secret};
 
-use super::held::{Refused, Spent};
+use super::held::Spent;
 use super::phase::{Attempt, Life, Live, Suspension};
 use super::timers::{Timer, Timers};
 use super::{Config, DialectMessage, Epoch, Input, Output, State};
@@ -44,7 +44,7 @@ pub struct Session {
     /// There has been no connection for so long that the session counts as suspended.
     pub(super) suspension: Suspension,
     /// The newest credential that was refused, until another is presented.
-    pub(super) refused: Option<Refused>,
+    pub(super) refused: Option<Generation>,
     /// The newest credential that a server has seen.
     pub(super) presented: Option<Generation>,
     pub(super) spent: Spent,
