@@ -3,10 +3,11 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use auth_core::time::{Moment, Now, Timestamp};
+use auth_core::time::Now;
 
+use super::clock::Clock;
 pub use super::polled::{Builder, ByteStream, Runtime, Session, Task};
 pub use super::{Message, SendError, Server, Target, Unsent};
 
@@ -31,12 +32,11 @@ pub use super::{Message, SendError, Server, Target, Unsent};
 pub struct Functions<C, S> {
     connect: C,
     sleep: S,
-    origin: Instant,
+    clock: Clock,
 }
 
 impl<C, S> Functions<C, S> {
     /// A runtime whose connections are made by `connect`, see [`Runtime::connect`], and whose timer is `sleep`.
-    #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
     pub fn new<Connecting, Stream, Sleep>(connect: C, sleep: S) -> Self
     where
         C: Fn(Server) -> Connecting + Send + Sync,
@@ -45,7 +45,7 @@ impl<C, S> Functions<C, S> {
         S: Fn(Duration) -> Sleep + Send + Sync,
         Sleep: Future<Output = ()> + Send + 'static,
     {
-        Self { connect, sleep, origin: Instant::now() }
+        Self { connect, sleep, clock: Clock::start() }
     }
 }
 
@@ -66,10 +66,8 @@ where
         Box::pin((self.sleep)(duration))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
     fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Now { wall: Timestamp::since_epoch(wall), mono: Moment::since_origin(self.origin.elapsed()) }
+        self.clock.now()
     }
 
     fn random(&self) -> [u8; 16] {

@@ -2,9 +2,12 @@
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
+#[cfg(any(feature = "blocking", feature = "futures", feature = "tokio"))]
+mod clock;
 #[cfg(feature = "futures")]
 pub mod futures;
 mod head;
+mod inbox;
 mod message;
 #[cfg(feature = "polled")]
 pub mod polled;

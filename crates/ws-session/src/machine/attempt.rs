@@ -93,7 +93,7 @@ impl Session {
             return Some("the source handed out a token that was presented before and serves once");
         }
         // A source that does not number its tokens is believed: the server's second refusal ends the session.
-        let refused = matches!(demand, Demand::InsteadOf(refused) if facts.generation <= refused);
+        let refused = matches!(demand, Demand::InsteadOf(_)) && !demand.accepts(facts.generation);
         let refused = refused && facts.is_numbered();
         refused.then_some("the source handed out the token that was refused")
     }

@@ -36,10 +36,19 @@ impl Session {
         if self.live() != Some(epoch) && self.attempt.epoch() != Some(epoch) {
             return;
         }
-        let (phase, elapsed) = self.whereabouts(now, epoch);
-        let verdict = self.dialect.verdict(&Occurrence { phase, elapsed, failure });
         let (reason, code) = describe(failure);
-        let over = Over { reason, code, verdict, retry_after };
+        let verdict = self.verdict_on(now, epoch, failure);
+        self.over(now, epoch, Over { reason, code, verdict, retry_after });
+    }
+
+    /// What a failure of a connection means where that connection is.
+    fn verdict_on(&self, now: Now, epoch: Epoch, failure: &Failure) -> Verdict {
+        let (phase, elapsed) = self.whereabouts(now, epoch);
+        self.dialect.verdict(&Occurrence { phase, elapsed, failure })
+    }
+
+    /// The live connection, or else that of the attempt, is over.
+    fn over(&mut self, now: Now, epoch: Epoch, over: Over) {
         if self.live() == Some(epoch) { self.live_over(now, over) } else { self.attempt_over(now, over) }
     }
 
@@ -63,8 +72,7 @@ impl Session {
     pub(super) fn abandon_live(&mut self, now: Now, reason: &'static str, failure: &Failure) {
         let Some(epoch) = self.live() else { return };
         self.outputs.push_back(Output::Abort { epoch });
-        let (phase, elapsed) = self.whereabouts(now, epoch);
-        let verdict = self.dialect.verdict(&Occurrence { phase, elapsed, failure });
+        let verdict = self.verdict_on(now, epoch, failure);
         self.live_over(now, Over { verdict, ..Over::unanswered(reason) });
     }
 
@@ -72,9 +80,7 @@ impl Session {
     pub(super) fn abandon_attempt(&mut self, now: Now, reason: &'static str) {
         let Some(epoch) = self.attempt.epoch() else { return };
         self.outputs.push_back(Output::Abort { epoch });
-        let (phase, elapsed) = self.whereabouts(now, epoch);
-        let failure = Failure::Timeout;
-        let verdict = self.dialect.verdict(&Occurrence { phase, elapsed, failure: &failure });
+        let verdict = self.verdict_on(now, epoch, &Failure::Timeout);
         self.attempt_over(now, Over { verdict, ..Over::unanswered(reason) });
     }
 
@@ -90,8 +96,7 @@ impl Session {
             | Verdict::ReconnectNow
             | Verdict::AuthenticationTimeout => "the server ended the session",
         };
-        let over = Over { reason, code: None, verdict, retry_after: None };
-        if self.live() == Some(epoch) { self.live_over(now, over) } else { self.attempt_over(now, over) }
+        self.over(now, epoch, Over { verdict, ..Over::unanswered(reason) });
     }
 
     /// The live connection is over.
@@ -189,13 +194,18 @@ impl Session {
     }
 
     fn back_off(&mut self, now: Now, demand: Demand, retry_after: Option<Duration>) -> Duration {
-        let backoff = self.config.backoff;
         let failures = self.count_failure();
-        let wait = match retry_after {
+        let wait = self.delay_for(failures, retry_after);
+        self.wait(now, demand, wait, retry_after.is_some())
+    }
+
+    /// The wait after so many failures, no shorter than the advice if there is one.
+    pub(super) fn delay_for(&mut self, failures: u32, advice: Option<Duration>) -> Duration {
+        let backoff = self.config.backoff;
+        match advice {
             Some(advice) => backoff.delay_after(advice, failures, &mut self.jitter),
             None => backoff.delay(failures, &mut self.jitter),
-        };
-        self.wait(now, demand, wait, retry_after.is_some())
+        }
     }
 
     /// As long as there is, where the server says that we are too fast but not by how much.

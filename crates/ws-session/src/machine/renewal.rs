@@ -241,11 +241,10 @@ impl Session {
     pub(super) fn renew_later(&mut self, now: Now, reason: &str, advice: Option<Duration>) {
         let Some(live) = &mut self.live else { return };
         let Renewal::Fetching { demand, .. } = live.renewal else { return };
-        let wait = match advice {
-            Some(advice) => self.config.backoff.delay_after(advice, live.failures, &mut self.jitter),
-            None => self.config.backoff.delay(live.failures, &mut self.jitter),
-        };
-        live.failures = live.failures.saturating_add(1);
+        let failures = live.failures;
+        let wait = self.delay_for(failures, advice);
+        let Some(live) = &mut self.live else { return };
+        live.failures = failures.saturating_add(1);
         live.renewal = Renewal::Scheduled { demand };
         // A source's advice is over after a sleep of that length too.
         live.spared_until = advice.map(|_| now.expiry(wait));

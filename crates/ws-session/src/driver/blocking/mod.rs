@@ -22,11 +22,9 @@
 
 mod acting;
 mod builder;
-mod clock;
 mod connection;
 mod dial;
 mod helper;
-mod inbox;
 mod run;
 mod stream;
 
@@ -37,12 +35,18 @@ use std::time::Duration;
 use auth_core::TokenSource;
 
 pub use self::builder::{Builder, asking};
-use self::inbox::QUEUE;
 use self::run::{Driver, Turn};
 pub use super::{Message, SendError, Target, Unsent};
+use super::{clock, wire};
 use crate::Error;
 use crate::dialect::Dialect;
 use crate::machine::{Input, State};
+
+/// How many messages wait for a connection, how many for their reader, and how many that came back for whoever wants them.
+const QUEUE: usize = 256;
+
+/// How many bytes wait for a connection, the last message not counted.
+const QUEUE_BYTES: usize = wire::LARGEST_MESSAGE;
 
 /// A session that keeps itself connected and authenticated while one of its methods is called.
 ///

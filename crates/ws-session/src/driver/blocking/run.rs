@@ -12,8 +12,9 @@ use tungstenite::Message as Frame;
 use super::clock::Clock;
 use super::connection::Connection;
 use super::helper::{Asker, Fetching, Found, Opening};
-use super::inbox::{Inbox, QUEUE, QUEUE_BYTES};
+use super::{QUEUE, QUEUE_BYTES};
 use crate::dialect::Failure;
+use crate::driver::inbox::Inbox;
 use crate::driver::wire::{self, NotOpened};
 use crate::driver::{Message, SendError, Target};
 use crate::machine::{self, Epoch, Input, Received, State, Ticket, TokenFacts};
@@ -74,7 +75,7 @@ impl Driver {
             deadline: None,
             outbox: Outbox::new(Limit { messages: QUEUE, bytes: QUEUE_BYTES }),
             given_to: None,
-            inbox: Inbox::default(),
+            inbox: Inbox::new(QUEUE),
             returned: Vec::new(),
         }
     }

@@ -15,11 +15,11 @@ use auth_core::{Observer, Secret, Token, TokenSource};
 use tungstenite::Message as Frame;
 
 use super::connection::Connection;
-use super::inbox::Inbox;
 use super::looking::{FRAMES_AT_A_TIME, Found};
 use super::runtime::{Runtime, Task};
 use super::socket::Socket;
 use crate::dialect::{Failure, Fresh, UpgradeRequest};
+use crate::driver::inbox::Inbox;
 use crate::driver::wire::{self, NotOpened};
 use crate::driver::{Message, Target, Unsent};
 use crate::machine::{self, DialectMessage, Epoch, Input, Output, Ticket};
@@ -54,6 +54,8 @@ pub(in crate::driver) struct Parts<L: Ledger> {
 pub(in crate::driver) struct Engine<L: Ledger> {
     pub(super) parts: Parts<L>,
     pub(super) inbox: Inbox,
+    /// Reading stopped because it was full.
+    pub(super) stalled: bool,
     pub(super) connections: Vec<Connection<L::Parcel>>,
     /// The connection that the user's messages go to.
     pub(super) live: Option<Epoch>,
@@ -83,7 +85,8 @@ impl<L: Ledger> Engine<L> {
     pub(in crate::driver) fn new(parts: Parts<L>) -> Self {
         Self {
             parts,
-            inbox: Inbox::default(),
+            inbox: Inbox::new(FRAMES_AT_A_TIME),
+            stalled: false,
             connections: Vec::new(),
             live: None,
             opening: None,
@@ -154,7 +157,7 @@ impl<L: Ledger> Engine<L> {
 
     /// Whether something was left unread, because too many messages waited for their reader.
     pub(in crate::driver) const fn is_stalled(&self) -> bool {
-        self.inbox.stalled
+        self.stalled
     }
 
     /// Does all that can be done now; what can't has registered the waker. True when there is more to do at once.

@@ -38,7 +38,7 @@ impl<L: Ledger> Engine<L> {
             return Found::Input(Input::Token { ticket, result });
         }
         // What came in time counts, although nobody looked: an answer, or a sign of life.
-        self.inbox.stalled = false;
+        self.stalled = false;
         for index in 0..self.connections.len() {
             match self.read(index, cx, now, frames) {
                 Found::Nothing => {}
@@ -77,7 +77,7 @@ impl<L: Ledger> Engine<L> {
 
     fn tick(&mut self, unread: bool) -> Input {
         // A peer whose messages are not read, because their reader is slow or others were read, is not silent.
-        if let (true, Some(live)) = (unread || self.inbox.stalled, self.live) {
+        if let (true, Some(live)) = (unread || self.stalled, self.live) {
             self.parts.machine.heard(live);
         }
         Input::Tick
@@ -90,7 +90,7 @@ impl<L: Ledger> Engine<L> {
             // A slow reader holds up its own messages only: a login on the next connection goes on.
             let is_login = !connection.is_closing() && self.live.is_none_or(|live| epoch > live);
             if self.inbox.is_full() && !is_login {
-                self.inbox.stalled = true;
+                self.stalled = true;
                 return if connection.is_broken() {
                     self.lost(epoch, Failure::Transport)
                 } else {

@@ -3,7 +3,6 @@
 mod builder;
 mod connection;
 mod engine;
-mod inbox;
 mod looking;
 mod runtime;
 mod socket;

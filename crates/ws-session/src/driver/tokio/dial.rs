@@ -5,16 +5,16 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use auth_core::time::{Moment, Now, Timestamp};
+use auth_core::time::Now;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use crate::driver::Server;
 use crate::driver::polled::{self, ByteStream, Task};
+use crate::driver::{Server, clock};
 
 /// A stream of bytes of tokio's kind.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -101,8 +101,7 @@ impl polled::Runtime for Runtime {
 
     #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
     fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Now { wall: Timestamp::since_epoch(wall), mono: Moment::since_origin(self.origin.elapsed()) }
+        clock::now(self.origin.elapsed())
     }
 
     fn random(&self) -> [u8; 16] {

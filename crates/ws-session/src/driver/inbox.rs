@@ -2,25 +2,27 @@
 
 use std::collections::VecDeque;
 
-use super::looking::FRAMES_AT_A_TIME;
-use crate::driver::{Message, wire};
+use super::{Message, wire};
 
-/// Messages that wait for their reader: as many as are read at a time, and no more memory than one of the largest takes.
-#[derive(Default)]
+/// Messages that wait for their reader: so many, and no more memory than one of the largest takes, the last message not counted.
 pub(super) struct Inbox {
     messages: VecDeque<Message>,
     bytes: usize,
-    /// Reading stopped because it was full.
-    pub(super) stalled: bool,
+    most: usize,
 }
 
 impl Inbox {
+    pub(super) const fn new(most: usize) -> Self {
+        Self { messages: VecDeque::new(), bytes: 0, most }
+    }
+
+    #[cfg(feature = "polled")]
     pub(super) fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.messages.len() >= FRAMES_AT_A_TIME || self.bytes >= wire::LARGEST_MESSAGE
+        self.messages.len() >= self.most || self.bytes >= wire::LARGEST_MESSAGE
     }
 
     pub(super) fn push(&mut self, message: Message) {
