@@ -1,9 +1,10 @@
 //! The harness of the cross-crate tests: grants, stores and a token endpoint by script, counterparts that misbehave, a
-//! certificate authority, proxies, time by hand, a recorder, an ear for what is logged, and what
+//! certificate authority, a port that refuses, proxies, time by hand, a recorder, an ear for what is logged, and what
 //! the cases at a peer say.
 
 pub mod authority;
 pub mod by_hand;
+pub mod closed_port;
 pub mod counterparts;
 pub mod ear;
 pub mod fault_proxy;

@@ -12,6 +12,7 @@ use auth_http::manager::TokenManager;
 use auth_http::wire::{TokenEndpoint, TokenForm};
 use gateway::{Client, Config, Gateway, Running};
 use providers::genesys;
+use realtime_auth_tests::closed_port::ClosedPort;
 use realtime_auth_tests::proxy::Proxy as Server;
 use realtime_auth_tests::recorder::Recorder;
 use realtime_auth_tests::script::{Answer, Script};
@@ -137,9 +138,8 @@ async fn bad_answers_of_the_token_endpoint_each_end_in_a_clear_kind() {
 
 #[tokio::test]
 async fn only_a_request_that_reached_nobody_is_without_effect() {
-    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = format!("http://{}", free.local_addr().unwrap());
-    drop(free);
+    let closed = ClosedPort::take().unwrap();
+    let nobody = format!("http://{}", closed.address().unwrap());
     let silent = Script::serve(vec![Answer::Silence]).await.unwrap();
     let hung_up = Script::serve(vec![Answer::HangUp]).await.unwrap();
     for (url, kind, in_doubt) in [

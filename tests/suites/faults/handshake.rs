@@ -1,7 +1,7 @@
 //! Handshakes that break: refused, cut and reset at each byte, dribbled, and split.
 
+use realtime_auth_tests::closed_port::ClosedPort;
 use realtime_auth_tests::fault_proxy::{Fault, FaultProxy, Harm};
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::*;
@@ -146,15 +146,14 @@ async fn an_answer_that_dribbles_is_left_in_time() {
 
 #[tokio::test]
 async fn a_port_that_refuses_is_tried_until_somebody_listens() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    let closed = ClosedPort::take().unwrap();
+    let address = closed.address().unwrap();
     // This server answers no close.
     let config = config().with_close_timeout(Duration::from_millis(50));
     let mut observed = Observed::open(&url(address), Dialect::genesys(), config);
     observed.recorder.wait_for(5, |event| matches!(event, AuthEvent::ConnectionLost { .. })).await;
     assert!(observed.retries().iter().all(Option::is_some), "{:?}", observed.recorder);
-    let listener = TcpListener::bind(address).await.unwrap();
+    let listener = closed.open().unwrap();
     let (mut stream, _) = listener.accept().await.unwrap();
     realtime_auth_tests::flawed_server::welcome(&mut stream).await.unwrap();
     observed.connected().await;
