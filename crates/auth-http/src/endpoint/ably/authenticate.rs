@@ -4,7 +4,7 @@ use auth_core::Secret;
 use auth_core::ably::{ApiKey, ErrorCode, TokenClientId, VerifiedJwt, jwt_rejection_code, verify_jwt};
 use auth_core::capability::Capability;
 use auth_core::jwt::{Claims, Rejection, looks_like_jwt, read, read_header};
-use auth_core::time::{Now, Timestamp};
+use auth_core::time::{Deadline, Now, Timestamp};
 use bytes::Bytes;
 use http::Request;
 use serde::Deserialize;
@@ -48,6 +48,7 @@ pub fn caller_of_key(records: &Records, key: &ApiKey) -> Result<Caller, Refusal>
         client_id: Some(TokenClientId::Wildcard),
         capability: record.served.capability.clone(),
         expires: None,
+        revoked: None,
     })
 }
 
@@ -90,14 +91,13 @@ fn of_issued(record: &KeyRecord, issued: &IssuedToken, token: &Secret, now: Now)
         revocation_key: None,
         capability,
     };
-    if record.revocations.concern(now, &about) {
-        return Err(revoked());
-    }
+    let revoked = not_yet_revoked(record, now, &about)?;
     Ok(Caller {
         key_name: record.served.name().to_owned(),
         client_id: issued.client_id.clone(),
         capability: capability.clone(),
         expires: Some(issued.expires()),
+        revoked,
     })
 }
 
@@ -129,10 +129,9 @@ fn of_jwt(records: &Records, token: &str, now: Now) -> Result<Caller, Refusal> {
         revocation_key,
         capability: &granted,
     };
-    if record.revocations.concern(now, &about) {
-        return Err(revoked());
-    }
-    Ok(Caller { key_name, client_id: jwt.client_id, capability: granted, expires: Some(jwt.expires) })
+    let revoked = not_yet_revoked(record, now, &about)?;
+    let expires = Some(jwt.expires);
+    Ok(Caller { key_name, client_id: jwt.client_id, capability: granted, expires, revoked })
 }
 
 /// A token that travels inside a JWT (`x-ably-token`, in its header or claims). The token inside is what counts; the outer
@@ -209,10 +208,16 @@ fn rejected(rejection: Rejection) -> Refusal {
     Refusal::with_status(code, status, text)
 }
 
-fn expired() -> Refusal {
+/// When a token will be revoked, if that is known; an error if it is.
+fn not_yet_revoked(record: &KeyRecord, now: Now, about: &About<'_>) -> Result<Option<Deadline>, Refusal> {
+    let applies = record.revocations.applies(now, about);
+    if applies.is_some_and(|applies| applies.passed(now)) { Err(revoked()) } else { Ok(applies) }
+}
+
+pub(super) fn expired() -> Refusal {
     Refusal::new(ErrorCode::TOKEN_EXPIRED, "the token has expired; get a new one")
 }
 
-fn revoked() -> Refusal {
+pub(super) fn revoked() -> Refusal {
     Refusal::new(code::TOKEN_REVOKED, "the token was revoked; get a new one")
 }

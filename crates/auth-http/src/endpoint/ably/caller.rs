@@ -2,7 +2,7 @@
 
 use auth_core::ably::{ClientId, ErrorCode, TokenClientId};
 use auth_core::capability::{Capability, Operation};
-use auth_core::time::Timestamp;
+use auth_core::time::{Deadline, Timestamp};
 
 use super::credentials::invalid_client_id;
 use super::{Refusal, code};
@@ -19,6 +19,8 @@ pub struct Caller {
     pub capability: Capability,
     /// When their token expires; `None` for the key itself.
     pub expires: Option<Timestamp>,
+    /// When their token will be revoked: a revocation with `allowReauthMargin` leaves it some time.
+    pub revoked: Option<Deadline>,
 }
 
 impl Caller {
@@ -46,11 +48,7 @@ impl Caller {
     /// 40160 that names the operation and the channel, when the capability does not allow it; 40010 when this can't be the
     /// name of a channel.
     pub fn require(&self, operation: Operation, channel: &str) -> Result<(), Refusal> {
-        // Parameters (`[?rewind=1]`) are no part of a name; in a REST request they mean nothing.
-        let qualified = channel.starts_with('[');
-        if channel.is_empty() || channel.starts_with(':') || qualified && channel.contains('?') {
-            return Err(Refusal::new(code::CHANNEL_NAME, "this can't be the name of a channel"));
-        }
+        check_name(channel)?;
         if self.capability.permits(channel, operation) {
             return Ok(());
         }
@@ -78,6 +76,23 @@ impl Caller {
     }
 }
 
+/// The longest name of a channel, in bytes.
+const LONGEST_NAME: usize = 2_048;
+
+/// Whether this can be the name of a channel.
+pub(super) fn check_name(channel: &str) -> Result<(), Refusal> {
+    // Parameters (`[?rewind=1]`) are no part of a name, and none is served.
+    let qualified = channel.starts_with('[');
+    if channel.is_empty()
+        || channel.starts_with(':')
+        || qualified && channel.contains('?')
+        || channel.len() > LONGEST_NAME
+    {
+        return Err(Refusal::new(code::CHANNEL_NAME, "this can't be the name of a channel"));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +103,7 @@ mod tests {
             client_id: client_id.map(|text| TokenClientId::new(text).unwrap()),
             capability: Capability::parse(r#"{"chat:*":["publish"],"[meta]log":["subscribe"]}"#).unwrap(),
             expires: None,
+            revoked: None,
         }
     }
 
@@ -104,7 +120,8 @@ mod tests {
         assert_eq!((refusal.info().code, refusal.info().status), (ErrorCode::CAPABILITY, 401));
         let expected = r#"the capability does not allow history on the channel "chat:lobby""#;
         assert_eq!(refusal.info().message.as_str(), expected);
-        for channel in ["", ":a", "[?rewind=1]chat:lobby", "[meta?x=1]log"] {
+        let long = "x".repeat(2_049);
+        for channel in ["", ":a", "[?rewind=1]chat:lobby", "[meta?x=1]log", &long] {
             assert_eq!(number(caller.require(Operation::Publish, channel).unwrap_err()), 40_010, "{channel}");
         }
     }

@@ -6,7 +6,6 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Request};
 
@@ -28,7 +27,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 impl Credentials {
     /// Reads `Authorization: Basic` or `Bearer`, or `key`, `access_token` or `accessToken` in the query: exactly one of
     /// them.
-    pub(super) fn read(request: &Request<Bytes>) -> Result<Self, Refusal> {
+    pub(super) fn read<T>(request: &Request<T>) -> Result<Self, Refusal> {
         let mut found = Vec::new();
         for header in request.headers().get_all(AUTHORIZATION) {
             found.push(Self::of_header(header)?);
@@ -101,6 +100,8 @@ pub(super) fn wrong(message: &str) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn read(authorization: Option<&str>, uri: &str) -> Result<String, u32> {

@@ -132,21 +132,34 @@ impl Revocations {
         self.until.filter(|until| *until <= next).map_or(now.wall, |until| until.max(now.wall))
     }
 
-    /// Whether the token is revoked.
-    pub(in super::super) fn concern(&self, now: Now, about: &About<'_>) -> bool {
+    /// From when on the token is revoked; `None` if it is not, as far as is known.
+    pub(in super::super) fn applies(&self, now: Now, about: &About<'_>) -> Option<Deadline> {
         if self.rules.is_empty() {
-            return false;
+            return None;
         }
-        let revoked = |kind: Kind, value: &str| {
-            self.rules.get(&(kind, hash(value))).is_some_and(|rules| {
-                rules.iter().any(|rule| about.issued < rule.issued_before && rule.applies.passed(now))
-            })
+        let named = |kind: Kind, value: &str| {
+            let rules = self.rules.get(&(kind, hash(value))).into_iter().flatten();
+            let concerning = rules.filter(|rule| about.issued < rule.issued_before);
+            concerning.map(|rule| rule.applies).reduce(|one, other| one.earlier(other, now))
         };
-        revoked(Kind::Token, about.token)
-            || about.client_id.is_some_and(|client_id| revoked(Kind::ClientId, client_id.as_str()))
-            || about.revocation_key.is_some_and(|key| revoked(Kind::RevocationKey, key))
-            || self.channels_until.is_some_and(|obsolete| !obsolete.passed(now))
-                && resources(about.capability).keys().any(|resource| revoked(Kind::Channel, resource))
+        let mut applies = [
+            named(Kind::Token, about.token),
+            about.client_id.and_then(|client_id| named(Kind::ClientId, client_id.as_str())),
+            about.revocation_key.and_then(|key| named(Kind::RevocationKey, key)),
+            None,
+        ];
+        if self.channels_until.is_some_and(|obsolete| !obsolete.passed(now)) {
+            let resources = resources(about.capability);
+            let channels = resources.keys().filter_map(|resource| named(Kind::Channel, resource));
+            applies[3] = channels.reduce(|one, other| one.earlier(other, now));
+        }
+        applies.into_iter().flatten().reduce(|one, other| one.earlier(other, now))
+    }
+
+    /// Whether the token is revoked now.
+    #[cfg(test)]
+    fn concern(&self, now: Now, about: &About<'_>) -> bool {
+        self.applies(now, about).is_some_and(|applies| applies.passed(now))
     }
 
     fn len(&self) -> usize {
@@ -247,6 +260,8 @@ mod tests {
         let margin = Duration::from_secs(30);
         assert!(revocations.revoke(at(10), (Kind::RevocationKey, "k"), at(10).wall, margin));
         assert!(!revocations.concern(at(39), &issued(9, &all)));
+        assert_eq!(revocations.applies(at(10), &issued(9, &all)), Some(at(10).expiry(margin)));
+        assert_eq!(revocations.applies(at(10), &issued(10, &all)), None);
         assert!(revocations.concern(at(40), &issued(9, &all)));
         assert!(!revocations.concern(at(40), &issued(10, &all)));
         // A later one takes nothing back, and needs no room of its own once it says more.
