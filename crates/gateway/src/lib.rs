@@ -40,6 +40,7 @@ mod optave;
 mod refresh;
 mod registry;
 mod serve;
+mod socket;
 mod spatium;
 mod throttle;
 mod token_endpoint;

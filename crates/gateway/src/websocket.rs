@@ -1,30 +1,26 @@
 //! One WebSocket, from its upgrade to its end: the loop around the pure half in `ws_session::server`.
 
 use std::collections::VecDeque;
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_core::ApiMisuse;
 use auth_core::time::Deadline;
-use futures_core::Stream as _;
-use futures_sink::Sink as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
-use tokio_tungstenite::WebSocketStream;
+use tokio::time::sleep;
 use tungstenite::Message as Frame;
 use tungstenite::error::Error as WebSocketError;
-use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use ws_session::dialect::{Codec, Incoming};
 use ws_session::server::{Output, Received};
 
 use crate::clock::Clock;
 use crate::registry::{Order, Registration};
 use crate::serve::drained;
+use crate::socket::{Ended, Socket, fault, write_patience};
 use crate::upgrade::Opened;
 use crate::{Admission, Refusal, Sessions};
 
@@ -56,25 +52,12 @@ pub(crate) struct Shared {
     pub(crate) draining: watch::Receiver<bool>,
 }
 
-/// The largest message that is read, in bytes. The codec's own limit is 64 MiB, for strangers too.
+/// The largest message that is read, in bytes.
 const LARGEST_MESSAGE: usize = 64 * 1024;
-
-/// How long a peer may take to accept what we send before it is dropped.
-const WRITE_PATIENCE: Duration = Duration::from_secs(10);
-
-/// The longest reason of a close frame, in bytes (RFC 6455 §5.5).
-const LONGEST_REASON: usize = 123;
-
-/// How long a peer may take to answer a close.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: Arc<Shared>, opened: Opened) {
-    let config = WebSocketConfig::default()
-        .read_buffer_size(4 * 1024)
-        .max_message_size(Some(LARGEST_MESSAGE))
-        .max_frame_size(Some(LARGEST_MESSAGE));
-    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+    let socket = Socket::new(stream, LARGEST_MESSAGE).await;
     shared.sessions.upgraded();
     let mut connection = Connection {
         socket,
@@ -91,7 +74,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: 
 }
 
 struct Connection<S> {
-    socket: WebSocketStream<S>,
+    socket: Socket<S>,
     opened: Opened,
     /// When the session last said that its time is up.
     deadline: Option<Deadline>,
@@ -106,18 +89,6 @@ struct Connection<S> {
 }
 
 pub(crate) type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Why a connection ended.
-enum Ended {
-    ByUs,
-    ByPeer,
-}
-
-impl From<tungstenite::Error> for Ended {
-    fn from(_: tungstenite::Error) -> Self {
-        Self::ByPeer
-    }
-}
 
 impl From<ApiMisuse> for Ended {
     fn from(misuse: ApiMisuse) -> Self {
@@ -160,12 +131,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                         self.say(answer, self.opened.codec == Codec::Nats).await?;
                     }
                 }
-                frame = poll_fn(|cx| Pin::new(&mut self.socket).poll_next(cx)), if may_read => {
-                    match frame.ok_or(Ended::ByPeer)? {
-                        Ok(frame) => self.received(frame).await?,
-                        Err(error) => return self.refuse(&error).await,
-                    }
-                }
+                frame = self.socket.next(), if may_read => match frame? {
+                    Ok(frame) => self.received(frame).await?,
+                    Err(error) => return self.refuse(&error).await,
+                },
                 () = until(self.deadline, clock) => {}
             }
         }
@@ -211,12 +180,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Says what was wrong with a frame, as far as the codec lets us, and ends the connection.
     async fn refuse(&mut self, error: &WebSocketError) -> Result<(), Ended> {
-        match error {
-            WebSocketError::Capacity(_) => self.close(Some(1009), "messages of up to 64 KiB are read").await,
-            WebSocketError::Utf8(_) => self.close(Some(1007), "text must be UTF-8").await,
-            WebSocketError::Protocol(_) => self.close(Some(1002), "the frame is against RFC 6455").await,
-            _ => Err(Ended::ByPeer),
-        }
+        let (code, reason) = fault(error, "messages of up to 64 KiB are read").ok_or(Ended::ByPeer)?;
+        self.close(Some(code), reason).await
     }
 
     async fn received(&mut self, frame: Frame) -> Result<(), Ended> {
@@ -238,61 +203,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // No credential is binary elsewhere, and before it nothing else is taken.
             Frame::Binary(_) if self.opened.session.is_live() => Ok(()),
             Frame::Binary(_) => self.close(Some(1003), "authenticate with a text message").await,
-            Frame::Ping(_) => self.flush().await,
+            Frame::Ping(_) => self.socket.flush(self.write_patience()).await,
             Frame::Close(_) => {
-                self.flush().await?;
+                self.socket.flush(self.write_patience()).await?;
                 Err(Ended::ByPeer)
             }
             Frame::Pong(_) | Frame::Frame(_) => Ok(()),
         }
     }
 
-    /// Says why, and ends the connection once the peer has read it: a socket that is closed with something unread in
-    /// it is reset, and the close frame may be lost with it.
     async fn close(&mut self, code: Option<u16>, reason: &str) -> Result<(), Ended> {
-        let end = (0..=LONGEST_REASON).rev().find(|end| reason.is_char_boundary(*end));
-        let reason = end.and_then(|end| reason.get(..end.min(reason.len()))).unwrap_or_default();
-        let frame = code.map(|code| CloseFrame { code: code.into(), reason: reason.into() });
-        self.send(Frame::Close(frame)).await?;
-        let answered = poll_fn(|cx| {
-            loop {
-                match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return Poll::Ready(()),
-                }
-            }
-        });
-        // A peer that does not answer is left alone.
-        let _ = timeout(CLOSE_PATIENCE, answered).await;
-        Err(Ended::ByUs)
+        Err(self.socket.close(code, reason, self.write_patience()).await)
     }
 
     async fn say(&mut self, text: String, binary: bool) -> Result<(), Ended> {
-        self.send(if binary { Frame::binary(text) } else { Frame::text(text) }).await
+        let frame = if binary { Frame::binary(text) } else { Frame::text(text) };
+        self.socket.send(frame, self.write_patience()).await
     }
 
-    async fn send(&mut self, frame: Frame) -> Result<(), Ended> {
-        let patience = self.write_patience();
-        let socket = &mut self.socket;
-        let send = async {
-            poll_fn(|cx| Pin::new(&mut *socket).poll_ready(cx)).await?;
-            Pin::new(&mut *socket).start_send(frame)?;
-            poll_fn(|cx| Pin::new(&mut *socket).poll_flush(cx)).await
-        };
-        Ok(timeout(patience, send).await.map_err(|_| Ended::ByPeer)??)
-    }
-
-    async fn flush(&mut self) -> Result<(), Ended> {
-        let patience = self.write_patience();
-        let flush = poll_fn(|cx| Pin::new(&mut self.socket).poll_flush(cx));
-        Ok(timeout(patience, flush).await.map_err(|_| Ended::ByPeer)??)
-    }
-
-    /// A peer that does not read can't put off the end of its own time, but for the moment that a close frame takes.
     fn write_patience(&self) -> Duration {
-        let left =
-            self.deadline.map_or(WRITE_PATIENCE, |deadline| deadline.remaining(self.shared.clock.now()));
-        left.clamp(Duration::from_millis(500), WRITE_PATIENCE)
+        write_patience(self.deadline, self.shared.clock.now())
     }
 }
 
@@ -305,7 +235,7 @@ async fn optional<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
 }
 
 /// What is to become of a registered connection.
-async fn ordered(registered: &mut Option<(Registration, mpsc::Receiver<Order>)>) -> Order {
+pub(crate) async fn ordered(registered: &mut Option<(Registration, mpsc::Receiver<Order>)>) -> Order {
     match registered {
         // The registry has the other end for as long as the connection is in it.
         Some((_, orders)) => orders.recv().await.unwrap_or(Order::Disconnect),
