@@ -5,6 +5,7 @@ use auth_core::capability::{Capability, Operation};
 use auth_core::time::{Deadline, Timestamp};
 
 use super::credentials::invalid_client_id;
+use super::records::app_of;
 use super::{Refusal, code};
 
 /// Whoever sends an authenticated request.
@@ -24,6 +25,12 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The application that they belong to: channels are its own.
+    #[must_use]
+    pub fn application(&self) -> &str {
+        app_of(&self.key_name)
+    }
+
     /// The same caller as the client that they say they are: in `X-Ably-ClientId`, or in the query of a connection.
     ///
     /// # Errors

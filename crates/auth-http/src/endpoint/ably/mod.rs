@@ -2,7 +2,8 @@
 //!
 //! [`respond`] answers `GET /time`, `POST /keys/{keyName}/requestToken` and `POST /keys/{keyName}/revokeTokens`;
 //! [`authenticate`] says who sends any other request, and [`Caller`] what they may do. Both work on [`Records`], which are
-//! plain data: whoever owns them brings the time and fresh random bytes, and decides where they live.
+//! plain data: whoever owns them brings the time and fresh random bytes, and decides where they live. [`realtime`] is the
+//! other half, connections over WebSockets.
 //!
 //! Replies are JSON. A request that comes as msgpack, or accepts nothing else, is answered with 40013 as JSON: Ably's
 //! libraries speak JSON when told `useBinaryProtocol: false`.
@@ -28,6 +29,7 @@ mod body;
 mod caller;
 mod credentials;
 mod path;
+pub mod realtime;
 mod records;
 mod refusal;
 mod reply;
@@ -90,9 +92,13 @@ mod code {
     pub(super) const ENCODING: ErrorCode = ErrorCode::new(40_013);
     pub(super) const BATCH_FAILED: ErrorCode = ErrorCode::new(40_020);
     pub(super) const OTHER_KEYS_TOKENS: ErrorCode = ErrorCode::new(40_133);
+    /// As in Ably's own list of errors, beyond the table of auth-core.
+    pub(super) const TOO_MANY_CHANNELS: ErrorCode = ErrorCode::new(90_010);
     pub(super) const TOKEN_REVOKED: ErrorCode = ErrorCode::new(40_141);
     pub(super) const TOKEN_UNKNOWN: ErrorCode = ErrorCode::new(40_143);
+    pub(super) const DISCONNECTED: ErrorCode = ErrorCode::new(80_003);
     pub(super) const NEEDS_BASIC: ErrorCode = ErrorCode::new(40_162);
+    pub(super) const NOT_RESUMED: ErrorCode = ErrorCode::new(80_018);
     pub(super) const NOT_REVOCABLE: ErrorCode = ErrorCode::new(40_163);
     pub(super) const METHOD: ErrorCode = ErrorCode::new(40_500);
     pub(super) const BUSY: ErrorCode = ErrorCode::new(50_004);
