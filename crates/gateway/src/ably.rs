@@ -1,6 +1,8 @@
-//! Ably's REST interface: the endpoint of auth-http over records behind a lock, and channels to try a token out on.
+//! Ably's interfaces: the endpoints of auth-http over records behind a lock, and channels on which nothing is kept.
 
 mod channels;
+mod hub;
+mod realtime;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,12 +11,17 @@ use auth_core::time::Now;
 use auth_http::endpoint::ably::{self, Caller, Path, Records, Refusal};
 use bytes::Bytes;
 use http::{Request, Response};
+use tokio::sync::watch;
 
+use self::hub::Hub;
 use crate::Config;
 use crate::throttle::Throttle;
 
 pub(crate) struct AblyEndpoint {
     state: Mutex<State>,
+    hub: Hub,
+    /// How often something was revoked: each connection looks at its token again then.
+    revocations: watch::Sender<u64>,
 }
 
 struct State {
@@ -27,6 +34,11 @@ pub(crate) fn serves(path: &str) -> bool {
     path == "/time" || path.starts_with("/keys/") || path.starts_with("/channels/")
 }
 
+/// Whether connections are opened at a path.
+pub(crate) fn upgrades_at(path: &str) -> bool {
+    path == realtime::PATH
+}
+
 impl AblyEndpoint {
     /// `None` where no key is configured.
     pub(crate) fn new(config: &Config, now: Now) -> Option<Self> {
@@ -36,20 +48,32 @@ impl AblyEndpoint {
         }
         let throttle = Throttle::new(config.ably_rate_limit, now);
         let throttles: HashMap<_, _> = records.key_names().map(|name| (name.to_owned(), throttle)).collect();
-        (!throttles.is_empty()).then(|| Self { state: Mutex::new(State { records, throttles }) })
+        (!throttles.is_empty()).then(|| Self {
+            state: Mutex::new(State { records, throttles }),
+            hub: Hub::default(),
+            revocations: watch::Sender::new(0),
+        })
     }
 
     /// Answers a request.
     pub(crate) fn respond(&self, now: Now, request: &Request<Bytes>) -> Response<Bytes> {
-        if let Path::Messages { channel } = Path::of(request.uri().path()) {
+        let path = Path::of(request.uri().path());
+        if let Path::Messages { channel } = &path {
             let caller = || self.caller(now, request);
-            return channels::respond(now, &channel, request, caller).unwrap_or_else(Refusal::into_response);
+            let publish = |application: &str, publication| self.hub.publish(application, publication);
+            let answer = channels::respond(now, channel, request, caller, publish);
+            return answer.unwrap_or_else(Refusal::into_response);
         }
         let mut state = self.state();
         let State { records, throttles } = &mut *state;
         let admit =
             |key_name: &str| throttles.get_mut(key_name).map_or(Ok(()), |throttle| throttle.admit(now));
         let response = ably::respond(records, now, rand::random(), request, admit);
+        if matches!(path, Path::RevokeTokens { .. })
+            && response.as_ref().is_some_and(|response| response.status().is_success())
+        {
+            self.revocations.send_modify(|revocations| *revocations += 1);
+        }
         response.unwrap_or_else(|| Refusal::unknown_path().into_response())
     }
 

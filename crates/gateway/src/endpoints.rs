@@ -16,7 +16,7 @@ use crate::token_endpoint::TokenEndpoint;
 pub(crate) struct Endpoints {
     pub(crate) tokens: TokenEndpoint,
     /// Each of these is `None` where it is not configured.
-    ably: Option<AblyEndpoint>,
+    pub(crate) ably: Option<AblyEndpoint>,
     optave: Option<Optave>,
     spatium: Option<Spatium>,
     /// Where WebSockets are accepted.

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use auth_http::endpoint::ably::realtime::Opening;
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -11,17 +12,26 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 
+use crate::ably;
 use crate::clock::Clock;
 use crate::endpoints::Endpoints;
-use crate::upgrade::{Opened, accept};
+use crate::upgrade::{Opened, accept, handshake};
 
 /// Where an accepted upgrade is left for whoever owns the connection.
 pub(crate) type Upgrade = Arc<Mutex<Option<Accepted>>>;
 
-/// An upgrade, and the session that accepted it.
+/// An upgrade, and what it was accepted for.
 pub(crate) struct Accepted {
     pub(crate) upgrade: OnUpgrade,
-    pub(crate) opened: Opened,
+    pub(crate) spoken: Spoken,
+}
+
+/// What is spoken over a WebSocket.
+pub(crate) enum Spoken {
+    /// A dialect.
+    Dialect(Box<Opened>),
+    /// Ably's realtime protocol.
+    Ably(Opening),
 }
 
 /// Answers one request. An accepted upgrade is put into `upgrade`.
@@ -33,7 +43,8 @@ pub(crate) async fn respond(
     upgrade: Upgrade,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path();
-    let is_upgrade = endpoints.doors.has(path);
+    let at_ablys = endpoints.ably.is_some() && ably::upgrades_at(path);
+    let is_upgrade = endpoints.doors.has(path) || at_ablys;
     let response = match (endpoints.at(path), is_upgrade) {
         (Some(endpoint), _) => {
             let read = tokio::time::timeout(patience, read(request, endpoint.largest_body())).await;
@@ -44,10 +55,19 @@ pub(crate) async fn respond(
         }
         (None, true) if request.method() == Method::GET && request.body().is_end_stream() => {
             let accepted = hyper::upgrade::on(&mut request);
-            match accept(&request.map(drop), &endpoints.doors, clock, patience).await {
-                Ok((response, opened)) => {
+            let request = request.map(drop);
+            // Whoever asks is let in: what is wrong with the credentials is told in the protocol's own words.
+            let answer = if at_ablys && Opening::is_asked_for(&request) {
+                let response = handshake(&request).map_err(|refused| *refused);
+                response.map(|response| (response, Spoken::Ably(Opening::read(&request))))
+            } else {
+                let accepted = accept(&request, &endpoints.doors, clock, patience).await;
+                accepted.map(|(response, opened)| (response, Spoken::Dialect(Box::new(opened))))
+            };
+            match answer {
+                Ok((response, spoken)) => {
                     *upgrade.lock().unwrap_or_else(PoisonError::into_inner) =
-                        Some(Accepted { upgrade: accepted, opened });
+                        Some(Accepted { upgrade: accepted, spoken });
                     response
                 }
                 Err(refusal) => last(refusal),

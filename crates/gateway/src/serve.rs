@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::endpoints::Endpoints;
-use crate::http_service::{Accepted, Upgrade, respond};
+use crate::http_service::{Accepted, Spoken, Upgrade, respond};
 use crate::websocket::{self, Shared};
 use crate::{Config, Refreshes, Sessions};
 
@@ -237,10 +237,16 @@ async fn connection(
     // An error here is the peer's, and the answer to it has been sent.
     if let Ok(Ok(())) = served.await {
         let accepted = upgrade.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Accepted { upgrade, opened }) = accepted
+        if let Some(Accepted { upgrade, spoken }) = accepted
             && let Ok(upgraded) = upgrade.await
         {
-            websocket::serve(TokioIo::new(upgraded), shared, opened).await;
+            let stream = TokioIo::new(upgraded);
+            match (spoken, &endpoints.ably) {
+                (Spoken::Dialect(opened), _) => websocket::serve(stream, shared, *opened).await,
+                (Spoken::Ably(opening), Some(ably)) => ably.serve(stream, shared, opening).await,
+                // It was Ably's endpoint that accepted it.
+                (Spoken::Ably(_), None) => {}
+            }
         }
     }
 }

@@ -69,10 +69,7 @@ pub(crate) async fn accept(
     clock: Clock,
     patience: Duration,
 ) -> Result<(Response<Bytes>, Opened), Response<Bytes>> {
-    let response = tungstenite::handshake::server::create_response(request);
-    let mut response = response
-        .map_err(|_| refused(StatusCode::BAD_REQUEST, "the upgrade is against RFC 6455"))?
-        .map(|()| Bytes::new());
+    let mut response = handshake(request).map_err(|refused| *refused)?;
     let (door, upgrade) =
         doors.choose(request).ok_or_else(|| refused(StatusCode::NOT_FOUND, "nothing is spoken here"))?;
     if let Some(subprotocol) = &upgrade.subprotocol
@@ -107,6 +104,14 @@ pub(crate) async fn accept(
             // There is no connection yet.
             Output::Send { .. } | Output::Deliver { .. } | Output::Close { .. } => return Err(stuck()),
         }
+    }
+}
+
+/// The answer to an upgrade that RFC 6455 asks for.
+pub(crate) fn handshake(request: &Request<()>) -> Result<Response<Bytes>, Box<Response<Bytes>>> {
+    match tungstenite::handshake::server::create_response(request) {
+        Ok(response) => Ok(response.map(|()| Bytes::new())),
+        Err(_) => Err(Box::new(refused(StatusCode::BAD_REQUEST, "the upgrade is against RFC 6455"))),
     }
 }
 

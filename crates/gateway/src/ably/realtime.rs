@@ -1,0 +1,183 @@
+//! One WebSocket of Ably's: the loop around the pure half in `auth_http::endpoint::ably::realtime`.
+
+use std::sync::Arc;
+
+use auth_core::Secret;
+use auth_http::endpoint::ably::realtime::{Connection, Identity, LARGEST_FRAME, Opening, Output};
+use auth_http::endpoint::ably::{Caller, Refusal};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, watch};
+use tungstenite::Message as Frame;
+
+use super::AblyEndpoint;
+use super::hub::{Delivery, Member};
+use crate::authority::random_text;
+use crate::registry::{Order, Registration};
+use crate::serve::drained;
+use crate::socket::{Ended, Socket, fault, write_patience};
+use crate::websocket::{Shared, ordered, until};
+
+/// Where connections are opened.
+pub(super) const PATH: &str = "/";
+
+impl AblyEndpoint {
+    /// Serves a connection until it ends.
+    pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        shared: Arc<Shared>,
+        opening: Opening,
+    ) {
+        let socket = Socket::new(stream, LARGEST_FRAME).await;
+        shared.sessions.upgraded();
+        // Watched from before the credentials are looked at, so that no revocation falls between.
+        let revocations = self.revocations.subscribe();
+        let now = shared.clock.now();
+        let caller = opening.caller(&self.state().records, now);
+        let connection_id = random_text();
+        let connection_key = Secret::from(format!("{connection_id}!{}", random_text()));
+        let connection = Connection::open(now, Identity { connection_id, connection_key }, &opening, caller);
+        let mut served = Served { endpoint: self, shared, socket, connection, revocations, live: None };
+        // Whatever ended it, the connection is dropped here.
+        let _ended = served.run().await;
+    }
+
+    fn verify(&self, shared: &Shared, token: &Secret) -> Result<Caller, Refusal> {
+        auth_http::endpoint::ably::caller_of_token(&self.state().records, shared.clock.now(), token)
+    }
+}
+
+struct Served<'a, S> {
+    endpoint: &'a AblyEndpoint,
+    shared: Arc<Shared>,
+    socket: Socket<S>,
+    connection: Connection,
+    revocations: watch::Receiver<u64>,
+    /// Its places among the live connections and in the hub, once its credentials are accepted.
+    live: Option<Live>,
+}
+
+struct Live {
+    application: String,
+    registered: Option<(Registration, mpsc::Receiver<Order>)>,
+    member: Member,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Served<'_, S> {
+    async fn run(&mut self) -> Result<(), Ended> {
+        let mut draining = self.shared.draining.clone();
+        if let Some(application) = self.connection.application() {
+            let connection_id = self.connection.connection_id();
+            self.live = Some(Live {
+                application: application.to_owned(),
+                registered: Some(self.shared.sessions.register(connection_id)),
+                member: self.endpoint.hub.enter(application, connection_id),
+            });
+        }
+        loop {
+            // The clock decides, the timer below only wakes: who always has something to say must not keep it from that.
+            self.connection.tick(self.shared.clock.now());
+            let deadline = loop {
+                match self.connection.poll() {
+                    Output::Wait(deadline) => break deadline,
+                    output => self.act(output).await?,
+                }
+            };
+            let clock = self.shared.clock;
+            // A connection whose credentials were refused has been closed.
+            let Some(live) = &mut self.live else { return Err(Ended::ByUs) };
+            tokio::select! {
+                () = drained(&mut draining) => self.connection.disconnect("the gateway is going away"),
+                order = ordered(&mut live.registered) => match order {
+                    Order::Disconnect => return Err(Ended::ByUs),
+                    Order::Revoke => self.connection.revoked(),
+                },
+                // The sender lives as long as the endpoint.
+                Ok(()) = self.revocations.changed() => {
+                    let (endpoint, shared) = (self.endpoint, &self.shared);
+                    self.connection.recheck(clock.now(), |token| endpoint.verify(shared, token));
+                }
+                delivery = live.member.next() => match delivery {
+                    Some(delivery) => self.deliver(&delivery).await?,
+                    None => self.connection.disconnect("the client is too slow for what it listens to"),
+                },
+                frame = self.socket.next() => self.received(frame?).await?,
+                () = until(deadline, clock) => {}
+            }
+        }
+    }
+
+    async fn act(&mut self, output: Output) -> Result<(), Ended> {
+        match (output, &mut self.live) {
+            (Output::Send(text), _) => self.send(Frame::text(text)).await,
+            (Output::SendBinary(bytes), _) => self.send(Frame::binary(bytes)).await,
+            (Output::Ping, _) => self.send(Frame::Ping(Bytes::new())).await,
+            (Output::Close, _) => Err(self.close(1000, "").await),
+            (Output::Join { channel }, Some(live)) => {
+                live.member.join(channel);
+                Ok(())
+            }
+            (Output::Leave { channel }, Some(live)) => {
+                live.member.leave(&channel);
+                Ok(())
+            }
+            (Output::Publish(publication), Some(live)) => {
+                self.endpoint.hub.publish(&live.application, publication);
+                Ok(())
+            }
+            (Output::Renewed, Some(Live { registered: Some((registration, _)), .. })) => {
+                registration.renewed();
+                Ok(())
+            }
+            // There is nothing to wait for, and nobody refused joins anything.
+            (Output::Wait(_) | Output::Join { .. } | Output::Leave { .. }, _)
+            | (Output::Publish(_) | Output::Renewed, _) => Ok(()),
+        }
+    }
+
+    async fn deliver(&mut self, delivery: &Delivery) -> Result<(), Ended> {
+        if self.connection.hears(&delivery.channel, delivery.connection_id.as_deref()) {
+            return self.send(Frame::Text(delivery.frame.clone())).await;
+        }
+        Ok(())
+    }
+
+    async fn received(&mut self, frame: Result<Frame, tungstenite::Error>) -> Result<(), Ended> {
+        let now = self.shared.clock.now();
+        match frame {
+            Ok(Frame::Text(text)) => {
+                let (endpoint, shared) = (self.endpoint, &self.shared);
+                self.connection.receive(now, &text, |token| endpoint.verify(shared, token));
+                Ok(())
+            }
+            Ok(Frame::Binary(_)) => {
+                self.connection.receive_binary();
+                Ok(())
+            }
+            Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_)) => {
+                self.connection.heard();
+                self.socket.flush(write_patience(None, now)).await
+            }
+            Ok(Frame::Close(_)) => {
+                self.socket.flush(write_patience(None, now)).await?;
+                Err(Ended::ByPeer)
+            }
+            Err(error) => {
+                let (code, reason) =
+                    fault(&error, "frames of up to 256 KiB are read").ok_or(Ended::ByPeer)?;
+                Err(self.close(code, reason).await)
+            }
+        }
+    }
+
+    async fn close(&mut self, code: u16, reason: &str) -> Ended {
+        let patience = write_patience(self.connection.deadline(), self.shared.clock.now());
+        self.socket.close(Some(code), reason, patience).await
+    }
+
+    async fn send(&mut self, frame: Frame) -> Result<(), Ended> {
+        let patience = write_patience(self.connection.deadline(), self.shared.clock.now());
+        self.socket.send(frame, patience).await
+    }
+}
