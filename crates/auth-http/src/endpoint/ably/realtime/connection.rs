@@ -208,7 +208,8 @@ impl Connection {
 
     /// Lets the client go for a reason of the server's own: it may come back.
     pub fn disconnect(&mut self, reason: &str) {
-        self.end(action::DISCONNECTED, &Refusal::with_status(code::DISCONNECTED, 503, reason));
+        // With a status of 500 to 504, ably-python closes its socket and does not connect again.
+        self.end(action::DISCONNECTED, &Refusal::with_status(code::DISCONNECTED, 400, reason));
     }
 
     /// Goes on under the token of an `AUTH` (RTC8a), or fails (RTC8a2).
