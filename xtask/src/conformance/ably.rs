@@ -1,31 +1,14 @@
-//! The gateway as a user runs it: the binary, with a configuration file.
+//! What the jobs with Ably's libraries share: the gateway as a user runs it, and what a script tells of its cases.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::shell::{Done, Failed, cargo, quietly, root};
-
-/// The key that most cases use.
-pub(super) const KEY: &str = "appid1.keyid1:SecretSecretSecret";
-
-/// The key whose tokens can be revoked.
-pub(super) const REVOCABLE_KEY: &str = "appid1.keyid2:RevocableRevocable";
-
-const CONFIGURATION: &str = r#"
-listen = "127.0.0.1:0"
-
-[[ably_key]]
-key_file = "key.txt"
-capability = '{"chat:*":["*"],"news":["subscribe"]}'
-
-[[ably_key]]
-key_file = "revocable.txt"
-revocable = true
-"#;
 
 /// A gateway that serves; it is stopped with this, whatever happened.
 pub(super) struct Server {
@@ -35,14 +18,13 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn start() -> Done<Self> {
+    /// Builds the binary, and starts it with this configuration, which names these files.
+    pub(super) fn start(configuration: &str, files: &[(&str, &str)]) -> Done<Self> {
         let target = root().canonicalize()?.join("target");
         let build = ["build", "--quiet", "--locked", "--package", "rtauth", "--target-dir"];
         quietly(cargo(&build).arg(&target))?;
         let folder = tempfile::tempdir()?;
-        for (file, text) in
-            [("key.txt", KEY), ("revocable.txt", REVOCABLE_KEY), ("gateway.toml", CONFIGURATION)]
-        {
+        for (file, text) in files.iter().chain([&("gateway.toml", configuration)]) {
             fs::write(folder.path().join(file), text)?;
         }
         let binary = target.join("debug").join("rtauth").with_extension(std::env::consts::EXE_EXTENSION);
@@ -72,4 +54,36 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What came of each case, in our order; each must be there once, and no other.
+pub(super) fn in_order(peer: &str, cases: &[&str], lines: Vec<Value>) -> Done<Vec<Value>> {
+    let count = lines.len();
+    let mut came: BTreeMap<_, _> = lines
+        .into_iter()
+        .map(|mut line| (line["case"].as_str().unwrap_or_default().to_owned(), line["came"].take()))
+        .collect();
+    let in_order: Vec<_> = cases.iter().filter_map(|case| came.remove(*case)).collect();
+    if in_order.len() == cases.len() && count == cases.len() {
+        return Ok(in_order);
+    }
+    let unknown: Vec<_> = came.keys().collect();
+    Err(Failed(format!("{peer} ran {count} cases, not the {} expected; unknown: {unknown:?}", cases.len())))
+}
+
+/// What a command answers to what it is given: a JSON object a line.
+pub(super) fn answers(command: &mut Command, asked: &str) -> Done<Vec<Value>> {
+    // Nothing that goes to loopback takes a proxy.
+    command.env("NO_PROXY", "*").env("no_proxy", "*");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    // Dropped here, which ends its input.
+    let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(asked.as_bytes()));
+    let output = child.wait_with_output()?;
+    written?;
+    if !output.status.success() {
+        let program = command.get_program().to_string_lossy();
+        return Err(Failed(format!("{program} failed ({})", output.status)));
+    }
+    let lines = String::from_utf8(output.stdout)?;
+    Ok(lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
 }

@@ -1,5 +1,7 @@
 //! Conformance: what others wrote, run against what we wrote. Ends with one line a peer.
 
+mod ably;
+mod ably_realtime;
 mod ably_rest;
 mod backends;
 mod cases;
@@ -42,6 +44,9 @@ impl Options {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Job {
+    /// The realtime clients of Ably's libraries for JavaScript and Python against `rtauth gateway`: connections, their renewal in
+    /// place, expiry, revocation, and channels within a capability.
+    AblyRealtime,
     /// Ably's libraries for JavaScript and Python against `rtauth gateway`: tokens, their use, expiry and revocation.
     AblyRest,
     /// auth-core verifies in a program that enables both back ends of jsonwebtoken, where that itself panics.
@@ -90,6 +95,7 @@ pub(crate) fn run(options: &Options) -> Done {
     let mut complaints = Vec::new();
     for job in jobs {
         let outcomes = match job {
+            Job::AblyRealtime => ably_realtime::run(),
             Job::AblyRest => ably_rest::run(),
             Job::Backends => backends::run(),
             Job::Dialects => dialects::run(),

@@ -7,23 +7,39 @@
 //! The libraries are told to use JSON. ably-python refuses Basic without TLS, so its cases go by tokens.
 
 mod expected;
-mod server;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use self::expected::{Case, cases};
-use self::server::{KEY, REVOCABLE_KEY, Server};
+use self::expected::cases;
+use super::ably::{Server, answers, in_order};
 use super::peers::{self, Script};
 use super::{Absent, Outcome, Report};
 use crate::shell::{Done, Failed, cargo};
 
+/// The key that most cases use.
+const KEY: &str = "appid1.keyid1:SecretSecretSecret";
+
+/// The key whose tokens can be revoked.
+const REVOCABLE_KEY: &str = "appid1.keyid2:RevocableRevocable";
+
+const CONFIGURATION: &str = r#"
+listen = "127.0.0.1:0"
+
+[[ably_key]]
+key_file = "key.txt"
+capability = '{"chat:*":["*"],"news":["subscribe"]}'
+
+[[ably_key]]
+key_file = "revocable.txt"
+revocable = true
+"#;
+
 pub(super) fn run() -> Done<Vec<Outcome>> {
     let scripts =
         [("ably-js", peers::ably_js("ably_rest.mjs")?), ("ably-python", peers::ably_python("ably_rest.py")?)];
+    let files = [("key.txt", KEY), ("revocable.txt", REVOCABLE_KEY)];
     let mut served = None;
     let mut outcomes = Vec::new();
     for (peer, script) in scripts {
@@ -32,7 +48,7 @@ pub(super) fn run() -> Done<Vec<Outcome>> {
             Ok(script) => {
                 let (server, jwts) = match served.take() {
                     Some(served) => served,
-                    None => (Server::start()?, jwts()?),
+                    None => (Server::start(CONFIGURATION, &files)?, jwts()?),
                 };
                 let report = report(peer, script, &server, &jwts)?;
                 served = Some((server, jwts));
@@ -65,16 +81,15 @@ fn jwts() -> Done<Value> {
 /// Runs the cases twice: with the key, and with a wrong secret.
 fn report(peer: &'static str, script: Script, server: &Server, jwts: &Value) -> Done<Report> {
     let Script { version, mut command } = script;
-    // Nothing that goes to loopback takes a proxy.
-    command.env("NO_PROXY", "*").env("no_proxy", "*");
     let cases = cases(peer);
+    let names: Vec<_> = cases.iter().map(|case| case.name).collect();
     let mut run = |key: &str| -> Done<Vec<Value>> {
         let mut setup = jwts.clone();
         setup["host"] = json!("127.0.0.1");
         setup["port"] = json!(server.port);
         setup["key"] = json!(key);
         setup["revocable"] = json!(REVOCABLE_KEY);
-        in_order(peer, &cases, answers(&mut command, &setup.to_string())?)
+        in_order(peer, &names, answers(&mut command, &setup.to_string())?)
     };
     eprintln!("{peer} runs {} cases, and runs them again with a wrong secret", cases.len());
     let came = run(KEY)?;
@@ -95,34 +110,4 @@ fn report(peer: &'static str, script: Script, server: &Server, jwts: &Value) -> 
     }
     let counts = vec![("refused with a wrong secret", noticed.len() as u64)];
     Ok(Report { peer, version, cases: cases.len(), passed, counts })
-}
-
-/// What came of each case, in our order; each must be there once, and no other.
-fn in_order(peer: &str, cases: &[Case], lines: Vec<Value>) -> Done<Vec<Value>> {
-    let count = lines.len();
-    let mut came: BTreeMap<_, _> = lines
-        .into_iter()
-        .map(|mut line| (line["case"].as_str().unwrap_or_default().to_owned(), line["came"].take()))
-        .collect();
-    let in_order: Vec<_> = cases.iter().filter_map(|case| came.remove(case.name)).collect();
-    if in_order.len() == cases.len() && count == cases.len() {
-        return Ok(in_order);
-    }
-    let unknown: Vec<_> = came.keys().collect();
-    Err(Failed(format!("{peer} ran {count} cases, not the {} expected; unknown: {unknown:?}", cases.len())))
-}
-
-/// What a command answers to what it is given: a JSON object a line.
-fn answers(command: &mut Command, asked: &str) -> Done<Vec<Value>> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    // Dropped here, which ends its input.
-    let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(asked.as_bytes()));
-    let output = child.wait_with_output()?;
-    written?;
-    if !output.status.success() {
-        let program = command.get_program().to_string_lossy();
-        return Err(Failed(format!("{program} failed ({})", output.status)));
-    }
-    let lines = String::from_utf8(output.stdout)?;
-    Ok(lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
 }
