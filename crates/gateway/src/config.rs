@@ -141,8 +141,13 @@ impl Config {
         Self { rate_limit, ..self }
     }
 
-    /// Serves an Ably API key: its token requests, revocations, and whoever presents it or a token of it. A key of the
-    /// same name takes the place of one that was added before. Without any key, none of Ably's paths is served.
+    /// Serves an Ably API key: its token requests, revocations, and whoever presents it or a token of it, over REST and over
+    /// WebSockets at `/`. There, a request is Ably's if its query has the version of the protocol (`v`) or one of Ably's
+    /// credentials, whatever else is spoken. A key of the same name takes the place of one that was added before. Without any
+    /// key, none of this is served.
+    ///
+    /// A connection may be attached to 200 channels, sends frames of up to 256 KiB with messages of up to 64 KiB, and is let go
+    /// when it is more than 256 messages, or a mebibyte, behind.
     #[must_use]
     pub fn with_ably_key(mut self, key: ServedKey) -> Self {
         self.ably_keys.retain(|served| served.name() != key.name());

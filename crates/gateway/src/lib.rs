@@ -12,8 +12,9 @@
 //! Refresh tokens rotate, and the reuse of a spent one revokes all that came of it; a client that lost an answer may
 //! ask for it again within a [grace](Config::with_refresh_grace). [`Refreshes`] counts both.
 //!
-//! With an [Ably key](Config::with_ably_key) it also answers Ably's own libraries over REST: the time, token requests,
-//! revocations, and publishing and history on channels that keep nothing, to try a token out.
+//! With an [Ably key](Config::with_ably_key) it also answers Ably's own libraries: over REST the time, token requests,
+//! revocations, publishing, and a history that is empty, as channels keep nothing; and over WebSockets at `/` connections that
+//! are renewed in place, expire, are revoked, and attach, publish and subscribe within their capability.
 //! Beside its own endpoints it serves Optave's and Spatium's, where they are [configured](Config::with_optave).
 //!
 //! ```no_run

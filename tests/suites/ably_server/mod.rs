@@ -1,5 +1,6 @@
-//! Ably's REST interface of the gateway over real sockets: what tokens are good for there, and what strangers may not do.
+//! Ably's interfaces of the gateway over real sockets: what tokens are good for there, and what strangers may not do.
 
+mod realtime;
 mod strangers;
 mod tokens;
 

@@ -172,6 +172,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<'_, S> {
     }
 
     async fn close(&mut self, code: u16, reason: &str) -> Ended {
+        // It is none of the live ones any more, however long its client takes to go.
+        self.live = None;
         let patience = write_patience(self.connection.deadline(), self.shared.clock.now());
         self.socket.close(Some(code), reason, patience).await
     }
