@@ -58,9 +58,9 @@ pub struct DemoOptions {
 
 /// Serves a token endpoint (/oauth/token) and a WebSocket endpoint (/ws) until SIGTERM or Ctrl-C, then drains.
 ///
-/// With an Ably key it also serves Ably's libraries over REST: /time, /keys/{keyName}/requestToken and revokeTokens, and
-/// /channels/{channel}/messages, which checks what is published and keeps nothing. Tell a library endpoint, port, tls: false
-/// and useBinaryProtocol: false.
+/// With an Ably key it also serves Ably's libraries: over REST /time, /keys/{keyName}/requestToken and revokeTokens, and
+/// /channels/{channel}/messages, and realtime connections at /. What is published is checked, goes to the connections that
+/// are attached, and is kept by nobody. Tell a library endpoint, port, tls: false and useBinaryProtocol: false.
 ///
 /// With a table [optave] it also serves /auth/oauth2/token, and opens one WebSocket (/) for each token; with a table
 /// [spatium] it serves an authorization service below /authorization/v1.

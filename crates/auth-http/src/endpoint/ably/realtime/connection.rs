@@ -270,6 +270,7 @@ impl Connection {
 
     fn finish(&mut self, last: &Value) {
         self.standing = None;
+        self.attachments.clear();
         self.say(last);
         self.outputs.push_back(Output::Close);
     }

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod channels;
+mod random;
 mod time;
 
 use auth_core::ably::{ApiKey, ClientId, Nonce, TokenClientId, TokenDetails, TokenParams, TokenRequest};
@@ -11,7 +12,9 @@ use http::Request;
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use super::super::{Records, ServedKey, caller_of_token, respond};
+use auth_core::capability::Operation;
+
+use super::super::{Caller, Records, ServedKey, caller_of_token, respond};
 use super::*;
 
 const START: u64 = 1_700_000_000_000;
