@@ -1,6 +1,7 @@
 //! Ably over real sockets: the client against servers that answer by script, and against our own.
 
 mod auth_url;
+mod our_realtime;
 mod our_service;
 mod rest;
 mod session;

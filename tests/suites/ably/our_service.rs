@@ -9,7 +9,7 @@ use gateway::{Config, Gateway, Running, ServedKey};
 
 use super::*;
 
-async fn service() -> Running {
+pub(super) async fn service() -> Running {
     let served = ServedKey::new(ApiKey::parse(KEY).unwrap())
         .with_capability(r#"{"chat:*":["publish","history"]}"#.parse().unwrap())
         .with_revocable_tokens();
@@ -18,12 +18,12 @@ async fn service() -> Running {
 }
 
 /// Whoever has the key; over plain http, which reaches this machine only.
-fn owner(service: &Running) -> Auth {
+pub(super) fn owner(service: &Running) -> Auth {
     client(key(), service.http_url()).dangerous().with_plaintext_keys().build().unwrap()
 }
 
 /// A client without the key, which asks its owner, and how often it did.
-fn trusted(service: &Running, params: TokenParams) -> (Auth, Arc<AtomicUsize>) {
+pub(super) fn trusted(service: &Running, params: TokenParams) -> (Auth, Arc<AtomicUsize>) {
     let (owner, asked) = (owner(service), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&asked);
     let ask = callback(move |_| {
