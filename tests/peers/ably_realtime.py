@@ -232,7 +232,8 @@ async def expired_token_at_first():
     expired = await token(ttl=1)
     await asyncio.sleep(0.005)
     tokens = Tokens(expired, {})
-    realtime = client(auth_callback=tokens)
+    # It waits before it tries the other token.
+    realtime = client(auth_callback=tokens, disconnected_retry_timeout=500)
     queue = changes(realtime)
     realtime.connect()
     await when(queue, "connected", ("failed",))
