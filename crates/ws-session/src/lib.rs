@@ -45,6 +45,7 @@ pub mod driver;
 mod error;
 pub mod machine;
 pub mod outbox;
+pub mod requests;
 pub mod server;
 
 pub use address::Address;

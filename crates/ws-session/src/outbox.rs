@@ -24,6 +24,30 @@ pub struct Limit {
     pub bytes: usize,
 }
 
+impl Limit {
+    /// 256 messages, or a mebibyte: some flushes of messages of a usual size, and no more memory than one of the largest takes.
+    pub const USUAL: Self = Self { messages: 256, bytes: 1024 * 1024 };
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self::USUAL
+    }
+}
+
+/// What becomes of a message when as much waits already as may.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// Its sender waits, until there is room or the session has ended.
+    #[default]
+    Wait,
+    /// It comes back to its sender.
+    Refuse,
+    /// It is taken, and the oldest that wait come back to theirs: for what is of no use once there is newer.
+    DropOldest,
+}
+
 impl<T> Outbox<T> {
     /// An empty queue.
     #[must_use]
@@ -58,6 +82,21 @@ impl<T> Outbox<T> {
                 && self.waiting_bytes.saturating_add(length) <= self.limit.bytes)
     }
 
+    /// Takes a message of `length` bytes in the place of the oldest that wait, as many of them as it takes.
+    pub fn push_instead(&mut self, message: T, length: usize) -> impl Iterator<Item = T> + '_ {
+        let mut leaving = 0;
+        let (mut messages, mut bytes) = (self.waiting.len(), self.waiting_bytes);
+        for (_, oldest) in &self.waiting {
+            if messages < self.limit.messages && bytes.saturating_add(length) <= self.limit.bytes {
+                break;
+            }
+            (leaving, messages, bytes) = (leaving + 1, messages - 1, bytes.saturating_sub(*oldest));
+        }
+        self.waiting_bytes = bytes;
+        self.push_regardless(message, length);
+        self.waiting.drain(..leaving).map(|(message, _)| message)
+    }
+
     /// Whether nothing waits for a connection.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -78,6 +117,19 @@ impl<T> Outbox<T> {
         self.unflushed.last()
     }
 
+    /// The message that would be handed over next.
+    #[must_use]
+    pub fn next(&self) -> Option<&T> {
+        self.waiting.front().map(|(message, _)| message)
+    }
+
+    /// Takes it out: nobody wants it sent any more.
+    pub fn withdraw(&mut self) -> Option<T> {
+        let (message, length) = self.waiting.pop_front()?;
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(length);
+        Some(message)
+    }
+
     /// The connection has passed on all that it was given: these have been sent.
     pub fn flushed(&mut self) -> impl Iterator<Item = T> + '_ {
         self.unflushed.drain(..)
@@ -92,5 +144,25 @@ impl<T> Outbox<T> {
     pub fn session_ended(&mut self) -> impl Iterator<Item = T> + '_ {
         self.waiting_bytes = 0;
         self.waiting.drain(..).map(|(message, _)| message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_takes_the_place_of_as_many_of_the_oldest_as_it_needs() {
+        let mut outbox = Outbox::new(Limit { messages: 3, bytes: 100 });
+        for (name, length) in [("a", 10), ("b", 40), ("c", 40)] {
+            assert_eq!(outbox.push_instead(name, length).count(), 0);
+        }
+        assert_eq!(outbox.push_instead("d", 5).collect::<Vec<_>>(), ["a"], "by their number");
+        assert_eq!(outbox.push_instead("e", 60).collect::<Vec<_>>(), ["b", "c"], "by their bytes");
+        assert_eq!((outbox.waiting_bytes, outbox.waiting.len()), (65, 2));
+        assert_eq!(outbox.push_instead("f", 500).collect::<Vec<_>>(), ["d", "e"], "alone, it may be larger");
+        assert_eq!(outbox.waiting_bytes, 500);
+        assert_eq!(outbox.withdraw(), Some("f"));
+        assert_eq!((outbox.waiting_bytes, outbox.withdraw()), (0, None));
     }
 }

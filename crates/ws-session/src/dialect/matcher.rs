@@ -80,7 +80,7 @@ impl Matcher {
 const HIGHEST_INDEX: usize = 63;
 
 /// The place that a JSON pointer names, made where it is missing; `None` if it is no pointer.
-fn place<'a>(message: &'a mut Value, at: &str) -> Option<&'a mut Value> {
+pub(super) fn place<'a>(message: &'a mut Value, at: &str) -> Option<&'a mut Value> {
     if at.is_empty() {
         return Some(message);
     }

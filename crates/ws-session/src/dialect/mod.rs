@@ -17,6 +17,7 @@ mod failure;
 mod matcher;
 mod placement;
 mod renewal;
+mod requests;
 mod rule;
 mod table;
 mod template;
@@ -35,9 +36,12 @@ pub use self::failure::{Failure, Occurrence, Phase};
 pub use self::matcher::{Condition, Matcher};
 pub use self::placement::{Placement, SubprotocolEntry};
 pub use self::renewal::{Renewal, RenewalTime};
+pub use self::requests::Requests;
 pub use self::rule::{Codes, On, Rule};
 pub use self::table::default_verdict;
 pub(crate) use self::template::Filling;
+#[cfg(feature = "tokio")]
+pub(crate) use self::template::uuid;
 pub use self::template::{Fresh, InvalidTemplate, Template};
 pub use self::upgrade::{InvalidSelection, Unplaceable, UpgradeRequest};
 pub use self::verdict::{Disposition, Verdict};
@@ -66,6 +70,8 @@ pub struct Dialect {
     pub reconnection: Reconnection,
     /// What is answered to certain messages, at any time: pings of the dialect's own.
     pub replies: Vec<Reply>,
+    /// How replies find the requests that they answer, where the service numbers them.
+    pub requests: Option<Requests>,
     /// How a silent connection is asked whether it lives.
     pub ping: Ping,
     /// Messages that say no more than that the server lives, so that they are not the user's: heartbeats, answers to [`Ping::Message`].
@@ -170,6 +176,7 @@ impl Dialect {
             credential_use: CredentialUse::Many,
             reconnection: Reconnection::Current,
             replies: Vec::new(),
+            requests: None,
             ping: Ping::Frame,
             heartbeats: Vec::new(),
             rules: Vec::new(),
@@ -199,6 +206,7 @@ impl PartialEq for Dialect {
             credential_use,
             reconnection,
             replies,
+            requests,
             ping,
             heartbeats,
             rules,
@@ -220,6 +228,7 @@ impl PartialEq for Dialect {
             && *credential_use == other.credential_use
             && *reconnection == other.reconnection
             && *replies == other.replies
+            && *requests == other.requests
             && *ping == other.ping
             && *heartbeats == other.heartbeats
             && *rules == other.rules

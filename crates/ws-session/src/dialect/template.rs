@@ -309,7 +309,7 @@ fn push_string(text: &str, to: &mut Assembly) {
 }
 
 /// A random UUID (RFC 9562 §5.4).
-fn uuid(mut random: [u8; 16]) -> Secret {
+pub(crate) fn uuid(mut random: [u8; 16]) -> Secret {
     random[6] = random[6] & 0x0f | 0x40;
     random[8] = random[8] & 0x3f | 0x80;
     let mut text = Assembly::new();

@@ -8,8 +8,8 @@ use std::time::Duration;
 use auth_core::time::Now;
 
 use super::clock::Clock;
-pub use super::polled::{Builder, ByteStream, Runtime, Session, Task};
-pub use super::{Message, SendError, Server, Target, Unsent};
+pub use super::polled::{Builder, ByteStream, Limit, Overflow, Runtime, Session, Task};
+pub use super::{Events, Message, SendError, Server, SessionEvent, Target, Unsent};
 
 /// A runtime made of two functions: one that connects, and one that waits.
 ///

@@ -30,6 +30,11 @@ impl Inbox {
         self.messages.push_back(message);
     }
 
+    pub(super) fn put_back(&mut self, message: Message) {
+        self.bytes += message.len();
+        self.messages.push_front(message);
+    }
+
     pub(super) fn pop(&mut self) -> Option<Message> {
         let message = self.messages.pop_front()?;
         self.bytes -= message.len();

@@ -4,6 +4,9 @@ use std::fmt;
 
 use bytes::Bytes;
 
+#[cfg(feature = "tokio")]
+use crate::dialect::Rendered;
+
 /// A message of the user's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -58,6 +61,14 @@ impl From<Bytes> for Message {
     }
 }
 
+#[cfg(feature = "tokio")]
+impl From<Rendered> for Message {
+    fn from(Rendered { text, binary }: Rendered) -> Self {
+        let text = text.expose().to_owned();
+        if binary { Self::Binary(Bytes::from(text)) } else { Self::Text(text) }
+    }
+}
+
 /// A message that was not sent, or that may not have been.
 #[derive(Debug)]
 pub struct SendError {
@@ -75,6 +86,8 @@ pub enum Unsent {
     MayHaveArrived,
     /// As much waits already as may.
     QueueFull,
+    /// It waited, and newer messages took its place.
+    Dropped,
 }
 
 impl SendError {
@@ -114,6 +127,7 @@ impl fmt::Display for SendError {
             Unsent::MayHaveArrived => {
                 "the connection broke while the message was being sent; it may have arrived"
             }
+            Unsent::Dropped => "the message was not sent, as newer ones took its place",
             Unsent::QueueFull => "too many messages wait to be sent; send it again when some have gone",
         })
     }

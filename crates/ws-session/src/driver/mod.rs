@@ -4,6 +4,8 @@
 pub mod blocking;
 #[cfg(any(feature = "blocking", feature = "futures", feature = "tokio"))]
 mod clock;
+#[cfg(feature = "polled")]
+mod events;
 #[cfg(feature = "futures")]
 pub mod futures;
 mod head;
@@ -19,5 +21,7 @@ mod tests;
 pub mod tokio;
 mod wire;
 
+#[cfg(feature = "polled")]
+pub use self::events::{Events, SessionEvent};
 pub use self::message::{Message, SendError, Unsent};
 pub use self::target::{Server, Target};

@@ -81,6 +81,11 @@ impl State {
 pub struct Epoch(u64);
 
 impl Epoch {
+    #[cfg(test)]
+    pub(crate) const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The number, as events state it.
     #[must_use]
     pub const fn number(self) -> u64 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::backoff::Jitter;
-use auth_core::time::Now;
+use auth_core::time::{Deadline, Now};
 use auth_core::token::Generation;
 use auth_core::{ApiMisuse, Demand, Secret};
 
@@ -129,6 +129,35 @@ impl Session {
     #[must_use]
     pub fn valid_for(&self, now: Now) -> Option<Duration> {
         self.live.as_ref()?.held.valid_for(now)
+    }
+
+    /// When the credential of the live connection expires, where that is known.
+    #[must_use]
+    pub fn expires(&self) -> Option<Deadline> {
+        self.live.as_ref()?.held.expires
+    }
+
+    /// Which attempt to connect is under way, or will be the next, from 1: those before it failed since a connection was last stable.
+    #[must_use]
+    pub const fn attempt(&self) -> u32 {
+        self.failures.saturating_add(1)
+    }
+
+    /// The wait before the next attempt, if the session waits for one.
+    #[must_use]
+    pub fn retry_in(&self, now: Now) -> Option<Duration> {
+        self.timers.get(Timer::Backoff).map(|due| due.remaining(now))
+    }
+
+    /// Whether a fresh credential, or a connection, is on its way.
+    #[must_use]
+    pub const fn is_renewing(&self) -> bool {
+        use super::phase::Renewal;
+        let in_band = matches!(
+            self.live,
+            Some(Live { renewal: Renewal::Fetching { .. } | Renewal::Presented { .. }, .. })
+        );
+        in_band || !matches!(self.attempt, Attempt::Idle | Attempt::BackingOff { .. })
     }
 
     /// Takes an input.

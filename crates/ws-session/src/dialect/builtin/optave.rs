@@ -1,21 +1,38 @@
 //! Optave: a token that serves for one connection, in a subprotocol or in the query.
 
-use super::super::{CredentialUse, Dialect, Placement, Reconnection, SubprotocolEntry, Template};
+use serde_json::json;
+
+use super::super::{
+    Condition, CredentialUse, Dialect, Matcher, Placement, Reconnection, Requests, SubprotocolEntry, Template,
+};
 
 impl Dialect {
     /// Optave, as its SDK connects by default: `Sec-WebSocket-Protocol: optave-v1, <token>`, where each token serves for one connection.
     /// Every 101 that selects `optave-v1` is the acceptance; one that selects the token is refused, since it shows it to whoever
     /// logs the answer. A refusal is status 401 or 403.
     ///
-    /// The placement ran in the vendor's own SDK; that a token serves once is documentation.
+    /// A request has its identifier in `headers.correlationId`; a reply there or beside `headers`.
+    ///
+    /// The placement ran in the vendor's own SDK, from whose source the replies are; that a token serves once is documentation.
     #[must_use]
     pub fn optave() -> Self {
         let subprotocols = vec![
             SubprotocolEntry::Name("optave-v1".to_owned()),
             SubprotocolEntry::Credential(Template::text("${credential}")),
         ];
+        let marked = |at: &str| Matcher::of([(at, json!("error"))]);
+        let requests = Requests {
+            reply_id: vec!["/headers/correlationId".to_owned(), "/correlationId".to_owned()],
+            errors: vec![
+                marked("/state"),
+                marked("/actionType"),
+                Matcher::default().and("/error", Condition::Exists(true)),
+            ],
+            ..Requests::new("/headers/correlationId")
+        };
         Self {
             placement: Placement { subprotocols, ..Placement::default() },
+            requests: Some(requests),
             credential_use: CredentialUse::Once,
             reconnection: Reconnection::Fresh,
             ..Self::new("optave")

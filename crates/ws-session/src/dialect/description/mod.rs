@@ -162,6 +162,14 @@
 //!
 //! One table, or an array of them: `on`, a matcher, and `send`, a template without the credential.
 //!
+//! ## `request`: how replies find the requests that they answer
+//!
+//! | Key | Value | Default |
+//! |---|---|---|
+//! | `id` | the place in a request for its identifier, a JSON pointer | must be there |
+//! | `reply_id` | places in a reply where it comes back | as `id` |
+//! | `error` | matchers of replies that say that the request failed | none |
+//!
 //! ## `rule`: what failures mean
 //!
 //! One table, or an array of them; the first that matches decides, and [`default_verdict`](super::default_verdict) what none

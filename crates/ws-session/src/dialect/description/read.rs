@@ -9,8 +9,8 @@ use super::parts::pointer;
 use super::words::{CODECS, HOWS, How, PHASES, RECONNECTIONS, TIMES, USES, VERDICTS};
 use crate::dialect::template::KNOWN;
 use crate::dialect::{
-    Acceptance, Captured, Dialect, Matcher, On, Ping, Placement, Renewal, RenewalTime, Reply, Rule, Step,
-    SubprotocolEntry, Template, Trigger,
+    Acceptance, Captured, Dialect, Matcher, On, Ping, Placement, Renewal, RenewalTime, Reply, Requests, Rule,
+    Step, SubprotocolEntry, Template, Trigger,
 };
 
 type Read<T> = Result<T, InvalidDescription>;
@@ -56,6 +56,9 @@ impl<'a> Document<'a> {
         }
         if let Some(node) = root.take("reply") {
             dialect.replies = self.each(&node, |table| self.reply(table))?;
+        }
+        if let Some(node) = root.take("request") {
+            dialect.requests = Some(self.requests(node)?);
         }
         if let Some(node) = root.take("ping") {
             dialect.ping = self.ping(node)?;
@@ -179,6 +182,23 @@ impl<'a> Document<'a> {
         }
         table.finish()?;
         Ok(captured)
+    }
+
+    fn requests(&self, node: Node<'a>) -> Read<Requests> {
+        let mut table = self.table_of(node)?;
+        let id = table.must("id", "the place in a request for its identifier")?;
+        let mut requests = Requests::new(pointer(&id)?);
+        if let Some(node) = table.take("reply_id") {
+            requests.reply_id = self.one_or_more(&node).iter().map(pointer).collect::<Read<_>>()?;
+            if requests.reply_id.is_empty() {
+                return Err(node.wrong("no message would ever be a reply; leave it away where it is as `id`"));
+            }
+        }
+        if let Some(node) = table.take("error") {
+            requests.errors = self.matchers(&node, false)?;
+        }
+        table.finish()?;
+        Ok(requests)
     }
 
     fn renewal(&self, node: Node<'a>, dialect: &Dialect) -> Read<Renewal> {

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::node::is_bare;
 use super::words::{CODECS, PHASES, RECONNECTIONS, TIMES, USES, VERDICTS, word};
 use crate::dialect::{
-    Acceptance, Captured, Codes, Condition, Dialect, InUnit, Matcher, On, Ping, Placement, Renewal, Rule,
-    SubprotocolEntry, Template, Trigger, Unit,
+    Acceptance, Captured, Codes, Condition, Dialect, InUnit, Matcher, On, Ping, Placement, Renewal, Requests,
+    Rule, SubprotocolEntry, Template, Trigger, Unit,
 };
 
 /// What a description can't say, and where.
@@ -56,6 +56,9 @@ impl Writer {
             let matcher = writer.matcher(&reply.on)?;
             writer.entry("on", &matcher);
             writer.template("send", &reply.send);
+        }
+        if let Some(requests) = &dialect.requests {
+            writer.requests(requests)?;
         }
         if let Ping::Message(message) = &dialect.ping {
             writer.section("[ping]");
@@ -190,6 +193,17 @@ impl Writer {
                 named.iter().map(|(name, at)| format!("{} = {}", key_of(name), quoted(at))).collect();
             self.entry("named", &format!("{{ {} }}", named.join(", ")));
         }
+    }
+
+    fn requests(&mut self, requests: &Requests) -> Wrote<()> {
+        let Requests { id, reply_id, errors } = requests;
+        self.section("[request]");
+        self.entry("id", &quoted(id));
+        if *reply_id != [id.clone()] {
+            let places: Vec<_> = reply_id.iter().map(|at| quoted(at)).collect();
+            self.entry("reply_id", &one_or_array(&places));
+        }
+        if errors.is_empty() { Ok(()) } else { self.matchers("error", errors) }
     }
 
     fn renewal(&mut self, renewal: &Renewal) -> Wrote<()> {

@@ -11,7 +11,7 @@ use super::{Engine, Ledger, Returns, Runtime, Session, Wakers};
 use crate::dialect::Dialect;
 use crate::driver::Target;
 use crate::machine::{self, Config};
-use crate::outbox::{Limit, Outbox};
+use crate::outbox::{Limit, Outbox, Overflow};
 
 /// The settings of a [`Session`].
 #[must_use]
@@ -22,10 +22,8 @@ pub struct Builder {
     observer: Arc<dyn Observer>,
     config: Config,
     seed: Option<u64>,
+    queue: (Limit, Overflow),
 }
-
-/// What waits to be sent: messages of a usual size for some flushes, and no more memory than one of the largest takes.
-const WAITING: Limit = Limit { messages: 256, bytes: 1024 * 1024 };
 
 impl Session {
     /// Begins with a session at `target` in a dialect, whose credentials come from `source`.
@@ -35,7 +33,8 @@ impl Session {
         source: Arc<dyn TokenSource>,
     ) -> Builder {
         let observer = Arc::new(Unobserved);
-        Builder { target, dialect: dialect.into(), source, observer, config: Config::new(), seed: None }
+        let (dialect, config, queue) = (dialect.into(), Config::new(), (Limit::USUAL, Overflow::Wait));
+        Builder { target, dialect, source, observer, config, seed: None, queue }
     }
 }
 
@@ -55,27 +54,37 @@ impl Builder {
         Self { seed: Some(seed), ..self }
     }
 
+    /// How much may wait to be sent, and what becomes of a message beyond that: by default it waits behind [`Limit::USUAL`]. With another
+    /// [`Overflow`] the sink is always ready: a message that is refused is the error of `start_send`, and those that are dropped
+    /// [come back](Session::take_returned).
+    pub fn with_queue(self, limit: Limit, overflow: Overflow) -> Self {
+        Self { queue: (limit, overflow), ..self }
+    }
+
     /// The session, on a runtime. Nothing happens before it is polled.
     #[must_use]
     pub fn build(self, runtime: Arc<dyn Runtime>) -> Session {
-        let engine = self.engine(runtime, WAITING, Returns::default());
+        let engine = self.engine(runtime, Returns::default());
         Session { engine, wakers: Wakers::new(), closing: false, more_to_do: false }
     }
 
-    pub(in crate::driver) fn engine<L: Ledger>(
-        self,
-        runtime: Arc<dyn Runtime>,
-        limit: Limit,
-        ledger: L,
-    ) -> Engine<L> {
-        let Self { target, dialect, source, observer, config, seed } = self;
+    pub(in crate::driver) const fn queue(&self) -> (Limit, Overflow) {
+        self.queue
+    }
+
+    pub(in crate::driver) const fn dialect(&self) -> &Arc<Dialect> {
+        &self.dialect
+    }
+
+    pub(in crate::driver) fn engine<L: Ledger>(self, runtime: Arc<dyn Runtime>, ledger: L) -> Engine<L> {
+        let Self { target, dialect, source, observer, config, seed, queue: (limit, overflow) } = self;
         let seed = seed.unwrap_or_else(|| {
             let [a, b, c, d, e, f, g, h, ..] = runtime.random();
             u64::from_le_bytes([a, b, c, d, e, f, g, h])
         });
         let machine = machine::Session::new(dialect, config, seed);
         let outbox = Outbox::new(limit);
-        Engine::new(Parts { machine, target, source, observer, runtime, outbox, ledger })
+        Engine::new(Parts { machine, target, source, observer, runtime, outbox, overflow, ledger })
     }
 }
 

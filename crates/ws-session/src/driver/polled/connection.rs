@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
 
+use auth_core::time::Now;
 use tungstenite::Message as Frame;
 use tungstenite::error::Error as CodecError;
 
@@ -25,6 +26,8 @@ pub(super) struct Connection<P> {
     /// Something waits for a flush.
     dirty: bool,
     broken: bool,
+    /// When it was asked whether it lives, until it has answered.
+    pub(super) asked: Option<Now>,
     closing: Closing,
 }
 
@@ -52,6 +55,7 @@ impl<P> Connection<P> {
             handed: Vec::new(),
             dirty: false,
             broken: false,
+            asked: None,
             closing: Closing::No,
         }
     }
@@ -115,13 +119,16 @@ impl<P> Connection<P> {
                 break;
             }
             ready!(self.socket.poll_ready(cx))?;
+            let may_send = live && self.closing != Closing::Sent;
             let frame = if let Some(frame) = self.control.pop_front() {
                 frame
-            } else if live && let Some(parcel) = outbox.hand_over() {
+            } else if may_send && let Some(parcel) = next_wanted(outbox, ledger, self.epoch) {
                 Frame::from(L::message(parcel))
-            } else {
+            } else if self.closing == Closing::Due {
                 self.closing = Closing::Sent;
                 Frame::Close(Some(wire::goodbye()))
+            } else {
+                break;
             };
             self.dirty = true;
             self.socket.start_send(cx, frame)?;
@@ -141,4 +148,19 @@ impl<P> Connection<P> {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Hands over the next message that is still wanted.
+fn next_wanted<'a, L: Ledger>(
+    outbox: &'a mut Outbox<L::Parcel>,
+    ledger: &mut L,
+    epoch: Epoch,
+) -> Option<&'a L::Parcel> {
+    while let Some(parcel) = outbox.next() {
+        if ledger.hand_over(parcel, epoch) {
+            return outbox.hand_over();
+        }
+        drop(outbox.withdraw());
+    }
+    None
 }

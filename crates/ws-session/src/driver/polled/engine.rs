@@ -19,11 +19,12 @@ use super::looking::{FRAMES_AT_A_TIME, Found};
 use super::runtime::{Runtime, Task};
 use super::socket::Socket;
 use crate::dialect::{Failure, Fresh, UpgradeRequest};
+use crate::driver::events::{Narrator, Publisher, SessionEvent, Subscribing};
 use crate::driver::inbox::Inbox;
 use crate::driver::wire::{self, NotOpened};
 use crate::driver::{Message, Target, Unsent};
 use crate::machine::{self, DialectMessage, Epoch, Input, Output, Ticket};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Overflow};
 
 /// Whoever is to hear what became of each message.
 pub(in crate::driver) trait Ledger {
@@ -37,6 +38,17 @@ pub(in crate::driver) trait Ledger {
 
     /// It was not sent, or may not have been.
     fn returned(&mut self, parcel: Self::Parcel, reason: Unsent);
+
+    /// It is about to be given to this connection. False when nobody wants it sent any more.
+    fn hand_over(&mut self, _parcel: &Self::Parcel, _epoch: Epoch) -> bool {
+        true
+    }
+
+    /// This connection is gone.
+    fn gone(&mut self, _epoch: Epoch) {}
+
+    /// Something happened to the session.
+    fn happened(&mut self, _event: &SessionEvent) {}
 }
 
 /// What an engine is made of.
@@ -47,6 +59,7 @@ pub(in crate::driver) struct Parts<L: Ledger> {
     pub(in crate::driver) observer: Arc<dyn Observer>,
     pub(in crate::driver) runtime: Arc<dyn Runtime>,
     pub(in crate::driver) outbox: Outbox<L::Parcel>,
+    pub(in crate::driver) overflow: Overflow,
     pub(in crate::driver) ledger: L,
 }
 
@@ -67,6 +80,10 @@ pub(in crate::driver) struct Engine<L: Ledger> {
     inputs: VecDeque<Input>,
     pub(super) deadline: Option<Deadline>,
     pub(super) timer: Option<Timer>,
+    narrator: Narrator,
+    publisher: Publisher,
+    /// How long the last ping took to be answered.
+    pub(super) round_trip: Option<Duration>,
 }
 
 pub(super) type Opened = Result<Socket, NotOpened>;
@@ -95,7 +112,20 @@ impl<L: Ledger> Engine<L> {
             inputs: VecDeque::from([Input::Start]),
             deadline: None,
             timer: None,
+            narrator: Narrator::new(),
+            publisher: Publisher::new(),
+            round_trip: None,
         }
+    }
+
+    /// Makes channels of events.
+    pub(in crate::driver) fn subscribing(&self) -> Subscribing {
+        self.publisher.subscribing()
+    }
+
+    /// How long the last ping took to be answered.
+    pub(in crate::driver) const fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     pub(in crate::driver) const fn machine(&self) -> &machine::Session {
@@ -124,9 +154,19 @@ impl<L: Ledger> Engine<L> {
         }
     }
 
-    /// Whether another message may be sent.
+    /// Whether another message may be sent, as far as that is known before its length.
     pub(in crate::driver) fn has_room(&self) -> bool {
-        self.parts.outbox.has_room(1)
+        self.parts.overflow != Overflow::Wait || self.parts.outbox.has_room(1)
+    }
+
+    /// Whether a message of this length would come back at once.
+    pub(in crate::driver) fn refuses(&self, length: usize) -> bool {
+        match self.parts.overflow {
+            // Whoever asked for room before it knew the length was told that there is.
+            Overflow::Wait => !self.parts.outbox.has_room(1),
+            Overflow::Refuse => !self.parts.outbox.has_room(length),
+            Overflow::DropOldest => false,
+        }
     }
 
     /// Whether all that was to be sent is with the operating system, or back with its sender.
@@ -139,15 +179,28 @@ impl<L: Ledger> Engine<L> {
     pub(in crate::driver) fn send(&mut self, parcel: L::Parcel) {
         if self.has_ended() {
             self.parts.ledger.returned(parcel, Unsent::Ended);
-        } else {
-            let length = L::message(&parcel).len();
-            self.parts.outbox.push_regardless(parcel, length);
+            return;
+        }
+        let length = L::message(&parcel).len();
+        let Parts { outbox, ledger, overflow, .. } = &mut self.parts;
+        match overflow {
+            Overflow::Wait | Overflow::Refuse => outbox.push_regardless(parcel, length),
+            Overflow::DropOldest => {
+                outbox
+                    .push_instead(parcel, length)
+                    .for_each(|oldest| ledger.returned(oldest, Unsent::Dropped));
+            }
         }
     }
 
     /// The next message for the reader.
     pub(in crate::driver) fn next(&mut self) -> Option<Message> {
         self.inbox.pop()
+    }
+
+    /// Makes it the next again.
+    pub(in crate::driver) fn put_back(&mut self, message: Message) {
+        self.inbox.put_back(message);
     }
 
     /// Whether there is one.
@@ -199,6 +252,7 @@ impl<L: Ledger> Engine<L> {
                 Output::Ping { epoch } => {
                     if let Some(connection) = self.connection(epoch) {
                         connection.say(Frame::Ping(bytes::Bytes::new()));
+                        connection.asked = Some(now);
                     }
                 }
                 Output::Close { epoch } => {
@@ -207,7 +261,11 @@ impl<L: Ledger> Engine<L> {
                     }
                 }
                 Output::Abort { epoch } => self.drop_connection(epoch),
-                Output::Event(event) => self.parts.observer.observe(&event),
+                Output::Event(event) => {
+                    self.parts.observer.observe(&event);
+                    let heard = self.narrator.hear(now, &self.parts.machine, &event);
+                    heard.into_iter().for_each(|event| self.tell_of(&event));
+                }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
                     break;
@@ -215,7 +273,18 @@ impl<L: Ledger> Engine<L> {
             }
         }
         self.follow();
+        if let Some(event) = self.narrator.settle(now, &self.parts.machine) {
+            self.tell_of(&event);
+            if let Some(error) = self.parts.machine.error() {
+                self.tell_of(&SessionEvent::Failed { error: error.clone() });
+            }
+        }
         if self.has_ended() { self.end() } else { self.arm(now) }
+    }
+
+    fn tell_of(&mut self, event: &SessionEvent) {
+        self.publisher.publish(event);
+        self.parts.ledger.happened(event);
     }
 
     fn open(&mut self, now: Now, epoch: Epoch, ticket: Ticket) {
@@ -288,6 +357,7 @@ impl<L: Ledger> Engine<L> {
                 ledger.returned(parcel, Unsent::MayHaveArrived);
             }
         }
+        ledger.gone(epoch);
     }
 
     /// Leaves nothing behind but what the reader has not taken yet.

@@ -119,7 +119,12 @@ impl<L: Ledger> Engine<L> {
                     return self.lost(epoch, failure);
                 }
                 Frame::Ping(_) => connection.pinged(),
-                Frame::Text(_) | Frame::Binary(_) | Frame::Pong(_) | Frame::Frame(_) => {}
+                Frame::Pong(_) => {
+                    let asked = connection.asked.take();
+                    let took = asked.map(|asked| now.mono.elapsed().saturating_sub(asked.mono.elapsed()));
+                    self.round_trip = took.or(self.round_trip);
+                }
+                Frame::Text(_) | Frame::Binary(_) | Frame::Frame(_) => {}
             }
             let Some(incoming) = wire::incoming(&frame) else {
                 self.parts.machine.heard(epoch);

@@ -21,9 +21,10 @@ pub use self::builder::Builder;
 pub(super) use self::engine::{Engine, Ledger};
 pub use self::runtime::{ByteStream, Runtime, Task};
 use self::wakers::{Half, Wakers};
-pub use super::{Message, SendError, Server, Target, Unsent};
+pub use super::{Events, Message, SendError, Server, SessionEvent, Target, Unsent};
 use crate::Error;
 use crate::machine::{Input, State};
+pub use crate::outbox::{Limit, Overflow};
 
 /// A session that keeps itself connected and authenticated while it is polled, as a stream or as a sink.
 ///
@@ -35,7 +36,7 @@ use crate::machine::{Input, State};
 /// messages, or a mebibyte of them, wait for whoever reads; beyond that nothing is read until they are taken. Messages of up
 /// to 1 MiB are read (64 KiB before the server has accepted the credential); a larger one costs the connection.
 ///
-/// The sink takes messages at any time, up to 256 or a mebibyte of them, and is flushed when they are with the operating system. An
+/// The sink takes messages at any time, up to 256 or a mebibyte of them ([by default](Builder::with_queue)), and is flushed when they are with the operating system. An
 /// error of the sink holds the message that was not sent, or may not have been; the sink goes on working until the session
 /// has ended. Closing it closes the session behind all that was sent.
 ///
@@ -105,6 +106,18 @@ impl Session {
             self.tell_half(Half::Read, cx, polled)
         })
         .await
+    }
+
+    /// How long the last ping took to be answered, if one was: a connection is pinged when it has been silent.
+    #[must_use]
+    pub const fn round_trip(&self) -> Option<Duration> {
+        self.engine.round_trip()
+    }
+
+    /// The events of the session from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.engine.subscribing().events()
     }
 
     /// The next message; `None` when the session has ended.
@@ -226,7 +239,7 @@ impl Sink<Message> for Session {
         if session.closing || session.engine.has_ended() {
             return Err(SendError::new(message, Unsent::Ended));
         }
-        if !session.engine.has_room() {
+        if session.engine.refuses(message.len()) {
             return Err(SendError::new(message, Unsent::QueueFull));
         }
         session.engine.send(message);

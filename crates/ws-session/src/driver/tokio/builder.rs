@@ -2,29 +2,34 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use auth_core::{Observer, TokenSource};
 use tokio::sync::{mpsc, watch};
 
-use super::run::{Acknowledge, Channels};
-use super::{Dial, Driver, Runtime, Sender, Session, Status, Tcp};
+use super::gate::Gate;
+use super::ledger::Acknowledge;
+use super::run::Channels;
+use super::{Dial, Driver, Runtime, Sender, Session, Shared, Status, Tcp};
 use crate::dialect::Dialect;
 use crate::driver::{Target, polled};
 use crate::machine::{Config, State};
-use crate::outbox::Limit;
+use crate::outbox::{Limit, Overflow};
 
 /// The settings of a [`Session`].
 #[must_use]
 pub struct Builder {
     settings: polled::Builder,
     dialer: Arc<dyn Dial>,
+    request_timeout: Duration,
 }
 
-/// How many messages wait for their reader, and how many for the connection, before whoever adds one waits too.
+/// How many messages wait for their reader before nothing more is read.
 const QUEUE: usize = 256;
 
-/// How many of the user's messages are taken from their channel at a time: enough to fill a flush.
-const TAKEN: Limit = Limit { messages: 64, bytes: 1024 * 1024 };
+/// The figure of the Optave SDK, and of most.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Commands that wait: a second one of a kind asks for nothing new.
 const COMMANDS: usize = 4;
@@ -36,7 +41,8 @@ impl Session {
         dialect: impl Into<Arc<Dialect>>,
         source: Arc<dyn TokenSource>,
     ) -> Builder {
-        Builder { settings: polled::Session::builder(target, dialect, source), dialer: Arc::new(Tcp) }
+        let settings = polled::Session::builder(target, dialect, source);
+        Builder { settings, dialer: Arc::new(Tcp), request_timeout: REQUEST_TIMEOUT }
     }
 }
 
@@ -61,17 +67,38 @@ impl Builder {
         Self { dialer, ..self }
     }
 
+    /// How much may wait to be sent, or be on its way to the operating system, and what becomes of a message beyond that: by default its
+    /// sender waits behind [`Limit::USUAL`].
+    pub fn with_queue(self, limit: Limit, overflow: Overflow) -> Self {
+        Self { settings: self.settings.with_queue(limit, overflow), ..self }
+    }
+
+    /// How long a [request](Session::request) waits for its reply, from when it is made: 30 s by default.
+    pub fn with_request_timeout(self, request_timeout: Duration) -> Self {
+        Self { request_timeout, ..self }
+    }
+
     /// The session, and the future that must run for it to work. Nothing happens before it runs.
     pub fn build(self) -> (Session, Driver) {
-        let (outgoing, to_send) = mpsc::channel(QUEUE);
+        let (outgoing, to_send) = mpsc::unbounded_channel();
         let (deliver, incoming) = mpsc::channel(QUEUE);
         let (ask, commands) = mpsc::channel(COMMANDS);
-        let (publish, status) =
-            watch::channel(Status { state: State::Initialized, error: None, expires: None });
+        let status = Status { state: State::Initialized, error: None, expires: None, round_trip: None };
+        let (publish, status) = watch::channel(status);
+        let (limit, overflow) = self.settings.queue();
+        let gate = Arc::new(Gate::new(limit, overflow));
+        let shared = Shared {
+            gate: Arc::clone(&gate),
+            dialect: Arc::clone(self.settings.dialect()),
+            request_timeout: self.request_timeout,
+            asked: AtomicU64::new(0),
+        };
         let runtime = Arc::new(Runtime::new(self.dialer));
-        let engine = self.settings.engine(Arc::clone(&runtime) as _, TAKEN, Acknowledge);
-        let channels = Channels { to_send, deliver, commands, publish };
-        let session = Session { sender: Sender(outgoing), incoming, commands: ask, status, runtime };
+        let engine = self.settings.engine(Arc::clone(&runtime) as Arc<_>, Acknowledge::new());
+        let channels = Channels { to_send, gate, deliver, commands, publish };
+        let sender = Sender { outgoing, shared: Arc::new(shared) };
+        let subscribing = engine.subscribing();
+        let session = Session { sender, incoming, commands: ask, status, subscribing, runtime };
         (session, Driver { engine, channels, room: None, closing: false })
     }
 

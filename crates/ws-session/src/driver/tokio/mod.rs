@@ -2,24 +2,37 @@
 
 mod builder;
 mod dial;
+mod gate;
+mod ledger;
+mod request;
 mod run;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::tokio::sync::{mpsc, oneshot, watch};
 use ::tokio::time::timeout;
-
+use auth_core::Secret;
 use auth_core::time::Deadline;
+use serde_json::Value;
 
 pub use self::builder::Builder;
 pub use self::dial::{Dial, Dialing, Runtime, Stream, Tcp};
+use self::gate::Gate;
+pub use self::ledger::RenewalError;
+use self::ledger::{Outgoing, Parcel, Question, Whose};
+pub use self::request::RequestError;
+use self::request::{Progress, Waiting};
+use self::run::Command;
 pub use self::run::Driver;
-use self::run::{Command, Outgoing};
-pub use super::{Message, SendError, Server, Target, Unsent};
+use super::events::Subscribing;
+pub use super::{Events, Message, SendError, Server, SessionEvent, Target, Unsent};
 use crate::Error;
+use crate::dialect::{self, Dialect};
 use crate::driver::polled::Runtime as _;
 use crate::machine::State;
+pub use crate::outbox::{Limit, Overflow};
 
 /// A session that keeps itself connected and authenticated.
 ///
@@ -34,19 +47,34 @@ pub struct Session {
     runtime: Arc<Runtime>,
     /// Nobody else has one: without it, the session is closed.
     commands: mpsc::Sender<Command>,
+    subscribing: Subscribing,
 }
 
 /// Sends on a session while another task reads it. Clones send on the same session.
 #[derive(Debug, Clone)]
-pub struct Sender(mpsc::Sender<Outgoing>);
+pub struct Sender {
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+    shared: Arc<Shared>,
+}
+
+/// What all senders of a session share.
+#[derive(Debug)]
+struct Shared {
+    gate: Arc<Gate>,
+    dialect: Arc<Dialect>,
+    request_timeout: Duration,
+    /// How many requests there were.
+    asked: AtomicU64,
+}
 
 /// Where a session stands, as its driver last said.
 #[derive(Debug, Clone)]
 struct Status {
     state: State,
     error: Option<Error>,
-    /// When the credential of the live connection is good no longer.
+    /// When the credential in use expires. Nobody is woken when it changes, nor by the next.
     expires: Option<Deadline>,
+    round_trip: Option<Duration>,
 }
 
 impl Session {
@@ -110,6 +138,14 @@ impl Session {
         self.status.borrow().error.clone()
     }
 
+    /// The events of the session from now on, in a channel of their own: nothing of what it does waits for who reads them.
+    ///
+    /// To miss none of them, call this before the [`Driver`] runs.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.subscribing.events()
+    }
+
     /// How long the credential of the live connection is still good, where that is known.
     #[must_use]
     pub fn valid_for(&self) -> Option<Duration> {
@@ -117,9 +153,37 @@ impl Session {
         expires.map(|expires| expires.remaining(self.runtime.now()))
     }
 
-    /// Asks for a fresh credential on the connection now, or for a connection now rather than after a wait.
+    /// How long the last ping took to be answered, if one was: a connection is pinged when it has been silent.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.status.borrow().round_trip
+    }
+
+    /// Sends a request, and waits for its reply, see [`Sender::request`].
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] says why there is none.
+    pub async fn request(&self, payload: &Value) -> Result<Value, RequestError> {
+        self.sender.request(payload).await
+    }
+
+    /// Has a fresh credential presented now, and waits until the server has accepted it: on the connection, or on a new one if there is none, or
+    /// the dialect has no other way. A renewal that is on its way already will do. Dropping the future does not stop it.
+    ///
+    /// # Errors
+    ///
+    /// [`RenewalError`] says why there was none. A connection that there is goes on with the credential that it has.
+    pub async fn renew_now(&self) -> Result<(), RenewalError> {
+        let (done, outcome) = oneshot::channel();
+        let asked = self.commands.send(Command::Renew(Some(done))).await;
+        asked.map_err(|_| RenewalError::ended())?;
+        outcome.await.unwrap_or_else(|_| Err(RenewalError::ended()))
+    }
+
+    /// Asks for a fresh credential on the connection now, or for a connection now rather than after a wait, and does not wait for it.
     pub fn renew(&self) {
-        self.ask(Command::Renew);
+        self.ask(Command::Renew(None));
     }
 
     /// Says that the network changed: a live connection is asked whether it lives, and a wait for the next attempt is over.
@@ -156,10 +220,47 @@ impl Sender {
     ///
     /// [`SendError`] holds the message: nothing is lost in silence.
     pub async fn send(&self, message: impl Into<Message> + Send) -> Result<(), SendError> {
+        let message = message.into();
+        let room = match self.shared.gate.enter(message.len()).await {
+            Ok(room) => room,
+            Err(reason) => return Err(SendError::new(message, reason)),
+        };
         let (sent, outcome) = oneshot::channel();
-        let outgoing = Outgoing { message: message.into(), sent };
-        let refused = |outgoing: Outgoing| SendError::new(outgoing.message, Unsent::Ended);
-        self.0.send(outgoing).await.map_err(|error| refused(error.0))?;
+        let parcel = Parcel { message, whose: Whose::Sender(sent), _room: room };
+        let refused = |outgoing: Outgoing| SendError::new(outgoing.parcel.message, Unsent::Ended);
+        self.outgoing.send(Outgoing { parcel, question: None }).map_err(|error| refused(error.0))?;
         outcome.await.unwrap_or_else(|_| Err(SendError::lost()))
+    }
+
+    /// Sends a request once the session is authenticated, and waits for its reply, which does not go to the session's reader. The dialect
+    /// says where the request's [identifier](crate::dialect::Requests) goes, and where it comes back.
+    ///
+    /// It waits for [30 s](Builder::with_request_timeout), no longer than its connection lives, and with 255 others at most. Dropping the future
+    /// takes a request back that has not gone out; a reply that comes too late goes to nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] says why there is none, and whether the request may have arrived.
+    pub async fn request(&self, payload: &Value) -> Result<Value, RequestError> {
+        let Shared { gate, dialect, request_timeout, asked } = &*self.shared;
+        let requests = dialect.requests.as_ref().ok_or(RequestError::Unsupported)?;
+        let mut payload = payload.clone();
+        let fresh = dialect::uuid(rand::random());
+        let id = requests.identify(&mut payload, fresh.expose()).ok_or(RequestError::Unidentifiable)?;
+        let message = Message::from(dialect.codec.write(Secret::from(payload.to_string())));
+        let waiting = Waiting(Arc::new(Progress::default()));
+        let asking = async {
+            let room = gate.enter(message.len()).await.map_err(RequestError::NotSent)?;
+            let number = asked.fetch_add(1, Ordering::Relaxed);
+            let whose = Whose::Request { number, progress: Arc::clone(&waiting.0) };
+            let (answer, outcome) = oneshot::channel();
+            let question = Some(Question { id, answer });
+            let parcel = Parcel { message, whose, _room: room };
+            let ended = |_| RequestError::NotSent(Unsent::Ended);
+            self.outgoing.send(Outgoing { parcel, question }).map_err(ended)?;
+            outcome.await.unwrap_or(Err(RequestError::ConnectionLost))
+        };
+        let answered = timeout(*request_timeout, asking).await;
+        answered.unwrap_or_else(|_| Err(RequestError::TimedOut { may_have_arrived: waiting.give_up() }))
     }
 }

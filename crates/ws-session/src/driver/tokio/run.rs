@@ -2,15 +2,17 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::sync::mpsc::error::{SendError as NoReader, TrySendError};
 use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::sync::{oneshot, watch};
 
-use super::{Message, SendError, Status};
-use crate::driver::Unsent;
-use crate::driver::polled::{Engine, Ledger, Task};
+use super::gate::Gate;
+use super::ledger::{Acknowledge, Outgoing, RenewalError};
+use super::{Message, Status};
+use crate::driver::polled::{Engine, Task};
 use crate::machine::Input;
 
 /// What makes a [`Session`](super::Session) work. It ends when the session has ended for good.
@@ -25,80 +27,57 @@ pub struct Driver {
 
 /// The driver's ends.
 pub(super) struct Channels {
-    pub(super) to_send: mpsc::Receiver<Outgoing>,
+    pub(super) to_send: mpsc::UnboundedReceiver<Outgoing>,
+    pub(super) gate: Arc<Gate>,
     pub(super) deliver: mpsc::Sender<Message>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) publish: watch::Sender<Status>,
 }
 
-/// A message and whoever waits to hear what became of it.
-#[derive(Debug)]
-pub(super) struct Outgoing {
-    pub(super) message: Message,
-    pub(super) sent: oneshot::Sender<Result<(), SendError>>,
-}
-
 /// What the handle wants. That it is gone says that the session is to be closed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) enum Command {
-    Renew,
+    Renew(Option<oneshot::Sender<Result<(), RenewalError>>>),
     NetworkChanged,
 }
 
 /// Waits for room in the reader's queue.
 pub(super) type Room = Task<Result<OwnedPermit<Message>, NoReader<()>>>;
 
-/// Tells each sender what became of its message. A failed send is a sender that no longer waits.
-pub(super) struct Acknowledge;
-
-impl Ledger for Acknowledge {
-    type Parcel = Outgoing;
-
-    fn message(parcel: &Outgoing) -> &Message {
-        &parcel.message
-    }
-
-    fn sent(&mut self, parcel: Outgoing) {
-        let _ = parcel.sent.send(Ok(()));
-    }
-
-    fn returned(&mut self, parcel: Outgoing, reason: Unsent) {
-        let _ = parcel.sent.send(Err(SendError::new(parcel.message, reason)));
-    }
-}
-
 impl Driver {
     /// Runs until the session has ended for good: closed, dropped, or failed.
     pub async fn run(mut self) {
         poll_fn(|cx| self.poll(cx)).await;
-        let Self { mut engine, channels: Channels { mut to_send, deliver, commands, publish }, room, .. } =
-            self;
+        let Self { mut engine, channels, room, .. } = self;
+        let Channels { mut to_send, gate, deliver, commands, publish } = channels;
         // Nothing of the session is left but what others still hand in: its reader learns of the end now.
         drop((deliver, room, commands, publish));
+        gate.close();
         to_send.close();
         // Until the last sender that was let in has put its message down.
         while let Some(outgoing) = to_send.recv().await {
-            engine.send(outgoing);
+            take(&mut engine, outgoing);
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.take_commands(cx);
-        while self.engine.has_room()
-            && let Poll::Ready(Some(outgoing)) = self.channels.to_send.poll_recv(cx)
-        {
-            self.engine.send(outgoing);
+        // The gate bounds how many there are.
+        while let Poll::Ready(Some(outgoing)) = self.channels.to_send.poll_recv(cx) {
+            take(&mut self.engine, outgoing);
         }
-        let was_full = !self.engine.has_room();
         let mut more = self.engine.drive(cx);
+        if !self.engine.machine().is_renewing() {
+            let retry_in = self.engine.machine().retry_in(self.engine.now());
+            self.engine.ledger().nothing_is_renewed(retry_in);
+        }
         self.publish();
         let delivered = self.deliver(cx);
         if self.engine.has_ended() {
             // A slow reader gets what had arrived, for as long as there is one.
             return delivered;
         }
-        // Each stopped for want of room that there is now.
-        more |= was_full && self.engine.has_room();
+        // Reading stopped for want of room that there is now.
         more |= self.engine.is_stalled() && delivered.is_ready();
         if more {
             cx.waker().wake_by_ref();
@@ -111,14 +90,18 @@ impl Driver {
             && let Poll::Ready(command) = self.channels.commands.poll_recv(cx)
         {
             match command {
-                Some(Command::Renew) => self.engine.tell(Input::Renew),
+                Some(Command::Renew(done)) => {
+                    done.into_iter().for_each(|done| self.engine.ledger().wants_renewal(done));
+                    self.engine.tell(Input::Renew);
+                }
                 Some(Command::NetworkChanged) => self.engine.tell(Input::NetworkChanged),
                 None => {
                     self.closing = true;
                     // What was sent before goes out before the close.
+                    self.channels.gate.close();
                     self.channels.to_send.close();
                     while let Ok(outgoing) = self.channels.to_send.try_recv() {
-                        self.engine.send(outgoing);
+                        take(&mut self.engine, outgoing);
                     }
                     self.engine.tell(Input::Close);
                 }
@@ -129,6 +112,9 @@ impl Driver {
     /// Hands messages to their reader; pending while it is too slow.
     fn deliver(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.engine.has_message() {
+            if self.room.is_none() && self.take_replies() {
+                continue;
+            }
             if let Some(room) = &mut self.room {
                 // A closed channel is a user who has stopped listening.
                 let permit = ready!(room.as_mut().poll(cx)).ok();
@@ -153,21 +139,37 @@ impl Driver {
         Poll::Ready(())
     }
 
+    /// Hands the next message to whoever asked for it, if anybody did.
+    fn take_replies(&mut self) -> bool {
+        let dialect = Arc::clone(self.engine.machine().dialect());
+        let (Some(requests), true) = (&dialect.requests, self.engine.ledger().awaits_replies()) else {
+            return false;
+        };
+        let Some(message) = self.engine.next() else { return false };
+        let replies = self.engine.ledger().take_replies(requests, dialect.codec, &message);
+        if !replies {
+            self.engine.put_back(message);
+        }
+        replies
+    }
+
     fn publish(&self) {
-        let (state, error) = (self.engine.machine().state(), self.engine.machine().error());
-        let now = self.engine.now();
-        let valid_for = self.engine.machine().valid_for(now);
+        let machine = self.engine.machine();
+        let (expires, round_trip) = (machine.expires(), self.engine.round_trip());
         self.channels.publish.send_if_modified(|status| {
-            let changed = status.state != state;
+            let changed = status.state != machine.state();
             if changed {
-                (status.state, status.error) = (state, error.cloned());
+                (status.state, status.error) = (machine.state(), machine.error().cloned());
             }
-            // Nobody waits for this one.
-            if status.expires.map(|expires| expires.remaining(now)) != valid_for {
-                status.expires = valid_for.map(|left| now.expiry(left));
-            }
+            (status.expires, status.round_trip) = (expires, round_trip);
             changed
         });
+    }
+}
+
+fn take(engine: &mut Engine<Acknowledge>, outgoing: Outgoing) {
+    if let Some(parcel) = engine.ledger().register(outgoing) {
+        engine.send(parcel);
     }
 }
 

@@ -1,0 +1,229 @@
+//! Who is to hear what: senders of their messages, those who asked of their replies, those who wanted a renewal of its end.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_core::observe::Label;
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::gate::Room;
+use super::request::Progress;
+use super::{Message, RequestError, SendError};
+use crate::dialect::{Codec, Incoming, Requests};
+use crate::driver::polled::Ledger;
+use crate::driver::{SessionEvent, Unsent};
+use crate::machine::Epoch;
+use crate::requests::Pending;
+
+/// What the handle puts down.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) parcel: Parcel,
+    /// Who waits for a reply to it.
+    pub(super) question: Option<Question>,
+}
+
+/// A message on its way, and whoever is to hear of it.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub(super) message: Message,
+    pub(super) whose: Whose,
+    /// Held until the message is with the operating system, or back.
+    pub(super) _room: Option<Room>,
+}
+
+#[derive(Debug)]
+pub(super) enum Whose {
+    Sender(oneshot::Sender<Result<(), SendError>>),
+    Request { number: u64, progress: Arc<Progress> },
+}
+
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) id: Value,
+    pub(super) answer: Answer,
+}
+
+type Answer = oneshot::Sender<Result<Value, RequestError>>;
+
+/// Why a renewal that was asked for has not happened.
+#[derive(Debug, Clone)]
+pub struct RenewalError {
+    reason: Label,
+    retry_in: Option<Duration>,
+}
+
+/// How many requests may wait for their replies.
+const MOST_REQUESTS: usize = 256;
+
+/// Tells each what became of it. Nothing is wrong with one that no longer waits.
+#[derive(Debug)]
+pub(super) struct Acknowledge {
+    pending: Pending<Answer>,
+    renewals: Vec<oneshot::Sender<Result<(), RenewalError>>>,
+    /// Why the last renewal, or attempt to connect, failed.
+    failure: Option<(Label, Option<Duration>)>,
+}
+
+impl Acknowledge {
+    pub(super) const fn new() -> Self {
+        Self { pending: Pending::new(MOST_REQUESTS), renewals: Vec::new(), failure: None }
+    }
+
+    /// Has whoever asks wait for the reply; gives back what is to be sent.
+    pub(super) fn register(&mut self, outgoing: Outgoing) -> Option<Parcel> {
+        let Outgoing { parcel, question } = outgoing;
+        if let (Some(Question { id, answer }), Whose::Request { number, .. }) = (question, &parcel.whose)
+            && let Err((answer, reason)) = self.pending.push(*number, id, answer, oneshot::Sender::is_closed)
+        {
+            let _ = answer.send(Err(reason.into()));
+            return None;
+        }
+        Some(parcel)
+    }
+
+    /// Whether anybody waits for a reply.
+    pub(super) const fn awaits_replies(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Hands replies to those who wait for them. True when the message was nothing but such.
+    pub(super) fn take_replies(&mut self, requests: &Requests, codec: Codec, message: &Message) -> bool {
+        let incoming = match message {
+            Message::Text(text) => Incoming::Text(text),
+            Message::Binary(bytes) => Incoming::Binary(bytes),
+        };
+        if !incoming.as_text().is_some_and(|text| requests.may_answer(text)) {
+            return false;
+        }
+        let mut messages = 0;
+        let mut replies = 0;
+        for mut read in codec.read(incoming) {
+            messages += 1;
+            let waits = requests.answered(&read.value).and_then(|id| self.pending.answered(id));
+            if let Some(answer) = waits {
+                replies += 1;
+                let failed = requests.is_error(&read.value);
+                let reply = std::mem::take(&mut read.value);
+                let _ =
+                    answer.send(if failed { Err(RequestError::Refused(Box::new(reply))) } else { Ok(reply) });
+            }
+        }
+        replies > 0 && replies == messages
+    }
+
+    pub(super) fn wants_renewal(&mut self, done: oneshot::Sender<Result<(), RenewalError>>) {
+        if self.renewals.is_empty() {
+            self.failure = None;
+        }
+        self.renewals.push(done);
+    }
+
+    /// Nothing is on its way any more: whoever waits for a fresh credential waits in vain.
+    pub(super) fn nothing_is_renewed(&mut self, retry_in: Option<Duration>) {
+        if self.renewals.is_empty() {
+            return;
+        }
+        let spared = || (Label::new("nothing can be renewed for now"), retry_in);
+        let (reason, retry_in) = self.failure.take().unwrap_or_else(spared);
+        for done in self.renewals.drain(..) {
+            let _ = done.send(Err(RenewalError { reason: reason.clone(), retry_in }));
+        }
+    }
+}
+
+impl Ledger for Acknowledge {
+    type Parcel = Parcel;
+
+    fn message(parcel: &Parcel) -> &Message {
+        &parcel.message
+    }
+
+    fn sent(&mut self, parcel: Parcel) {
+        if let Whose::Sender(sent) = parcel.whose {
+            let _ = sent.send(Ok(()));
+        }
+    }
+
+    fn returned(&mut self, parcel: Parcel, reason: Unsent) {
+        match parcel.whose {
+            Whose::Sender(sent) => drop(sent.send(Err(SendError::new(parcel.message, reason)))),
+            Whose::Request { number, .. } => {
+                if let Some(answer) = self.pending.returned(number) {
+                    let _ = answer.send(Err(match reason {
+                        Unsent::MayHaveArrived => RequestError::ConnectionLost,
+                        reason => RequestError::NotSent(reason),
+                    }));
+                }
+            }
+        }
+    }
+
+    fn hand_over(&mut self, parcel: &Parcel, epoch: Epoch) -> bool {
+        let Whose::Request { number, progress } = &parcel.whose else { return true };
+        let wanted = progress.hand_over();
+        if wanted {
+            self.pending.goes_out(*number, epoch);
+        } else {
+            drop(self.pending.returned(*number));
+        }
+        wanted
+    }
+
+    fn gone(&mut self, epoch: Epoch) {
+        for answer in self.pending.lost(epoch) {
+            let _ = answer.send(Err(RequestError::ConnectionLost));
+        }
+    }
+
+    fn happened(&mut self, event: &SessionEvent) {
+        match event {
+            SessionEvent::Authenticated { .. } | SessionEvent::Renewed { .. } => {
+                self.failure = None;
+                for done in self.renewals.drain(..) {
+                    let _ = done.send(Ok(()));
+                }
+            }
+            SessionEvent::RenewalFailed { reason, retry_in, .. }
+            | SessionEvent::Closed { reason, retry_in, .. } => {
+                self.failure = Some((reason.clone(), *retry_in));
+            }
+            SessionEvent::State { reason: Some(reason), retry_in, .. } => {
+                self.failure = Some((reason.clone(), *retry_in));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl RenewalError {
+    pub(super) fn ended() -> Self {
+        Self { reason: Label::new("the session has ended"), retry_in: None }
+    }
+
+    /// Why.
+    #[must_use]
+    pub const fn reason(&self) -> &Label {
+        &self.reason
+    }
+
+    /// When the session tries again by itself; `None` when it does not.
+    #[must_use]
+    pub const fn retry_in(&self) -> Option<Duration> {
+        self.retry_in
+    }
+}
+
+impl fmt::Display for RenewalError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "no fresh credential was accepted: {}; ", self.reason)?;
+        formatter.write_str(match self.retry_in {
+            Some(_) => "the session tries again by itself",
+            None => "look at its source and at the session's state",
+        })
+    }
+}
+
+impl std::error::Error for RenewalError {}
