@@ -104,7 +104,7 @@ const fn default_port(encrypted: bool) -> u16 {
 }
 
 /// The host of an authority, without brackets, and the port that it names; `None` if it is none, or names a user.
-fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
+pub(crate) fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(bracketed) => {
             let (host, port) = bracketed.split_once(']')?;

@@ -103,6 +103,12 @@ pub enum ConfigError {
     /// The platform has no certificate authorities to trust.
     #[error("no certificate authorities were found on this system; install its ca-certificates")]
     NoRoots,
+    /// The proxy's URL is none.
+    #[error("the proxy's URL must be like http://user:password@proxy:3128; SOCKS is not supported")]
+    Proxy,
+    /// A header can't be sent with the upgrade.
+    #[error("the header {0:?} can't be sent with the upgrade: {1}")]
+    Header(String, &'static str),
     /// TLS can't be set up.
     #[error("TLS can't be set up: {0}")]
     Tls(String),

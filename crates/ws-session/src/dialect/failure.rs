@@ -28,6 +28,8 @@ pub enum Failure {
     Protocol,
     /// A message was larger than we read.
     TooLarge,
+    /// The proxy on the way opened no tunnel to the server, with this HTTP status.
+    Proxy(u16),
     /// The server's certificate is not to be trusted.
     Untrusted,
     /// The server selected no subprotocol that we may take: none, one that was not offered, or the credential's.

@@ -28,6 +28,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "tokio")]
+pub(crate) use self::assembly::Assembly;
 pub use self::authenticator::{Authenticator, Meaning};
 pub use self::capture::{Captured, Captures, InUnit, Unit};
 pub(crate) use self::codec::Read;
@@ -41,8 +43,10 @@ pub use self::rule::{Codes, On, Rule};
 pub use self::table::default_verdict;
 pub(crate) use self::template::Filling;
 #[cfg(feature = "tokio")]
-pub(crate) use self::template::uuid;
+pub(crate) use self::template::{Encoding, uuid};
 pub use self::template::{Fresh, InvalidTemplate, Template};
+#[cfg(feature = "polled")]
+pub(crate) use self::upgrade::grammar::{check_header, is_header_value};
 pub use self::upgrade::{InvalidSelection, Unplaceable, UpgradeRequest};
 pub use self::verdict::{Disposition, Verdict};
 

@@ -18,8 +18,16 @@ pub struct Target {
     /// As it was given; its path and query may be a credential.
     url: Secret,
     address: Address,
-    roots: Arc<RootCertStore>,
-    tls: Arc<OnceLock<Arc<ClientConfig>>>,
+    trust: Arc<Trust>,
+}
+
+/// Whom to trust, and the TLS that comes of it: made once, when it is needed first.
+#[derive(Default)]
+pub(super) struct Trust {
+    given: Option<RootCertStore>,
+    /// No others are trusted.
+    given_only: bool,
+    tls: OnceLock<Arc<ClientConfig>>,
 }
 
 /// The server of one attempt: the configured one, or that of a URL which is itself the credential.
@@ -58,7 +66,7 @@ impl Target {
     ///
     /// [`ConfigError`] when the URL is not such, or TLS can't be set up.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
-        Self::trusting(url, RootCertStore::empty())
+        Self::trusting(url, Trust::default())
     }
 
     /// The same, trusting the authorities of a PEM file, and no other.
@@ -67,17 +75,21 @@ impl Target {
     ///
     /// As [`new`](Self::new), and [`ConfigError::Tls`] when there is no certificate of an authority in it.
     pub fn with_roots(url: &str, pem: &[u8]) -> Result<Self, ConfigError> {
-        let unreadable = || ConfigError::Tls("there is a root that is no authority's certificate".to_owned());
-        let mut roots = RootCertStore::empty();
-        for certificate in rustls::pki_types::CertificateDer::pem_slice_iter(pem) {
-            roots.add(certificate.map_err(|_| unreadable())?).map_err(|_| unreadable())?;
-        }
-        if roots.is_empty() { Err(unreadable()) } else { Self::trusting(url, roots) }
+        Self::trusting(url, Trust::of(pem, false)?)
     }
 
-    fn trusting(url: &str, roots: RootCertStore) -> Result<Self, ConfigError> {
+    /// The same, trusting the authorities of a PEM file beside the platform's: for a company's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_roots`](Self::with_roots).
+    pub fn with_more_roots(url: &str, pem: &[u8]) -> Result<Self, ConfigError> {
+        Self::trusting(url, Trust::of(pem, true)?)
+    }
+
+    fn trusting(url: &str, trust: Trust) -> Result<Self, ConfigError> {
         let address = Address::new(url)?;
-        let target = Self { url: Secret::from(url), address, roots: Arc::new(roots), tls: Arc::default() };
+        let target = Self { url: Secret::from(url), address, trust: Arc::new(trust) };
         target.at(&target.address)?;
         Ok(target)
     }
@@ -96,20 +108,35 @@ impl Target {
         let host = address.host().to_owned();
         let tls = if address.is_encrypted() {
             let name = ServerName::try_from(host.clone()).map_err(|_| ConfigError::NotAUrl)?;
-            Some((self.tls()?, name))
+            Some((self.trust.tls()?, name))
         } else {
             None
         };
         Ok(Server { host, port: address.port(), tls })
     }
+}
+
+impl Trust {
+    /// The authorities of a PEM file, and the platform's where these are wanted too.
+    pub(super) fn of(pem: &[u8], platform: bool) -> Result<Self, ConfigError> {
+        let unreadable = || ConfigError::Tls("there is a root that is no authority's certificate".to_owned());
+        let mut given = RootCertStore::empty();
+        for certificate in rustls::pki_types::CertificateDer::pem_slice_iter(pem) {
+            given.add(certificate.map_err(|_| unreadable())?).map_err(|_| unreadable())?;
+        }
+        if given.is_empty() {
+            return Err(unreadable());
+        }
+        Ok(Self { given: Some(given), given_only: !platform, tls: OnceLock::new() })
+    }
 
     /// Made once: a program that only speaks to its own machine needs no authorities.
-    fn tls(&self) -> Result<Arc<ClientConfig>, ConfigError> {
+    pub(super) fn tls(&self) -> Result<Arc<ClientConfig>, ConfigError> {
         if let Some(known) = self.tls.get() {
             return Ok(Arc::clone(known));
         }
-        let mut roots = Arc::unwrap_or_clone(Arc::clone(&self.roots));
-        if roots.is_empty() {
+        let mut roots = self.given.clone().unwrap_or_else(RootCertStore::empty);
+        if !self.given_only {
             // Platforms hold some that are too old to be read; those that can be are enough.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
@@ -129,7 +156,7 @@ impl Target {
 
 impl fmt::Debug for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url: _, address, roots: _, tls: _ } = self;
+        let Self { url: _, address, trust: _ } = self;
         formatter.debug_tuple("Target").field(address).finish()
     }
 }

@@ -23,6 +23,13 @@ pub(super) struct NotOpened {
     pub(super) retry_after: Option<Duration>,
 }
 
+/// A proxy opened no tunnel, with this status.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the proxy opened no tunnel to the server (status {0}); look at its URL, its credentials, and what it allows"
+)]
+pub(super) struct ProxyRefused(pub(super) u16);
+
 /// The codec zero-fills its read buffer before each read; at its default of 128 KiB that costs more than all the
 /// rest on a small message, and stays resident on every idle connection.
 const READ_BUFFER: usize = 16 * 1024;
@@ -48,14 +55,19 @@ impl NotOpened {
         match error {
             ConfigError::NotAUrl | ConfigError::Plaintext => Self::by(Failure::Unplaceable),
             ConfigError::NoRoots | ConfigError::Tls(_) => Self::by(Failure::Untrusted),
+            // Nothing of them is in a URL.
+            ConfigError::Proxy | ConfigError::Header(..) => Self::transport(),
         }
     }
 
-    /// A certificate that is not to be trusted is a verdict; all else in a handshake may be the network's.
+    /// A certificate that is not to be trusted is a verdict, and so is a proxy's; all else on the way may be the network's.
     pub(super) fn tls(error: &std::io::Error) -> Self {
-        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
-        let untrusted = matches!(cause, Some(rustls::Error::InvalidCertificate(_)));
-        if untrusted { Self::by(Failure::Untrusted) } else { Self::transport() }
+        let Some(cause) = error.get_ref() else { return Self::transport() };
+        match (cause.downcast_ref(), cause.downcast_ref()) {
+            (Some(rustls::Error::InvalidCertificate(_)), _) => Self::by(Failure::Untrusted),
+            (_, Some(ProxyRefused(status))) => Self::by(Failure::Proxy(*status)),
+            _ => Self::transport(),
+        }
     }
 
     /// What the codec says of an upgrade.
@@ -181,6 +193,12 @@ impl From<&Message> for Frame {
             Message::Binary(bytes) => Self::Binary(bytes.clone()),
         }
     }
+}
+
+/// A value of a header as it is safe to send.
+#[cfg(feature = "polled")]
+pub(super) fn header_value(value: &Secret) -> Option<HeaderValue> {
+    sensitive(value).filter(|_| crate::dialect::is_header_value(value.expose()))
 }
 
 fn sensitive(value: &Secret) -> Option<HeaderValue> {

@@ -362,6 +362,7 @@ fn describe(failure: &Failure) -> (&'static str, Option<u16>) {
         Failure::Transport => ("the connection broke", None),
         Failure::Protocol => ("the server does not speak WebSocket", None),
         Failure::TooLarge => ("a message was larger than we read", None),
+        Failure::Proxy(status) => ("the proxy opened no tunnel to the server", Some(*status)),
         Failure::Untrusted => ("the server's certificate is not to be trusted", None),
         Failure::Subprotocol => ("the server selected no subprotocol of ours", None),
         Failure::Unplaceable => ("the credential can't stand where the dialect wants it", None),

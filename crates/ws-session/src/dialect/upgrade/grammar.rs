@@ -3,7 +3,7 @@
 use crate::dialect::Unplaceable;
 
 /// Whether a dialect may name a header so: legally (RFC 9110 §5.1), and as none that the upgrade itself needs.
-pub(in crate::dialect) fn check_header(name: &str) -> Result<(), Unplaceable> {
+pub(crate) fn check_header(name: &str) -> Result<(), Unplaceable> {
     let own = ["connection", "content-length", "cookie", "host", "transfer-encoding", "upgrade"];
     let lower = name.to_ascii_lowercase();
     if !is_token(name) {
@@ -30,7 +30,7 @@ pub(in crate::dialect) fn check_subprotocol(name: &str) -> Result<(), Unplaceabl
 }
 
 /// A header's value, of visible ASCII and blanks between (RFC 9110 §5.5); what else that allows, few servers take.
-pub(super) fn is_header_value(text: &str) -> bool {
+pub(crate) fn is_header_value(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim_matches(' ').len() == text.len()
 }
 

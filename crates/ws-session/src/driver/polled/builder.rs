@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use auth_core::observe::Unobserved;
-use auth_core::{Observer, TokenSource};
+use auth_core::{Observer, Secret, TokenSource};
+use http::{HeaderMap, HeaderName};
 
 use super::engine::Parts;
 use super::{Engine, Ledger, Returns, Runtime, Session, Wakers};
-use crate::dialect::Dialect;
-use crate::driver::Target;
+use crate::ConfigError;
+use crate::dialect::{self, Dialect};
+use crate::driver::{Target, wire};
 use crate::machine::{self, Config};
 use crate::outbox::{Limit, Outbox, Overflow};
 
@@ -23,6 +25,7 @@ pub struct Builder {
     config: Config,
     seed: Option<u64>,
     queue: (Limit, Overflow),
+    headers: HeaderMap,
 }
 
 impl Session {
@@ -34,7 +37,7 @@ impl Session {
     ) -> Builder {
         let observer = Arc::new(Unobserved);
         let (dialect, config, queue) = (dialect.into(), Config::new(), (Limit::USUAL, Overflow::Wait));
-        Builder { target, dialect, source, observer, config, seed: None, queue }
+        Builder { target, dialect, source, observer, config, seed: None, queue, headers: HeaderMap::new() }
     }
 }
 
@@ -52,6 +55,27 @@ impl Builder {
     /// What decides all jitter; random by default. For tests and simulations: sessions that share one move in step.
     pub fn with_seed(self, seed: u64) -> Self {
         Self { seed: Some(seed), ..self }
+    }
+
+    /// A header of the upgrade beside those of the dialect's, such as `Origin` or `User-Agent`. One of a name that was given before comes
+    /// after it.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Header`] when it is one of the upgrade's own or of the dialect's, or can't stand in a request.
+    pub fn with_header(mut self, name: &str, value: &Secret) -> Result<Self, ConfigError> {
+        let refused = |why| ConfigError::Header(name.to_owned(), why);
+        if self.dialect.placement.headers.iter().any(|(placed, _)| placed.eq_ignore_ascii_case(name)) {
+            return Err(refused("the dialect fills it; leave it to that"));
+        }
+        dialect::check_header(name)
+            .map_err(|_| refused("it is one of the upgrade's own, or no name at all"))?;
+        let value = wire::header_value(value).ok_or_else(|| {
+            refused("its value is not of visible ASCII with blanks between; encode it as its reader expects")
+        })?;
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused("it has no name"))?;
+        self.headers.append(name, value);
+        Ok(self)
     }
 
     /// How much may wait to be sent, and what becomes of a message beyond that: by default it waits behind [`Limit::USUAL`]. With another
@@ -77,14 +101,15 @@ impl Builder {
     }
 
     pub(in crate::driver) fn engine<L: Ledger>(self, runtime: Arc<dyn Runtime>, ledger: L) -> Engine<L> {
-        let Self { target, dialect, source, observer, config, seed, queue: (limit, overflow) } = self;
+        let Self { target, dialect, source, observer, config, seed, queue: (limit, overflow), headers } =
+            self;
         let seed = seed.unwrap_or_else(|| {
             let [a, b, c, d, e, f, g, h, ..] = runtime.random();
             u64::from_le_bytes([a, b, c, d, e, f, g, h])
         });
         let machine = machine::Session::new(dialect, config, seed);
         let outbox = Outbox::new(limit);
-        Engine::new(Parts { machine, target, source, observer, runtime, outbox, overflow, ledger })
+        Engine::new(Parts { machine, target, source, observer, runtime, outbox, overflow, headers, ledger })
     }
 }
 

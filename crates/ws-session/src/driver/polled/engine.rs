@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use auth_core::time::{Deadline, Now};
 use auth_core::{Observer, Secret, Token, TokenSource};
+use http::HeaderMap;
 use tungstenite::Message as Frame;
 
 use super::connection::Connection;
@@ -60,6 +61,8 @@ pub(in crate::driver) struct Parts<L: Ledger> {
     pub(in crate::driver) runtime: Arc<dyn Runtime>,
     pub(in crate::driver) outbox: Outbox<L::Parcel>,
     pub(in crate::driver) overflow: Overflow,
+    /// Of the upgrade, beside the dialect's.
+    pub(in crate::driver) headers: HeaderMap,
     pub(in crate::driver) ledger: L,
 }
 
@@ -295,7 +298,8 @@ impl<L: Ledger> Engine<L> {
         match upgrade {
             Some(upgrade) => {
                 let (runtime, target) = (Arc::clone(&self.parts.runtime), self.parts.target.clone());
-                self.opening = Some((epoch, Box::pin(connect(runtime, target, upgrade))));
+                self.opening =
+                    Some((epoch, Box::pin(connect(runtime, target, upgrade, self.parts.headers.clone()))));
             }
             None => self.inputs.push_back(unplaceable(epoch)),
         }
@@ -398,8 +402,14 @@ const fn unplaceable(epoch: Epoch) -> Input {
     Input::Ended { epoch, failure: Failure::Unplaceable, retry_after: None }
 }
 
-async fn connect(runtime: Arc<dyn Runtime>, target: Target, upgrade: UpgradeRequest) -> Opened {
-    let request = wire::request(&upgrade)?;
+async fn connect(
+    runtime: Arc<dyn Runtime>,
+    target: Target,
+    upgrade: UpgradeRequest,
+    headers: HeaderMap,
+) -> Opened {
+    let mut request = wire::request(&upgrade)?;
+    request.headers_mut().extend(headers);
     let server = target.server(upgrade.url().expose()).map_err(|error| NotOpened::server(&error))?;
     let stream = runtime.connect(server).await.map_err(|error| NotOpened::tls(&error))?;
     let limits = wire::limits()

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use auth_core::{Observer, TokenSource};
+use auth_core::{Observer, Secret, TokenSource};
 use tokio::sync::{mpsc, watch};
 
 use super::gate::Gate;
 use super::ledger::Acknowledge;
 use super::run::Channels;
-use super::{Dial, Driver, Runtime, Sender, Session, Shared, Status, Tcp};
+use super::{Dial, Driver, Proxy, Runtime, Sender, Session, Shared, Status, Tcp};
+use crate::ConfigError;
 use crate::dialect::Dialect;
 use crate::driver::{Target, polled};
 use crate::machine::{Config, State};
@@ -42,7 +43,7 @@ impl Session {
         source: Arc<dyn TokenSource>,
     ) -> Builder {
         let settings = polled::Session::builder(target, dialect, source);
-        Builder { settings, dialer: Arc::new(Tcp), request_timeout: REQUEST_TIMEOUT }
+        Builder { settings, dialer: Arc::new(Tcp::new()), request_timeout: REQUEST_TIMEOUT }
     }
 }
 
@@ -65,6 +66,21 @@ impl Builder {
     /// How servers are reached: by [`Tcp`] by default.
     pub fn with_dialer(self, dialer: Arc<dyn Dial>) -> Self {
         Self { dialer, ..self }
+    }
+
+    /// A proxy on the way to every server that is not on this machine, none by default: [`Tcp`] with it is the dialer then.
+    pub fn with_proxy(self, proxy: Proxy) -> Self {
+        self.with_dialer(Arc::new(Tcp::new().with_proxy(proxy)))
+    }
+
+    /// A header of the upgrade beside those of the dialect's, such as `Origin` or `User-Agent`. One of a name that was given before comes
+    /// after it.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Header`] when it is one of the upgrade's own or of the dialect's, or can't stand in a request.
+    pub fn with_header(self, name: &str, value: &Secret) -> Result<Self, ConfigError> {
+        Ok(Self { settings: self.settings.with_header(name, value)?, ..self })
     }
 
     /// How much may wait to be sent, or be on its way to the operating system, and what becomes of a message beyond that: by default its

@@ -4,6 +4,8 @@ mod builder;
 mod dial;
 mod gate;
 mod ledger;
+mod proxy;
+mod race;
 mod request;
 mod run;
 
@@ -22,6 +24,7 @@ pub use self::dial::{Dial, Dialing, Runtime, Stream, Tcp};
 use self::gate::Gate;
 pub use self::ledger::RenewalError;
 use self::ledger::{Outgoing, Parcel, Question, Whose};
+pub use self::proxy::Proxy;
 pub use self::request::RequestError;
 use self::request::{Progress, Waiting};
 use self::run::Command;
