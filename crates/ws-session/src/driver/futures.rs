@@ -9,7 +9,7 @@ use auth_core::time::Now;
 
 use super::clock::Clock;
 pub use super::polled::{Builder, ByteStream, Limit, Overflow, Runtime, Session, Task};
-pub use super::{Events, Message, SendError, Server, SessionEvent, Target, Unsent};
+pub use super::{ConnectBudget, Events, Message, SendError, Server, SessionEvent, Target, Unsent};
 
 /// A runtime made of two functions: one that connects, and one that waits.
 ///

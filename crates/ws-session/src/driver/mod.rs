@@ -2,6 +2,8 @@
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
+#[cfg(feature = "polled")]
+mod budget;
 #[cfg(any(feature = "blocking", feature = "futures", feature = "tokio"))]
 mod clock;
 #[cfg(feature = "polled")]
@@ -21,6 +23,8 @@ mod tests;
 pub mod tokio;
 mod wire;
 
+#[cfg(feature = "polled")]
+pub use self::budget::ConnectBudget;
 #[cfg(feature = "polled")]
 pub use self::events::{Events, SessionEvent};
 pub use self::message::{Message, SendError, Unsent};

@@ -12,7 +12,7 @@ use auth_core::{ApiMisuse, Demand, Secret};
 use super::held::Spent;
 use super::phase::{Attempt, Life, Live, Suspension};
 use super::timers::{Timer, Timers};
-use super::{Config, DialectMessage, Epoch, Input, Output, State};
+use super::{Config, DialectMessage, Epoch, Input, Output, State, Ticket};
 use crate::Error;
 use crate::dialect::{
     Captures, Dialect, Failure, Filling, Fresh, Ping, Rendered, Renewal, Unplaceable, UpgradeRequest,
@@ -149,6 +149,19 @@ impl Session {
         self.timers.get(Timer::Backoff).map(|due| due.remaining(now))
     }
 
+    /// Whether an attempt to connect is under way, from the request for its token on.
+    #[must_use]
+    pub const fn is_connecting(&self) -> bool {
+        !matches!(self.attempt, Attempt::Idle | Attempt::BackingOff { .. })
+    }
+
+    /// Takes note that a request for the token of an attempt is made only now, or will be later than now: its time counts from here.
+    pub fn fetch_begins(&mut self, now: Now, requested: Ticket) {
+        if matches!(self.attempt, Attempt::Fetching { ticket, .. } if ticket == requested) {
+            self.timers.set(Timer::Fetch, Some(now.timer(self.config.fetch)));
+        }
+    }
+
     /// Whether a fresh credential, or a connection, is on its way.
     #[must_use]
     pub const fn is_renewing(&self) -> bool {
@@ -157,7 +170,7 @@ impl Session {
             self.live,
             Some(Live { renewal: Renewal::Fetching { .. } | Renewal::Presented { .. }, .. })
         );
-        in_band || !matches!(self.attempt, Attempt::Idle | Attempt::BackingOff { .. })
+        in_band || self.is_connecting()
     }
 
     /// Takes an input.

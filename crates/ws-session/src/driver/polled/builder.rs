@@ -11,7 +11,7 @@ use super::engine::Parts;
 use super::{Engine, Ledger, Returns, Runtime, Session, Wakers};
 use crate::ConfigError;
 use crate::dialect::{self, Dialect};
-use crate::driver::{Target, wire};
+use crate::driver::{ConnectBudget, Target, wire};
 use crate::machine::{self, Config};
 use crate::outbox::{Limit, Outbox, Overflow};
 
@@ -26,6 +26,7 @@ pub struct Builder {
     seed: Option<u64>,
     queue: (Limit, Overflow),
     headers: HeaderMap,
+    budget: ConnectBudget,
 }
 
 impl Session {
@@ -37,7 +38,8 @@ impl Session {
     ) -> Builder {
         let observer = Arc::new(Unobserved);
         let (dialect, config, queue) = (dialect.into(), Config::new(), (Limit::USUAL, Overflow::Wait));
-        Builder { target, dialect, source, observer, config, seed: None, queue, headers: HeaderMap::new() }
+        let (headers, budget) = (HeaderMap::new(), ConnectBudget::process());
+        Builder { target, dialect, source, observer, config, seed: None, queue, headers, budget }
     }
 }
 
@@ -78,6 +80,11 @@ impl Builder {
         Ok(self)
     }
 
+    /// Whom this session takes turns with to connect: all others of the process, by default.
+    pub fn with_connect_budget(self, budget: ConnectBudget) -> Self {
+        Self { budget, ..self }
+    }
+
     /// How much may wait to be sent, and what becomes of a message beyond that: by default it waits behind [`Limit::USUAL`]. With another
     /// [`Overflow`] the sink is always ready: a message that is refused is the error of `start_send`, and those that are dropped
     /// [come back](Session::take_returned).
@@ -101,15 +108,26 @@ impl Builder {
     }
 
     pub(in crate::driver) fn engine<L: Ledger>(self, runtime: Arc<dyn Runtime>, ledger: L) -> Engine<L> {
-        let Self { target, dialect, source, observer, config, seed, queue: (limit, overflow), headers } =
-            self;
+        let Self { target, dialect, source, observer, config, seed, queue, headers, budget } = self;
+        let (limit, overflow) = queue;
         let seed = seed.unwrap_or_else(|| {
             let [a, b, c, d, e, f, g, h, ..] = runtime.random();
             u64::from_le_bytes([a, b, c, d, e, f, g, h])
         });
         let machine = machine::Session::new(dialect, config, seed);
         let outbox = Outbox::new(limit);
-        Engine::new(Parts { machine, target, source, observer, runtime, outbox, overflow, headers, ledger })
+        Engine::new(Parts {
+            machine,
+            target,
+            source,
+            observer,
+            runtime,
+            outbox,
+            overflow,
+            headers,
+            budget,
+            ledger,
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use auth_core::time::{Deadline, Now};
-use auth_core::{Observer, Secret, Token, TokenSource};
+use auth_core::{Demand, Observer, Secret, Token, TokenSource};
 use http::HeaderMap;
 use tungstenite::Message as Frame;
 
@@ -20,6 +20,7 @@ use super::looking::{FRAMES_AT_A_TIME, Found};
 use super::runtime::{Runtime, Task};
 use super::socket::Socket;
 use crate::dialect::{Failure, Fresh, UpgradeRequest};
+use crate::driver::budget::{ConnectBudget, Permit, Turn};
 use crate::driver::events::{Narrator, Publisher, SessionEvent, Subscribing};
 use crate::driver::inbox::Inbox;
 use crate::driver::wire::{self, NotOpened};
@@ -63,6 +64,7 @@ pub(in crate::driver) struct Parts<L: Ledger> {
     pub(in crate::driver) overflow: Overflow,
     /// Of the upgrade, beside the dialect's.
     pub(in crate::driver) headers: HeaderMap,
+    pub(in crate::driver) budget: ConnectBudget,
     pub(in crate::driver) ledger: L,
 }
 
@@ -83,6 +85,10 @@ pub(in crate::driver) struct Engine<L: Ledger> {
     inputs: VecDeque<Input>,
     pub(super) deadline: Option<Deadline>,
     pub(super) timer: Option<Timer>,
+    /// The leave to connect, while an attempt is under way.
+    pub(super) permit: Option<Permit>,
+    /// An attempt that waits for it, before its token is asked for.
+    pub(super) turn: Option<(Ticket, Demand, Turn)>,
     narrator: Narrator,
     publisher: Publisher,
     /// How long the last ping took to be answered.
@@ -115,6 +121,8 @@ impl<L: Ledger> Engine<L> {
             inputs: VecDeque::from([Input::Start]),
             deadline: None,
             timer: None,
+            permit: None,
+            turn: None,
             narrator: Narrator::new(),
             publisher: Publisher::new(),
             round_trip: None,
@@ -235,6 +243,9 @@ impl<L: Ledger> Engine<L> {
     }
 
     fn step(&mut self, now: Now, input: Input) {
+        if let Some((ticket, ..)) = &self.turn {
+            self.parts.machine.fetch_begins(now, *ticket);
+        }
         let taken = self.parts.machine.handle(now, input);
         debug_assert!(taken.is_ok(), "the machine's outputs are always drained");
         self.act(now);
@@ -244,11 +255,7 @@ impl<L: Ledger> Engine<L> {
     pub(super) fn act(&mut self, now: Now) {
         loop {
             match self.parts.machine.poll() {
-                Output::FetchToken { ticket, demand } => {
-                    let source = Arc::clone(&self.parts.source);
-                    let fetch = Box::pin(async move { source.token(demand).await });
-                    self.fetching = Some((ticket, fetch));
-                }
+                Output::FetchToken { ticket, demand } => self.want_token(ticket, demand),
                 Output::Forget { ticket } => self.tokens.retain(|(held, _)| *held != ticket),
                 Output::Open { epoch, ticket } => self.open(now, epoch, ticket),
                 Output::Send { epoch, message, ticket } => self.say(now, epoch, message, ticket),
@@ -276,6 +283,9 @@ impl<L: Ledger> Engine<L> {
             }
         }
         self.follow();
+        if !self.parts.machine.is_connecting() {
+            (self.permit, self.turn) = (None, None);
+        }
         if let Some(event) = self.narrator.settle(now, &self.parts.machine) {
             self.tell_of(&event);
             if let Some(error) = self.parts.machine.error() {
@@ -283,6 +293,26 @@ impl<L: Ledger> Engine<L> {
             }
         }
         if self.has_ended() { self.end() } else { self.arm(now) }
+    }
+
+    /// Asks for a token, as soon as whoever connects with it may.
+    fn want_token(&mut self, ticket: Ticket, demand: Demand) {
+        (self.fetching, self.turn) = (None, None);
+        if self.permit.is_none() && self.parts.machine.is_connecting() {
+            match self.parts.budget.take() {
+                Ok(permit) => self.permit = Some(permit),
+                Err(turn) => {
+                    self.turn = Some((ticket, demand, turn));
+                    return;
+                }
+            }
+        }
+        self.fetch(ticket, demand);
+    }
+
+    pub(super) fn fetch(&mut self, ticket: Ticket, demand: Demand) {
+        let source = Arc::clone(&self.parts.source);
+        self.fetching = Some((ticket, Box::pin(async move { source.token(demand).await })));
     }
 
     fn tell_of(&mut self, event: &SessionEvent) {
@@ -370,6 +400,7 @@ impl<L: Ledger> Engine<L> {
             self.drop_connection(connection.epoch);
         }
         (self.opening, self.fetching, self.timer, self.deadline) = (None, None, None, None);
+        (self.permit, self.turn) = (None, None);
         self.tokens.clear();
         self.inputs.clear();
         for parcel in self.parts.outbox.session_ended() {

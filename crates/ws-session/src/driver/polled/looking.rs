@@ -25,6 +25,15 @@ pub(super) const FRAMES_AT_A_TIME: usize = 64;
 
 impl<L: Ledger> Engine<L> {
     pub(super) fn look(&mut self, cx: &mut Context<'_>, now: Now, frames: &mut usize) -> Found {
+        if let Some((ticket, demand, turn)) = &mut self.turn
+            && let Poll::Ready(permit) = turn.poll(cx, &*self.parts.runtime)
+        {
+            let (ticket, demand) = (*ticket, *demand);
+            (self.permit, self.turn) = (Some(permit), None);
+            self.parts.machine.fetch_begins(now, ticket);
+            self.fetch(ticket, demand);
+            self.act(now);
+        }
         if let Some((ticket, fetch)) = &mut self.fetching
             && let Poll::Ready(fetched) = fetch.as_mut().poll(cx)
         {

@@ -21,7 +21,7 @@ pub use self::builder::Builder;
 pub(super) use self::engine::{Engine, Ledger};
 pub use self::runtime::{ByteStream, Runtime, Task};
 use self::wakers::{Half, Wakers};
-pub use super::{Events, Message, SendError, Server, SessionEvent, Target, Unsent};
+pub use super::{ConnectBudget, Events, Message, SendError, Server, SessionEvent, Target, Unsent};
 use crate::Error;
 use crate::machine::{Input, State};
 pub use crate::outbox::{Limit, Overflow};

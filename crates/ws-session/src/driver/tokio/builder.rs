@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::gate::Gate;
 use super::ledger::Acknowledge;
 use super::run::Channels;
-use super::{Dial, Driver, Proxy, Runtime, Sender, Session, Shared, Status, Tcp};
+use super::{ConnectBudget, Dial, Driver, Proxy, Runtime, Sender, Session, Shared, Status, Tcp};
 use crate::ConfigError;
 use crate::dialect::Dialect;
 use crate::driver::{Target, polled};
@@ -81,6 +81,11 @@ impl Builder {
     /// [`ConfigError::Header`] when it is one of the upgrade's own or of the dialect's, or can't stand in a request.
     pub fn with_header(self, name: &str, value: &Secret) -> Result<Self, ConfigError> {
         Ok(Self { settings: self.settings.with_header(name, value)?, ..self })
+    }
+
+    /// Whom this session takes turns with to connect: all others of the process, by default.
+    pub fn with_connect_budget(self, budget: ConnectBudget) -> Self {
+        Self { settings: self.settings.with_connect_budget(budget), ..self }
     }
 
     /// How much may wait to be sent, or be on its way to the operating system, and what becomes of a message beyond that: by default its

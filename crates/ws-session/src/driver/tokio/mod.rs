@@ -30,7 +30,7 @@ use self::request::{Progress, Waiting};
 use self::run::Command;
 pub use self::run::Driver;
 use super::events::Subscribing;
-pub use super::{Events, Message, SendError, Server, SessionEvent, Target, Unsent};
+pub use super::{ConnectBudget, Events, Message, SendError, Server, SessionEvent, Target, Unsent};
 use crate::Error;
 use crate::dialect::{self, Dialect};
 use crate::driver::polled::Runtime as _;
