@@ -7,8 +7,10 @@ use std::time::Duration;
 use auth_core::observe::Label;
 use serde_json::Value;
 
+use super::Matcher;
+
 /// Where in the messages of a login the server says what. Places are JSON pointers (RFC 6901).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Captured {
     /// The session's name at the server.
@@ -17,8 +19,21 @@ pub struct Captured {
     pub expires_in: Option<InUnit>,
     /// The longest silence that the server promises; zero is no promise.
     pub idle: Option<InUnit>,
+    /// What says that the server has taken up the session of the connection before.
+    pub resumed: Option<Resumed>,
     /// Others by name, for templates (`${name}`) and for an [`Authenticator`](super::Authenticator).
     pub named: BTreeMap<String, String>,
+}
+
+/// How a server says that it has taken up the session of the connection before, which a login asked for by what was captured on that one
+/// (`${last.name}` in a [`Template`](super::Template)).
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Resumed {
+    /// It names the session as it did before.
+    SameSession,
+    /// A message of the login matches.
+    Message(Matcher),
 }
 
 /// A place of a duration, and the unit in which it stands there.
@@ -48,9 +63,39 @@ pub struct Captures {
     expires_in: Option<Duration>,
     idle: Option<Duration>,
     named: BTreeMap<String, Value>,
+    resumed: Option<bool>,
+    /// Of the connection before; gone once this one is accepted.
+    last: Option<Box<Self>>,
 }
 
 impl Captures {
+    /// Nothing yet, after a connection of which this is known.
+    #[must_use]
+    pub(crate) fn following(last: Option<&Self>) -> Self {
+        Self { last: last.cloned().map(Box::new), ..Self::default() }
+    }
+
+    /// The server has accepted the credential: nothing more is said, and what was said before is over.
+    pub(crate) fn accepted(&mut self, places: &Captured) {
+        let last = self.last.take();
+        if places.resumed == Some(Resumed::SameSession) {
+            let before = last.as_ref().and_then(|last| last.session_id());
+            self.resumed = Some(before.is_some() && before == self.session_id());
+        }
+    }
+
+    /// What was said on the connection before, while this one is being made.
+    #[must_use]
+    pub fn last(&self) -> Option<&Self> {
+        self.last.as_deref()
+    }
+
+    /// Whether the server has taken up the session of the connection before, where the dialect tells.
+    #[must_use]
+    pub const fn resumed(&self) -> Option<bool> {
+        self.resumed
+    }
+
     /// Takes what a message of the login says; what was said before and is not said again stays.
     pub fn take(&mut self, places: &Captured, message: &Value) {
         if let Some(label) = places.session_id.as_ref().and_then(|at| message.pointer(at)).and_then(label) {
@@ -62,6 +107,9 @@ impl Captures {
         if let Some(duration) = places.idle.as_ref().and_then(|place| place.read(message)) {
             // Servers write a promise that they do not make as zero.
             self.idle = (!duration.is_zero()).then_some(duration);
+        }
+        if let Some(Resumed::Message(matcher)) = &places.resumed {
+            self.resumed = Some(self.resumed == Some(true) || matcher.matches(message));
         }
         for (name, at) in &places.named {
             if let Some(value) = message.pointer(at) {
@@ -103,13 +151,14 @@ impl Captures {
 impl fmt::Debug for Captures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A server may have said something that only we may repeat: names alone.
-        let Self { session_id, expires_in, idle, named } = self;
+        let Self { session_id, expires_in, idle, named, resumed, last: _ } = self;
         formatter
             .debug_struct("Captures")
             .field("session_id", session_id)
             .field("expires_in", expires_in)
             .field("idle", idle)
             .field("named", &named.keys())
+            .field("resumed", resumed)
             .finish()
     }
 }
@@ -152,6 +201,7 @@ mod tests {
             expires_in: at("/d/ttl", Unit::Seconds),
             idle: at("/d/ping", Unit::Milliseconds),
             named: BTreeMap::from([("nonce".to_owned(), "/d/nonce".to_owned())]),
+            resumed: None,
         }
     }
 

@@ -31,7 +31,7 @@ use std::time::Duration;
 #[cfg(feature = "tokio")]
 pub(crate) use self::assembly::Assembly;
 pub use self::authenticator::{Authenticator, Meaning};
-pub use self::capture::{Captured, Captures, InUnit, Unit};
+pub use self::capture::{Captured, Captures, InUnit, Resumed, Unit};
 pub(crate) use self::codec::Read;
 pub use self::codec::{Codec, Incoming, Rendered};
 pub use self::failure::{Failure, Occurrence, Phase};

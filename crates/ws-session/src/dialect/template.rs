@@ -19,6 +19,10 @@ use super::{Authenticator, Captures, Unplaceable};
 /// epoch), `${session_id}`, the name of a [capture](super::Captured), or one that an [`Authenticator`] fills. `$${` stands
 /// for `${` itself.
 ///
+/// `${last.session_id}` and `${last.name}` are what was captured on the connection before, for a server that takes up its session again. Where
+/// nothing was, as on the first one, the member, parameter, header, cookie or subprotocol that holds it is left out; in a text of another kind
+/// it is empty.
+///
 /// `${credential|base64url}` encodes what is filled in: `raw` (as it is, the default), `json` (the inside of a JSON string),
 /// `base64`, `base64url` (without padding) or `url` (percent-encoded).
 ///
@@ -104,12 +108,21 @@ impl Template {
     ///
     /// [`InvalidTemplate`] names the first that is not.
     pub fn check(&self, is_known: impl Fn(&str) -> bool) -> Result<(), InvalidTemplate> {
+        self.check_each(&is_known, &is_known)
+    }
+
+    /// The same, with others that the connection before may have been told.
+    pub(crate) fn check_each(
+        &self,
+        is_known: impl Fn(&str) -> bool,
+        was_known: impl Fn(&str) -> bool,
+    ) -> Result<(), InvalidTemplate> {
         self.each_name(&mut |name| {
-            if KNOWN.contains(&name) || is_known(name) {
-                Ok(())
-            } else {
-                Err(InvalidTemplate::Unknown(name.to_owned()))
-            }
+            let known = match name.strip_prefix(LAST) {
+                Some(name) => name == "session_id" || was_known(name),
+                None => KNOWN.contains(&name) || is_known(name),
+            };
+            if known { Ok(()) } else { Err(InvalidTemplate::Unknown(name.to_owned())) }
         })
     }
 
@@ -121,6 +134,11 @@ impl Template {
             Ok(())
         });
         found && valid.is_ok()
+    }
+
+    /// Whether it is to be left out: it holds what was not said on the connection before.
+    pub(crate) fn is_left_out(&self, captures: &Captures) -> bool {
+        self.as_text().is_some_and(|text| is_left_out(text, captures))
     }
 
     /// The text with everything filled in.
@@ -143,7 +161,29 @@ impl Template {
 
 type Visit<'a> = dyn FnMut(&str) -> Result<(), InvalidTemplate> + 'a;
 
+/// Whether a text holds what was not said on the connection before.
+fn is_left_out(text: &str, captures: &Captures) -> bool {
+    text.contains("${last.")
+        && pieces(text).is_ok_and(|pieces| {
+            pieces.iter().any(|piece| match piece {
+                Piece::Placeholder { name, .. } => {
+                    name.strip_prefix(LAST).is_some_and(|name| !said(captures, name))
+                }
+                Piece::Literal(_) => false,
+            })
+        })
+}
+
+fn said(captures: &Captures, name: &str) -> bool {
+    captures.last().is_some_and(|last| match name {
+        "session_id" => last.session_id().is_some(),
+        name => last.named(name).is_some(),
+    })
+}
+
 const CREDENTIAL: &str = "credential";
+/// What begins the name of something that was captured on the connection before.
+const LAST: &str = "last.";
 /// What placeholders have names of their own for.
 pub(in crate::dialect) const KNOWN: [&str; 5] = [CREDENTIAL, "uuid", "now_ms", "now_s", "session_id"];
 
@@ -184,7 +224,10 @@ impl<'a> Filling<'a> {
         match form {
             Value::Object(members) => {
                 to.push("{");
-                for (index, (name, form)) in members.iter().enumerate() {
+                let left_out =
+                    |form: &Value| form.as_str().is_some_and(|text| is_left_out(text, self.captures));
+                let members = members.iter().filter(|(_, form)| !left_out(form));
+                for (index, (name, form)) in members.enumerate() {
                     separate(index, to);
                     push_string(name, to);
                     to.push(":");
@@ -251,6 +294,15 @@ impl<'a> Filling<'a> {
     }
 
     fn fill(&self, name: &str) -> Result<Filled<'a>, Unplaceable> {
+        if let Some(name) = name.strip_prefix(LAST) {
+            let last = self.captures.last();
+            let session_id = || last.and_then(Captures::session_id).map(|id| Secret::from(id.as_str()));
+            return Ok(match (name, last.and_then(|last| last.named(name))) {
+                ("session_id", _) => Filled::Text(session_id().unwrap_or_else(|| Secret::from(""))),
+                (_, Some(value)) => Filled::Value(value),
+                (_, None) => Filled::Text(Secret::from("")),
+            });
+        }
         let now = self.fresh.now.wall;
         Ok(match name {
             CREDENTIAL => Filled::Text(self.credential()?.clone()),

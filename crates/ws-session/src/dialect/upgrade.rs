@@ -94,14 +94,19 @@ impl Dialect {
             }
         };
         let mut headers = Vec::new();
-        for (name, template) in &placement.headers {
+        let goes_in = |template: &Template| !template.is_left_out(filling.captures);
+        for (name, template) in placement.headers.iter().filter(|(_, template)| goes_in(template)) {
             let filling = if begins_with_credential(template) { filling } else { &bare };
             headers.push(header(name, template.render(filling)?)?);
         }
         headers.extend(cookies(&placement.cookies, &bare)?);
         let mut subprotocols = Vec::new();
         let mut selectable = Vec::new();
-        for entry in &placement.subprotocols {
+        let goes_in = |entry: &&SubprotocolEntry| match entry {
+            SubprotocolEntry::Credential(template) => goes_in(template),
+            SubprotocolEntry::Name(_) | SubprotocolEntry::Json { .. } => true,
+        };
+        for entry in placement.subprotocols.iter().filter(goes_in) {
             if let SubprotocolEntry::Name(name) = entry {
                 selectable.push(name.clone());
             }
@@ -188,7 +193,8 @@ fn cookies(
     filling: &Filling<'_>,
 ) -> Result<Option<(String, Secret)>, Unplaceable> {
     let mut joined = Assembly::new();
-    for (index, (name, template)) in cookies.iter().enumerate() {
+    let cookies = cookies.iter().filter(|(_, template)| !template.is_left_out(filling.captures));
+    for (index, (name, template)) in cookies.clone().enumerate() {
         let value = template.render(filling)?;
         check_cookie(name)?;
         if !is_cookie_value(value.expose()) {
@@ -201,7 +207,8 @@ fn cookies(
             joined.push(text);
         }
     }
-    Ok((!cookies.is_empty()).then(|| ("Cookie".to_owned(), joined.finish())))
+    let any = cookies.count() > 0;
+    Ok(any.then(|| ("Cookie".to_owned(), joined.finish())))
 }
 
 /// An entry of `Sec-WebSocket-Protocol`, which must be a token (RFC 6455 §4.1).
@@ -237,12 +244,15 @@ fn with_query(
 ) -> Result<Secret, Unplaceable> {
     let url = url.split_once('#').map_or(url, |(url, _)| url);
     let mut text = Assembly::new();
+    let parameters = parameters.iter().filter(|(_, template)| !template.is_left_out(filling.captures));
     let authority = url.find("://").map_or(0, |scheme| scheme + 3);
     let end =
         url.get(authority..).and_then(|rest| rest.find(['/', '?'])).map_or(url.len(), |end| authority + end);
     match url.split_at_checked(end) {
         // Without a path, what is asked for would not begin with a slash (RFC 9112 §3.2.1).
-        Some((server, query)) if query.starts_with('?') || query.is_empty() && !parameters.is_empty() => {
+        Some((server, query))
+            if query.starts_with('?') || query.is_empty() && parameters.clone().next().is_some() =>
+        {
             text.push(server);
             text.push("/");
             text.push(query);

@@ -8,7 +8,7 @@ use super::phase::{Attempt, Life};
 use super::timers::Timer;
 use super::{DialectMessage, Epoch, Output, Session, Ticket, TokenFacts};
 use crate::Error;
-use crate::dialect::{Acceptance, Captures, CredentialUse, Trigger};
+use crate::dialect::{Acceptance, CredentialUse, Trigger};
 
 /// How long a server may take to answer a credential, where neither the configuration nor the dialect says: the figure of the
 /// Genesys document.
@@ -153,8 +153,8 @@ impl Session {
         if held.has_expired(now) && !self.dialect.login.is_empty() {
             return self.abandon_attempt(now, "the credential expired while the connection was being opened");
         }
-        self.attempt =
-            Attempt::LoggingIn { epoch, held, since, entered: now, step: 0, captures: Captures::default() };
+        let captures = self.following();
+        self.attempt = Attempt::LoggingIn { epoch, held, since, entered: now, step: 0, captures };
         self.timers.set(Timer::Answer, Some(now.timer(self.answer_timeout())));
         self.take_open_steps(now);
         if matches!(self.dialect.acceptance, Acceptance::Upgrade) {

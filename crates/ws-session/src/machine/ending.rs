@@ -126,6 +126,10 @@ impl Session {
             _ => None,
         };
         self.end_attempt();
+        if over.verdict != Verdict::Transient {
+            // What it was asked to take up may be what it refuses.
+            self.last_said = None;
+        }
         self.retry(now, epoch, over, blamed);
     }
 

@@ -14,7 +14,7 @@ impl Session {
     /// The server has accepted the credential of the attempt: its connection takes over.
     pub(super) fn accepted(&mut self, now: Now) {
         let attempt = std::mem::replace(&mut self.attempt, Attempt::Idle);
-        let Attempt::LoggingIn { epoch, held, since, captures, .. } = attempt else {
+        let Attempt::LoggingIn { epoch, held, since, mut captures, .. } = attempt else {
             self.attempt = attempt;
             return;
         };
@@ -26,6 +26,7 @@ impl Session {
         // A session that goes over from one connection to the next has been stable for as long.
         let stable = self.timers.get(Timer::Stable).unwrap_or_else(|| now.timer(self.config.stable));
         self.drop_live();
+        captures.accepted(&self.dialect.captured);
         let session_id = captures.session_id().cloned();
         self.outputs.push_back(Output::Event(AuthEvent::Authenticated {
             connection: epoch.0,
@@ -87,8 +88,11 @@ impl Session {
 
     /// The connection is no longer the live one.
     pub(super) fn drop_live(&mut self) {
-        if let Some(Live { renewal: Renewal::Presented { next, .. }, .. }) = self.live.take() {
-            self.forget(next.ticket);
+        if let Some(live) = self.live.take() {
+            self.last_said = Some(live.captures);
+            if let Renewal::Presented { next, .. } = live.renewal {
+                self.forget(next.ticket);
+            }
         }
         self.timers.clear_live();
     }
@@ -134,6 +138,7 @@ impl Session {
     pub(super) fn suspend(&mut self) {
         if self.live.is_none() && matches!(self.life, Life::Running) {
             self.suspension = Suspension::Due;
+            self.last_said = None;
             self.tell_of_suspension();
         }
     }

@@ -48,6 +48,8 @@ pub struct Session {
     /// The newest credential that a server has seen.
     pub(super) presented: Option<Generation>,
     pub(super) spent: Spent,
+    /// What the server said on the connection before, for one that takes up its session.
+    pub(super) last_said: Option<Captures>,
     pub(super) epoch: Epoch,
     pub(super) next_ticket: u64,
     pub(super) outputs: VecDeque<Output>,
@@ -75,6 +77,7 @@ impl Session {
             refused: None,
             presented: None,
             spent: Spent::default(),
+            last_said: None,
             epoch: Epoch::default(),
             next_ticket: 0,
             outputs: VecDeque::new(),
@@ -243,8 +246,13 @@ impl Session {
         credential: &Secret,
         fresh: Fresh,
     ) -> Result<UpgradeRequest, Unplaceable> {
-        let captures = Captures::default();
+        let captures = self.following();
         self.dialect.upgrade(url, &self.filling(Some(credential), &captures, fresh))
+    }
+
+    /// What is known when a connection is made.
+    pub(super) fn following(&self) -> Captures {
+        Captures::following(self.captures().or(self.last_said.as_ref()))
     }
 
     /// A message of the dialect's, for [`Output::Send`], with the credential of its ticket.

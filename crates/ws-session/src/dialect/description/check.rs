@@ -50,7 +50,7 @@ fn check_placement(dialect: &Dialect) -> Checked {
         [("headers", &placement.headers), ("query", &placement.query), ("cookies", &placement.cookies)];
     for (section, entries) in pairs {
         for (name, template) in entries {
-            check_in_upgrade(&format!("place.{section}.{name}"), template)?;
+            check_in_upgrade(dialect, &format!("place.{section}.{name}"), template)?;
         }
     }
     let mut selectable = placement.subprotocols.is_empty();
@@ -59,7 +59,7 @@ fn check_placement(dialect: &Dialect) -> Checked {
         match entry {
             SubprotocolEntry::Name(_) => selectable = true,
             SubprotocolEntry::Credential(template) | SubprotocolEntry::Json { form: template, .. } => {
-                check_in_upgrade(&place, template)?;
+                check_in_upgrade(dialect, &place, template)?;
             }
         }
     }
@@ -74,11 +74,12 @@ fn check_placement(dialect: &Dialect) -> Checked {
 }
 
 /// What goes into the upgrade can't hold what the server says after it.
-fn check_in_upgrade(place: &str, template: &Template) -> Checked {
+fn check_in_upgrade(dialect: &Dialect, place: &str, template: &Template) -> Checked {
     if mentions_session_id(template) {
         return complain(place, "the server has said nothing yet, so that there is no `${session_id}`");
     }
-    check_template(place, template, &Captured::default())
+    let says = |name: &str| dialect.captured.named.contains_key(name);
+    template.check_each(|_| false, says).map_err(|invalid| (place.to_owned(), invalid.to_string()))
 }
 
 /// Builds an upgrade, since that knows which texts are legal where.

@@ -146,6 +146,7 @@
 //! | `expires_in_s`, `expires_in_ms` | how long the credential is good for, from then |
 //! | `idle_s`, `idle_ms` | the longest silence that the server promises |
 //! | `named` | a table of names and places, for templates |
+//! | `resumed` | what says that the server took up the session of the connection before: `"same_session"` if it names that again, or a matcher of a message of the login |
 //!
 //! ## `renew`: how a fresh credential reaches a live connection
 //!
@@ -190,7 +191,8 @@
 //! ## Templates
 //!
 //! A table or an array is a message of JSON; a text is sent as it is. Placeholders are those of [`Template`](super::Template):
-//! `${credential}`, `${uuid}`, `${now_ms}`, `${now_s}`, `${session_id}` and the names of captures. What TOML can't say, a null above all, goes as
+//! `${credential}`, `${uuid}`, `${now_ms}`, `${now_s}`, `${session_id}`, the names of captures, and `${last.session_id}` and `${last.name}` for those of
+//! the connection before. What TOML can't say, a null above all, goes as
 //! a text of JSON under `send_json` in the place of `send`:
 //!
 //! ```

@@ -9,8 +9,8 @@ use super::parts::pointer;
 use super::words::{CODECS, HOWS, How, PHASES, RECONNECTIONS, TIMES, USES, VERDICTS};
 use crate::dialect::template::KNOWN;
 use crate::dialect::{
-    Acceptance, Captured, Dialect, Matcher, On, Ping, Placement, Renewal, RenewalTime, Reply, Requests, Rule,
-    Step, SubprotocolEntry, Template, Trigger,
+    Acceptance, Captured, Dialect, Matcher, On, Ping, Placement, Renewal, RenewalTime, Reply, Requests,
+    Resumed, Rule, Step, SubprotocolEntry, Template, Trigger,
 };
 
 type Read<T> = Result<T, InvalidDescription>;
@@ -169,6 +169,13 @@ impl<'a> Document<'a> {
             idle: self.in_unit(&mut table, "idle_s", "idle_ms")?,
             ..Captured::default()
         };
+        if let Some(node) = table.take("resumed") {
+            captured.resumed = Some(if node.is_text() {
+                node.word(&[("same_session", ())]).map(|()| Resumed::SameSession)?
+            } else {
+                Resumed::Message(self.matcher(&node, false)?)
+            });
+        }
         if let Some(node) = table.take("named") {
             for (name, node) in self.table_of(node)?.rest() {
                 let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';

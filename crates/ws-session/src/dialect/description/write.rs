@@ -9,7 +9,7 @@ use super::node::is_bare;
 use super::words::{CODECS, PHASES, RECONNECTIONS, TIMES, USES, VERDICTS, word};
 use crate::dialect::{
     Acceptance, Captured, Codes, Condition, Dialect, InUnit, Matcher, On, Ping, Placement, Renewal, Requests,
-    Rule, SubprotocolEntry, Template, Trigger, Unit,
+    Resumed, Rule, SubprotocolEntry, Template, Trigger, Unit,
 };
 
 /// What a description can't say, and where.
@@ -49,7 +49,7 @@ impl Writer {
             writer.template("send", &step.send);
         }
         writer.acceptance(&dialect.acceptance)?;
-        writer.captured(&dialect.captured);
+        writer.captured(&dialect.captured)?;
         writer.renewal(&dialect.renewal)?;
         for reply in &dialect.replies {
             writer.section("[[reply]]");
@@ -173,10 +173,10 @@ impl Writer {
         Ok(())
     }
 
-    fn captured(&mut self, captured: &Captured) {
-        let Captured { session_id, expires_in, idle, named } = captured;
+    fn captured(&mut self, captured: &Captured) -> Wrote<()> {
+        let Captured { session_id, expires_in, idle, resumed, named } = captured;
         if *captured == Captured::default() {
-            return;
+            return Ok(());
         }
         self.section("[capture]");
         if let Some(at) = session_id {
@@ -193,6 +193,15 @@ impl Writer {
                 named.iter().map(|(name, at)| format!("{} = {}", key_of(name), quoted(at))).collect();
             self.entry("named", &format!("{{ {} }}", named.join(", ")));
         }
+        match resumed {
+            None => {}
+            Some(Resumed::SameSession) => self.entry("resumed", "\"same_session\""),
+            Some(Resumed::Message(matcher)) => {
+                let matcher = self.matcher(matcher)?;
+                self.entry("resumed", &matcher);
+            }
+        }
+        Ok(())
     }
 
     fn requests(&mut self, requests: &Requests) -> Wrote<()> {

@@ -68,9 +68,13 @@ fn read_text(form: &str, text: &str) -> Option<Secret> {
 
 fn is_alike(form: &Value, message: &Value, found: &mut Option<Secret>) -> bool {
     match (form, message) {
-        (Value::Object(form), Value::Object(message)) => form
-            .iter()
-            .all(|(name, form)| message.get(name).is_some_and(|message| is_alike(form, message, found))),
+        (Value::Object(form), Value::Object(message)) => {
+            form.iter().all(|(name, form)| match message.get(name) {
+                Some(message) => is_alike(form, message, found),
+                // Left out where there is no connection before.
+                None => form.as_str().is_some_and(|form| form.contains("${last.")),
+            })
+        }
         (Value::Array(form), Value::Array(message)) => {
             form.len() == message.len()
                 && form.iter().zip(message).all(|(form, message)| is_alike(form, message, found))

@@ -5,6 +5,7 @@ use auth_core::observe::Label;
 use auth_core::time::Now;
 
 use super::SessionEvent;
+use crate::dialect::Captures;
 use crate::machine::{Session, State};
 
 /// Follows a machine. It decides nothing.
@@ -31,7 +32,7 @@ impl Narrator {
             AuthEvent::Authenticated { session_id, latency, .. } => SessionEvent::Authenticated {
                 session_id: session_id.clone(),
                 latency: *latency,
-                resumed: None,
+                resumed: machine.captures().and_then(Captures::resumed),
             },
             AuthEvent::TokenRenewed { in_band, .. } => {
                 SessionEvent::Renewed { in_band: *in_band, valid_for: machine.valid_for(now) }
