@@ -2,9 +2,14 @@
 #![expect(clippy::disallowed_methods, reason = "tests spawn what they test beside themselves")]
 
 mod alone;
+mod budget;
+mod events;
 mod flow;
 mod halves;
 mod peer;
+mod queue;
+mod requests;
+mod resume;
 mod time;
 
 use std::sync::Arc;

@@ -1,0 +1,134 @@
+//! What waits to be sent: how much, and what becomes of what is beyond that.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_sink::Sink as _;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::peer::{Numbered, Peer, Pipes};
+use super::session;
+use crate::dialect::Dialect;
+use crate::driver::polled;
+use crate::driver::tokio::{Limit, Overflow, Runtime, SendError, Session, Target, Unsent};
+
+type Sending = JoinHandle<Result<(), SendError>>;
+
+/// A session that is not connected yet, and may have three messages, or ten bytes, wait.
+async fn queue(overflow: Overflow) -> (Session, UnboundedReceiver<Peer>, Peer) {
+    let (builder, mut peers, _) = session(Numbered::for_ever());
+    let session = builder.with_queue(Limit { messages: 3, bytes: 10 }, overflow).spawn();
+    let peer = peers.recv().await.unwrap();
+    (session, peers, peer)
+}
+
+/// Sends each on a task of its own, one after another.
+async fn send(session: &Session, messages: &[&'static str]) -> Vec<Sending> {
+    let mut sending = Vec::new();
+    for message in messages.iter().copied() {
+        let sender = session.sender();
+        sending.push(tokio::spawn(async move { sender.send(message).await }));
+        sleep(Duration::from_millis(1)).await;
+    }
+    sending
+}
+
+/// Who has been told what became of the message.
+fn told(sending: &[Sending]) -> Vec<bool> {
+    sending.iter().map(JoinHandle::is_finished).collect()
+}
+
+async fn returned(sending: Sending) -> (Unsent, String) {
+    let error = sending.await.unwrap().unwrap_err();
+    let reason = error.reason();
+    (reason, error.into_message().unwrap().as_text().unwrap().to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_default_a_sender_waits_for_room_in_the_order_in_which_it_came() {
+    let (session, _peers, mut peer) = queue(Overflow::Wait).await;
+    // Four and a half fit; so does the last, alone.
+    let sending = send(&session, &["aaaa", "bbbb", "cccc", "d", "eeeeeeeeeeeeeee"]).await;
+    assert_eq!(told(&sending), [false; 5]);
+    peer.log_in().await;
+    for expected in ["aaaa", "bbbb", "cccc", "d", "eeeeeeeeeeeeeee"] {
+        assert_eq!(peer.text().await, expected);
+    }
+    for sent in sending {
+        sent.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_room_learns_of_the_end() {
+    let (session, _peers, _peer) = queue(Overflow::Wait).await;
+    let mut sending = send(&session, &["a", "b", "c", "d"]).await;
+    session.close().await.unwrap();
+    for (sending, expected) in sending.drain(..).zip(["a", "b", "c", "d"]) {
+        let returned = timeout(Duration::from_secs(1), returned(sending)).await.unwrap();
+        assert_eq!(returned, (Unsent::Ended, expected.to_owned()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_beyond_the_limit_is_refused_where_that_is_wanted() {
+    let (session, _peers, mut peer) = queue(Overflow::Refuse).await;
+    let sending = send(&session, &["aaaa", "bbbb", "cccc", "d", "e"]).await;
+    assert_eq!(told(&sending), [false, false, true, false, true], "by bytes, and by number");
+    peer.log_in().await;
+    for expected in ["aaaa", "bbbb", "d"] {
+        assert_eq!(peer.text().await, expected);
+    }
+    let outcomes: Vec<_> = sending.into_iter().collect();
+    for (sending, expected) in outcomes.into_iter().zip([None, None, Some("cccc"), None, Some("e")]) {
+        match expected {
+            None => sending.await.unwrap().unwrap(),
+            Some(back) => assert_eq!(returned(sending).await, (Unsent::QueueFull, back.to_owned())),
+        }
+    }
+    session.send("there is room again").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_oldest_makes_room_for_the_newest_where_that_is_wanted() {
+    let (session, _peers, mut peer) = queue(Overflow::DropOldest).await;
+    let mut sending = send(&session, &["a", "b", "c", "d", "eeeeeeeee"]).await;
+    assert_eq!(told(&sending), [true, true, true, false, false]);
+    for expected in ["a", "b", "c"] {
+        assert_eq!(returned(sending.remove(0)).await, (Unsent::Dropped, expected.to_owned()));
+    }
+    peer.log_in().await;
+    assert_eq!((peer.text().await, peer.text().await), ("d".to_owned(), "eeeeeeeee".to_owned()));
+    for sent in sending {
+        sent.await.unwrap().unwrap();
+    }
+    session.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_refuses_or_drops_as_it_is_told() {
+    for overflow in [Overflow::Wait, Overflow::Refuse, Overflow::DropOldest] {
+        let (pipes, _peers) = Pipes::new(1_024);
+        let target = Target::new("ws://127.0.0.1/ws").unwrap();
+        let builder = polled::Session::builder(target, Dialect::genesys(), Numbered::for_ever());
+        let builder = builder.with_queue(Limit { messages: 2, bytes: 10 }, overflow);
+        let mut session = builder.build(Arc::new(Runtime::new(pipes)));
+        let mut session = Pin::new(&mut session);
+        for message in ["a", "b"] {
+            session.as_mut().start_send(message.into()).unwrap();
+        }
+        let ready = std::future::poll_fn(|cx| session.as_mut().poll_ready(cx));
+        let ready = timeout(Duration::from_millis(1), ready).await.is_ok();
+        let third = session.as_mut().start_send("c".into());
+        let back: Vec<_> = session.take_returned().map(|error| error.reason()).collect();
+        let expected = match overflow {
+            Overflow::Wait => (false, false, vec![]),
+            Overflow::Refuse => (true, false, vec![]),
+            Overflow::DropOldest => (true, true, vec![Unsent::Dropped]),
+        };
+        assert_eq!((ready, third.is_ok(), back), expected, "{overflow:?}");
+    }
+}
