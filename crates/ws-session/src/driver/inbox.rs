@@ -30,6 +30,7 @@ impl Inbox {
         self.messages.push_back(message);
     }
 
+    #[cfg(feature = "tokio")]
     pub(super) fn put_back(&mut self, message: Message) {
         self.bytes += message.len();
         self.messages.push_front(message);

@@ -33,6 +33,37 @@ fn with(more: &str) -> Dialect {
 }
 
 #[test]
+fn requests_and_what_is_taken_up_are_said_and_written() {
+    let text = r#"
+        name = "mine"
+        place.query.resume = "${last.key}"
+        login.send = { token = "${credential}", session = "${last.session_id}" }
+        accept.message = { "/ok" = true }
+        capture = { session_id = "/session", resumed = { "/recovered" = true }, named = { key = "/key" } }
+        request = { id = "/headers/id", reply_id = ["/headers/id", "/id"], error = { "/state" = "error" } }
+    "#;
+    let dialect = Dialect::from_toml(text).unwrap();
+    let requests = dialect.requests.as_ref().unwrap();
+    assert_eq!((requests.id.as_str(), requests.reply_id.len(), requests.errors.len()), ("/headers/id", 2, 1));
+    assert_eq!(Dialect::from_toml(&dialect.to_toml().unwrap()).unwrap(), dialect);
+    let same = text.replace(r#"{ "/recovered" = true }"#, r#""same_session""#);
+    let same = Dialect::from_toml(&same).unwrap();
+    assert_eq!(Dialect::from_toml(&same.to_toml().unwrap()).unwrap(), same);
+    assert_ne!(same, dialect);
+    for (from, to) in [
+        ("${last.key}", "${last.name}"),
+        ("${last.key}", "${key}"),
+        ("{ \"/recovered\" = true }", "\"other_session\""),
+        ("reply_id = [\"/headers/id\", \"/id\"]", "reply_id = []"),
+        ("id = \"/headers/id\"", "id = \"id\""),
+    ] {
+        let wrong = text.replace(from, to);
+        assert_ne!(wrong, text);
+        assert!(Dialect::from_toml(&wrong).is_err(), "{to}");
+    }
+}
+
+#[test]
 fn the_least_description_has_every_default() {
     let query = vec![("token".to_owned(), Template::text("${credential}"))];
     let expected =

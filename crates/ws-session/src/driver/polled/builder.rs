@@ -7,7 +7,7 @@ use auth_core::observe::Unobserved;
 use auth_core::{Observer, Secret, TokenSource};
 use http::{HeaderMap, HeaderName};
 
-use super::engine::Parts;
+use super::parts::Parts;
 use super::{Engine, Ledger, Returns, Runtime, Session, Wakers};
 use crate::ConfigError;
 use crate::dialect::{self, Dialect};
@@ -99,10 +99,12 @@ impl Builder {
         Session { engine, wakers: Wakers::new(), closing: false, more_to_do: false }
     }
 
+    #[cfg(feature = "tokio")]
     pub(in crate::driver) const fn queue(&self) -> (Limit, Overflow) {
         self.queue
     }
 
+    #[cfg(feature = "tokio")]
     pub(in crate::driver) const fn dialect(&self) -> &Arc<Dialect> {
         &self.dialect
     }

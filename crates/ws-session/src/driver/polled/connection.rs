@@ -7,7 +7,7 @@ use auth_core::time::Now;
 use tungstenite::Message as Frame;
 use tungstenite::error::Error as CodecError;
 
-use super::engine::Ledger;
+use super::parts::Ledger;
 use super::socket::Socket;
 use crate::driver::wire;
 use crate::machine::Epoch;

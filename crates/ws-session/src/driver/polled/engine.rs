@@ -11,62 +11,22 @@ use std::task::Context;
 use std::time::Duration;
 
 use auth_core::time::{Deadline, Now};
-use auth_core::{Demand, Observer, Secret, Token, TokenSource};
-use http::HeaderMap;
+use auth_core::{Demand, Secret, Token};
 use tungstenite::Message as Frame;
 
 use super::connection::Connection;
 use super::looking::{FRAMES_AT_A_TIME, Found};
-use super::runtime::{Runtime, Task};
-use super::socket::Socket;
-use crate::dialect::{Failure, Fresh, UpgradeRequest};
-use crate::driver::budget::{ConnectBudget, Permit, Turn};
+use super::opening::{Opened, connect};
+use super::parts::{Ledger, Parts};
+use super::runtime::Task;
+use crate::dialect::{Failure, Fresh};
+use crate::driver::budget::{Permit, Turn};
 use crate::driver::events::{Narrator, Publisher, SessionEvent, Subscribing};
 use crate::driver::inbox::Inbox;
-use crate::driver::wire::{self, NotOpened};
-use crate::driver::{Message, Target, Unsent};
+use crate::driver::wire;
+use crate::driver::{Message, Unsent};
 use crate::machine::{self, DialectMessage, Epoch, Input, Output, Ticket};
-use crate::outbox::{Outbox, Overflow};
-
-/// Whoever is to hear what became of each message.
-pub(in crate::driver) trait Ledger {
-    /// A message, and what it takes to tell its sender.
-    type Parcel;
-
-    fn message(parcel: &Self::Parcel) -> &Message;
-
-    /// It is with the operating system.
-    fn sent(&mut self, parcel: Self::Parcel);
-
-    /// It was not sent, or may not have been.
-    fn returned(&mut self, parcel: Self::Parcel, reason: Unsent);
-
-    /// It is about to be given to this connection. False when nobody wants it sent any more.
-    fn hand_over(&mut self, _parcel: &Self::Parcel, _epoch: Epoch) -> bool {
-        true
-    }
-
-    /// This connection is gone.
-    fn gone(&mut self, _epoch: Epoch) {}
-
-    /// Something happened to the session.
-    fn happened(&mut self, _event: &SessionEvent) {}
-}
-
-/// What an engine is made of.
-pub(in crate::driver) struct Parts<L: Ledger> {
-    pub(in crate::driver) machine: machine::Session,
-    pub(in crate::driver) target: Target,
-    pub(in crate::driver) source: Arc<dyn TokenSource>,
-    pub(in crate::driver) observer: Arc<dyn Observer>,
-    pub(in crate::driver) runtime: Arc<dyn Runtime>,
-    pub(in crate::driver) outbox: Outbox<L::Parcel>,
-    pub(in crate::driver) overflow: Overflow,
-    /// Of the upgrade, beside the dialect's.
-    pub(in crate::driver) headers: HeaderMap,
-    pub(in crate::driver) budget: ConnectBudget,
-    pub(in crate::driver) ledger: L,
-}
+use crate::outbox::Overflow;
 
 /// What makes a session work, when it is [driven](Self::drive).
 pub(in crate::driver) struct Engine<L: Ledger> {
@@ -95,7 +55,6 @@ pub(in crate::driver) struct Engine<L: Ledger> {
     pub(super) round_trip: Option<Duration>,
 }
 
-pub(super) type Opened = Result<Socket, NotOpened>;
 pub(super) type Fetched = Result<Token, auth_core::Error>;
 
 pub(super) struct Timer {
@@ -210,6 +169,7 @@ impl<L: Ledger> Engine<L> {
     }
 
     /// Makes it the next again.
+    #[cfg(feature = "tokio")]
     pub(in crate::driver) fn put_back(&mut self, message: Message) {
         self.inbox.put_back(message);
     }
@@ -431,22 +391,4 @@ impl<L: Ledger> fmt::Debug for Engine<L> {
 
 const fn unplaceable(epoch: Epoch) -> Input {
     Input::Ended { epoch, failure: Failure::Unplaceable, retry_after: None }
-}
-
-async fn connect(
-    runtime: Arc<dyn Runtime>,
-    target: Target,
-    upgrade: UpgradeRequest,
-    headers: HeaderMap,
-) -> Opened {
-    let mut request = wire::request(&upgrade)?;
-    request.headers_mut().extend(headers);
-    let server = target.server(upgrade.url().expose()).map_err(|error| NotOpened::server(&error))?;
-    let stream = runtime.connect(server).await.map_err(|error| NotOpened::tls(&error))?;
-    let limits = wire::limits()
-        .max_message_size(Some(wire::LARGEST_OF_A_LOGIN))
-        .max_frame_size(Some(wire::LARGEST_OF_A_LOGIN));
-    let (socket, response) = Socket::upgrade(request, stream, limits).await.map_err(NotOpened::upgrade)?;
-    wire::check(&upgrade, &response)?;
-    Ok(socket)
 }

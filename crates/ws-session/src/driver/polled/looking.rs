@@ -6,7 +6,8 @@ use auth_core::time::Now;
 use tungstenite::Message as Frame;
 
 use super::connection::Connection;
-use super::engine::{Engine, Ledger, Parts};
+use super::engine::Engine;
+use super::parts::{Ledger, Parts};
 use crate::dialect::Failure;
 use crate::driver::wire::{self, NotOpened};
 use crate::machine::{Epoch, Input, Received, TokenFacts};

@@ -4,6 +4,8 @@ mod builder;
 mod connection;
 mod engine;
 mod looking;
+mod opening;
+mod parts;
 mod runtime;
 mod socket;
 mod wakers;
@@ -18,7 +20,8 @@ use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 
 pub use self::builder::Builder;
-pub(super) use self::engine::{Engine, Ledger};
+pub(super) use self::engine::Engine;
+pub(super) use self::parts::Ledger;
 pub use self::runtime::{ByteStream, Runtime, Task};
 use self::wakers::{Half, Wakers};
 pub use super::{ConnectBudget, Events, Message, SendError, Server, SessionEvent, Target, Unsent};

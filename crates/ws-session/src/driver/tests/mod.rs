@@ -3,6 +3,7 @@
 
 mod alone;
 mod budget;
+mod dialing;
 mod events;
 mod flow;
 mod halves;

@@ -1,0 +1,53 @@
+//! What an engine is made of, and who is told of what it does.
+
+use std::sync::Arc;
+
+use auth_core::{Observer, TokenSource};
+use http::HeaderMap;
+
+use super::runtime::Runtime;
+use crate::driver::budget::ConnectBudget;
+use crate::driver::events::SessionEvent;
+use crate::driver::{Message, Target, Unsent};
+use crate::machine::{self, Epoch};
+use crate::outbox::{Outbox, Overflow};
+
+/// Whoever is to hear what became of each message.
+pub(in crate::driver) trait Ledger {
+    /// A message, and what it takes to tell its sender.
+    type Parcel;
+
+    fn message(parcel: &Self::Parcel) -> &Message;
+
+    /// It is with the operating system.
+    fn sent(&mut self, parcel: Self::Parcel);
+
+    /// It was not sent, or may not have been.
+    fn returned(&mut self, parcel: Self::Parcel, reason: Unsent);
+
+    /// It is about to be given to this connection. False when nobody wants it sent any more.
+    fn hand_over(&mut self, _parcel: &Self::Parcel, _epoch: Epoch) -> bool {
+        true
+    }
+
+    /// This connection is gone.
+    fn gone(&mut self, _epoch: Epoch) {}
+
+    /// Something happened to the session.
+    fn happened(&mut self, _event: &SessionEvent) {}
+}
+
+/// What an engine is made of.
+pub(in crate::driver) struct Parts<L: Ledger> {
+    pub(in crate::driver) machine: machine::Session,
+    pub(in crate::driver) target: Target,
+    pub(in crate::driver) source: Arc<dyn TokenSource>,
+    pub(in crate::driver) observer: Arc<dyn Observer>,
+    pub(in crate::driver) runtime: Arc<dyn Runtime>,
+    pub(in crate::driver) outbox: Outbox<L::Parcel>,
+    pub(in crate::driver) overflow: Overflow,
+    /// Of the upgrade, beside the dialect's.
+    pub(in crate::driver) headers: HeaderMap,
+    pub(in crate::driver) budget: ConnectBudget,
+    pub(in crate::driver) ledger: L,
+}
