@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use auth_core::Secret;
 use clap::{Args, Parser, Subcommand};
 
+use crate::completions_command::CompletionsOptions;
+use crate::dialects_command::DialectsOptions;
 use crate::login::LoginOptions;
 use crate::revoke_command::RevokeOptions;
 use crate::token_command::TokenOptions;
@@ -24,7 +26,9 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Completions(CompletionsOptions),
     Demo(DemoOptions),
+    Dialects(DialectsOptions),
     Gateway(GatewayOptions),
     Inspect(InspectOptions),
     Login(Box<LoginOptions>),

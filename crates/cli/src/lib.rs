@@ -2,7 +2,9 @@
 
 mod args;
 mod clock;
+mod completions_command;
 pub mod demo;
+mod dialects_command;
 mod environment;
 mod exit;
 mod files;
@@ -29,7 +31,9 @@ pub use crate::exit::Failure;
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
+        Command::Completions(options) => completions_command::command(&options),
         Command::Demo(options) => demo::command(&options, demo::gateway_config(options.listen)),
+        Command::Dialects(options) => dialects_command::command(&options),
         Command::Gateway(options) => gateway_command::command(&options),
         Command::Inspect(options) => inspect::command(&options),
         Command::Login(options) => login::command(&options),
