@@ -7,6 +7,7 @@ use auth_core::Secret;
 use clap::{Args, Parser, Subcommand};
 
 use crate::completions_command::CompletionsOptions;
+use crate::connect::ConnectOptions;
 use crate::dialects_command::DialectsOptions;
 use crate::login::LoginOptions;
 use crate::revoke_command::RevokeOptions;
@@ -27,6 +28,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Completions(CompletionsOptions),
+    Connect(Box<ConnectOptions>),
     Demo(DemoOptions),
     Dialects(DialectsOptions),
     Gateway(GatewayOptions),

@@ -29,6 +29,17 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What a line of JSON calls it.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Operation(_) => "failed",
+            Self::Usage(_) => "misconfigured",
+            Self::Refused | Self::Denied(_) => "refused",
+            Self::TimedOut(_) => "timeout",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     fn code(&self) -> u8 {
         match self {
             Self::Operation(_) => 1,

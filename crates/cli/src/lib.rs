@@ -3,6 +3,7 @@
 mod args;
 mod clock;
 mod completions_command;
+mod connect;
 pub mod demo;
 mod dialects_command;
 mod environment;
@@ -32,6 +33,7 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
         Command::Completions(options) => completions_command::command(&options),
+        Command::Connect(options) => connect::command(&options),
         Command::Demo(options) => demo::command(&options, demo::gateway_config(options.listen)),
         Command::Dialects(options) => dialects_command::command(&options),
         Command::Gateway(options) => gateway_command::command(&options),

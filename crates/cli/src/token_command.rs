@@ -12,7 +12,7 @@ use auth_core::{Demand, Token};
 use clap::Args;
 
 use self::details::Details;
-use self::witness::Witness;
+pub(crate) use self::witness::Witness;
 use crate::exit::{self, Failure, complain};
 use crate::patience::Patience;
 use crate::source::{self, Live, Prepared, Source, SourceOptions, Tokens, Watched};
@@ -102,7 +102,7 @@ async fn token(options: &TokenOptions) -> Result<(), Failure> {
             let printed = obtained.and_then(print);
             let settled = patience.settle("token", tokens.shut_down()).await;
             let outcome = printed.and(settled).and_then(|()| patience.ended());
-            match (outcome, saved(&witness, &store)) {
+            match (outcome, saved("token", &witness, &store)) {
                 // A login that is lost is said to be, whatever else went wrong.
                 (Err(failure), Err(lost)) => {
                     complain("token", lost);
@@ -115,7 +115,7 @@ async fn token(options: &TokenOptions) -> Result<(), Failure> {
 }
 
 /// A token that lives: that of the store, unless it is due to be renewed, or `refresh` says that it was refused.
-async fn obtain(tokens: &dyn Tokens, refresh: bool, witness: &Witness) -> Result<Token, Failure> {
+pub(crate) async fn obtain(tokens: &dyn Tokens, refresh: bool, witness: &Witness) -> Result<Token, Failure> {
     let token = tokens.token(Demand::Current).await?;
     let demand = match token.renew_in() {
         _ if tokens.is_new() || witness.issued(&token).is_some() => return Ok(token),
@@ -139,7 +139,7 @@ fn complain_of_scope(token: &Token, wanted: &Scopes) {
 }
 
 /// Whether what must outlive this process is on disk.
-fn saved(witness: &Witness, store: &Watched) -> Result<(), Failure> {
+pub(crate) fn saved(command: &str, witness: &Witness, store: &Watched) -> Result<(), Failure> {
     let Some(kind) = witness.store_failure() else { return Ok(()) };
     let fault = store.fault().unwrap_or_else(|| match &*kind {
         // The file itself was fine: whoever is bound to it refused what is in it.
@@ -154,6 +154,6 @@ fn saved(witness: &Witness, store: &Watched) -> Result<(), Failure> {
              the disk, and log in again: {fault}"
         )));
     }
-    complain("token", format_args!("the store could not be used, so the token is not shared: {fault}"));
+    complain(command, format_args!("the store could not be used, so the token is not shared: {fault}"));
     Ok(())
 }

@@ -55,7 +55,7 @@ pub(crate) enum Method {
 }
 
 /// Headers that are secrets wherever they are sent.
-const SECRET_HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "x-api-key"];
+pub(crate) const SECRET_HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "x-api-key"];
 
 /// The tokens of an auth URL.
 pub(super) fn read(
@@ -102,7 +102,12 @@ pub(super) fn read(
 }
 
 /// The halves of a flag's value. What is wrong is not repeated: it may be a secret.
-fn pair<'a>(flag: &str, text: &'a str, between: char, form: &str) -> Result<(&'a str, &'a str), Failure> {
+pub(crate) fn pair<'a>(
+    flag: &str,
+    text: &'a str,
+    between: char,
+    form: &str,
+) -> Result<(&'a str, &'a str), Failure> {
     match text.split_once(between) {
         Some((name, value)) if !name.is_empty() => Ok((name, value)),
         _ => Err(Failure::Usage(format!("{flag} has a name and a value: {flag} {form}"))),

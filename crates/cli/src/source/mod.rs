@@ -26,6 +26,7 @@ use auth_http::grant::Grant;
 use auth_http::manager::TokenManager;
 use auth_http::store::{FileStore, MemoryStore, TokenStore};
 
+pub(crate) use self::auth_url::{SECRET_HEADERS, pair};
 pub(crate) use self::client::{Client, dpop, http};
 pub(crate) use self::given::{Flag, Given};
 use self::oauth::Oauth;
@@ -80,6 +81,7 @@ pub(crate) struct Prepared {
     kind: Kind,
     store: Arc<Watched>,
     policy: Policy,
+    took_stdin: bool,
 }
 
 enum Kind {
@@ -115,12 +117,17 @@ impl Prepared {
             Some(lead) => policy.with_lead(Duration::from_secs(lead)),
             None => policy,
         };
-        Ok(Self { kind, store, policy })
+        Ok(Self { kind, store, policy, took_stdin: secrets.took_stdin() })
+    }
+
+    /// Whether a secret came from standard input, so that nothing else does.
+    pub(crate) const fn took_stdin(&self) -> bool {
+        self.took_stdin
     }
 
     /// Looks up what has to be, and begins. `observer` is told about every decision.
     pub(crate) async fn open(self, observer: Arc<dyn Observer>) -> Result<Source, Failure> {
-        let Self { kind, store, policy } = self;
+        let Self { kind, store, policy, took_stdin: _ } = self;
         let told = Arc::<Told>::default();
         let managed = |grant: Box<dyn Grant>, policy, observer| -> Box<dyn Tokens> {
             let grant = Noted { grant, told: Arc::clone(&told) };

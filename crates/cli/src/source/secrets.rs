@@ -16,6 +16,11 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
+    /// Whether a secret came from standard input, so that nothing else does.
+    pub(crate) const fn took_stdin(&self) -> bool {
+        self.stdin.is_some()
+    }
+
     /// What the file of a flag holds.
     pub(crate) fn read(&mut self, flag: &'static str, path: &Path) -> Result<Secret, Failure> {
         self.whole(flag, path)

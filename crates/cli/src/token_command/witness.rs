@@ -11,7 +11,7 @@ use crate::clock;
 
 /// Watches one token manager.
 #[derive(Default)]
-pub(super) struct Witness(Mutex<Seen>);
+pub(crate) struct Witness(Mutex<Seen>);
 
 #[derive(Default)]
 struct Seen {

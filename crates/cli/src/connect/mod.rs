@@ -1,0 +1,171 @@
+//! `rtauth connect`: a session for scripts and for people, by whatever dialect and source.
+
+mod ends;
+mod input;
+mod lines;
+mod opening;
+mod options;
+mod printer;
+mod story;
+mod talk;
+mod words;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use audit::AuditLog;
+use auth_core::AuthEvent;
+use auth_core::observe::Observers;
+use tokio::sync::mpsc;
+use ws_session::driver::polled::Session;
+use ws_session::driver::tokio::Runtime;
+
+use self::ends::Ends;
+use self::opening::{Opened, Plan};
+pub(crate) use self::options::ConnectOptions;
+use self::printer::Printer;
+use self::story::{Story, Told};
+use self::talk::Talk;
+use self::words::Style;
+use crate::exit::{self, Failure, complain};
+use crate::signals::Signals;
+use crate::token_command::{Witness, obtain, saved};
+
+pub(crate) fn command(options: &ConnectOptions) -> ExitCode {
+    exit::run("connect", connect(options))
+}
+
+async fn connect(options: &ConnectOptions) -> Result<(), Failure> {
+    let plan = Plan::read(options)?;
+    let audit = options.audit.as_deref().map(open_audit).transpose()?;
+    let signals = Signals::listen();
+    let signals = signals.map_err(|error| Failure::Operation(format!("no signal handler: {error}")))?;
+    // A secret that was read from standard input has left nothing there to send.
+    let reads = !plan.source.took_stdin();
+    let style = Style::of(options.json, reads && input::is_typed());
+    let printer = Printer::start(style.bottom);
+    let connected = session(options, plan, audit.as_ref(), signals, style, printer, reads).await;
+    let audited = audit.map_or(Ok(()), |audit| close_audit(&audit));
+    connected.and(audited)
+}
+
+async fn session(
+    options: &ConnectOptions,
+    plan: Plan,
+    audit: Option<&AuditLog>,
+    mut signals: Signals,
+    style: Style,
+    printer: Printer,
+    reads: bool,
+) -> Result<(), Failure> {
+    let mut story = Story::new(options.json, style);
+    let mut ends = Ends::new(options);
+    let (tell, events) = mpsc::unbounded_channel();
+    let witness = Arc::new(Witness::default());
+    let mut observers = Observers::default();
+    observers.push(Arc::clone(&witness) as _);
+    if let Some(audit) = audit {
+        observers.push(Arc::new(audit.clone()));
+    }
+    // The receiver lives as long as the session.
+    observers.push(Arc::new(move |event: &AuthEvent| drop(tell.send(event.clone()))));
+    show(&printer, story.begins());
+    let Plan { dialect, target, source, required } = plan;
+    let opening = async {
+        let opened = Opened::of(source.open(Arc::new(observers.clone())).await?, required, &observers);
+        if let Some((tokens, _)) = opened.live.as_ref().filter(|_| options.source.refresh) {
+            obtain(&**tokens, true, &witness).await?;
+        }
+        Ok(opened)
+    };
+    let opened = tokio::select! {
+        biased;
+        opened = opening => opened,
+        () = signals.next() => Err(Failure::Interrupted),
+        time = ends.impatient() => Err(Failure::TimedOut(format!("timeout: no token {time}; check the source"))),
+    };
+    let Opened { source, live, expires } = match opened {
+        Ok(opened) => opened,
+        Err(failure) => {
+            let (kind, message) = (failure.name(), failure.to_string());
+            show(&printer, story.fails(kind, None, &message));
+            return finish(printer).await.and(Err(failure));
+        }
+    };
+    let session = Session::builder(target, dialect, source)
+        .with_observer(Arc::new(observers))
+        .build(Arc::new(Runtime::default()));
+    let mut talk =
+        Talk { session, events, signals, story, style, printer, ends, expires, json: options.json };
+    let talked = talk.until_it_ends(options, reads).await;
+    let Talk { mut signals, printer, session, .. } = talk;
+    // What of the session is left ends here, before its tokens do.
+    drop(session);
+    let printed = tokio::select! {
+        printed = finish(printer) => printed,
+        () = signals.next() => Err(Failure::Interrupted),
+    };
+    let outcome = talked.and(printed);
+    let Some((tokens, store)) = live else { return outcome };
+    tokio::select! {
+        biased;
+        () = tokens.shut_down() => {}
+        () = signals.next() => return Err(Failure::Interrupted),
+    }
+    match (outcome, saved("connect", &witness, &store)) {
+        // A login that is lost is said to be, whatever else went wrong.
+        (Err(failure), Err(lost)) => {
+            complain("connect", lost);
+            Err(failure)
+        }
+        (outcome, saved) => outcome.and(saved),
+    }
+}
+
+/// Writes what was told.
+fn show(printer: &Printer, told: Vec<Told>) {
+    for told in told {
+        match told {
+            Told::Line(line) => printer.line(line),
+            Told::Note(note) => printer.note(note),
+        }
+    }
+}
+
+/// Waits until everything is written. A pipe that was closed is a reader who has seen enough.
+async fn finish(printer: Printer) -> Result<(), Failure> {
+    match printer.finish().await {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Operation(format!("standard output can't be written: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn open_audit(path: &Path) -> Result<AuditLog, Failure> {
+    AuditLog::open(path).map_err(|error| Failure::Usage(format!("--audit: {}: {error}", path.display())))
+}
+
+fn close_audit(audit: &AuditLog) -> Result<(), Failure> {
+    let summary = audit.close();
+    let missing = summary.dropped + summary.failed;
+    if missing == 0 {
+        return Ok(());
+    }
+    Err(Failure::Operation(format!("{missing} events are missing in the audit log; check its disk")))
+}
+
+/// Why a session ended by itself, with the exit code that has.
+fn ended(error: &ws_session::Error) -> Failure {
+    use ws_session::ErrorKind as Kind;
+    if let Some(error) = error.token_error() {
+        return Failure::from(error.clone());
+    }
+    let text = format!("{}: {error}", lines::kind(error));
+    match error.kind() {
+        Kind::AuthenticationRefused | Kind::ConnectionRefused | Kind::Forbidden => Failure::Denied(text),
+        Kind::Timeout => Failure::TimedOut(text),
+        _ => Failure::Operation(text),
+    }
+}

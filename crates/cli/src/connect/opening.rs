@@ -1,0 +1,131 @@
+//! What the flags of `rtauth connect` make: a dialect, a server, and tokens.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use auth_core::observe::Observers;
+use auth_core::scope::Scopes;
+use auth_core::source::{FixedToken, RequireScopes};
+use auth_core::time::Timestamp;
+use auth_core::{Demand, Error, Observer, Token, TokenSource, jwt};
+use ws_session::dialect::{Dialect, Template};
+use ws_session::driver::Target;
+
+use super::options::ConnectOptions;
+use crate::dialects_command::named;
+use crate::exit::Failure;
+use crate::files;
+use crate::source::{Live, Prepared, SECRET_HEADERS, Source, Tokens, Watched, pair};
+
+/// What a session is made of, every flag and file read; nobody has been asked for anything yet.
+pub(super) struct Plan {
+    pub(super) dialect: Dialect,
+    pub(super) target: Target,
+    pub(super) source: Prepared,
+    pub(super) required: Scopes,
+}
+
+impl Plan {
+    pub(super) fn read(options: &ConnectOptions) -> Result<Self, Failure> {
+        let dialect = with_headers(dialect(options)?, &options.ws_header)?;
+        let target = target(options, &dialect)?;
+        let required = options.require_scope.join(" ").parse();
+        let required = required.map_err(|error| Failure::Usage(format!("--require-scope: {error}")))?;
+        let source = Prepared::read("connect", &options.source, options.timeout)?;
+        Ok(Self { dialect, target, source, required })
+    }
+}
+
+fn dialect(options: &ConnectOptions) -> Result<Dialect, Failure> {
+    match (&options.dialect, &options.dialect_file) {
+        (Some(name), _) => {
+            named(name).map_err(|failure| Failure::Usage(format!("--dialect: {failure}, by --dialect-file")))
+        }
+        (None, Some(path)) => described(path),
+        (None, None) => Err(Failure::Usage(
+            "how does the service log in? say --dialect NAME (rtauth dialects lists them) or --dialect-file FILE".to_owned(),
+        )),
+    }
+}
+
+fn described(path: &Path) -> Result<Dialect, Failure> {
+    let described = Dialect::from_toml(&files::text(path)?);
+    described.map_err(|error| Failure::Usage(format!("{} is wrong in {error}", path.display())))
+}
+
+/// The same dialect, with headers that are the same for every connection.
+fn with_headers(mut dialect: Dialect, headers: &[String]) -> Result<Dialect, Failure> {
+    for header in headers {
+        let (name, value) = pair("--ws-header", header, ':', "'NAME: VALUE'")?;
+        if SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(Failure::Usage(format!(
+                "--ws-header: other users of this machine see the value of {name}; let the dialect place the token, as in \
+                 --dialect-file: place.headers.{name} = \"${{credential}}\""
+            )));
+        }
+        let value = value.trim().replace("${", "$${");
+        dialect.placement.headers.push((name.to_owned(), Template::text(value)));
+    }
+    dialect.placement.check().map_err(|error| Failure::Usage(format!("--ws-header: {error}")))?;
+    Ok(dialect)
+}
+
+fn target(options: &ConnectOptions, dialect: &Dialect) -> Result<Target, Failure> {
+    let url = match &options.url {
+        Some(url) => url.as_str(),
+        // Each token brings its own.
+        None if dialect.placement.is_url => "wss://localhost/",
+        None => {
+            let text = "where to? give --url wss://…, as the service documents it";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+    };
+    let target = match &options.ws_ca_file {
+        Some(path) => {
+            let target = Target::with_roots(url, files::text(path)?.as_bytes());
+            return target.map_err(|error| Failure::Usage(format!("--url or --ws-ca-file: {error}")));
+        }
+        None => Target::new(url),
+    };
+    target.map_err(|error| Failure::Usage(format!("--url: {error}")))
+}
+
+/// The tokens of a session, and what of them must be seen to at its end.
+pub(super) struct Opened {
+    pub(super) source: Arc<dyn TokenSource>,
+    pub(super) live: Option<(Arc<dyn Tokens>, Arc<Watched>)>,
+    /// When a token that says so itself expires, and nobody else knows.
+    pub(super) expires: Option<Timestamp>,
+}
+
+impl Opened {
+    /// Checks each token for the scopes before it is presented.
+    pub(super) fn of(source: Source, required: Scopes, observers: &Observers) -> Self {
+        let observer: Arc<dyn Observer> = Arc::new(observers.clone());
+        match source {
+            Source::Fixed(secret) => {
+                let claims = jwt::read(secret.expose()).ok();
+                let expires = claims.as_ref().and_then(|claims| claims.claims().expires());
+                let tokens = FixedToken::new(Token::new(secret));
+                let source = Arc::new(RequireScopes::new(tokens, required, observer));
+                Self { source, live: None, expires }
+            }
+            Source::Live(Live { tokens, store, told: _ }) => {
+                let tokens: Arc<dyn Tokens> = Arc::from(tokens);
+                let source = Arc::new(RequireScopes::new(Shared(Arc::clone(&tokens)), required, observer));
+                Self { source, live: Some((tokens, store)), expires: None }
+            }
+        }
+    }
+}
+
+/// The tokens of a session, which others see to as well.
+struct Shared(Arc<dyn Tokens>);
+
+#[async_trait]
+impl TokenSource for Shared {
+    async fn token(&self, demand: Demand) -> Result<Token, Error> {
+        self.0.token(demand).await
+    }
+}

@@ -1,0 +1,123 @@
+//! How a session looks to a person: the notes beside its messages, and the line at the bottom of the terminal.
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use super::printer::Bottom;
+use super::story::Story;
+use crate::environment;
+
+/// For whom it is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Style {
+    pub(super) bottom: Bottom,
+    color: bool,
+    /// Messages go to a terminal, which would obey what is in them.
+    shown: bool,
+}
+
+/// What a note is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    Good,
+    Setback,
+}
+
+impl Style {
+    /// A line at the bottom only where both outputs are one terminal that can redraw it; colours only there, and not against
+    /// the user's wish (no-color.org).
+    pub(super) fn of(json: bool, typed: bool) -> Self {
+        let is_dumb = environment::variable("TERM").is_none_or(|terminal| terminal == "dumb");
+        let live =
+            !json && io::stdout().is_terminal() && io::stderr().is_terminal() && !(cfg!(unix) && is_dumb);
+        let bottom = match (live, typed) {
+            (false, _) => Bottom::None,
+            (true, false) => Bottom::Status,
+            (true, true) => Bottom::Prompt,
+        };
+        let color = live && !environment::is_set("NO_COLOR");
+        Self { bottom, color, shown: !json && io::stdout().is_terminal() }
+    }
+
+    /// A note.
+    pub(super) fn note(self, mark: Mark, text: &str) -> String {
+        if self.bottom == Bottom::None {
+            return format!("rtauth connect: {text}");
+        }
+        let (symbol, color) = match mark {
+            Mark::Good => ("✓", GREEN),
+            Mark::Setback => ("↯", YELLOW),
+        };
+        format!("{} {}", self.paint(color, symbol), self.paint(DIM, text))
+    }
+
+    /// A message's text: what a server sends must not command the terminal.
+    pub(super) fn message(self, text: &str) -> String {
+        if !self.shown {
+            return text.to_owned();
+        }
+        let safe = |letter: char| match letter {
+            '\n' | '\t' => letter,
+            letter if letter.is_control() => '\u{fffd}',
+            letter => letter,
+        };
+        text.chars().map(safe).collect()
+    }
+
+    /// The line at the bottom: state, token time left, round trip, reconnects. At most 80 columns wide.
+    pub(super) fn status(
+        self,
+        story: &Story,
+        left: Option<Duration>,
+        round_trip: Option<Duration>,
+    ) -> String {
+        let (color, symbol) = match story.state() {
+            "connected" => (GREEN, "●"),
+            "failed" | "closed" => (RED, "●"),
+            _ => (YELLOW, "○"),
+        };
+        let mut parts = vec![match (story.state(), story.retry_in()) {
+            ("connecting", _) if story.attempt() > 1 => format!("connecting, attempt {}", story.attempt()),
+            (state @ ("disconnected" | "suspended"), Some(wait)) => {
+                format!("{state}, again in {}", during(wait))
+            }
+            (state, _) => state.to_owned(),
+        }];
+        if story.state() == "connected" {
+            parts.push(match left {
+                Some(left) => format!("token {}", during(left)),
+                None => "token without an end".to_owned(),
+            });
+            parts.extend(round_trip.map(|took| format!("round trip {} ms", took.as_millis().max(1))));
+        }
+        parts.push(match story.reconnects() {
+            1 => "1 reconnect".to_owned(),
+            count => format!("{count} reconnects"),
+        });
+        let state = parts.remove(0);
+        let rest = format!(" · {}", parts.join(" · "));
+        format!("{} {state}{}", self.paint(color, symbol), self.paint(DIM, &rest))
+    }
+
+    fn paint(self, color: &str, text: &str) -> String {
+        if self.color { format!("{color}{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+const RED: &str = "\x1b[31m";
+const DIM: &str = "\x1b[2m";
+
+/// A time as a person says it.
+pub(super) fn during(time: Duration) -> String {
+    // Rounded up, so that what is over says so.
+    let seconds = time.as_millis().div_ceil(1_000);
+    match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, _) if time < Duration::from_secs(10) => format!("{:.1} s", time.as_secs_f64()),
+        (0, 0, 0, seconds) => format!("{seconds} s"),
+        (0, 0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),
+        (0, hours, minutes, _) => format!("{hours} h {minutes:02} min"),
+        (days, hours, ..) => format!("{days} d {hours} h"),
+    }
+}
