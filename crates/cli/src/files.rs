@@ -7,12 +7,16 @@ use std::path::Path;
 use auth_core::Secret;
 
 use crate::exit::Failure;
+use crate::profile::Reference;
 
 /// The most bytes that are read: no configuration, key set or token is larger.
 const MOST: u64 = 1024 * 1024;
 
 /// The text of a file.
 pub(crate) fn text(path: &Path) -> Result<String, Failure> {
+    if let Some(elsewhere) = Reference::of(path) {
+        return elsewhere.read();
+    }
     let name = path.display().to_string();
     match File::open(path) {
         Ok(file) => read(file, &name),
@@ -39,7 +43,10 @@ pub(crate) fn lines_or_stdin(path: &Path) -> Result<Secret, Failure> {
 
 /// What a file is called in messages.
 pub(crate) fn name(path: &Path) -> String {
-    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
+    if path == Path::new("-") {
+        return "standard input".to_owned();
+    }
+    Reference::of(path).map_or_else(|| path.display().to_string(), |elsewhere| elsewhere.name())
 }
 
 /// The secret in a text from the place of this name.

@@ -14,6 +14,7 @@ mod gateway_systems;
 mod inspect;
 mod login;
 mod patience;
+mod profile;
 mod revoke_command;
 mod signals;
 mod source;
@@ -30,7 +31,11 @@ pub use crate::exit::Failure;
 /// Reads the arguments and runs the command.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let given = match profile::expanded(std::env::args_os().collect()) {
+        Ok(given) => given,
+        Err((command, failure)) => return exit::ended(command, Err(failure)),
+    };
+    let arguments = Arguments::parse_from(given);
     match arguments.command {
         Command::Completions(options) => completions_command::command(&options),
         Command::Connect(options) => connect::command(&options),

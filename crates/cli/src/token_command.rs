@@ -15,6 +15,7 @@ use self::details::Details;
 pub(crate) use self::witness::Witness;
 use crate::exit::{self, Failure, complain};
 use crate::patience::Patience;
+use crate::profile::ProfileOptions;
 use crate::source::{self, Live, Prepared, Source, SourceOptions, Tokens, Watched};
 
 /// Obtains a token and prints it as JSON: `token`, `issued` and `expires` in milliseconds since the epoch, `scope`, and
@@ -65,6 +66,9 @@ Against a gateway at 127.0.0.1:8080 with the configuration of rtauth gateway --h
     rtauth token --source spatium --token-url http://127.0.0.1:8080/authorization/v1 --token-id laptop --permission read \\
         --username alice --password-file alice.txt --store spatium.json")]
 pub(crate) struct TokenOptions {
+    #[command(flatten)]
+    profile: ProfileOptions,
+
     #[command(flatten)]
     source: SourceOptions,
 

@@ -13,6 +13,7 @@ mod words;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use audit::AuditLog;
 use auth_core::AuthEvent;
@@ -20,11 +21,12 @@ use auth_core::observe::Observers;
 use tokio::sync::mpsc;
 use ws_session::driver::polled::Session;
 use ws_session::driver::tokio::Runtime;
+use ws_session::machine::Config;
 
 use self::ends::Ends;
 use self::opening::{Opened, Plan};
 pub(crate) use self::options::ConnectOptions;
-use self::printer::Printer;
+use self::printer::{Bottom, Printer};
 use self::story::{Story, Told};
 use self::talk::Talk;
 use self::words::Style;
@@ -95,6 +97,7 @@ async fn session(
     };
     let session = Session::builder(target, dialect, source)
         .with_observer(Arc::new(observers))
+        .with_config(config(style))
         .build(Arc::new(Runtime::default()));
     let mut talk =
         Talk { session, events, signals, story, style, printer, ends, expires, json: options.json };
@@ -121,6 +124,12 @@ async fn session(
         }
         (outcome, saved) => outcome.and(saved),
     }
+}
+
+/// Where somebody watches, a silent connection is asked more often: the answer tells the round trip.
+fn config(style: Style) -> Config {
+    let watched = (style.bottom != Bottom::None).then_some(Duration::from_secs(10));
+    watched.map_or_else(Config::new, |keep_alive| Config::new().with_keep_alive(Some(keep_alive)))
 }
 
 /// Writes what was told.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::profile::ProfileOptions;
 use crate::source::SourceOptions;
 
 /// Opens a WebSocket session that stays authenticated: it gets tokens, logs in, renews them, and reconnects by itself.
@@ -19,6 +20,15 @@ use crate::source::SourceOptions;
 #[command(after_help = "\
 Sources are those of rtauth token --help, with the same flags. Secrets come from files, standard input (`-`), the environment
 or a keyring (see --profile), never from the command line. Plain ws is for this machine only.
+
+A profile, in ~/.config/rtauth/config.toml, for rtauth connect --profile work:
+
+    [profile.work]
+    dialect = \"genesys\"
+    url = \"wss://api.mypurecloud.com/ws\"
+    token-url = \"https://api.mypurecloud.com/oauth/token\"
+    client-id = \"abc\"
+    client-secret = { keyring = { service = \"rtauth\", user = \"work\" } }   # or { env = \"NAME\" }, { file = \"s.txt\" }
 
 With --json each line is an object with `event`:
 
@@ -103,6 +113,9 @@ pub(crate) struct ConnectOptions {
     /// One JSON object a line.
     #[arg(long, help_heading = "Session")]
     pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) profile: ProfileOptions,
 
     #[command(flatten)]
     pub(super) source: SourceOptions,

@@ -1,0 +1,134 @@
+//! Profiles: flags of `rtauth connect` and `rtauth token` by name, from a configuration file.
+
+mod entry;
+mod reference;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, CommandFactory as _};
+use toml::{Table, Value};
+
+use self::entry::Entries;
+pub(crate) use self::reference::Reference;
+use crate::args::Arguments;
+use crate::exit::Failure;
+use crate::{environment, files};
+
+/// Which profile.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Profile")]
+pub(crate) struct ProfileOptions {
+    /// Take flags from this profile of the configuration file, [profile.NAME]; those that you give win. Each key is a flag:
+    /// url = "wss://…", scope = ["a", "b"], refresh = true. A file is relative to the configuration file. A secret is
+    /// named, and never stands there: client-secret = { file = "s.txt" }, { env = "NAME" } or { keyring = { service =
+    /// "…", user = "…" } }.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+
+    /// The configuration file; by default rtauth/config.toml in $XDG_CONFIG_HOME, else in ~/.config (on Windows in
+    /// %APPDATA%).
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    config: Option<PathBuf>,
+}
+
+/// The commands that take flags from a profile.
+const COMMANDS: [&str; 2] = ["connect", "token"];
+
+/// The command line, with the flags of the profile that it names ahead of its own.
+pub(crate) fn expanded(given: Vec<OsString>) -> Result<Vec<OsString>, (&'static str, Failure)> {
+    let command = COMMANDS.into_iter().find(|command| given.get(1).is_some_and(|word| word == command));
+    let Some(command) = command else { return Ok(given) };
+    let said = Said::of(given.get(2..).unwrap_or_default());
+    let Some(profile) = said.profile.filter(|_| !said.asks_for_help) else { return Ok(given) };
+    let flags = read(command, &profile, said.config, &said.flags).map_err(|failure| (command, failure))?;
+    let mut words = given;
+    words.splice(2..2, flags);
+    Ok(words)
+}
+
+/// What stands on the command line.
+#[derive(Default)]
+struct Said {
+    profile: Option<String>,
+    config: Option<PathBuf>,
+    asks_for_help: bool,
+    flags: BTreeSet<String>,
+}
+
+impl Said {
+    /// No flag takes a value that begins with two dashes, unless behind an equals sign.
+    fn of(words: &[OsString]) -> Self {
+        let mut said = Self::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let Some(text) = word.to_str() else { continue };
+            if text == "--" {
+                break;
+            }
+            said.asks_for_help |= text == "-h" || text == "--help";
+            let Some(flag) = text.strip_prefix("--") else { continue };
+            let (flag, value) = match flag.split_once('=') {
+                Some((flag, value)) => (flag, Some(OsString::from(value))),
+                None => (flag, None),
+            };
+            let mut value = || value.clone().or_else(|| words.next().cloned());
+            match flag {
+                "profile" => said.profile = value().map(|name| name.to_string_lossy().into_owned()),
+                "config" => said.config = value().map(PathBuf::from),
+                _ => {}
+            }
+            said.flags.insert(flag.to_owned());
+        }
+        said
+    }
+}
+
+fn read(
+    command: &str,
+    profile: &str,
+    config: Option<PathBuf>,
+    said: &BTreeSet<String>,
+) -> Result<Vec<OsString>, Failure> {
+    let path = config.map_or_else(default_path, Ok)?;
+    let text = files::text(&path)?;
+    let wrong = |text: String| Failure::Usage(format!("{}: {text}", path.display()));
+    // The place and the reason, without the text itself: a secret may stand there that does not belong there.
+    let table: Table = toml::from_str(&text).map_err(|error| {
+        let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
+        wrong(format!("line {} is wrong: {}", before.matches('\n').count() + 1, error.message()))
+    })?;
+    if let Some(other) = table.keys().find(|key| *key != "profile") {
+        return Err(wrong(format!("{other:?} is unknown; a profile is a table [profile.NAME]")));
+    }
+    let Some(Value::Table(profiles)) = table.get("profile") else {
+        return Err(wrong("there is no profile; add a table [profile.NAME]".to_owned()));
+    };
+    let Some(Value::Table(entries)) = profiles.get(profile) else {
+        let names: Vec<_> = profiles.keys().map(String::as_str).collect();
+        let text = format!("there is no profile {profile:?}; it has {}", names.join(", "));
+        return Err(wrong(text));
+    };
+    let arguments = Arguments::command();
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    let reader = Entries { folder, command, arguments: &arguments, said };
+    reader.flags(entries).map_err(|problem| wrong(format!("[profile.{profile}]: {problem}")))
+}
+
+fn default_path() -> Result<PathBuf, Failure> {
+    let folder = if cfg!(windows) {
+        environment::variable("APPDATA").map(PathBuf::from)
+    } else {
+        let home = || environment::variable("HOME").map(|home| Path::new(&home).join(".config"));
+        // A path that is not absolute is to be ignored (XDG Base Directory Specification).
+        let named = environment::variable("XDG_CONFIG_HOME").map(PathBuf::from);
+        named.filter(|folder| folder.is_absolute()).or_else(home)
+    };
+    let folder = folder.ok_or_else(|| {
+        Failure::Usage(
+            "there is no folder for a configuration file; name the file by --config FILE".to_owned(),
+        )
+    })?;
+    Ok(folder.join("rtauth").join("config.toml"))
+}
