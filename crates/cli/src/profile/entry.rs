@@ -159,10 +159,10 @@ impl Entries<'_> {
             Value::Table(table) => match Reference::parse(table) {
                 Some(Reference::File(file)) => Ok(self.file(&file)),
                 Some(reference) => Ok(reference.word()),
-                None => Err(format!("{key:?} says where the secret is: {ADVICE}")),
+                None => Err(format!("{key:?} is a secret; {ADVICE}")),
             },
             _ => Err(format!(
-                "{key:?} is a secret, which does not stand here, where copies and backups take it along: {ADVICE}"
+                "{key:?} is a secret, which does not stand here, where copies and backups take it along; {ADVICE}"
             )),
         }
     }
@@ -173,4 +173,4 @@ impl Entries<'_> {
 }
 
 const ADVICE: &str =
-    "{ file = \"…\" }, { env = \"…\" } or { keyring = { service = \"…\", user = \"…\" } } say where it is";
+    "name its place by { file = \"…\" }, { env = \"…\" } or { keyring = { service = \"…\", user = \"…\" } }";

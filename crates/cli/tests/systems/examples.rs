@@ -10,7 +10,7 @@ fn help(desk: &Desk, command: &str) -> String {
 /// The examples that speak of a gateway, as arguments.
 fn examples(help: &str) -> Vec<Vec<String>> {
     let lines = help.replace("\\\n", " ");
-    let of_gateway = lines.lines().filter(|line| line.contains("http://127.0.0.1:8080"));
+    let of_gateway = lines.lines().filter(|line| line.contains("://127.0.0.1:8080"));
     let command = of_gateway.filter_map(|line| line.trim().strip_prefix("rtauth "));
     let words =
         |line: &str| line.split_whitespace().take_while(|word| *word != "#").map(str::to_owned).collect();
@@ -45,7 +45,8 @@ fn the_examples_of_the_help_work_against_the_gateway_of_the_help() {
     let run = |words: &[String]| {
         let here = |word: &String| {
             let word = word.replace("http://127.0.0.1:8081/request.json", &backend.url);
-            word.replace("http://127.0.0.1:8080", &gateway.url)
+            let word = word.replace("http://127.0.0.1:8080", &gateway.url);
+            word.replace("ws://127.0.0.1:8080", &gateway.url.replace("http", "ws"))
         };
         let words: Vec<_> = words.iter().map(here).collect();
         let output = desk.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
@@ -58,6 +59,25 @@ fn the_examples_of_the_help_work_against_the_gateway_of_the_help() {
             desk.put("token.txt", token["token"].as_str().unwrap());
         }
     }
+    let oauth = tokens.iter().find(|words| !words.iter().any(|word| word == "--source")).unwrap();
+    let token: Value = serde_json::from_slice(&run(oauth).stdout).unwrap();
+    let ably = fs::read_to_string(desk.path("token.txt")).unwrap();
+    desk.put("token.txt", token["token"].as_str().unwrap());
+    let sessions = examples(&help(&desk, "connect"));
+    let dialects: Vec<_> = sessions.iter().map(|words| words[2].as_str()).collect();
+    assert_eq!(dialects, ["genesys", "optave", "genesys"]);
+    for words in &sessions {
+        let said = run(words);
+        let stdout = String::from_utf8(said.stdout).unwrap();
+        assert_eq!(
+            words.iter().any(|word| word == "--send"),
+            stdout.contains("hello"),
+            "{words:?}: {stdout}"
+        );
+    }
+    assert!(fs::read_to_string(desk.path("audit.jsonl")).unwrap().contains("\"authenticated\""));
+
+    desk.put("token.txt", &ably);
     let revocations = examples(&help(&desk, "revoke"));
     assert_eq!(revocations.len(), 1);
     run(&revocations[0]);

@@ -1,0 +1,66 @@
+//! What goes with sessions: the list of dialects, and completions.
+
+use super::*;
+
+fn printed(desk: &Desk, arguments: &[&str]) -> String {
+    let output = desk.run(arguments);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn dialects_are_listed_in_a_line_each_and_printed_by_name() {
+    let desk = Desk::new();
+    let list = printed(&desk, &["dialects"]);
+    assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
+    let names: Vec<_> = list.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert!(names.is_sorted() && names.contains(&"genesys") && names.contains(&"optave"), "{list}");
+    let line = |name: &str| list.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
+    assert!(line("genesys").contains("in the first message") && line("genesys").contains("in band"));
+    assert!(line("optave").contains("as a subprotocol, once"));
+    assert!(line("bearer-query").contains("in the query"));
+    for name in names {
+        let toml = printed(&desk, &["dialects", name]);
+        assert!(toml.starts_with(&format!("name = \"{name}\"\n")), "{toml}");
+        let as_json: Value = serde_json::from_str(&printed(&desk, &["dialects", name, "--json"])).unwrap();
+        assert_eq!(as_json["toml"].as_str().unwrap().trim_end(), toml.trim_end());
+    }
+    for line in printed(&desk, &["dialects", "--json"]).lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["token"].is_string() && line["once"].is_boolean(), "{line}");
+    }
+    let stderr = failed(&desk.run(&["dialects", "nothing"]), 2);
+    assert!(stderr.contains("there is no dialect \"nothing\"; choose one of ably, "), "{stderr}");
+}
+
+#[test]
+fn each_shell_gets_completions() {
+    let desk = Desk::new();
+    for (shell, sign) in [
+        ("bash", "complete -F _rtauth"),
+        ("zsh", "#compdef rtauth"),
+        ("fish", "complete -c rtauth"),
+        ("elvish", "edit:completion:arg-completer[rtauth]"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
+        let script = printed(&desk, &["completions", shell]);
+        assert!(script.contains(sign) && script.contains("client-secret-file"), "{shell}");
+    }
+    assert!(failed(&desk.run(&["completions", "dos"]), 2).contains("[possible values: bash"));
+}
+
+/// The shell itself takes it.
+#[cfg(unix)]
+#[test]
+fn bash_completes_a_flag_of_a_session() {
+    let desk = Desk::new();
+    if Command::new("bash").arg("--version").output().is_err() {
+        return;
+    }
+    desk.put("rtauth.bash", &printed(&desk, &["completions", "bash"]));
+    let script = "source rtauth.bash; COMP_WORDS=(rtauth connect --dial); COMP_CWORD=2; _rtauth rtauth --dial connect; \
+                  echo \"${COMPREPLY[@]}\"";
+    let output = Command::new("bash").current_dir(desk.0.path()).args(["-c", script]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "--dialect --dialect-file");
+}
