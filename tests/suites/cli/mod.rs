@@ -1,6 +1,7 @@
 //! `rtauth` as a process against servers by script: what is asked of them, and what becomes of their answers.
 
 mod browser;
+mod connect;
 mod device;
 mod kept;
 mod login;

@@ -97,7 +97,7 @@ impl Talk {
         let mut ending = Ending::default();
         loop {
             match self.next(&mut outgoing, &ending).await {
-                Next::Step(Step::Message(message), room) => self.received(&message, room),
+                Next::Step(Step::Message(message), room) => self.received(&message, room).await,
                 Next::Step(Step::Returned(returned), _) => self.returned(returned, &mut ending),
                 Next::Step(Step::Settled, _) | Next::Over | Next::Broken => self.close(&mut ending),
                 Next::Step(Step::Ended, _) => break,
@@ -176,11 +176,11 @@ impl Talk {
     }
 
     /// Prints a message, behind the events that came before it.
-    fn received(&mut self, message: &Message, room: Option<Room>) {
+    async fn received(&mut self, message: &Message, room: Option<Room>) {
         while let Ok(event) = self.events.try_recv() {
             if is_end(&event) {
                 self.print(message, room);
-                return self.tell(&event);
+                return self.happened(&event).await;
             }
             self.tell(&event);
         }
