@@ -121,3 +121,88 @@ pub(super) fn during(time: Duration) -> String {
         (days, hours, ..) => format!("{days} d {hours} h"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use auth_core::AuthEvent;
+    use auth_core::observe::Label;
+
+    use super::super::story::Told;
+    use super::*;
+
+    const fn style(bottom: Bottom, color: bool) -> Style {
+        Style { bottom, color, shown: true }
+    }
+
+    fn connected() -> AuthEvent {
+        AuthEvent::Authenticated {
+            connection: 1,
+            token: None,
+            session_id: Some(Label::new("session-1")),
+            latency: Duration::from_millis(5),
+        }
+    }
+
+    fn lost(retry_in: Duration) -> AuthEvent {
+        let reason = Label::new("the server closed the connection");
+        AuthEvent::ConnectionLost { connection: 1, reason, code: Some(1001), retry_in: Some(retry_in) }
+    }
+
+    #[test]
+    fn the_line_at_the_bottom_tells_all_four_in_80_columns() {
+        let plain = style(Bottom::Status, false);
+        let mut story = Story::new(false, plain);
+        story.begins();
+        assert_eq!(plain.status(&story, None, None), "○ connecting · 0 reconnects");
+        story.event(&connected());
+        let left = Some(Duration::from_secs(86_399));
+        let status = plain.status(&story, left, Some(Duration::from_micros(1_300)));
+        assert_eq!(status, "● connected · token 23 h 59 min · round trip 1 ms · 0 reconnects");
+        story.event(&lost(Duration::from_secs(3_595)));
+        let status = plain.status(&story, None, None);
+        assert!(status.starts_with("○ disconnected, again in 59 min 5"), "{status}");
+        assert!(!status.contains("token"), "{status}");
+        story.event(&connected());
+        let status = plain.status(&story, left, Some(Duration::from_millis(99_999)));
+        assert!(status.ends_with("1 reconnect") && status.chars().count() <= 80, "{status}");
+        let colored = style(Bottom::Status, true).status(&story, left, None);
+        assert!(colored.starts_with("\x1b[32m●\x1b[0m connected\x1b[2m · token"), "{colored:?}");
+        assert!(colored.ends_with("\x1b[0m"), "{colored:?}");
+    }
+
+    #[test]
+    fn a_note_is_marked_on_a_terminal_and_names_the_command_elsewhere() {
+        let text = "connected, session session-1";
+        for (style, expected) in [
+            (style(Bottom::None, false), format!("rtauth connect: {text}")),
+            (style(Bottom::Prompt, false), format!("✓ {text}")),
+            (style(Bottom::Status, true), format!("\x1b[32m✓\x1b[0m \x1b[2m{text}\x1b[0m")),
+        ] {
+            let told = Story::new(false, style).event(&connected());
+            assert_eq!(told, [Told::Note(expected)]);
+        }
+    }
+
+    #[test]
+    fn what_a_server_sends_does_not_command_the_terminal() {
+        let terminal = style(Bottom::Status, false);
+        assert_eq!(terminal.message("a\tb\nc\x1b[2J\x07\u{9b}d"), "a\tb\nc\u{fffd}[2J\u{fffd}\u{fffd}d");
+        let pipe = Style { shown: false, ..style(Bottom::None, false) };
+        assert_eq!(pipe.message("\x1b[2J"), "\x1b[2J");
+    }
+
+    #[test]
+    fn a_time_is_told_as_a_person_says_it() {
+        for (millis, said) in [
+            (1_260, "1.3 s"),
+            (9_500, "9.5 s"),
+            (10_001, "11 s"),
+            (59_001, "1 min 00 s"),
+            (3_500_000, "58 min 20 s"),
+            (3_600_000, "1 h 00 min"),
+            (90_000_000, "1 d 1 h"),
+        ] {
+            assert_eq!(during(Duration::from_millis(millis)), said);
+        }
+    }
+}
