@@ -32,6 +32,7 @@ use self::talk::Talk;
 use self::words::Style;
 use crate::exit::{self, Failure, complain};
 use crate::signals::Signals;
+use crate::source::Tokens;
 use crate::token_command::{Witness, obtain, saved};
 
 pub(crate) fn command(options: &ConnectOptions) -> ExitCode {
@@ -111,11 +112,7 @@ async fn session(
     };
     let outcome = talked.and(printed);
     let Some((tokens, store)) = live else { return outcome };
-    tokio::select! {
-        biased;
-        () = tokens.shut_down() => {}
-        () = signals.next() => return Err(Failure::Interrupted),
-    }
+    settle(&*tokens, &mut signals).await?;
     match (outcome, saved("connect", &witness, &store)) {
         // A login that is lost is said to be, whatever else went wrong.
         (Err(failure), Err(lost)) => {
@@ -130,6 +127,25 @@ async fn session(
 fn config(style: Style) -> Config {
     let watched = (style.bottom != Bottom::None).then_some(Duration::from_secs(10));
     watched.map_or_else(Config::new, |keep_alive| Config::new().with_keep_alive(Some(keep_alive)))
+}
+
+/// Sees a refresh token through that was sent, or is not saved yet: only who asks twice ends that, and is told so.
+async fn settle(tokens: &dyn Tokens, signals: &mut Signals) -> Result<(), Failure> {
+    let mut settled = tokens.shut_down();
+    for told in [false, true] {
+        tokio::select! {
+            biased;
+            () = &mut settled => return Ok(()),
+            () = signals.next() => {}
+        }
+        if !told {
+            complain(
+                "connect",
+                "ending once the tokens are safe; interrupt again to end at once and lose them",
+            );
+        }
+    }
+    Err(Failure::Interrupted)
 }
 
 /// Writes what was told.
