@@ -1,8 +1,11 @@
 //! `rtauth connect` against WebSocket servers by script: what they see of it, and what it makes of them.
 
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use realtime_auth_tests::authority::Authority;
+use rustls::{ServerConnection, StreamOwned};
 use serde_json::json;
 use tungstenite::handshake::server::{Request, Response};
 use tungstenite::protocol::CloseFrame;
@@ -192,4 +195,34 @@ async fn a_reader_who_is_slow_gets_every_message_in_order() {
     interrupt(&session);
     assert_eq!(session.end().await.0, Some(0));
     server.played().await;
+}
+
+/// An authority that the platform does not know is trusted where a flag names it, and nowhere else.
+#[tokio::test]
+async fn an_authority_of_ones_own_is_trusted_by_its_flag_alone() {
+    let desk = desk();
+    let authority = Authority::new().unwrap();
+    desk.put("authority.pem", &authority.pem());
+    desk.put("other.pem", &Authority::new().unwrap().pem());
+    for (file, code) in [("authority.pem", 0), ("other.pem", 3)] {
+        let config = Arc::clone(authority.acceptor("127.0.0.1", &[], None).unwrap().config());
+        let server = Scripted::play(move |listener| {
+            let (stream, _) = listener.accept().unwrap();
+            let stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+            let Ok(mut socket) = tungstenite::accept(stream) else { return };
+            while let Ok(message) = socket.read() {
+                if message.is_text() {
+                    socket.send(message).unwrap();
+                }
+            }
+        });
+        let url = server.url.replace("ws://", "wss://");
+        let flags = ["--ws-ca-file", file, "--send", "over TLS", "--for", "2"];
+        let output = desk.run(&bearer(&url, &flags)).await;
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let echoed =
+            String::from_utf8(output.stdout).unwrap().contains(r#"{"event":"message","text":"over TLS"}"#);
+        assert_eq!(echoed, code == 0);
+        server.played().await;
+    }
 }
