@@ -15,14 +15,18 @@ pub struct Requests {
     pub reply_id: Vec<String>,
     /// Replies that say that the request failed.
     pub errors: Vec<Matcher>,
+    /// Replies after which another comes, such as one that says that the work has begun: the request waits on, and they are its
+    /// session's reader's. One that says that the request failed is never such.
+    pub interim: Vec<Matcher>,
 }
 
 impl Requests {
-    /// Requests whose identifier goes to this place, and comes back at the same; no reply says that a request failed.
+    /// Requests whose identifier goes to this place, and comes back at the same; each reply is the last, and none says that a request
+    /// failed.
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
         let id = id.into();
-        Self { reply_id: vec![id.clone()], id, errors: Vec::new() }
+        Self { reply_id: vec![id.clone()], id, errors: Vec::new(), interim: Vec::new() }
     }
 
     /// Gives a request its identifier, the one it has or this one; `None` if it has no place for one, or what stands there is neither a text
@@ -49,6 +53,12 @@ impl Requests {
     #[must_use]
     pub fn is_error(&self, reply: &Value) -> bool {
         self.errors.iter().any(|matcher| matcher.matches(reply))
+    }
+
+    /// Whether another reply comes after this one.
+    #[must_use]
+    pub fn is_interim(&self, reply: &Value) -> bool {
+        self.interim.iter().any(|matcher| matcher.matches(reply)) && !self.is_error(reply)
     }
 
     /// Whether a message with this text may be a reply, by a test that parses nothing. `false` is certain.
@@ -96,14 +106,30 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_optave_is_known_by_any_of_three_marks() {
+    fn an_error_of_optave_is_known_by_any_of_four_marks() {
         let optave = Dialect::optave().requests.unwrap();
-        for error in
-            [json!({"state": "error"}), json!({"actionType": "error"}), json!({"error": {"code": "X"}})]
-        {
-            assert!(optave.is_error(&error), "{error}");
+        for error in [
+            json!({"state": "error"}),
+            json!({"actionType": "error"}),
+            json!({"error": {"code": "X"}, "state": "started"}),
+            json!({"payload": {"state": "error"}}),
+        ] {
+            assert!(optave.is_error(&error) && !optave.is_interim(&error), "{error}");
         }
         assert!(!optave.is_error(&json!({"state": "completed", "payload": {"error": 1}})));
+    }
+
+    #[test]
+    fn what_optave_has_only_begun_is_not_its_last_word() {
+        let optave = Dialect::optave().requests.unwrap();
+        for begun in [json!({"state": "started"}), json!({"payload": {"state": "started"}})] {
+            assert!(optave.is_interim(&begun), "{begun}");
+        }
+        for last in
+            [json!({"state": "completed"}), json!({"payload": {"state": "completed"}}), json!({"payload": 1})]
+        {
+            assert!(!optave.is_interim(&last), "{last}");
+        }
     }
 
     use super::super::Dialect;

@@ -11,7 +11,8 @@ impl Dialect {
     /// Every 101 that selects `optave-v1` is the acceptance; one that selects the token is refused, since it shows it to whoever
     /// logs the answer. A refusal is status 401 or 403.
     ///
-    /// A request has its identifier in `headers.correlationId`; a reply there or beside `headers`.
+    /// A request has its identifier in `headers.correlationId`; a reply there or beside `headers`. One whose `state` is
+    /// `started`, at the top or in its `payload`, is not the last; the vendor's own client takes it for the answer.
     ///
     /// The placement ran in the vendor's own SDK, from whose source the replies are; that a token serves once is documentation.
     #[must_use]
@@ -20,14 +21,16 @@ impl Dialect {
             SubprotocolEntry::Name("optave-v1".to_owned()),
             SubprotocolEntry::Credential(Template::text("${credential}")),
         ];
-        let marked = |at: &str| Matcher::of([(at, json!("error"))]);
+        let marked = |at: &str, mark: &str| Matcher::of([(at, json!(mark))]);
         let requests = Requests {
             reply_id: vec!["/headers/correlationId".to_owned(), "/correlationId".to_owned()],
             errors: vec![
-                marked("/state"),
-                marked("/actionType"),
+                marked("/state", "error"),
+                marked("/payload/state", "error"),
+                marked("/actionType", "error"),
                 Matcher::default().and("/error", Condition::Exists(true)),
             ],
+            interim: vec![marked("/state", "started"), marked("/payload/state", "started")],
             ..Requests::new("/headers/correlationId")
         };
         Self {

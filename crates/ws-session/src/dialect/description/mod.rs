@@ -170,6 +170,7 @@
 //! | `id` | the place in a request for its identifier, a JSON pointer | must be there |
 //! | `reply_id` | places in a reply where it comes back | as `id` |
 //! | `error` | matchers of replies that say that the request failed | none |
+//! | `interim` | matchers of replies after which another comes | none |
 //!
 //! ## `rule`: what failures mean
 //!

@@ -204,6 +204,9 @@ impl<'a> Document<'a> {
         if let Some(node) = table.take("error") {
             requests.errors = self.matchers(&node, false)?;
         }
+        if let Some(node) = table.take("interim") {
+            requests.interim = self.matchers(&node, false)?;
+        }
         table.finish()?;
         Ok(requests)
     }

@@ -40,11 +40,16 @@ fn requests_and_what_is_taken_up_are_said_and_written() {
         login.send = { token = "${credential}", session = "${last.session_id}" }
         accept.message = { "/ok" = true }
         capture = { session_id = "/session", resumed = { "/recovered" = true }, named = { key = "/key" } }
-        request = { id = "/headers/id", reply_id = ["/headers/id", "/id"], error = { "/state" = "error" } }
+        [request]
+        id = "/headers/id"
+        reply_id = ["/headers/id", "/id"]
+        error = { "/state" = "error" }
+        interim = { "/state" = "started" }
     "#;
     let dialect = Dialect::from_toml(text).unwrap();
     let requests = dialect.requests.as_ref().unwrap();
     assert_eq!((requests.id.as_str(), requests.reply_id.len(), requests.errors.len()), ("/headers/id", 2, 1));
+    assert!(requests.is_interim(&json!({"state": "started"})));
     assert_eq!(Dialect::from_toml(&dialect.to_toml().unwrap()).unwrap(), dialect);
     let same = text.replace(r#"{ "/recovered" = true }"#, r#""same_session""#);
     let same = Dialect::from_toml(&same).unwrap();

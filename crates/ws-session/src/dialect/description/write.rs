@@ -205,14 +205,18 @@ impl Writer {
     }
 
     fn requests(&mut self, requests: &Requests) -> Wrote<()> {
-        let Requests { id, reply_id, errors } = requests;
+        let Requests { id, reply_id, errors, interim } = requests;
         self.section("[request]");
         self.entry("id", &quoted(id));
         if *reply_id != [id.clone()] {
             let places: Vec<_> = reply_id.iter().map(|at| quoted(at)).collect();
             self.entry("reply_id", &one_or_array(&places));
         }
-        if errors.is_empty() { Ok(()) } else { self.matchers("error", errors) }
+        let matchers = [("error", errors), ("interim", interim)];
+        matchers
+            .into_iter()
+            .filter(|(_, matchers)| !matchers.is_empty())
+            .try_for_each(|(key, matchers)| self.matchers(key, matchers))
     }
 
     fn renewal(&mut self, renewal: &Renewal) -> Wrote<()> {

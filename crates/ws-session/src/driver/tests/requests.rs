@@ -17,6 +17,7 @@ fn asking() -> (Session, UnboundedReceiver<Peer>) {
     let mut dialect = Dialect::genesys();
     let mut requests = Requests::new("/id");
     requests.errors = vec![Matcher::of([("/ok", json!(false))])];
+    requests.interim = vec![Matcher::of([("/state", json!("started"))])];
     dialect.requests = Some(requests);
     let (builder, peers, _) = session_of(dialect, 64 * 1024, Numbered::for_ever());
     (builder.with_config(Config::new().with_keep_alive(None)).spawn(), peers)
@@ -55,6 +56,26 @@ async fn a_reply_goes_to_whoever_asked_and_to_nobody_else() {
     let mut read = async || session.next().await.unwrap().as_text().unwrap().to_owned();
     assert!(read().await.contains("another"));
     assert!(read().await.contains("again"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_after_which_another_comes_is_the_readers_and_the_request_waits_on() {
+    let (mut session, mut peers) = asking();
+    let mut peer = peers.recv().await.unwrap();
+    peer.log_in().await;
+    let server = async {
+        let id = asked(&mut peer).await["id"].clone();
+        for state in ["started", "started", "completed"] {
+            say(&mut peer, &json!({"id": id, "state": state})).await;
+        }
+        peer
+    };
+    let question = json!({});
+    let (reply, _peer) = tokio::join!(session.request(&question), server);
+    assert_eq!(reply.unwrap()["state"], "completed");
+    for _ in 0..2 {
+        assert!(session.next().await.unwrap().as_text().unwrap().contains("started"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

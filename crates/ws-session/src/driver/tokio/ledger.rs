@@ -102,6 +102,9 @@ impl Acknowledge {
         let mut replies = 0;
         for mut read in codec.read(incoming) {
             messages += 1;
+            if requests.is_interim(&read.value) {
+                continue;
+            }
             let waits = requests.answered(&read.value).and_then(|id| self.pending.answered(id));
             if let Some(answer) = waits {
                 replies += 1;

@@ -236,7 +236,7 @@ impl Sender {
     }
 
     /// Sends a request once the session is authenticated, and waits for its reply, which does not go to the session's reader. The dialect
-    /// says where the request's [identifier](crate::dialect::Requests) goes, and where it comes back.
+    /// says where the request's [identifier](crate::dialect::Requests) goes, where it comes back, and which replies are not the last.
     ///
     /// It waits for [30 s](Builder::with_request_timeout), no longer than its connection lives, and with 255 others at most. Dropping the future
     /// takes a request back that has not gone out; a reply that comes too late goes to nobody.
