@@ -8,6 +8,7 @@ pub struct Error {
     kind: ErrorKind,
     code: Option<u16>,
     message: &'static str,
+    advice: &'static str,
     source: Option<auth_core::Error>,
 }
 
@@ -15,15 +16,18 @@ pub struct Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The server refused a fresh credential too.
+    /// The server refused a fresh credential too; or the only one, where the session does not reconnect.
     AuthenticationRefused,
     /// The session was closed by its user, or its driver is gone.
     Closed,
+    /// The connection was lost, or not made, and the session [does not reconnect](crate::machine::Config::without_reconnection).
+    ConnectionLost,
     /// The server refused the connection for a reason that a credential does not change.
     ConnectionRefused,
     /// The credential is good, and does not allow what the session is for.
     Forbidden,
-    /// The caller's patience ended; the session keeps trying.
+    /// The caller's patience ended; the session keeps trying. Or the connection was not made in time, and the session
+    /// [does not reconnect](crate::machine::Config::without_reconnection).
     Timeout,
     /// No token can be had; the [source](std::error::Error::source) says why.
     Token,
@@ -31,7 +35,7 @@ pub enum ErrorKind {
 
 impl Error {
     pub(crate) const fn new(kind: ErrorKind, code: Option<u16>, message: &'static str) -> Self {
-        Self { kind, code, message, source: None }
+        Self { kind, code, message, advice: "", source: None }
     }
 
     pub(crate) const fn token(error: auth_core::Error) -> Self {
@@ -39,8 +43,13 @@ impl Error {
             kind: ErrorKind::Token,
             code: None,
             message: "no token can be had for the session",
+            advice: "",
             source: Some(error),
         }
+    }
+
+    pub(crate) fn with_advice(self, advice: &'static str) -> Self {
+        Self { advice, ..self }
     }
 
     #[cfg(any(feature = "blocking", feature = "polled"))]
@@ -77,10 +86,11 @@ impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.message)?;
         match (self.code, &self.source) {
-            (Some(code), _) => write!(formatter, " (code {code})"),
-            (None, Some(source)) => write!(formatter, ": {source}"),
-            (None, None) => Ok(()),
+            (Some(code), _) => write!(formatter, " (code {code})")?,
+            (None, Some(source)) => write!(formatter, ": {source}")?,
+            (None, None) => {}
         }
+        formatter.write_str(self.advice)
     }
 }
 

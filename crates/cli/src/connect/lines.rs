@@ -91,6 +91,7 @@ pub(super) fn kind(error: &Error) -> String {
     let kind = match error.kind() {
         ErrorKind::AuthenticationRefused => "authentication_refused",
         ErrorKind::Closed => "closed",
+        ErrorKind::ConnectionLost => "connection_lost",
         ErrorKind::ConnectionRefused => "connection_refused",
         ErrorKind::Forbidden => "forbidden",
         ErrorKind::Timeout => "timeout",

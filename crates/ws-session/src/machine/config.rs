@@ -17,6 +17,7 @@ pub struct Config {
     pub(super) keep_alive: Option<Duration>,
     pub(super) ping_frames: bool,
     pub(super) overlap: bool,
+    pub(super) reconnects: bool,
 }
 
 impl Config {
@@ -34,6 +35,7 @@ impl Config {
             keep_alive: Some(Duration::from_secs(25)),
             ping_frames: true,
             overlap: true,
+            reconnects: true,
         }
     }
 
@@ -101,6 +103,13 @@ impl Config {
     #[must_use]
     pub fn without_overlap(self) -> Self {
         Self { overlap: false, ..self }
+    }
+
+    /// For whoever makes each connection himself: the session fails when its connection is lost, or when the first attempt to make one
+    /// comes to nothing. A renewal by reconnecting is still tried again for as long as there is a connection.
+    #[must_use]
+    pub fn without_reconnection(self) -> Self {
+        Self { reconnects: false, ..self }
     }
 }
 

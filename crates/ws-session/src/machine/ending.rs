@@ -20,6 +20,8 @@ pub(super) struct Over {
     pub(super) code: Option<u16>,
     pub(super) verdict: Verdict,
     pub(super) retry_after: Option<Duration>,
+    /// It was not made in time.
+    pub(super) timed_out: bool,
 }
 
 impl Session {
@@ -38,7 +40,7 @@ impl Session {
         }
         let (reason, code) = describe(failure);
         let verdict = self.verdict_on(now, epoch, failure);
-        self.over(now, epoch, Over { reason, code, verdict, retry_after });
+        self.over(now, epoch, Over { reason, code, verdict, retry_after, timed_out: false });
     }
 
     /// What a failure of a connection means where that connection is.
@@ -81,7 +83,7 @@ impl Session {
         let Some(epoch) = self.attempt.epoch() else { return };
         self.outputs.push_back(Output::Abort { epoch });
         let verdict = self.verdict_on(now, epoch, &Failure::Timeout);
-        self.attempt_over(now, Over { verdict, ..Over::unanswered(reason) });
+        self.attempt_over(now, Over { verdict, timed_out: true, ..Over::unanswered(reason) });
     }
 
     /// The server ended a connection by a message: it is dropped.
@@ -111,6 +113,10 @@ impl Session {
         if over.verdict.disposition() == Disposition::Fatal {
             self.lost(epoch, over.reason, over.code, None);
             return self.fail(fatal(over, true));
+        }
+        if !self.config.reconnects {
+            self.lost(epoch, over.reason, over.code, None);
+            return self.fail(only_one(over));
         }
         let wait = self.timers.get(Timer::Backoff).map_or(Duration::ZERO, |due| due.remaining(now));
         self.lost(epoch, over.reason, over.code, Some(wait));
@@ -162,6 +168,10 @@ impl Session {
                 return self.renewal_is_impossible(now, error);
             }
             return self.fail(error);
+        }
+        if !self.config.reconnects && self.live.is_none() {
+            self.lost(epoch, over.reason, over.code, None);
+            return self.fail(only_one(over));
         }
         let demand = match (self.refused, self.presented) {
             (Some(refused), _) => Demand::InsteadOf(refused),
@@ -326,7 +336,7 @@ impl Session {
 
 impl Over {
     pub(super) const fn unanswered(reason: &'static str) -> Self {
-        Self { reason, code: None, verdict: Verdict::Transient, retry_after: None }
+        Self { reason, code: None, verdict: Verdict::Transient, retry_after: None, timed_out: false }
     }
 }
 
@@ -355,6 +365,18 @@ const fn fatal(over: Over, blamed: bool) -> Error {
         ),
     };
     Error::new(kind, over.code, text)
+}
+
+/// The error of a session that makes one connection, and has had it.
+fn only_one(over: Over) -> Error {
+    let kind = match over.verdict.disposition() {
+        _ if over.timed_out => ErrorKind::Timeout,
+        Disposition::RetryWithFreshToken => ErrorKind::AuthenticationRefused,
+        _ => ErrorKind::ConnectionLost,
+    };
+    Error::new(kind, over.code, over.reason).with_advice(
+        "; this session does not reconnect: open another, with a fresh credential where each serves once",
+    )
 }
 
 fn describe(failure: &Failure) -> (&'static str, Option<u16>) {

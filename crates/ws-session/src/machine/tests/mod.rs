@@ -1,6 +1,7 @@
 //! The machine against the server's half in simulated time, and against servers that misbehave.
 
 mod login;
+mod one_connection;
 mod random;
 mod renewal;
 mod scene;
