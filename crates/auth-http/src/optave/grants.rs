@@ -1,6 +1,5 @@
 //! The ways to a token, and the guard that no token is handed out twice.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,8 +9,8 @@ use auth_core::oauth::TokenResponse;
 use auth_core::renewal::Attempt;
 use auth_core::token::Generation;
 use auth_core::{Demand, Error, ErrorKind, Retry, Secret, TokenSource};
-use sha2::{Digest as _, Sha256};
 
+use super::UsedTokens;
 use super::wire::{AuthenticationEndpoint, TicketEndpoint};
 use crate::exchange::HttpExchange;
 use crate::grant::Grant;
@@ -32,16 +31,12 @@ pub(super) enum Way {
 /// Obtains tokens, none of them twice.
 pub(super) struct Once {
     way: Way,
-    /// The hashes of the last tokens.
-    seen: Mutex<VecDeque<[u8; 32]>>,
+    seen: UsedTokens,
 }
 
-/// How many tokens are remembered: more than anybody has alive at once.
-const REMEMBERED: usize = 4_096;
-
 impl Once {
-    pub(super) const fn new(way: Way) -> Self {
-        Self { way, seen: Mutex::new(VecDeque::new()) }
+    pub(super) fn new(way: Way) -> Self {
+        Self { way, seen: UsedTokens::new() }
     }
 }
 
@@ -76,17 +71,11 @@ impl Grant for Once {
             let text = "the token provider gave an empty token; have it fail instead";
             return Err(Error::new(ErrorKind::InvalidToken, text).with_retry(Retry::Backoff));
         }
-        let hash = Sha256::digest(issued.access_token.expose()).into();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.contains(&hash) {
+        if !self.seen.is_first_use(&issued.access_token) {
             let text = "a token was given a second time, and each opens one connection only; have whoever gives it mint a \
                         new one for each request, and let no cache stand in between";
             return Err(Error::new(ErrorKind::InvalidToken, text).with_retry(Retry::Backoff));
         }
-        if seen.len() == REMEMBERED {
-            seen.pop_front();
-        }
-        seen.push_back(hash);
         Ok(issued)
     }
 }

@@ -34,9 +34,13 @@ mod client;
 mod config_error;
 #[cfg(feature = "manager")]
 mod grants;
+#[cfg(feature = "manager")]
+mod used;
 pub mod wire;
 
 #[cfg(feature = "manager")]
 pub use self::client::{Builder, Client};
 pub use self::config_error::ConfigError;
+#[cfg(feature = "manager")]
+pub use self::used::UsedTokens;
 pub use self::wire::CredentialPlacement;
