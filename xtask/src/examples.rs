@@ -10,10 +10,11 @@ use serde_json::Value;
 use crate::shell::{Done, Failed, cargo, root, run as run_command};
 
 /// Each example, and what it must print.
-const EXAMPLES: [(&str, &str); 8] = [
+const EXAMPLES: [(&str, &str); 9] = [
     ("blocking_session", r#"Some(Text("hello from a thread"))"#),
     ("bring_your_own_http_client", "a token over ureq, good for "),
     ("genesys", r#"Some(Text("{\"type\":\"subscribe\",\"topic\":\"v2.conversations\"}"))"#),
+    ("optave", r#"connection 2: Some(Text("hello"))"#),
     ("renew_blocking", "renewed without an executor: token 2"),
     ("renew_on_smol", "renewed on smol: token 2"),
     ("renew_without_a_runtime", "a day of tokens that live for an hour took "),
@@ -32,6 +33,10 @@ pub(crate) fn run() -> Done {
             .env("GENESYS_REGION", &gateway.url)
             .env("GENESYS_CLIENT_ID", "example")
             .env("GENESYS_CLIENT_SECRET", SECRET)
+            .env("OPTAVE_WEBSOCKET_URL", gateway.url.replace("http", "ws"))
+            .env("OPTAVE_AUTHENTICATION_URL", format!("{}/auth/oauth2", gateway.url))
+            .env("OPTAVE_CLIENT_ID", "example")
+            .env("OPTAVE_CLIENT_SECRET", SECRET)
             .output()?;
         let stdout = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() || !stdout.contains(expected) {
@@ -59,9 +64,10 @@ impl Gateway {
     fn start(binaries: &Path, folder: &Path) -> Done<Self> {
         fs::write(folder.join("secret.txt"), SECRET)?;
         let config = folder.join("gateway.toml");
-        let client =
-            "[[client]]\nid = \"example\"\nsecret_file = \"secret.txt\"\nscope = \"conversation:read\"\n";
-        fs::write(&config, client)?;
+        let client = "id = \"example\"\nsecret_file = \"secret.txt\"\n";
+        let tables =
+            format!("[[client]]\n{client}scope = \"conversation:read\"\n[[optave.client]]\n{client}");
+        fs::write(&config, tables)?;
         let mut process = Command::new(binaries.join("rtauth"))
             .args(["gateway", "--config"])
             .arg(config)
