@@ -1,5 +1,4 @@
-//! The Optave document as far as it is about tokens, sentence by sentence, over real sockets against the gateway, and against
-//! servers that misbehave.
+//! The Optave document, sentence by sentence, over real sockets against the gateway, and against servers that misbehave.
 //!
 //! | Sentence | Test |
 //! | --- | --- |
@@ -17,13 +16,25 @@
 //! | "Attempting to reuse the same token will result in an authentication error." | `sockets::reusing_a_token_is_an_authentication_error_before_the_upgrade` |
 //! | "Reconnecting requires a new token" | `sockets::reconnecting_takes_a_new_token` |
 //! | "authTransport: Optional: 'subprotocol' or 'query'" | `sockets::a_token_opens_a_connection_by_subprotocol_and_by_query` |
-//!
-//! `openConnection`, its timeouts and the event `close` are the connection's, which is no part of this.
+//! | "authTransport: 'subprotocol'" | `connections::authenticate_and_open_connection_connect_by_either_transport` |
+//! | "const token = await client.authenticate(); await client.openConnection(token);" | `connections::authenticate_and_open_connection_connect_by_either_transport` |
+//! | "Or with token provider (browser): await client.openConnection();" | `connections::without_a_token_of_ones_own_the_token_provider_is_asked_for_each_connection` |
+//! | "Authentication or connection failed" | `connections::wrong_credentials_end_in_an_error_that_says_so` |
+//! | "Each JWT token can only be used once", by us | `connections::a_used_token_is_never_sent_again`, `connections::a_token_whose_connection_came_to_nothing_is_used_too`, `connections::a_session_that_keeps_itself_connected_sends_each_token_once` |
+//! | "Attempting to reuse the same token will result in an authentication error.", as a client sees it | `connections::reusing_a_token_is_an_authentication_error_of_the_server` |
+//! | "client.on('close', () => { … reconnect(); });" | `connections::on_close_a_fresh_token_opens_the_next_connection` |
+//! | "connectionTimeoutMs: 30000" | `requests::a_server_that_never_answers_the_upgrade_is_left_after_the_connection_timeout` |
+//! | "requestTimeoutMs: 30000" | `requests::a_request_without_a_reply_ends_after_the_request_timeout_and_may_have_arrived`, `requests::a_request_that_found_no_connection_in_time_was_not_sent` |
+//! | "(default: 30s)", and each mistake in the configuration | `crates/providers/src/optave/tests.rs` |
 
 mod browsers;
+mod connections;
 mod document;
 mod hostile;
+mod requests;
+mod shown;
 mod sockets;
+mod wire;
 
 use std::time::Duration;
 
