@@ -4,7 +4,7 @@
 //! This crate knows no WebSockets. With default features off it performs no I/O: [`wire`] builds requests and
 //! reads replies, [`endpoint`] is the server's half of the same, and [`grant`] works over any
 //! [`HttpExchange`](exchange::HttpExchange), as does [`fetched`], which keeps the keys and metadata of issuers. [`store`]
-//! keeps tokens between runs. Time and randomness come in through [`freshness`]. Of systems that obtain their tokens in a way
+//! keeps tokens between runs, and [`bearer`] sends requests with them. Time and randomness come in through [`freshness`]. Of systems that obtain their tokens in a way
 //! of their own there are [`ably`], [`optave`] and [`spatium`].
 //!
 #![cfg_attr(all(feature = "client", feature = "tokio"), doc = "```no_run")]
@@ -37,6 +37,7 @@
 //!   [`redirect::RedirectListener`], which hears from the browser that a person logs in with.
 
 pub mod ably;
+pub mod bearer;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod endpoint;

@@ -65,6 +65,13 @@ impl Proxy {
         via.filter(|_| !is_loopback(host) && !self.bypass.includes(host, port))
     }
 
+    /// The URL of the proxy between here and a server, its credentials in it, for another client than this crate's, such as a
+    /// WebSocket's; `None` when the server is reached directly. `host` is without brackets.
+    #[must_use]
+    pub fn url_between(&self, encrypted: bool, host: &str, port: u16) -> Option<&Secret> {
+        self.between(encrypted, host, port).map(|via| &via.url)
+    }
+
     /// Whether any proxy speaks TLS.
     pub(super) fn is_encrypted(&self) -> bool {
         [&self.https, &self.http].into_iter().flatten().any(|via| via.is_encrypted())
@@ -86,6 +93,8 @@ impl fmt::Debug for Proxy {
 
 /// One proxy.
 pub(super) struct Via {
+    /// As it was given.
+    url: Secret,
     encrypted: bool,
     host: String,
     port: u16,
@@ -116,7 +125,13 @@ impl Via {
             Some((_, port)) => port.parse().map_err(|_| ConfigError::Proxy)?,
             None => default,
         };
-        Ok(Self { encrypted, host, port, credentials: userinfo.map(basic).transpose()? })
+        Ok(Self {
+            url: Secret::from(url),
+            encrypted,
+            host,
+            port,
+            credentials: userinfo.map(basic).transpose()?,
+        })
     }
 
     pub(super) fn is_encrypted(&self) -> bool {
@@ -139,7 +154,7 @@ impl Via {
 impl fmt::Display for Via {
     /// Leaves the credentials out.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { encrypted, host, port, credentials: _ } = self;
+        let Self { url: _, encrypted, host, port, credentials: _ } = self;
         let scheme = if *encrypted { "https" } else { "http" };
         if host.contains(':') {
             write!(formatter, "{scheme}://[{host}]:{port}")
@@ -230,5 +245,13 @@ mod tests {
         assert!(proxy.between(true, "login.example", 443).is_some());
         assert!(proxy.between(false, "10.0.0.1", 80).is_some());
         assert!(Proxy::none().between(true, "login.example", 443).is_none());
+    }
+
+    #[test]
+    fn another_client_is_told_of_the_same_proxy_by_its_url() {
+        let proxy = Proxy::new(" http://user:password@proxy:3128 ").unwrap().with_exceptions("b.example");
+        let url = |host: &str| proxy.url_between(true, host, 443).map(|url| url.expose().to_owned());
+        assert_eq!(url("a.example").unwrap(), "http://user:password@proxy:3128");
+        assert_eq!((url("b.example"), url("localhost")), (None, None));
     }
 }
