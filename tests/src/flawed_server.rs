@@ -113,7 +113,7 @@ async fn serve(mut stream: TcpStream) -> io::Result<TcpStream> {
         let answer = match opcode {
             opcode::PING => frame(0x80 | opcode::PONG, &payload),
             opcode::TEXT
-                if payload.starts_with(b"{\"type\":\"auth\"") || payload.starts_with(b"{\"token\":") =>
+                if payload.starts_with(b"{\"type\":\"auth\"") || payload.ends_with(b"\"type\":\"auth\"}") =>
             {
                 frame(0x80 | opcode::TEXT, WELCOME.as_bytes())
             }

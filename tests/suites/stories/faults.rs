@@ -27,7 +27,7 @@ fn a_lost_connection_comes_back_with_a_fresh_token(open: &Open) {
     let seen = log.seen();
     assert_eq!(
         seen.server,
-        ["1: upgrade /ws", &auth(1, "t1"), "2: upgrade /ws", &auth(2, "t2"), "2: close 1000"]
+        ["1: upgrade /ws", &auth(1, "t1"), "2: upgrade /ws", &auth_again(2, "t2"), "2: close 1000"]
     );
     assert_eq!(
         seen.client,

@@ -67,6 +67,11 @@ mod prelude {
         format!(r#"{connection}: text {{"token":"{token}","type":"auth"}}"#)
     }
 
+    /// The same after a connection whose session was named `s`.
+    pub(super) fn auth_again(connection: usize, token: &str) -> String {
+        format!(r#"{connection}: text {{"sessionId":"s","token":"{token}","type":"auth"}}"#)
+    }
+
     /// A dialect of the upgrade: nothing more is needed to be in.
     pub(super) fn by_header() -> Dialect {
         let mut dialect = Dialect::new("header");

@@ -6,25 +6,33 @@ use serde_json::json;
 
 use super::super::{
     Acceptance, Captured, Dialect, Matcher, On, Phase, Ping, Placement, Reconnection, Renewal, RenewalTime,
-    Rule, Step, Template, Trigger, Verdict,
+    Resumed, Rule, Template, Verdict,
 };
+use super::first;
 
 impl Dialect {
     /// The dialect of the Genesys Cloud WebSocket document: `{"type":"auth","token":…}` as the first message,
-    /// answered by `{"type":"auth","status":"ok","sessionId":…}` or `"status":"error"`, and sent again to renew.
+    /// answered by `{"type":"auth","status":"ok","sessionId":…}` or `"status":"error"`, and sent again to renew. A new connection
+    /// names the session of the one before in its first message, which the document has room for; what a server makes of that
+    /// it does not say.
     ///
     /// From that document; no real service of Genesys speaks it.
     #[must_use]
     pub fn genesys() -> Self {
         let answer = |status: &str| Matcher::of([("/type", json!("auth")), ("/status", json!(status))]);
         let send = Template::json(json!({"type": "auth", "token": "${credential}"}));
+        let resume = json!({"type": "auth", "token": "${credential}", "sessionId": "${last.session_id}"});
         Self {
-            login: vec![Step { on: Trigger::Open, send: send.clone() }],
+            login: first(resume),
             acceptance: Acceptance::Message {
                 any_of: vec![answer("ok")],
                 within: Some(Duration::from_secs(10)),
             },
-            captured: Captured { session_id: Some("/sessionId".to_owned()), ..Captured::default() },
+            captured: Captured {
+                session_id: Some("/sessionId".to_owned()),
+                resumed: Some(Resumed::SameSession),
+                ..Captured::default()
+            },
             renewal: Renewal::InBand {
                 send,
                 accepted: vec![answer("ok")],

@@ -52,7 +52,7 @@ async fn a_session_tells_where_it_stands_from_its_beginning_to_its_end() {
     all(&mut events, &["initialized 1 - false", "connecting 1 - false"]).await;
     let mut peer = peers.recv().await.unwrap();
     peer.log_in().await;
-    all(&mut events, &["authenticated s None", "connected 1 - false"]).await;
+    all(&mut events, &["authenticated s Some(false)", "connected 1 - false"]).await;
     peer.send(CLOSE, &4_499_u16.to_be_bytes()).await.unwrap();
     all(
         &mut events,
@@ -65,7 +65,7 @@ async fn a_session_tells_where_it_stands_from_its_beginning_to_its_end() {
     .await;
     let mut peer = peers.recv().await.unwrap();
     peer.log_in().await;
-    all(&mut events, &["authenticated s None", "connected 2 - false"]).await;
+    all(&mut events, &["authenticated s Some(true)", "connected 2 - false"]).await;
     let closing = tokio::spawn(session.close());
     assert_eq!(peer.ended().await, Some(1000));
     drop(peer);

@@ -7,18 +7,15 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::peer::{CLOSE, Numbered, Peer, TEXT};
 use super::session_of;
-use crate::dialect::{Dialect, Resumed, Step, Template, Trigger};
+use crate::dialect::{Dialect, Resumed, Template};
 use crate::driver::tokio::{Events, Session, SessionEvent};
 use crate::machine::Config;
 
-/// The key of the last connection in the query, and the name of its session in the first message.
+/// The key of the last connection in the query; the name of its session goes into the first message by itself.
 fn dialect() -> Dialect {
     let mut dialect = Dialect::genesys();
     dialect.placement.query = vec![("resume".to_owned(), Template::text("${last.key}"))];
     dialect.captured.named.insert("key".to_owned(), "/key".to_owned());
-    dialect.captured.resumed = Some(Resumed::SameSession);
-    let send = json!({"type": "auth", "token": "${credential}", "sessionId": "${last.session_id}"});
-    dialect.login = vec![Step { on: Trigger::Open, send: Template::json(send) }];
     dialect
 }
 

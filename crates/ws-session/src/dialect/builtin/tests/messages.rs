@@ -207,6 +207,17 @@ fn what_a_service_says_at_its_login_is_captured() {
 }
 
 #[test]
+fn genesys_names_the_session_of_the_connection_before() {
+    let dialect = named("genesys");
+    let mut before = Captures::default();
+    before.take(&dialect.captured, &json!({"type": "auth", "status": "ok", "sessionId": "a1"}));
+    let captures = Captures::following(Some(&before));
+    let rendered =
+        filled(|filling| dialect.login[0].send.render(&Filling { captures: &captures, ..*filling }));
+    assert_eq!(rendered.unwrap().expose(), r#"{"sessionId":"a1","token":"a.b.c","type":"auth"}"#);
+}
+
+#[test]
 fn each_renewal_goes_out_and_is_answered_as_its_service_has_it() {
     let ably = r#"{"action":4,"connectionId":"x","connectionDetails":{"connectionKey":"k"}}"#;
     for (name, expected, answer, asks) in [
