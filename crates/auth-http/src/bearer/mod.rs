@@ -7,6 +7,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+use auth_core::oauth::TokenType;
 use auth_core::{Demand, Error, ErrorKind, Secret, Token, TokenSource};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
@@ -87,7 +88,8 @@ impl BearerClient {
     /// # Errors
     ///
     /// [`Misconfigured`](ErrorKind::Misconfigured) as [`check`](Self::check), before anything is asked for or sent;
-    /// [`InvalidToken`](ErrorKind::InvalidToken) when the token can stand in no header; why there is no token, or none
+    /// and when the
+    /// token is bound to a key; [`InvalidToken`](ErrorKind::InvalidToken) when it can stand in no header; why there is no token, or none
     /// instead of the refused one; otherwise as [`HttpExchange::exchange`].
     pub async fn request(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         self.permit(Some(request.uri()))?;
@@ -102,6 +104,10 @@ impl BearerClient {
     }
 
     async fn send(&self, mut request: Request<Bytes>, token: &Token) -> Result<Response<Bytes>, Error> {
+        if token.token_type() != TokenType::Bearer {
+            let text = "the token is bound to a key, and is presented with its proof, not as a bearer token; see wire::Dpop";
+            return Err(Error::new(ErrorKind::Misconfigured, text));
+        }
         let text = Secret::from(["Bearer ", token.secret().expose()].concat());
         let mut value = HeaderValue::from_str(text.expose()).map_err(|_| {
             let text = "the token has characters that no header can carry; look at its source";

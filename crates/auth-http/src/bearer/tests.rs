@@ -17,7 +17,7 @@ struct Server {
 impl HttpExchange for Server {
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         let mut requests = self.requests.lock().unwrap();
-        let status = self.statuses.get(requests.len()).or(self.statuses.last()).unwrap();
+        let status = self.statuses.get(requests.len()).or_else(|| self.statuses.last()).unwrap();
         requests.push(request);
         Ok(Response::builder()
             .status(*status)
@@ -135,6 +135,15 @@ async fn a_token_that_no_header_can_carry_is_not_sent() {
     let error = client.request(to("https://api.example.com/v1")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidToken);
     assert!(!format!("{error} {error:?}").contains("canary"));
+    assert!(server.requests.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_that_is_bound_to_a_key_is_not_presented_without_its_proof() {
+    let token = Token::new(Secret::from("t")).with_type(TokenType::Dpop);
+    let (client, server) = client(Arc::new(FixedToken::new(token)), &[200]);
+    let error = client.request(to("https://api.example.com/v1")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(server.requests.lock().unwrap().is_empty());
 }
 
