@@ -19,6 +19,7 @@ const EXAMPLES: [(&str, &str); 9] = [
     ("renew_on_smol", "renewed on smol: token 2"),
     ("renew_without_a_runtime", "a day of tokens that live for an hour took "),
     ("session_on_smol", r#"Some(Text("hello from smol"))"#),
+    ("spatium", "404 Not Found, asked with a permission token"),
     ("watch_a_session", "authenticated after "),
 ];
 
@@ -37,6 +38,9 @@ pub(crate) fn run() -> Done {
             .env("OPTAVE_AUTHENTICATION_URL", format!("{}/auth/oauth2", gateway.url))
             .env("OPTAVE_CLIENT_ID", "example")
             .env("OPTAVE_CLIENT_SECRET", SECRET)
+            .env("SPATIUM_URL", format!("{}/authorization/v1", gateway.url))
+            .env("SPATIUM_USERNAME", "example")
+            .env("SPATIUM_PASSWORD", SECRET)
             .output()?;
         let stdout = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() || !stdout.contains(expected) {
@@ -54,6 +58,22 @@ pub(crate) fn run() -> Done {
 
 const SECRET: &str = "for the examples only";
 
+const CONFIG: &str = r#"
+[[client]]
+id = "example"
+secret_file = "secret.txt"
+scope = "conversation:read"
+
+[[optave.client]]
+id = "example"
+secret_file = "secret.txt"
+
+[[spatium.account]]
+username = "example"
+password_file = "secret.txt"
+permissions = ["read"]
+"#;
+
 /// A gateway that ends with this.
 struct Gateway {
     process: Child,
@@ -64,10 +84,7 @@ impl Gateway {
     fn start(binaries: &Path, folder: &Path) -> Done<Self> {
         fs::write(folder.join("secret.txt"), SECRET)?;
         let config = folder.join("gateway.toml");
-        let client = "id = \"example\"\nsecret_file = \"secret.txt\"\n";
-        let tables =
-            format!("[[client]]\n{client}scope = \"conversation:read\"\n[[optave.client]]\n{client}");
-        fs::write(&config, tables)?;
+        fs::write(&config, CONFIG)?;
         let mut process = Command::new(binaries.join("rtauth"))
             .args(["gateway", "--config"])
             .arg(config)

@@ -2,8 +2,16 @@
 //!
 //! Nothing here is protocol logic: a provider chooses a grant, a dialect and defaults, and composes the crates below.
 //!
-//! * [`genesys`]: Genesys Cloud.
-//! * [`optave`]: Optave, a token for each connection.
+//! | Module | Platform |
+//! | --- | --- |
+//! | [`genesys`] | Genesys Cloud |
+//! | [`optave`] | Optave, a token for each connection |
+//! | [`spatium`] | Spatium |
 
+mod config_error;
 pub mod genesys;
 pub mod optave;
+mod settings;
+pub mod spatium;
+
+pub use self::config_error::ConfigError;

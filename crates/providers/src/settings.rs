@@ -1,0 +1,212 @@
+//! What is said to every provider alike: who observes, where the audit and the tokens go, proxies, how to renew and to connect.
+
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use audit::AuditLog;
+use auth_core::observe::Observers;
+use auth_core::renewal::Policy;
+use auth_core::{AuthEvent, Observer, TokenSource};
+use auth_http::client::{HyperClient, Proxy};
+use auth_http::exchange::HttpExchange;
+use auth_http::manager;
+use auth_http::store::FileStore;
+use ws_session::Address;
+use ws_session::dialect::Dialect;
+use ws_session::driver::tokio::{Builder, Proxy as WebSocketProxy, Session, Target};
+use ws_session::machine::Config;
+
+use crate::ConfigError;
+
+/// The settings of a builder, which has them in its field `settings`, and their verbs by [`verbs`].
+pub(crate) struct Settings {
+    pub(crate) proxy: Proxy,
+    pub(crate) observers: Observers,
+    pub(crate) audit_file: Option<PathBuf>,
+    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) policy: Policy,
+    pub(crate) session: Config,
+}
+
+/// The verbs of a builder for its [`Settings`].
+macro_rules! verbs {
+    () => {
+        /// Where tokens are kept between runs, and shared with other processes: a file of its owner's alone. Without one a
+        /// rotated refresh token is lost when the program ends.
+        pub fn with_token_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+            self.settings.token_file = Some(path.into());
+            self
+        }
+
+        /// The proxies on the way to every server, by HTTP and by WebSocket: none by default.
+        /// [`Proxy::from_environment`](auth_http::client::Proxy::from_environment) takes what the environment says.
+        pub fn with_proxy(mut self, proxy: auth_http::client::Proxy) -> Self {
+            self.settings.proxy = proxy;
+            self
+        }
+
+        /// One more who is told about every step: for metrics, an audit, a SIEM. One that panics costs nothing but what it
+        /// was told; one that blocks holds the session up.
+        pub fn with_observer(mut self, observer: std::sync::Arc<dyn auth_core::Observer>) -> Self {
+            self.settings.observe(observer);
+            self
+        }
+
+        /// Where to write a hash-chained audit log of every step.
+        pub fn with_audit_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+            self.settings.audit_file = Some(path.into());
+            self
+        }
+
+        /// How early to renew and how hard to try.
+        pub fn with_policy(mut self, policy: auth_core::renewal::Policy) -> Self {
+            self.settings.policy = policy;
+            self
+        }
+
+        /// Timeouts and backoff of the WebSocket sessions.
+        pub fn with_session_config(mut self, session: ws_session::machine::Config) -> Self {
+            self.settings.session = session;
+            self
+        }
+    };
+}
+pub(crate) use verbs;
+
+impl Settings {
+    pub(crate) fn new() -> Self {
+        Self {
+            proxy: Proxy::none(),
+            observers: Observers::default(),
+            audit_file: None,
+            token_file: None,
+            policy: Policy::new(),
+            session: Config::new(),
+        }
+    }
+
+    pub(crate) fn observe(&mut self, observer: Arc<dyn Observer>) {
+        self.observers.push(Arc::new(Contained(observer)));
+    }
+
+    /// The HTTP client for `https` URLs, and for those on this machine, if `plaintext` says that there are any; only these
+    /// do without TLS, and without certificate authorities.
+    pub(crate) fn http(&self, plaintext: Plaintext) -> Result<Arc<dyn HttpExchange>, ConfigError> {
+        let builder = HyperClient::builder().with_proxy(self.proxy.clone());
+        let built = match plaintext {
+            Plaintext::Only => return Ok(Arc::new(HyperClient::plaintext())),
+            Plaintext::Never => builder.build(),
+            Plaintext::Also => builder.with_plaintext().build(),
+        };
+        Ok(Arc::new(built.map_err(|error| ConfigError::Tls(io::Error::other(error)))?))
+    }
+
+    /// The file for tokens, opened, if there is to be one.
+    pub(crate) fn store(&self) -> Result<Option<Arc<FileStore>>, ConfigError> {
+        let opened = self.token_file.as_ref().map(FileStore::open).transpose();
+        Ok(opened.map_err(ConfigError::TokenFile)?.map(Arc::new))
+    }
+
+    /// A manager of tokens with its store, its policy and who observes it.
+    pub(crate) fn manage(
+        &self,
+        manager: manager::Builder,
+        observer: &Arc<dyn Observer>,
+    ) -> Result<manager::Builder, ConfigError> {
+        let manager = manager.with_policy(self.policy.clone()).with_observer(Arc::clone(observer));
+        Ok(match self.store()? {
+            Some(store) => manager.with_store(store),
+            None => manager,
+        })
+    }
+
+    /// All observers as one, and the audit log among them, if there is to be one.
+    pub(crate) fn witnesses(&mut self) -> Result<(Arc<dyn Observer>, Option<AuditLog>), ConfigError> {
+        let audit = self.audit_file.as_ref().map(|path| AuditLog::open(path)).transpose()?;
+        if let Some(audit) = &audit {
+            self.observers.push(Arc::new(audit.clone()));
+        }
+        Ok((Arc::new(self.observers.clone()), audit))
+    }
+
+    /// How WebSockets are opened, whose steps `observer` is told.
+    pub(crate) fn sockets(self, observer: Arc<dyn Observer>) -> Sockets {
+        Sockets { observer, proxy: self.proxy, config: self.session }
+    }
+}
+
+/// Which `http` URLs there are: all of them on this machine, which no proxy stands in front of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plaintext {
+    Never,
+    Also,
+    Only,
+}
+
+impl Plaintext {
+    pub(crate) fn among(urls: &[String]) -> Self {
+        let is_plaintext =
+            |url: &String| url.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://"));
+        match (urls.iter().all(is_plaintext), urls.iter().any(is_plaintext)) {
+            (true, _) => Self::Only,
+            (false, true) => Self::Also,
+            (false, false) => Self::Never,
+        }
+    }
+}
+
+/// How WebSockets are opened.
+#[derive(Clone)]
+pub(crate) struct Sockets {
+    observer: Arc<dyn Observer>,
+    proxy: Proxy,
+    config: Config,
+}
+
+/// A WebSocket's server, and the way to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Way {
+    target: Target,
+    proxy: Option<WebSocketProxy>,
+}
+
+impl Sockets {
+    pub(crate) fn way(&self, url: &str) -> Result<Way, ws_session::ConfigError> {
+        let target = Target::new(url)?;
+        let address = Address::new(url)?;
+        let proxy = self.proxy.url_between(address.is_encrypted(), address.host(), address.port());
+        let proxy = proxy.map(|url| WebSocketProxy::new(url.expose())).transpose()?;
+        Ok(Way { target, proxy })
+    }
+
+    pub(crate) fn session(&self, way: &Way, dialect: Dialect, tokens: Arc<dyn TokenSource>) -> Builder {
+        let builder = Session::builder(way.target.clone(), dialect, tokens)
+            .with_observer(Arc::clone(&self.observer))
+            .with_config(self.config.clone());
+        match &way.proxy {
+            Some(proxy) => builder.with_proxy(proxy.clone()),
+            None => builder,
+        }
+    }
+}
+
+impl fmt::Debug for Sockets {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { observer: _, proxy, config } = self;
+        let mut shown = formatter.debug_struct("Sockets");
+        shown.field("proxy", proxy).field("config", config).finish_non_exhaustive()
+    }
+}
+
+/// An observer whose panics end with it: whoever watches a session must not be able to end it.
+struct Contained(Arc<dyn Observer>);
+
+impl Observer for Contained {
+    fn observe(&self, event: &AuthEvent) {
+        // The panic hook has told of it, on the standard error output by default.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.0.observe(event)));
+    }
+}
