@@ -4,8 +4,8 @@
 //! | Sentence | Test |
 //! | --- | --- |
 //! | "After establishing an authorization session keeps refreshing both access and refresh tokens on demand." | `document::after_establishing_both_tokens_are_refreshed_on_demand` |
-//! | "In case of refresh token expiration, it throws an error and is no longer functional until a new session is established." | `lifetimes::an_expired_refresh_token_is_an_error_until_a_new_session_is_established` |
-//! | "For multiple parallel sessions, one should provide distinct tokens that are stable for every session" | `document::parallel_sessions_with_distinct_token_ids_live_side_by_side`, `document::a_session_of_the_same_token_id_displaces_the_one_before` |
+//! | "In case of refresh token expiration, it throws an error and is no longer functional until a new session is established." | `lifetimes::an_expired_refresh_token_is_an_error_until_a_new_session_is_established`, `requests::a_session_that_is_over_sends_nothing_until_it_is_established_anew` |
+//! | "For multiple parallel sessions, one should provide distinct tokens that are stable for every session" | `document::parallel_sessions_with_distinct_token_ids_live_side_by_side`, `document::a_session_of_the_same_token_id_displaces_the_one_before`, `requests::parallel_sessions_send_tokens_of_their_own` |
 //! | "does not perform periodic refreshes while idle, so the session would inevitably expire if not called long enough" | `lifetimes::an_idle_session_is_not_refreshed_and_expires` |
 //! | "One may, however, periodically call refresh method" | `lifetimes::a_session_whose_refresh_is_called_periodically_does_not_expire` |
 //! | "new AuthorizationSession(url, tokenId, permissions)", and its example | `document::the_example_of_the_document_works` |
@@ -22,12 +22,14 @@
 //! | "As long as a refresh token is not expired, this method always returns a valid access token and refreshes it if necessary." | `lifetimes::a_permission_token_is_valid_whenever_it_is_asked_for` |
 //! | "Manually refreshes a session" | `document::refresh_replaces_both_tokens` |
 //! | "This method is called internally as required" | `document::after_establishing_both_tokens_are_refreshed_on_demand` |
+//! | (the token in use, in the vendor's words) "Authorization: Bearer", on every request | `requests::a_request_carries_the_permission_token_that_is_cached`, `requests::at_401_a_request_is_made_once_more_with_one_fresh_token`, `requests::no_token_goes_to_another_origin` |
 //! | "and throws an error if this refresh token has already expired." | `lifetimes::refresh_is_an_error_once_the_refresh_token_has_expired` |
 
 mod document;
 mod hostile;
 mod lifetimes;
 mod lost;
+mod requests;
 mod strangers;
 
 use std::sync::Arc;
