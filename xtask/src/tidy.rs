@@ -43,6 +43,7 @@ pub(crate) fn run() -> Done {
     check_layers(&mut complaints)?;
     check_facts(&mut complaints)?;
     check_named_tests(&mut complaints)?;
+    check_sentences(&mut complaints)?;
     for complaint in &complaints {
         eprintln!("tidy: {complaint}");
     }
@@ -127,6 +128,35 @@ fn check_named_tests(complaints: &mut Vec<String>) -> Done {
             let source = fs::read_to_string(root().join(format!("{file}.rs"))).unwrap_or_default();
             if !source.contains(&format!("fn {function}(")) {
                 complaints.push(format!("{page} names {file}.rs::{function}, which does not exist"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Suites that hold a document, each with a table of its sentences and their tests.
+const SUITES_OF_SENTENCES: [&str; 3] = ["genesys", "optave", "spatium"];
+
+/// The tests that such a table names, as `module::function` of the suite or of all suites, must exist.
+fn check_sentences(complaints: &mut Vec<String>) -> Done {
+    let suites = root().join("tests/suites");
+    for suite in SUITES_OF_SENTENCES {
+        let text = fs::read_to_string(suites.join(suite).join("mod.rs"))?;
+        let rows = text.lines().filter_map(|line| line.strip_prefix("//! | "));
+        let named: Vec<_> =
+            rows.flat_map(|row| row.split('`')).filter_map(|text| text.rsplit_once("::")).collect();
+        if named.is_empty() {
+            complaints.push(format!("the table of tests/suites/{suite} names no test"));
+        }
+        for (module, function) in named {
+            let file = format!("{}.rs", module.replace("::", "/"));
+            let exists = [suites.join(suite), suites.clone()].iter().any(|folder| {
+                let source = fs::read_to_string(folder.join(&file)).unwrap_or_default();
+                source.contains(&format!("fn {function}("))
+            });
+            if !exists {
+                complaints
+                    .push(format!("tests/suites/{suite} names {module}::{function}, which does not exist"));
             }
         }
     }

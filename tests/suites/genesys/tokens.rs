@@ -1,16 +1,14 @@
-//! The Genesys document, sentence by sentence, over real sockets against the gateway and a scripted token endpoint.
+//! The token endpoint of the document: what is asked, what is retried, and what is final.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_core::observe::ScopeVerdict;
-use auth_core::{AuthEvent, Demand, ErrorKind, Secret, TokenSource as _};
+use auth_core::{AuthEvent, Demand, ErrorKind, Retry, Secret, TokenSource as _};
 use auth_http::client::{HyperClient, Proxy};
 use auth_http::exchange::HttpExchange as _;
 use auth_http::grant::RefreshToken;
 use auth_http::manager::TokenManager;
 use auth_http::wire::{TokenEndpoint, TokenForm};
-use gateway::{Client, Config, Gateway, Running};
 use providers::genesys;
 use realtime_auth_tests::closed_port::ClosedPort;
 use realtime_auth_tests::proxy::Proxy as Server;
@@ -18,23 +16,7 @@ use realtime_auth_tests::recorder::Recorder;
 use realtime_auth_tests::script::{Answer, Script};
 use tokio::time::timeout;
 
-const SECRET: &str = "canary-client-secret";
-const REFRESH_TOKEN: &str = "canary-refresh-token";
-const SCOPES: &str = "conversation:read user:read";
-
-async fn gateway(lifetime: Duration) -> Running {
-    let client = Client::new("abc123", Secret::from(SECRET), SCOPES.parse().unwrap())
-        .with_refresh_token(Secret::from(REFRESH_TOKEN));
-    let config =
-        Config::new("127.0.0.1:0".parse().unwrap()).with_client(client).with_token_lifetime(lifetime);
-    Gateway::bind(config).await.unwrap().spawn()
-}
-
-fn client(url: &str, recorder: &Recorder) -> genesys::Builder {
-    genesys::Client::builder(url, "abc123", SECRET).with_observer(Arc::new(recorder.clone()))
-}
-
-const HOUR: Duration = Duration::from_secs(3_600);
+use super::{HOUR, REFRESH_TOKEN, SECRET, client, gateway};
 
 #[tokio::test]
 async fn the_token_request_is_a_form_post_with_basic_credentials() {
@@ -201,98 +183,101 @@ async fn a_refresh_token_outlives_the_program_in_its_token_file() {
 }
 
 #[tokio::test]
-async fn a_session_lives_on_a_refresh_token() {
-    let gateway = gateway(Duration::from_secs(2)).await;
-    let recorder = Recorder::default();
-    let client = client(gateway.http_url(), &recorder).with_refresh_token(REFRESH_TOKEN).build().unwrap();
-    let mut session = client.connect().await.unwrap();
-    recorder.wait_for(2, |event| matches!(event, AuthEvent::TokenRenewed { .. })).await;
-    session.send("on").await.unwrap();
-    assert_eq!(session.next().await.unwrap().as_text(), Some("on"));
-    assert_eq!(gateway.sessions().upgrades(), 1);
-
-    // The first refresh token is spent: whoever has a copy of it gets nothing.
-    let thief = self::client(gateway.http_url(), &Recorder::default()).with_refresh_token(REFRESH_TOKEN);
-    let error = thief.build().unwrap().valid_token().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidGrant);
+async fn a_refresh_token_is_redeemed_as_the_document_writes_it() {
+    let server = Script::serve(vec![Answer::token("t", 3_600)]).await.unwrap();
+    let client = client(server.url(), &Recorder::default()).with_refresh_token("r+0").build().unwrap();
+    client.valid_token().await.unwrap();
+    let request = server.requests().remove(0);
+    assert!(request.contains("Basic YWJjMTIzOmNhbmFyeS1jbGllbnQtc2VjcmV0\r\n"), "{request}");
+    assert!(request.ends_with("\r\n\r\ngrant_type=refresh_token&refresh_token=r%2B0"), "{request}");
 }
 
 #[tokio::test]
-async fn missing_scopes_are_named_before_any_socket_is_opened() {
-    let gateway = gateway(HOUR).await;
-    let recorder = Recorder::default();
-    let required = "conversation:read analytics:read".parse().unwrap();
-    let client = client(gateway.http_url(), &recorder).with_required_scopes(required).build().unwrap();
-    let error = client.connect().await.unwrap_err();
-    assert_eq!(error.token_error().unwrap().kind(), ErrorKind::InsufficientScope);
-    assert!(error.to_string().contains("analytics:read"), "{error}");
-    let denied = recorder.count(|event| {
-        matches!(event, AuthEvent::ScopesChecked { verdict: ScopeVerdict::Denied, missing, .. }
-            if missing.to_string() == "analytics:read")
-    });
-    assert_eq!((denied, gateway.sessions().upgrades()), (1, 0));
-}
-
-#[tokio::test]
-async fn a_token_that_can_not_be_read_is_refused_with_an_error_verdict() {
-    let recorder = Recorder::default();
-    let server = Script::serve(vec![Answer::token("not.a.jwt", 3_600)]).await.unwrap();
-    let required = "conversation:read".parse().unwrap();
-    let client = client(server.url(), &recorder).with_required_scopes(required).build().unwrap();
-    assert_eq!(client.valid_token().await.unwrap_err().kind(), ErrorKind::InvalidToken);
-    let verdict =
-        |event: &AuthEvent| matches!(event, AuthEvent::ScopesChecked { verdict: ScopeVerdict::Error, .. });
-    assert_eq!(recorder.count(verdict), 1);
-}
-
-#[tokio::test]
-async fn a_dropped_socket_comes_back_with_a_token_that_was_never_presented() {
-    let gateway = gateway(HOUR).await;
-    let recorder = Recorder::default();
-    let client = client(gateway.http_url(), &recorder).build().unwrap();
-    let mut session = client.connect().await.unwrap();
-    for lost in 1..=3 {
-        let live = gateway.sessions().live().remove(0);
-        assert!(gateway.sessions().disconnect(&live.session_id));
-        recorder.wait_for(lost + 1, |event| matches!(event, AuthEvent::Authenticated { .. })).await;
-    }
-    session.authenticated().await.unwrap();
-    let presented: std::collections::BTreeSet<_> = recorder
-        .events()
-        .iter()
-        .filter_map(|event| match event {
-            AuthEvent::Authenticated { token, .. } => *token,
-            _ => None,
-        })
-        .collect();
-    assert_eq!(presented.len(), 4, "four connections, four tokens");
-}
-
-/// Every input has a canary; none of the outputs may.
-#[tokio::test]
-async fn no_secret_reaches_an_event_an_error_or_the_audit_log() {
-    let gateway = gateway(Duration::from_secs(2)).await;
-    let recorder = Recorder::default();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("audit.jsonl");
-    let client = client(gateway.http_url(), &recorder)
-        .with_refresh_token(REFRESH_TOKEN)
-        .with_required_scopes(SCOPES.parse().unwrap())
-        .with_audit_file(&path)
-        .build()
-        .unwrap();
-    let session = client.connect().await.unwrap();
+async fn the_documented_answer_is_read() {
+    let body = r#"{
+        "access_token": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9...",
+        "token_type": "bearer",
+        "expires_in": 3600,
+        "refresh_token": "dGhpcyBpcyBhIHJlZnJlc2ggdG9rZW4...",
+        "scope": "conversation:read user:read analytics:read"
+    }"#;
+    let server =
+        Script::serve(vec![Answer::http(200, "Content-Type: application/json\r\n", body)]).await.unwrap();
+    let required = "conversation:read user:read analytics:read".parse().unwrap();
+    let client = client(server.url(), &Recorder::default()).with_required_scopes(required).build().unwrap();
     let token = client.valid_token().await.unwrap();
-    recorder.wait_for(1, |event| matches!(event, AuthEvent::TokenRenewed { .. })).await;
-    session.close().await.unwrap();
-    let summary = client.close_audit().unwrap();
-    assert_eq!((summary.dropped, summary.failed), (0, 0));
-    let log = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(audit::verify(&path).unwrap().records, summary.written);
-    assert_eq!(summary.written, recorder.events().len() as u64);
-    let outputs = format!("{log}{recorder:?}{client:?}{token:?}");
-    for secret in [SECRET, REFRESH_TOKEN, token.secret().expose(), "eyJ"] {
-        assert!(!outputs.contains(secret), "found {secret}");
+    assert_eq!(token.secret().expose(), "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9...");
+}
+
+/// The moment is told when the token arrives: nobody waits for an hour here. It is drawn from the last minutes before the
+/// lead, so that a fleet does not renew at once.
+#[tokio::test]
+async fn a_token_is_renewed_120_s_before_it_expires() {
+    for expires_in in [3_600, 600] {
+        let server = Script::serve(vec![Answer::token("t", expires_in)]).await.unwrap();
+        let recorder = Recorder::default();
+        client(server.url(), &recorder).build().unwrap().valid_token().await.unwrap();
+        let told = recorder.events().into_iter().find_map(|event| match event {
+            AuthEvent::TokenIssued { expires_in, renews_in, .. } => Some((expires_in, renews_in)),
+            _ => None,
+        });
+        let (lives, renews_in) = told.unwrap();
+        let lead = lives - renews_in;
+        assert!(lives <= Duration::from_secs(expires_in), "{lives:?}");
+        assert!((120..=150).contains(&lead.as_secs()), "{expires_in} s: {lead:?} before its end");
     }
-    assert!(outputs.contains("token_renewed"), "the control: the outputs are not empty");
+}
+
+#[tokio::test]
+async fn a_rate_limit_without_a_wait_is_backed_off_from() {
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        let recorder = Recorder::default();
+        let limited = Answer::http(429, "", "");
+        let server = Script::serve(vec![limited.clone(), limited, Answer::token("t", 3_600)]).await.unwrap();
+        client(server.url(), &recorder).build().unwrap().valid_token().await.unwrap();
+        assert_eq!(server.requests().len(), 3);
+        waits.extend(recorder.events().into_iter().filter_map(|event| match event {
+            AuthEvent::RateLimited { attempt, retry_after: None, retry_in, .. } => {
+                Some((attempt, retry_in.unwrap()))
+            }
+            _ => None,
+        }));
+    }
+    assert_eq!(waits.len(), 8);
+    for (attempt, wait) in &waits {
+        assert!(*wait <= Duration::from_millis(500 << (attempt - 1)), "attempt {attempt}: {wait:?}");
+    }
+    assert!(
+        waits.iter().any(|(_, wait)| *wait != waits[0].1),
+        "no two clients come back together: {waits:?}"
+    );
+}
+
+#[tokio::test]
+async fn every_transient_server_error_is_retried() {
+    for status in [500, 502, 503, 504] {
+        let server =
+            Script::serve(vec![Answer::http(status, "", ""), Answer::token("t", 3_600)]).await.unwrap();
+        let client = client(server.url(), &Recorder::default()).build().unwrap();
+        client.valid_token().await.unwrap();
+        assert_eq!(server.requests().len(), 2, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_expired_refresh_token_is_a_verdict_that_is_not_retried() {
+    let refused = r#"{"error":"invalid_grant","error_description":"canary"}"#;
+    let unknown = r#"{"error":"invalid_client"}"#;
+    for (answer, kind, retry) in [
+        (Answer::http(400, "", refused), ErrorKind::InvalidGrant, Retry::Reauthorize),
+        (Answer::http(401, "", unknown), ErrorKind::InvalidClient, Retry::Never),
+    ] {
+        let server = Script::serve(vec![answer]).await.unwrap();
+        let client = client(server.url(), &Recorder::default()).with_refresh_token(REFRESH_TOKEN);
+        let error = client.build().unwrap().valid_token().await.unwrap_err();
+        assert_eq!((error.kind(), error.retry()), (kind, retry));
+        assert_eq!(server.requests().len(), 1, "{kind:?}");
+        assert!(!format!("{error} {error:?}").contains("canary"));
+    }
 }
