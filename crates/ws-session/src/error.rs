@@ -69,7 +69,7 @@ impl Error {
         self.kind
     }
 
-    /// The close code, or the HTTP status of a refused upgrade, that decided it.
+    /// The close code, the HTTP status of a refused upgrade, or the number in the server's last message, that decided it.
     #[must_use]
     pub const fn code(&self) -> Option<u16> {
         self.code

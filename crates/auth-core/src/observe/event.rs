@@ -264,7 +264,7 @@ pub enum AuthEvent {
         connection: u64,
         /// Why.
         reason: Label,
-        /// The close code, or the HTTP status of a refused upgrade.
+        /// The close code, the HTTP status of a refused upgrade, or the number in the server's last message.
         code: Option<u16>,
         /// The wait before the next attempt; `None` when the session ends with it.
         #[serde(rename = "retry_in_ms", serialize_with = "optional_millis")]
@@ -279,7 +279,7 @@ pub enum AuthEvent {
     SessionFailed {
         /// Why.
         reason: Label,
-        /// The close code or HTTP status that decided it.
+        /// The close code, HTTP status or number in a message that decided it.
         code: Option<u16>,
     },
     /// The session ended because its user asked.

@@ -21,8 +21,17 @@ pub struct Captured {
     pub idle: Option<InUnit>,
     /// What says that the server has taken up the session of the connection before.
     pub resumed: Option<Resumed>,
+    /// The number that says why, in a message that ends the connection; told if it is less than 65,536, as close codes are.
+    pub reason_code: Option<String>,
     /// Others by name, for templates (`${name}`) and for an [`Authenticator`](super::Authenticator).
     pub named: BTreeMap<String, String>,
+}
+
+impl Captured {
+    /// The number that says why, in a message that ends the connection.
+    pub(crate) fn code_in(&self, message: &Value) -> Option<u16> {
+        message.pointer(self.reason_code.as_ref()?)?.as_u64()?.try_into().ok()
+    }
 }
 
 /// How a server says that it has taken up the session of the connection before, which a login asked for by what was captured on that one
@@ -201,7 +210,7 @@ mod tests {
             expires_in: at("/d/ttl", Unit::Seconds),
             idle: at("/d/ping", Unit::Milliseconds),
             named: BTreeMap::from([("nonce".to_owned(), "/d/nonce".to_owned())]),
-            resumed: None,
+            ..Captured::default()
         }
     }
 

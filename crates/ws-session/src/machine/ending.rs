@@ -87,7 +87,7 @@ impl Session {
     }
 
     /// The server ended a connection by a message: it is dropped.
-    pub(super) fn ended_by_message(&mut self, now: Now, epoch: Epoch, verdict: Verdict) {
+    pub(super) fn ended_by_message(&mut self, now: Now, epoch: Epoch, verdict: Verdict, code: Option<u16>) {
         self.outputs.push_back(Output::Abort { epoch });
         let reason = match verdict {
             Verdict::Expired | Verdict::Rejected => "the server refused the credential",
@@ -98,7 +98,7 @@ impl Session {
             | Verdict::ReconnectNow
             | Verdict::AuthenticationTimeout => "the server ended the session",
         };
-        self.over(now, epoch, Over { verdict, ..Over::unanswered(reason) });
+        self.over(now, epoch, Over { verdict, code, ..Over::unanswered(reason) });
     }
 
     /// The live connection is over.
@@ -132,8 +132,8 @@ impl Session {
             _ => None,
         };
         self.end_attempt();
-        if over.verdict != Verdict::Transient {
-            // What it was asked to take up may be what it refuses.
+        if !matches!(over.verdict, Verdict::Transient | Verdict::Expired) {
+            // What it was asked to take up may be what it refuses, unless that is the credential.
             self.last_said = None;
         }
         self.retry(now, epoch, over, blamed);
@@ -173,11 +173,7 @@ impl Session {
             self.lost(epoch, over.reason, over.code, None);
             return self.fail(only_one(over));
         }
-        let demand = match (self.refused, self.presented) {
-            (Some(refused), _) => Demand::InsteadOf(refused),
-            (None, Some(seen)) if self.wants_fresh() => Demand::NewerThan(seen),
-            _ => Demand::Current,
-        };
+        let demand = self.next_demand();
         let wait = match disposition {
             Disposition::RetryNow if !std::mem::replace(&mut self.hurried, true) => {
                 let wait = self.config.backoff.delay(0, &mut self.jitter);
@@ -188,6 +184,15 @@ impl Session {
         };
         self.lost(epoch, over.reason, over.code, Some(wait));
         self.tell_of_suspension();
+    }
+
+    /// What the next connection needs.
+    pub(super) fn next_demand(&self) -> Demand {
+        match (self.refused, self.presented) {
+            (Some(refused), _) => Demand::InsteadOf(refused),
+            (None, Some(seen)) if self.wants_fresh() => Demand::NewerThan(seen),
+            _ => Demand::Current,
+        }
     }
 
     /// Whether the next connection needs another credential than the last.

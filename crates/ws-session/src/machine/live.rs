@@ -61,6 +61,7 @@ impl Session {
         if let Some(replaced) = replaced {
             self.retire(now, replaced);
         }
+        self.follow_up(now);
     }
 
     /// Sets the timers of the credential that the live connection is on.

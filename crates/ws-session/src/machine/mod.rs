@@ -108,6 +108,12 @@ pub enum Input {
     /// The user wants a fresh credential on the connection now, or a connection now rather than after a wait. A wait that the server or
     /// the source named is not cut short.
     Renew,
+    /// The user wants a credential of this generation, or a newer one, on the connection now: the source has it. What is under way with an
+    /// older one is given up, or followed up where that one was presented already. A wait that the server named is not cut short.
+    Present {
+        /// The generation.
+        generation: Generation,
+    },
     /// The network changed: a live connection is asked whether it lives, and a wait for the next attempt becomes as short as the first. A
     /// wait that the server named is not cut short.
     NetworkChanged,

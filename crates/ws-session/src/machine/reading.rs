@@ -82,7 +82,10 @@ impl Session {
                 self.take_open_steps(now);
             }
             Meaning::Renew => self.asked_to_renew(now),
-            Meaning::Failed(verdict) => self.ended_by_message(now, epoch, verdict),
+            Meaning::Failed(verdict) => {
+                let code = self.dialect.captured.code_in(message);
+                self.ended_by_message(now, epoch, verdict, code);
+            }
             Meaning::Refused(verdict) => self.renewal_refused(now, verdict),
             Meaning::Reply(index) => {
                 let message = DialectMessage::Reply(index);

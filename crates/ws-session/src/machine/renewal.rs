@@ -52,6 +52,46 @@ impl Session {
         }
     }
 
+    /// The user wants this credential, or a newer one, on the connection.
+    pub(super) fn present(&mut self, now: Now, wanted: Generation) {
+        let will_do = |held: &Held| held.generation >= wanted;
+        let under_way = self.attempt.held().is_some_and(will_do);
+        if !matches!(self.life, Life::Running) || self.live.as_ref().is_some_and(|live| will_do(&live.held)) {
+            return;
+        }
+        self.wanted = self.wanted.max(wanted);
+        let in_band = matches!(self.dialect.renewal, dialect::Renewal::InBand { .. });
+        match &self.live {
+            Some(live) if in_band => {
+                let newer = Demand::NewerThan(live.held.generation);
+                if !matches!(live.renewal, Renewal::Presented { .. }) {
+                    self.renew(now, self.refused.map_or(newer, Demand::InsteadOf));
+                }
+            }
+            _ if under_way || matches!(self.attempt, Attempt::BackingOff { advised: true, .. }) => {}
+            _ => {
+                if let Some(epoch) = self.attempt.epoch() {
+                    self.outputs.push_back(Output::Abort { epoch });
+                    self.lost(
+                        epoch,
+                        "a newer credential takes the place of its own",
+                        None,
+                        Some(Duration::ZERO),
+                    );
+                }
+                self.end_attempt();
+                self.fetch(now, self.next_demand());
+            }
+        }
+    }
+
+    /// The server accepted a credential: one that the user wants more follows.
+    pub(super) fn follow_up(&mut self, now: Now) {
+        if self.generation() < Some(std::mem::take(&mut self.wanted)) {
+            self.renewal_due(now);
+        }
+    }
+
     /// The server wants a fresh credential: at once, unless it has just been given one, or the last could not be had.
     pub(super) fn asked_to_renew(&mut self, now: Now) {
         /// A server that asks again and again is answered this often.
@@ -159,6 +199,7 @@ impl Session {
             in_band: true,
         }));
         self.forget(held.ticket);
+        self.follow_up(now);
     }
 
     /// The server refused the fresh credential in a message. The old one still serves.

@@ -47,6 +47,8 @@ pub struct Session {
     pub(super) refused: Option<Generation>,
     /// The newest credential that a server has seen.
     pub(super) presented: Option<Generation>,
+    /// The credential that the user wants on the connection, until one was accepted since.
+    pub(super) wanted: Generation,
     pub(super) spent: Spent,
     /// What the server said on the connection before, for one that takes up its session.
     pub(super) last_said: Option<Captures>,
@@ -76,6 +78,7 @@ impl Session {
             suspension: Suspension::Not,
             refused: None,
             presented: None,
+            wanted: Generation::NONE,
             spent: Spent::default(),
             last_said: None,
             epoch: Epoch::default(),
@@ -126,6 +129,12 @@ impl Session {
     #[must_use]
     pub fn captures(&self) -> Option<&Captures> {
         self.live.as_ref().map(|live| &live.captures)
+    }
+
+    /// Which credential the server of the live connection accepted last.
+    #[must_use]
+    pub fn generation(&self) -> Option<Generation> {
+        self.live.as_ref().map(|live| live.held.generation)
     }
 
     /// How long the credential of the live connection is still good, where that is known.
@@ -199,6 +208,7 @@ impl Session {
             }
             Input::Close => self.close(now),
             Input::Renew => self.renew_now(now),
+            Input::Present { generation } => self.present(now, generation),
             Input::NetworkChanged => self.network_changed(now),
             Input::Tick => {}
             Input::Token { ticket, result } => self.token(now, ticket, result),

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::super::{
-    Captured, Condition, Dialect, InUnit, Matcher, On, Placement, Renewal, RenewalTime, Rule, Template, Unit,
-    Verdict,
+    Captured, Condition, Dialect, InUnit, Matcher, On, Placement, Renewal, RenewalTime, Resumed, Rule,
+    Template, Unit, Verdict,
 };
 use super::said;
 
@@ -16,7 +16,8 @@ const AUTH: i64 = 17;
 
 impl Dialect {
     /// Ably: the token in the query, in with CONNECTED, renewed by AUTH, which the server may ask for. An ERROR of a channel is
-    /// the user's; the codes 40140 to 40149 of the connection want a fresh token (RTN14b, RTN15h, RTN22).
+    /// the user's; the codes 40140 to 40149 of the connection want a fresh token (RTN14b, RTN15h, RTN22). A connection that was lost is
+    /// resumed by its key (RTN15b), and the same `connectionId` says that it was (RTN15c6).
     ///
     /// `access_token` is what Ably's own SDKs send; its specification says `accessToken` (RTN2e), and servers take
     /// both. The source of the token decides who the client is.
@@ -32,6 +33,7 @@ impl Dialect {
             // Heartbeats as messages, since not every transport shows ping frames.
             ("heartbeats", "true"),
             ("v", "6"),
+            ("resume", "${last.connection_key}"),
         ];
         let query = query.map(|(name, value)| (name.to_owned(), Template::text(value)));
         Self {
@@ -43,6 +45,9 @@ impl Dialect {
                     at: "/connectionDetails/maxIdleInterval".to_owned(),
                     unit: Unit::Milliseconds,
                 }),
+                resumed: Some(Resumed::SameSession),
+                reason_code: Some("/error/code".to_owned()),
+                named: [("connection_key".to_owned(), "/connectionDetails/connectionKey".to_owned())].into(),
                 ..Captured::default()
             },
             renewal: Renewal::InBand {

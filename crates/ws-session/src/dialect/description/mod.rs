@@ -145,6 +145,7 @@
 //! | `session_id` | the session's name at the server |
 //! | `expires_in_s`, `expires_in_ms` | how long the credential is good for, from then |
 //! | `idle_s`, `idle_ms` | the longest silence that the server promises |
+//! | `reason_code` | the number that says why, in a message that ends the connection |
 //! | `named` | a table of names and places, for templates |
 //! | `resumed` | what says that the server took up the session of the connection before: `"same_session"` if it names that again, or a matcher of a message of the login |
 //!

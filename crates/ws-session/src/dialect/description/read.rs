@@ -167,6 +167,7 @@ impl<'a> Document<'a> {
             session_id: table.take("session_id").map(|node| pointer(&node)).transpose()?,
             expires_in: self.in_unit(&mut table, "expires_in_s", "expires_in_ms")?,
             idle: self.in_unit(&mut table, "idle_s", "idle_ms")?,
+            reason_code: table.take("reason_code").map(|node| pointer(&node)).transpose()?,
             ..Captured::default()
         };
         if let Some(node) = table.take("resumed") {

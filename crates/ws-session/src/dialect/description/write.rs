@@ -174,13 +174,15 @@ impl Writer {
     }
 
     fn captured(&mut self, captured: &Captured) -> Wrote<()> {
-        let Captured { session_id, expires_in, idle, resumed, named } = captured;
+        let Captured { session_id, expires_in, idle, resumed, reason_code, named } = captured;
         if *captured == Captured::default() {
             return Ok(());
         }
         self.section("[capture]");
-        if let Some(at) = session_id {
-            self.entry("session_id", &quoted(at));
+        for (key, place) in [("session_id", session_id), ("reason_code", reason_code)] {
+            if let Some(at) = place {
+                self.entry(key, &quoted(at));
+            }
         }
         for (key, place) in [("expires_in", expires_in), ("idle", idle)] {
             if let Some(InUnit { at, unit }) = place {

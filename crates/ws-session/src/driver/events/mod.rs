@@ -59,7 +59,7 @@ pub enum SessionEvent {
     },
     /// A connection, or the attempt to make one, ended without our asking.
     Closed {
-        /// The close code, or the HTTP status of a refused upgrade.
+        /// The close code, the HTTP status of a refused upgrade, or the number in the server's last message.
         code: Option<u16>,
         /// Why.
         reason: Label,

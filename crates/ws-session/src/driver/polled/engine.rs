@@ -118,7 +118,10 @@ impl<L: Ledger> Engine<L> {
     /// Has the machine hear of what its user wants when it is driven next, once however often it was said. The first thing that
     /// it hears of is the start.
     pub(in crate::driver) fn tell(&mut self, input: Input) {
-        let is_known = |known: &Input| discriminant(known) == discriminant(&input);
+        let is_known = |known: &Input| match (known, &input) {
+            (Input::Present { generation: known }, Input::Present { generation }) => known >= generation,
+            (known, input) => discriminant(known) == discriminant(input),
+        };
         if !self.has_ended() && !self.inputs.iter().any(is_known) {
             self.inputs.push_back(input);
         }

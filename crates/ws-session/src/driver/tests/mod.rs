@@ -1,6 +1,7 @@
 //! The drivers over pipes in memory, in virtual time: what a machine alone can't show.
 #![expect(clippy::disallowed_methods, reason = "tests spawn what they test beside themselves")]
 
+mod ably;
 mod alone;
 mod budget;
 mod dialing;

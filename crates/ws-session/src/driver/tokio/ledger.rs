@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::observe::Label;
+use auth_core::token::Generation;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -46,6 +47,8 @@ pub(super) struct Question {
     pub(super) answer: Answer,
 }
 
+type Renewed = oneshot::Sender<Result<(), RenewalError>>;
+
 type Answer = oneshot::Sender<Result<Value, RequestError>>;
 
 /// Why a renewal that was asked for has not happened.
@@ -62,14 +65,21 @@ const MOST_REQUESTS: usize = 256;
 #[derive(Debug)]
 pub(super) struct Acknowledge {
     pending: Pending<Answer>,
-    renewals: Vec<oneshot::Sender<Result<(), RenewalError>>>,
+    renewals: Vec<Renewed>,
+    /// Those who wait for a certain credential.
+    presentations: Vec<(Generation, Renewed)>,
     /// Why the last renewal, or attempt to connect, failed.
     failure: Option<(Label, Option<Duration>)>,
 }
 
 impl Acknowledge {
     pub(super) const fn new() -> Self {
-        Self { pending: Pending::new(MOST_REQUESTS), renewals: Vec::new(), failure: None }
+        Self {
+            pending: Pending::new(MOST_REQUESTS),
+            renewals: Vec::new(),
+            presentations: Vec::new(),
+            failure: None,
+        }
     }
 
     /// Has whoever asks wait for the reply; gives back what is to be sent.
@@ -117,11 +127,39 @@ impl Acknowledge {
         replies > 0 && replies == messages
     }
 
-    pub(super) fn wants_renewal(&mut self, done: oneshot::Sender<Result<(), RenewalError>>) {
-        if self.renewals.is_empty() {
+    pub(super) fn wants_renewal(&mut self, done: Renewed) {
+        self.begins_to_wait();
+        self.renewals.push(done);
+    }
+
+    pub(super) fn wants(&mut self, generation: Generation, done: Renewed) {
+        self.begins_to_wait();
+        self.presentations.push((generation, done));
+    }
+
+    fn begins_to_wait(&mut self) {
+        if self.renewals.is_empty() && self.presentations.is_empty() {
             self.failure = None;
         }
-        self.renewals.push(done);
+    }
+
+    /// The server has accepted this credential. Whoever waits for a newer one waits in vain if nothing is on its way, and is told when
+    /// the session tries again.
+    pub(super) fn presented(&mut self, accepted: Option<Generation>, idle: Option<Option<Duration>>) {
+        for (_, done) in self.presentations.extract_if(.., |(wanted, _)| accepted >= Some(*wanted)) {
+            let _ = done.send(Ok(()));
+        }
+        let Some(retry_in) = idle.filter(|_| !self.presentations.is_empty()) else { return };
+        let error = self.failure(retry_in);
+        for (_, done) in self.presentations.drain(..) {
+            let _ = done.send(Err(error.clone()));
+        }
+    }
+
+    fn failure(&self, retry_in: Option<Duration>) -> RenewalError {
+        let spared = || (Label::new("nothing can be renewed for now"), retry_in);
+        let (reason, retry_in) = self.failure.clone().unwrap_or_else(spared);
+        RenewalError { reason, retry_in }
     }
 
     /// Nothing is on its way any more: whoever waits for a fresh credential waits in vain.
@@ -129,10 +167,9 @@ impl Acknowledge {
         if self.renewals.is_empty() {
             return;
         }
-        let spared = || (Label::new("nothing can be renewed for now"), retry_in);
-        let (reason, retry_in) = self.failure.take().unwrap_or_else(spared);
+        let error = self.failure(retry_in);
         for done in self.renewals.drain(..) {
-            let _ = done.send(Err(RenewalError { reason: reason.clone(), retry_in }));
+            let _ = done.send(Err(error.clone()));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Sessions on tokio: a handle for the user, and one future that does all the work.
 
 mod builder;
+mod control;
 mod dial;
 mod gate;
 mod ledger;
@@ -20,6 +21,7 @@ use auth_core::time::Deadline;
 use serde_json::Value;
 
 pub use self::builder::Builder;
+pub use self::control::Control;
 pub use self::dial::{Dial, Dialing, Runtime, Stream, Tcp};
 use self::gate::Gate;
 pub use self::ledger::RenewalError;
@@ -187,6 +189,12 @@ impl Session {
     /// Asks for a fresh credential on the connection now, or for a connection now rather than after a wait, and does not wait for it.
     pub fn renew(&self) {
         self.ask(Command::Renew(None));
+    }
+
+    /// What another part of the program steers the session with, while this one reads it.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        Control::new(&self.commands, &self.status)
     }
 
     /// Says that the network changed: a live connection is asked whether it lives, and a wait for the next attempt is over.

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use auth_core::token::Generation;
 use tokio::sync::mpsc::error::{SendError as NoReader, TrySendError};
 use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::sync::{oneshot, watch};
@@ -13,7 +14,7 @@ use super::gate::Gate;
 use super::ledger::{Acknowledge, Outgoing, RenewalError};
 use super::{Message, Status};
 use crate::driver::polled::{Engine, Task};
-use crate::machine::Input;
+use crate::machine::{Input, State};
 
 /// What makes a [`Session`](super::Session) work. It ends when the session has ended for good.
 #[must_use = "a session does nothing until its driver runs"]
@@ -38,7 +39,9 @@ pub(super) struct Channels {
 #[derive(Debug)]
 pub(super) enum Command {
     Renew(Option<oneshot::Sender<Result<(), RenewalError>>>),
+    Present(Generation, oneshot::Sender<Result<(), RenewalError>>),
     NetworkChanged,
+    Close,
 }
 
 /// Waits for room in the reader's queue.
@@ -71,6 +74,7 @@ impl Driver {
             let retry_in = self.engine.machine().retry_in(self.engine.now());
             self.engine.ledger().nothing_is_renewed(retry_in);
         }
+        self.look_at_presented();
         self.publish();
         let delivered = self.deliver(cx);
         if self.engine.has_ended() {
@@ -85,6 +89,17 @@ impl Driver {
         Poll::Pending
     }
 
+    /// A connection that is lost before it took a credential is followed by one that may; not so what has been going on for too long.
+    fn look_at_presented(&mut self) {
+        let machine = self.engine.machine();
+        let idle = match machine.state() {
+            State::Connected => !machine.is_renewing(),
+            state => matches!(state, State::Suspended | State::Closing),
+        };
+        let (accepted, retry_in) = (machine.generation(), machine.retry_in(self.engine.now()));
+        self.engine.ledger().presented(accepted, idle.then_some(retry_in));
+    }
+
     fn take_commands(&mut self, cx: &mut Context<'_>) {
         while !self.closing
             && let Poll::Ready(command) = self.channels.commands.poll_recv(cx)
@@ -94,8 +109,12 @@ impl Driver {
                     done.into_iter().for_each(|done| self.engine.ledger().wants_renewal(done));
                     self.engine.tell(Input::Renew);
                 }
+                Some(Command::Present(generation, done)) => {
+                    self.engine.ledger().wants(generation, done);
+                    self.engine.tell(Input::Present { generation });
+                }
                 Some(Command::NetworkChanged) => self.engine.tell(Input::NetworkChanged),
-                None => {
+                Some(Command::Close) | None => {
                     self.closing = true;
                     // What was sent before goes out before the close.
                     self.channels.gate.close();

@@ -2,6 +2,7 @@
 
 mod login;
 mod one_connection;
+mod present;
 mod random;
 mod renewal;
 mod scene;

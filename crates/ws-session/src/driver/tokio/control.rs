@@ -1,0 +1,77 @@
+//! Steering a session that somebody else holds.
+
+use auth_core::token::Generation;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::run::Command;
+use super::{RenewalError, Status};
+use crate::Error;
+use crate::machine::State;
+
+/// Steers a session while another part of the program reads it. It does not keep the session open: the session is closed when its
+/// [`Session`](super::Session) is dropped, whoever has one of these.
+#[derive(Debug, Clone)]
+pub struct Control {
+    commands: mpsc::WeakSender<Command>,
+    status: watch::Receiver<Status>,
+}
+
+impl Control {
+    pub(super) fn new(commands: &mpsc::Sender<Command>, status: &watch::Receiver<Status>) -> Self {
+        Self { commands: commands.downgrade(), status: status.clone() }
+    }
+
+    /// Has the credential of this generation, or a newer one, presented now, and waits until the server has accepted it: on the
+    /// connection, or on the next one if that is lost meanwhile. An attempt to connect with an older one is given up. The source must have
+    /// it, and number its tokens. Dropping the future does not stop it.
+    ///
+    /// # Errors
+    ///
+    /// [`RenewalError`] when a connection goes on without it, or there has been none for so long that the session counts as
+    /// [`Suspended`](State::Suspended), or when the session has ended: see [`error`](Self::error).
+    pub async fn present(&self, generation: Generation) -> Result<(), RenewalError> {
+        let commands = self.commands.upgrade().ok_or_else(RenewalError::ended)?;
+        let (done, outcome) = oneshot::channel();
+        let asked = commands.send(Command::Present(generation, done)).await;
+        // Else the session would not end while this waits.
+        drop(commands);
+        asked.map_err(|_| RenewalError::ended())?;
+        outcome.await.unwrap_or_else(|_| Err(RenewalError::ended()))
+    }
+
+    /// Closes the session after what was sent, and waits until nothing of it is left.
+    ///
+    /// # Errors
+    ///
+    /// Why the session had already ended, if it had failed.
+    pub async fn close(&self) -> Result<(), Error> {
+        if let Some(commands) = self.commands.upgrade() {
+            // One that has ended can't be told.
+            let _ = commands.send(Command::Close).await;
+        }
+        let mut status = self.status.clone();
+        let ended = status.wait_for(|status| status.state.is_final()).await.map(|status| status.clone());
+        match ended {
+            Ok(Status { error: Some(error), .. }) => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Where the session stands; one whose driver was dropped stands where it stood.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.status.borrow().state
+    }
+
+    /// Why the session failed, if it did.
+    #[must_use]
+    pub fn error(&self) -> Option<Error> {
+        self.status.borrow().error.clone()
+    }
+
+    /// Whether there is nothing left to steer.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.state().is_final() || self.commands.strong_count() == 0
+    }
+}
