@@ -4,10 +4,12 @@
 //!
 //! | Module | Platform |
 //! | --- | --- |
+//! | [`ably`] | Ably: its tokens, and its realtime connection |
 //! | [`genesys`] | Genesys Cloud |
 //! | [`optave`] | Optave, a token for each connection |
 //! | [`spatium`] | Spatium |
 
+pub mod ably;
 mod config_error;
 pub mod genesys;
 pub mod optave;
