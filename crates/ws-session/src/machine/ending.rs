@@ -89,6 +89,13 @@ impl Session {
     /// The server ended a connection by a message: it is dropped.
     pub(super) fn ended_by_message(&mut self, now: Now, epoch: Epoch, verdict: Verdict, code: Option<u16>) {
         self.outputs.push_back(Output::Abort { epoch });
+        if let Some(Live { epoch: live, renewal: Renewal::Presented { next, .. }, .. }) = &self.live
+            && *live == epoch
+            && verdict.disposition() == Disposition::RetryWithFreshToken
+        {
+            // It may be the answer to this one, which is no better then.
+            self.refused = self.refused.max(Some(next.generation));
+        }
         let reason = match verdict {
             Verdict::Expired | Verdict::Rejected => "the server refused the credential",
             Verdict::Forbidden => "the server forbids what the credential is for",

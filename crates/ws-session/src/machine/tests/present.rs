@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::scene::Scene;
 use super::world::generation;
-use crate::dialect::{Dialect, Matcher, Placement, Renewal, RenewalTime, Template};
+use crate::dialect::{Dialect, Matcher, On, Placement, Renewal, RenewalTime, Rule, Template, Verdict};
 use crate::machine::{Config, Input, State};
 
 fn dialect(renewal: Renewal) -> Dialect {
@@ -19,6 +19,23 @@ fn in_band() -> Scene {
     let asked_by = Vec::new();
     let renewal = Renewal::InBand { send, accepted, asked_by, when: RenewalTime::Early };
     Scene::with(dialect(renewal), Config::new().with_keep_alive(None))
+}
+
+/// Else the next connection would present what was just refused.
+#[test]
+fn one_that_the_server_answers_by_ending_the_connection_is_not_presented_again() {
+    let mut scene = Scene::with(
+        Dialect {
+            rules: vec![Rule::new(On::Message(Matcher::of([("/ok", json!(false))])), Verdict::Expired)],
+            ..in_band().client.dialect().as_ref().clone()
+        },
+        Config::new().with_keep_alive(None),
+    );
+    scene.connect();
+    let _ = scene.input(present(2));
+    let _ = scene.token(2, 600);
+    assert_eq!(scene.says(1, r#"{"ok":false}"#), ["abort 1", "forget 2", "lost"]);
+    assert_eq!(scene.when_due(), ["fetch instead of 2"]);
 }
 
 fn present(number: u64) -> Input {
