@@ -38,15 +38,36 @@ impl TokenSource for Auth {
         let obtained = self.core().within(LONGEST_WAIT, self.obtain(demand, Purpose::Connection), late).await;
         let held = match demand {
             // One that is still alive will do when none that is newer can be had.
-            Demand::NewerThan(_) => obtained.or_else(|error| self.still_alive().ok_or(error)),
+            Demand::NewerThan(_) => obtained.or_else(|error| {
+                // Whoever refuses is not asked again and again (RSA4d).
+                let alive = if is_refusal(&error) { None } else { self.still_alive() };
+                alive.ok_or(error)
+            }),
             Demand::Current | Demand::InsteadOf(_) => obtained,
         };
-        let held = held.map_err(connection_error)?;
-        Ok(held.token(self.core().now(), self.can_renew()))
+        let own = self.signs_its_requests();
+        let held =
+            held.map_err(|error| if own && is_verdict(&error) { error } else { connection_error(error) })?;
+        let (now, renewable) = (self.core().now(), self.can_renew());
+        if !renewable && !held.is_alive(now) {
+            // The service knows the time, and there is no other token: it has the last word (RSA4a2).
+            return Ok(held.undated());
+        }
+        Ok(held.token(now, renewable))
     }
 }
 
+/// What the service said of a key is as final as if it had been told to a connection with that key (RTN14a); RSA4c is about
+/// callbacks and auth URLs.
+fn is_verdict(error: &Error) -> bool {
+    error.retry() == Retry::Never && error.code().is_some_and(|code| code >= 40_000) && !is_refusal(error)
+}
+
 impl Auth {
+    fn signs_its_requests(&self) -> bool {
+        matches!(self.state().defaults.options().means(), Some(Means::Key(_)))
+    }
+
     fn still_alive(&self) -> Option<Arc<Held>> {
         let (now, server_now) = (self.core().now(), self.core().server_now());
         self.state().usable(now, server_now).filter(|held| held.is_alive(now)).cloned()

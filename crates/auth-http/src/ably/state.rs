@@ -213,9 +213,14 @@ impl Held {
         self.expiry.as_ref().is_none_or(|(expiry, _)| !expiry.passed(now))
     }
 
+    /// As it is handed to whoever is to ask the service how long it lives.
+    pub(super) fn undated(&self) -> Token {
+        Token::new(self.details.token().clone()).with_generation(self.generation)
+    }
+
     /// As it is handed to whoever presents it.
     pub(super) fn token(&self, now: Now, renewable: bool) -> Token {
-        let token = Token::new(self.details.token().clone()).with_generation(self.generation);
+        let token = self.undated();
         let Some((expiry, renewal)) = &self.expiry else { return token };
         let token = token.with_expires_in(expiry.remaining(now));
         if renewable { token.with_renew_in(renewal.remaining(now)) } else { token }

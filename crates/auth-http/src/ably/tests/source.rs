@@ -47,6 +47,36 @@ async fn a_client_with_a_key_gives_connections_tokens_and_keeps_to_basic_itself(
     assert!(!auth.uses_token_auth());
 }
 
+/// RSA4c is about callbacks and auth URLs.
+#[tokio::test]
+async fn rtn14a_what_the_service_says_of_a_key_is_final_and_an_outage_is_not() {
+    for (status, number) in [(401, 40_101), (404, 40_400), (401, 40_160)] {
+        let auth = World::new(move |_, _| refusal(status, number)).client(with_key());
+        let error = auth.token(Demand::Current).await.unwrap_err();
+        assert_eq!((code(&error), error.retry()), (number, Retry::Never));
+    }
+    for (status, number) in [(500, 50_000), (503, 50_004)] {
+        let auth = World::new(move |_, _| refusal(status, number)).client(with_key());
+        let error = auth.token(Demand::Current).await.unwrap_err();
+        assert_eq!((code(&error), error.retry()), (80_019, Retry::Backoff));
+    }
+}
+
+/// RSA4d: else it would be asked again and again until the token that is in use has expired.
+#[tokio::test]
+async fn rsa4d_who_refuses_the_next_token_is_heard_and_who_fails_is_not_as_long_as_the_last_is_alive() {
+    for (failure, expected) in
+        [(down(), None), (auth_core::ably::ErrorCode::FORBIDDEN.error("no"), Some(80_019))]
+    {
+        let answer = move |number| if number == 1 { Ok(lasting("first")) } else { Err(failure.clone()) };
+        let auth = World::content().client(calling(answer));
+        let first = auth.token(Demand::Current).await.unwrap();
+        let next = auth.token(Demand::NewerThan(first.generation())).await;
+        assert_eq!(next.err().map(|error| code(&error)), expected);
+        assert!(auth.token(Demand::Current).await.is_ok());
+    }
+}
+
 #[tokio::test]
 async fn rsa4c_rsa4c1_a_provider_that_fails_is_80019_with_its_cause_and_tried_again() {
     let world = World::new(|_, _| refusal(401, 40_101));
@@ -213,7 +243,8 @@ async fn a_token_that_cannot_be_renewed_is_presented_whatever_the_local_clock_sa
     let auth = world.client(AuthOptions::new().with_token(expired));
     world.advance(Duration::from_secs(2));
     let token = auth.token(Demand::Current).await.unwrap();
-    assert_eq!((token.secret().expose(), token.expires_in()), ("t", Some(Duration::ZERO)));
+    // A session presents nothing that is said to have expired.
+    assert_eq!((token.secret().expose(), token.expires_in()), ("t", None));
 }
 
 #[tokio::test]
