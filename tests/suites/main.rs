@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod ably;
+mod ably_realtime;
 mod ably_server;
 mod blocking;
 mod canary;
