@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::shell::{Done, Failed, cargo, root, run as run_command};
 
 /// Each example, and what it must print.
-const EXAMPLES: [(&str, &str); 9] = [
+const EXAMPLES: [(&str, &str); 11] = [
+    ("ably", r#"allowed Some("{\"news\":[\"subscribe\"]}"): Some(Text("{\"action\":11,"#),
     ("blocking_session", r#"Some(Text("hello from a thread"))"#),
     ("bring_your_own_http_client", "a token over ureq, good for "),
     ("genesys", r#"Some(Text("{\"type\":\"subscribe\",\"topic\":\"v2.conversations\"}"))"#),
@@ -31,6 +32,8 @@ pub(crate) fn run() -> Done {
     for (example, expected) in EXAMPLES {
         let output = Command::new(binaries.join(example))
             .current_dir(folder.path())
+            .env("ABLY_ENDPOINT", &gateway.url)
+            .env("ABLY_KEY", KEY)
             .env("GENESYS_REGION", &gateway.url)
             .env("GENESYS_CLIENT_ID", "example")
             .env("GENESYS_CLIENT_SECRET", SECRET)
@@ -57,12 +60,16 @@ pub(crate) fn run() -> Done {
 }
 
 const SECRET: &str = "for the examples only";
+const KEY: &str = "example.key:ForTheExamplesOnly";
 
 const CONFIG: &str = r#"
 [[client]]
 id = "example"
 secret_file = "secret.txt"
 scope = "conversation:read"
+
+[[ably_key]]
+key_file = "key.txt"
 
 [[optave.client]]
 id = "example"
@@ -83,6 +90,7 @@ struct Gateway {
 impl Gateway {
     fn start(binaries: &Path, folder: &Path) -> Done<Self> {
         fs::write(folder.join("secret.txt"), SECRET)?;
+        fs::write(folder.join("key.txt"), KEY)?;
         let config = folder.join("gateway.toml");
         fs::write(&config, CONFIG)?;
         let mut process = Command::new(binaries.join("rtauth"))
