@@ -67,7 +67,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Realtime {
     /// Begins with a client that authenticates like this.
-    #[must_use]
     pub fn builder(options: AuthOptions) -> Builder {
         Builder::new(options)
     }

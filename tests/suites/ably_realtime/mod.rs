@@ -243,7 +243,7 @@ async fn failed(session: &mut Session) -> Option<u32> {
     while soon(session.next()).await.is_some() {}
     assert_eq!(session.state(), State::Failed);
     let error = session.error().unwrap();
-    error.token_error().map_or(error.code().map(u32::from), Error::code)
+    error.token_error().map_or_else(|| error.code().map(u32::from), Error::code)
 }
 
 /// What somebody does who is asked for a token and refuses (RSA4d).

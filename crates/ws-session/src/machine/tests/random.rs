@@ -98,6 +98,7 @@ fn random_inputs_never_leave_a_session_stuck_or_ended_twice() {
         for step in 0..200 {
             let pick = |choices: &mut Choices, length: usize| choices.below(length as u64) as usize;
             let input = match choices.below(10) {
+                0 if choices.below(2) == 0 => Input::Present { generation },
                 0 => Input::Start,
                 1 if choices.below(20) == 0 => Input::Close,
                 2 | 3 if underway.ticket.is_some() => {
