@@ -52,7 +52,8 @@ fn a_session_that_is_never_authenticated_exits_with_4() {
         let failed = lines.last().unwrap();
         assert_eq!(failed["kind"], "timeout", "{lines:?}");
         assert!(failed["message"].as_str().unwrap().contains(time), "{failed}");
-        assert!(names(&lines).contains(&"disconnected"), "{lines:?}");
+        let waits = lines.iter().find(|line| line["state"] == "disconnected").unwrap();
+        assert_eq!(waits["reason"], "the server can't be reached");
     }
     // Nor is there a token.
     let asked =

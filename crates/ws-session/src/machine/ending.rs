@@ -38,7 +38,8 @@ impl Session {
         if self.live() != Some(epoch) && self.attempt.epoch() != Some(epoch) {
             return;
         }
-        let (reason, code) = describe(failure);
+        let (phase, _) = self.whereabouts(now, epoch);
+        let (reason, code) = describe(failure, phase);
         let verdict = self.verdict_on(now, epoch, failure);
         self.over(now, epoch, Over { reason, code, verdict, retry_after, timed_out: false });
     }
@@ -391,12 +392,13 @@ fn only_one(over: Over) -> Error {
     )
 }
 
-fn describe(failure: &Failure) -> (&'static str, Option<u16>) {
+const fn describe(failure: &Failure, phase: Phase) -> (&'static str, Option<u16>) {
     match failure {
         Failure::Status(status) => ("the server refused the upgrade", Some(*status)),
         Failure::Closed { code, .. } => ("the server closed the connection", *code),
         Failure::Message(_) => ("the server ended the session", None),
         Failure::Timeout => ("no answer came in time", None),
+        Failure::Transport if matches!(phase, Phase::Upgrade) => ("the server can't be reached", None),
         Failure::Transport => ("the connection broke", None),
         Failure::Protocol => ("the server does not speak WebSocket", None),
         Failure::TooLarge => ("a message was larger than we read", None),
