@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use ws_session::dialect::{CredentialUse, Dialect, Renewal, SubprotocolEntry, Template, Trigger};
 
@@ -19,6 +20,7 @@ Examples:
     rtauth dialects directus > mine.toml     # change it, and use it: rtauth connect --dialect-file mine.toml …")]
 pub(crate) struct DialectsOptions {
     /// The dialect to print, as TOML.
+    #[arg(value_parser = PossibleValuesParser::new(Dialect::names()), hide_possible_values = true)]
     name: Option<String>,
 
     /// One JSON object a line: name, token, renewal, once; or {"name":…,"toml":…}.
@@ -48,13 +50,7 @@ fn print(options: &DialectsOptions) -> Result<(), Failure> {
 
 /// The built-in dialect of a name.
 pub(crate) fn named(name: &str) -> Result<Dialect, Failure> {
-    Dialect::named(name).ok_or_else(|| {
-        let names: Vec<_> = Dialect::names().collect();
-        Failure::Usage(format!(
-            "there is no dialect {name:?}; choose one of {}, or describe your own in a file",
-            names.join(", ")
-        ))
-    })
+    Dialect::named(name).ok_or_else(|| Failure::Usage(format!("there is no dialect {name:?}")))
 }
 
 fn list(name: &str, json: bool) -> Result<(), Failure> {

@@ -1,32 +1,58 @@
 //! Being asked to end: by Ctrl-C, by SIGTERM, or by a terminal that went away.
 
 use std::io;
+#[cfg(unix)]
+use std::time::Duration;
+
+#[cfg(unix)]
+use auth_core::time::Timestamp;
+
+#[cfg(unix)]
+use crate::clock;
 
 /// Listens from the moment it is made: a signal that comes earlier than the first [`next`](Self::next) is not lost.
 #[cfg(unix)]
-pub(crate) struct Signals([tokio::signal::unix::Signal; 3]);
+pub(crate) struct Signals {
+    signals: [tokio::signal::unix::Signal; 3],
+    /// When the last one came that other programs send.
+    asked: Option<Timestamp>,
+}
 
 #[cfg(unix)]
 impl Signals {
     pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self([
+        let signals = [
             signal(SignalKind::interrupt())?,
             signal(SignalKind::terminate())?,
             signal(SignalKind::hangup())?,
-        ]))
+        ];
+        Ok(Self { signals, asked: None })
     }
 
-    /// Ready once somebody asks this process to end.
+    /// Ready once somebody asks this process to end. Who presses Ctrl-C twice asks twice; a program does not that signals
+    /// a process and its group, as `timeout` does, or a shell beside its terminal.
     pub(crate) async fn next(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => return,
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            let now = clock::now().wall;
+            let is_echo = self.asked.is_some_and(|asked| now.saturating_since(asked) < ECHO);
+            if !is_echo {
+                self.asked = Some(now);
+                return;
+            }
         }
     }
 }
+
+/// How long a signal may come once more without being another.
+#[cfg(unix)]
+const ECHO: Duration = Duration::from_secs(1);
 
 /// Listens to Ctrl-C, the one such signal that there is on every system.
 #[cfg(not(unix))]

@@ -151,6 +151,30 @@ async fn a_second_interrupt_does_not_wait_for_a_server_that_says_nothing() {
     server.played().await;
 }
 
+/// `timeout` signals a process and its group: that is one request to end, not two.
+#[tokio::test]
+async fn who_is_told_to_end_twice_at_once_still_closes_gracefully() {
+    let desk = desk();
+    for name in ["-TERM", "-HUP"] {
+        let (told, wait) = std::sync::mpsc::channel::<()>();
+        let server = Scripted::play(move |listener| {
+            let (mut socket, _) = accept(listener);
+            socket.send(Message::from("hello")).unwrap();
+            let _ = wait.recv();
+            while socket.read().is_ok() {}
+        });
+        let mut session = typing(&desk, &bearer(&server.url, &[]));
+        until(&mut session, &json!({"event": "message"})).await;
+        signal(&session, name);
+        until(&mut session, &json!({"event": "state", "state": "closing"})).await;
+        signal(&session, name);
+        drop(told);
+        until(&mut session, &json!({"event": "state", "state": "closed"})).await;
+        assert_eq!(session.end().await, (Some(0), String::new()), "{name}");
+        server.played().await;
+    }
+}
+
 #[tokio::test]
 async fn a_refused_upgrade_exits_with_3_and_one_without_an_answer_with_4() {
     let desk = desk();

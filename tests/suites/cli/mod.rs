@@ -237,6 +237,11 @@ fn is_private(_path: &Path) -> bool {
 
 #[cfg(unix)]
 fn interrupt(running: &Running) {
+    signal(running, "-INT");
+}
+
+#[cfg(unix)]
+fn signal(running: &Running, name: &str) {
     let process = running.process.id().unwrap().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &process]).status().unwrap().success());
+    assert!(std::process::Command::new("kill").args([name, &process]).status().unwrap().success());
 }

@@ -39,9 +39,7 @@ impl Plan {
 
 fn dialect(options: &ConnectOptions) -> Result<Dialect, Failure> {
     match (&options.dialect, &options.dialect_file) {
-        (Some(name), _) => {
-            named(name).map_err(|failure| Failure::Usage(format!("--dialect: {failure}, by --dialect-file")))
-        }
+        (Some(name), _) => named(name),
         (None, Some(path)) => described(path),
         (None, None) => Err(Failure::Usage(
             "how does the service log in? say --dialect NAME (rtauth dialects lists them) or --dialect-file FILE".to_owned(),

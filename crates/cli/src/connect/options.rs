@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
+use ws_session::dialect::Dialect;
 
 use crate::profile::ProfileOptions;
 use crate::source::SourceOptions;
@@ -66,6 +68,7 @@ Against a gateway at 127.0.0.1:8080 with the configuration of rtauth gateway --h
 pub(crate) struct ConnectOptions {
     /// How the service logs in: a built-in dialect; rtauth dialects lists them.
     #[arg(long, value_name = "NAME", help_heading = "Session", conflicts_with = "dialect_file")]
+    #[arg(value_parser = PossibleValuesParser::new(Dialect::names()), hide_possible_values = true)]
     pub(super) dialect: Option<String>,
 
     /// A dialect of your own, in TOML; rtauth dialects NAME prints one to begin from.
@@ -85,7 +88,7 @@ pub(crate) struct ConnectOptions {
     pub(super) send: Vec<String>,
 
     /// Close the session after so many seconds, counted from the start.
-    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds, help_heading = "Session")]
+    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, help_heading = "Session")]
     pub(super) lasts: Option<Duration>,
 
     /// Stay connected when standard input ends.
@@ -94,7 +97,7 @@ pub(crate) struct ConnectOptions {
 
     /// How long the session may take until it is authenticated for the first time, in seconds, and each token. Later it
     /// never gives up over an outage.
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, help_heading = "Session")]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, allow_negative_numbers = true, help_heading = "Session")]
     pub(super) timeout: Duration,
 
     /// A header to send with the upgrade, that is no secret; may stand several times. --header is for an auth URL.

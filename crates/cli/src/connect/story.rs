@@ -6,7 +6,7 @@ use auth_core::AuthEvent;
 use auth_core::time::Timestamp;
 
 use super::lines::Line;
-use super::words::{Mark, Style, during};
+use super::words::{Mark, Style, during, no_token, numbered};
 use crate::clock;
 
 /// Follows a session by its events.
@@ -163,8 +163,7 @@ impl Story {
                 self.note(Mark::Setback, &text, &mut told);
             }
             AuthEvent::TokenRequestFailed { kind, retry_in: Some(wait), .. } => {
-                let kind = super::lines::token_kind(*kind);
-                let text = format!("no token yet ({kind}); again in {}", during(*wait));
+                let text = format!("no token yet: {}; again in {}", no_token(*kind), during(*wait));
                 self.note(Mark::Setback, &text, &mut told);
             }
             _ => {}
@@ -209,7 +208,7 @@ impl Story {
     }
 
     fn waits(&mut self, reason: &str, code: Option<u16>, wait: Duration, told: &mut Vec<Told>) {
-        self.reason = code.map_or_else(|| reason.to_owned(), |code| format!("{reason} ({code})"));
+        self.reason = code.map_or_else(|| reason.to_owned(), |code| format!("{reason} ({})", numbered(code)));
         self.retry_at = Some(clock::now().wall.saturating_add(wait));
         self.state = "disconnected";
         let line = Line::State {

@@ -207,7 +207,9 @@ impl Talk {
     /// It was never authenticated, and nobody waits any longer.
     fn gives_up(&mut self, time: &str) -> Failure {
         let reason = self.story.reason().unwrap_or("nothing came of it yet");
-        let text = format!("not authenticated {time}: {reason}; check the URL, the dialect and the source");
+        // Some reasons say themselves what to do.
+        let advice = if reason.contains("; ") { "" } else { "; check the URL, the dialect and the source" };
+        let text = format!("not authenticated {time}: {reason}{advice}");
         show(&self.printer, self.story.fails("timeout", None, &text));
         Failure::TimedOut(format!("timeout: {text}"))
     }

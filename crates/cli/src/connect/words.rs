@@ -3,6 +3,9 @@
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
+use auth_core::ErrorKind;
+
+use super::lines::token_kind;
 use super::printer::Bottom;
 use super::story::Story;
 use crate::environment;
@@ -79,7 +82,12 @@ impl Style {
         let mut parts = vec![match (story.state(), story.retry_in()) {
             ("connecting", _) if story.attempt() > 1 => format!("connecting, attempt {}", story.attempt()),
             (state @ ("disconnected" | "suspended"), Some(wait)) => {
-                format!("{state}, again in {}", during(wait))
+                let next = if wait.is_zero() {
+                    "reconnecting".to_owned()
+                } else {
+                    format!("again in {}", during(wait))
+                };
+                format!("{state}, {next}")
             }
             (state, _) => state.to_owned(),
         }];
@@ -119,6 +127,46 @@ pub(super) fn during(time: Duration) -> String {
         (0, 0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),
         (0, hours, minutes, _) => format!("{hours} h {minutes:02} min"),
         (days, hours, ..) => format!("{days} d {hours} h"),
+    }
+}
+
+/// A close code or a status, and what it means.
+pub(super) fn numbered(code: u16) -> String {
+    let means = match code {
+        // RFC 6455 §7.4.1, and its registry.
+        1_000 => "done",
+        1_001 => "going away",
+        1_002 => "protocol error",
+        1_003 => "unsupported data",
+        1_006 => "without a word",
+        1_007 => "invalid data",
+        1_008 => "policy violation",
+        1_009 => "message too big",
+        1_011 => "internal error",
+        1_012 => "restarting",
+        1_013 => "try again later",
+        // RFC 9110 §15, and RFC 6585.
+        401 => "unauthorized",
+        403 => "forbidden",
+        404 => "not found",
+        429 => "too many requests",
+        500 => "internal error",
+        502 => "bad gateway",
+        503 => "unavailable",
+        504 => "gateway timeout",
+        _ => return code.to_string(),
+    };
+    format!("{code}, {means}")
+}
+
+/// Why a source has no token, in words.
+pub(super) fn no_token(kind: ErrorKind) -> String {
+    match kind {
+        ErrorKind::Transport => "its server can't be reached".to_owned(),
+        ErrorKind::Timeout => "no answer came in time".to_owned(),
+        ErrorKind::ServerFailed => "its server failed".to_owned(),
+        ErrorKind::MalformedResponse => "its server's answer makes no sense".to_owned(),
+        other => token_kind(other),
     }
 }
 
@@ -165,6 +213,9 @@ mod tests {
         story.event(&connected());
         let status = plain.status(&story, left, Some(Duration::from_millis(99_999)));
         assert!(status.ends_with("1 reconnect") && status.chars().count() <= 80, "{status}");
+        story.event(&lost(Duration::ZERO));
+        assert_eq!(plain.status(&story, None, None), "○ disconnected, reconnecting · 1 reconnect");
+        story.event(&connected());
         let colored = style(Bottom::Status, true).status(&story, left, None);
         assert!(colored.starts_with("\x1b[32m●\x1b[0m connected\x1b[2m · token"), "{colored:?}");
         assert!(colored.ends_with("\x1b[0m"), "{colored:?}");

@@ -31,7 +31,7 @@ fn dialects_are_listed_in_a_line_each_and_printed_by_name() {
         assert!(line["token"].is_string() && line["once"].is_boolean(), "{line}");
     }
     let stderr = failed(&desk.run(&["dialects", "nothing"]), 2);
-    assert!(stderr.contains("there is no dialect \"nothing\"; choose one of ably, "), "{stderr}");
+    assert!(stderr.contains("[possible values: ably, "), "{stderr}");
 }
 
 #[test]
@@ -53,14 +53,22 @@ fn each_shell_gets_completions() {
 /// The shell itself takes it.
 #[cfg(unix)]
 #[test]
-fn bash_completes_a_flag_of_a_session() {
+fn bash_completes_the_flags_of_a_session_and_the_names_of_dialects() {
     let desk = Desk::new();
     if Command::new("bash").arg("--version").output().is_err() {
         return;
     }
     desk.put("rtauth.bash", &printed(&desk, &["completions", "bash"]));
-    let script = "source rtauth.bash; COMP_WORDS=(rtauth connect --dial); COMP_CWORD=2; _rtauth rtauth --dial connect; \
-                  echo \"${COMPREPLY[@]}\"";
-    let output = Command::new("bash").current_dir(desk.0.path()).args(["-c", script]).output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "--dialect --dialect-file");
+    for (words, word, before, expected) in [
+        ("rtauth connect --dial", "--dial", "connect", "--dialect --dialect-file"),
+        ("rtauth connect --dialect gene", "gene", "--dialect", "genesys genesys-notifications"),
+        ("rtauth dialects opt", "opt", "dialects", "optave optave-query"),
+    ] {
+        let script = format!(
+            "source rtauth.bash; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _rtauth rtauth {word} {before}; echo \"${{COMPREPLY[@]}}\""
+        );
+        let output = Command::new("bash").current_dir(desk.0.path()).args(["-c", &script]).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), expected, "{words}");
+    }
 }

@@ -11,7 +11,8 @@ fn what_can_not_be_is_said_before_anything_is_sent() {
     let bearer = [&["--dialect", "bearer-header", "--url", "ws://127.0.0.1:1/"][..], &fixed].concat();
     for (arguments, expected) in [
         (vec![], "how does the service log in? say --dialect NAME"),
-        (vec!["--dialect", "genesis"], "there is no dialect \"genesis\"; choose one of ably, "),
+        (vec!["--dialect", "genesis"], "[possible values: ably, "),
+        (vec!["--dialect", "genesis"], "a similar value exists: 'genesys'"),
         (vec!["--dialect", "genesys", "--dialect-file", "a"], "cannot be used with"),
         (vec!["--dialect-file", "nowhere"], "nowhere can't be read"),
         (vec!["--dialect-file", "mine.toml"], "mine.toml is wrong in line"),
@@ -27,6 +28,7 @@ fn what_can_not_be_is_said_before_anything_is_sent() {
         (vec!["--dialect", "genesys", "--url", "wss://user:canary@a.example/"], "--url: "),
         (vec!["--dialect", "genesys", "--url", "ws://127.0.0.1:1/"], "who asks? name the client"),
         ([&bearer[..], &["--for", "0"]].concat(), "a number of seconds above 0"),
+        ([&bearer[..], &["--for", "-1"]].concat(), "a number of seconds above 0"),
         ([&bearer[..], &["--timeout", "nan"]].concat(), "a number of seconds above 0"),
         ([&bearer[..], &["--require-scope", "\"a\""]].concat(), "--require-scope: "),
         (
