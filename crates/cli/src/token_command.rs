@@ -16,7 +16,7 @@ pub(crate) use self::witness::Witness;
 use crate::exit::{self, Failure, complain};
 use crate::patience::Patience;
 use crate::profile::ProfileOptions;
-use crate::source::{self, Live, Prepared, Source, SourceOptions, Tokens, Watched};
+use crate::source::{self, Live, Prepared, Secrets, Source, SourceOptions, Tokens, Watched, network};
 
 /// Obtains a token and prints it as JSON: `token`, `issued` and `expires` in milliseconds since the epoch, `scope`, and
 /// of Ably's tokens `capability` and `clientId`.
@@ -41,7 +41,7 @@ for, `*` for anybody. The spatium session in a --store is resumed; one is establ
 
 Secrets come from files, standard input (`-`) or the environment (RTAUTH_CLIENT_SECRET, RTAUTH_REFRESH_TOKEN,
 RTAUTH_ABLY_KEY), never from the command line, where other users of this machine see them. Plain http is for servers of this
-machine only. The proxy variables of the environment (HTTPS_PROXY, NO_PROXY …) are heeded.
+machine only, unless --insecure says otherwise. The proxy variables of the environment (HTTPS_PROXY, NO_PROXY …) are heeded.
 
 Exit code 0 with a token, 1 if there was none, 2 if the flags or a file are wrong, 3 if the server refused for good, 4 if no
 answer came in time, 130 if interrupted.
@@ -88,7 +88,8 @@ pub(crate) fn command(options: &TokenOptions) -> ExitCode {
 async fn token(options: &TokenOptions) -> Result<(), Failure> {
     let timeout = Duration::from_secs(options.timeout);
     let wanted: Scopes = source::wanted(&options.source.oauth.wanted)?.scope().clone();
-    let prepared = Prepared::read("token", &options.source, timeout)?;
+    network::allow("token", &options.source.client.network);
+    let prepared = Prepared::read("token", &options.source, &mut Secrets::default(), timeout)?;
     let mut patience = Patience::of(timeout)?;
     let print = |details: Details| exit::print(details.render(options.json).expose());
     let witness = Arc::new(Witness::default());

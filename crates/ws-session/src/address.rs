@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use auth_core::Secret;
-use auth_core::loopback::is_loopback;
+use auth_core::loopback::may_be_plaintext;
 
 use crate::ConfigError;
 
@@ -48,7 +48,7 @@ impl Address {
         }
         let slash = if path_and_query.starts_with('/') { "" } else { "/" };
         let (host, port) = host_and_port(authority).ok_or(ConfigError::NotAUrl)?;
-        if !encrypted && !is_loopback(host) {
+        if !encrypted && !may_be_plaintext(host) {
             return Err(ConfigError::Plaintext);
         }
         Ok(Self {

@@ -14,19 +14,19 @@ use tungstenite::{Bytes, Message, WebSocket};
 use super::*;
 
 /// A server, and the thread that plays its script.
-struct Scripted<T> {
-    url: String,
+pub(super) struct Scripted<T> {
+    pub(super) url: String,
     playing: JoinHandle<T>,
 }
 
 impl<T: Send + 'static> Scripted<T> {
-    fn play(script: impl FnOnce(&TcpListener) -> T + Send + 'static) -> Self {
+    pub(super) fn play(script: impl FnOnce(&TcpListener) -> T + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("ws://{}/ws", listener.local_addr().unwrap());
         Self { url, playing: std::thread::spawn(move || script(&listener)) }
     }
 
-    async fn played(self) -> T {
+    pub(super) async fn played(self) -> T {
         let playing = tokio::task::spawn_blocking(|| self.playing.join().unwrap());
         tokio::time::timeout(PATIENCE, playing).await.expect("the server hangs").unwrap()
     }
@@ -34,7 +34,7 @@ impl<T: Send + 'static> Scripted<T> {
 
 /// The next connection, and the head of its upgrade.
 #[expect(clippy::result_large_err, reason = "the codec wants the answer of a refusal so")]
-fn accept(listener: &TcpListener) -> (WebSocket<TcpStream>, String) {
+pub(super) fn accept(listener: &TcpListener) -> (WebSocket<TcpStream>, String) {
     let mut head = String::new();
     let note = |request: &Request, response: Response| {
         head = format!("{} {:?}", request.uri(), request.headers());

@@ -5,6 +5,7 @@ mod connect;
 mod device;
 mod kept;
 mod login;
+mod network;
 mod revoke;
 mod secrets;
 mod token;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use auth_core::loopback::is_loopback;
+use auth_core::loopback::may_be_plaintext;
 use http::Uri;
 
 use super::ConfigError;
@@ -21,7 +21,7 @@ impl EndpointUrl {
         }
         match uri.scheme_str() {
             Some("https") => Ok(Self(uri)),
-            Some("http") if is_loopback(authority.host()) => Ok(Self(uri)),
+            Some("http") if may_be_plaintext(authority.host()) => Ok(Self(uri)),
             Some("http") => Err(ConfigError::Plaintext),
             _ => Err(ConfigError::NotAUrl),
         }
@@ -75,6 +75,7 @@ pub(super) fn is_absolute(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use auth_core::loopback::is_loopback;
     use proptest::prelude::*;
 
     use super::*;

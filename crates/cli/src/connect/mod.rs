@@ -8,6 +8,7 @@ mod options;
 mod printer;
 mod story;
 mod talk;
+mod way;
 mod words;
 
 use std::path::Path;
@@ -20,11 +21,10 @@ use auth_core::AuthEvent;
 use auth_core::observe::Observers;
 use tokio::sync::mpsc;
 use ws_session::driver::polled::Session;
-use ws_session::driver::tokio::Runtime;
 use ws_session::machine::Config;
 
 use self::ends::Ends;
-use self::opening::{Opened, Plan};
+use self::opening::{Opened, Plan, with_headers};
 pub(crate) use self::options::ConnectOptions;
 use self::printer::{Bottom, Printer};
 use self::story::{Story, Told};
@@ -45,7 +45,7 @@ async fn connect(options: &ConnectOptions) -> Result<(), Failure> {
     let signals = Signals::listen();
     let signals = signals.map_err(|error| Failure::Operation(format!("no signal handler: {error}")))?;
     // A secret that was read from standard input has left nothing there to send.
-    let reads = !plan.source.took_stdin();
+    let reads = !plan.took_stdin;
     let style = Style::of(options.json, reads && input::is_typed());
     let printer = Printer::start(style.bottom);
     let connected = session(options, plan, audit.as_ref(), signals, style, printer, reads).await;
@@ -74,7 +74,7 @@ async fn session(
     // The receiver lives as long as the session.
     observers.push(Arc::new(move |event: &AuthEvent| drop(tell.send(event.clone()))));
     show(&printer, story.begins());
-    let Plan { dialect, target, source, required } = plan;
+    let Plan { dialect, target, source, required, headers, runtime, took_stdin: _ } = plan;
     let opening = async {
         let opened = Opened::of(source.open(Arc::new(observers.clone())).await?, required, &observers);
         if let Some((tokens, _)) = opened.live.as_ref().filter(|_| options.source.refresh) {
@@ -96,10 +96,10 @@ async fn session(
             return finish(printer).await.and(Err(failure));
         }
     };
-    let session = Session::builder(target, dialect, source)
+    let session = with_headers(Session::builder(target, dialect, source), &headers)?
         .with_observer(Arc::new(observers))
         .with_config(config(style))
-        .build(Arc::new(Runtime::default()));
+        .build(Arc::new(runtime));
     let mut talk =
         Talk { session, events, signals, story, style, printer, ends, expires, json: options.json };
     let talked = talk.until_it_ends(options, reads).await;

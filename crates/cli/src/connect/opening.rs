@@ -8,15 +8,21 @@ use auth_core::observe::Observers;
 use auth_core::scope::Scopes;
 use auth_core::source::{FixedToken, RequireScopes};
 use auth_core::time::Timestamp;
-use auth_core::{Demand, Error, Observer, Token, TokenSource, jwt};
-use ws_session::dialect::{Dialect, Template};
+use auth_core::{Demand, Error, Observer, Secret, Token, TokenSource, jwt};
+use ws_session::ConfigError;
+use ws_session::dialect::Dialect;
 use ws_session::driver::Target;
+use ws_session::driver::polled::{Builder, Session};
+use ws_session::driver::tokio::Runtime;
 
 use super::options::ConnectOptions;
+use super::way;
 use crate::dialects_command::named;
 use crate::exit::Failure;
 use crate::files;
-use crate::source::{Live, Prepared, SECRET_HEADERS, Source, Tokens, Watched, pair};
+use crate::source::{
+    Live, Prepared, SECRET_HEADERS, Secrets, Source, Tokens, Watched, named_secret, network, pair,
+};
 
 /// What a session is made of, every flag and file read; nobody has been asked for anything yet.
 pub(super) struct Plan {
@@ -24,16 +30,29 @@ pub(super) struct Plan {
     pub(super) target: Target,
     pub(super) source: Prepared,
     pub(super) required: Scopes,
+    /// Headers of the upgrade beside the dialect's.
+    pub(super) headers: Vec<(String, Secret)>,
+    pub(super) runtime: Runtime,
+    /// Whether a secret came from standard input, so that nothing else does.
+    pub(super) took_stdin: bool,
 }
 
 impl Plan {
     pub(super) fn read(options: &ConnectOptions) -> Result<Self, Failure> {
-        let dialect = with_headers(dialect(options)?, &options.ws_header)?;
+        let way = &options.source.client.network;
+        network::allow("connect", way);
+        let dialect = dialect(options)?;
         let target = target(options, &dialect)?;
+        let mut secrets = Secrets::default();
+        let headers = headers(options, &mut secrets)?;
+        // What can't be sent shows before a token is asked for.
+        let nobody = Arc::new(FixedToken::new(Token::new(Secret::from(""))));
+        drop(with_headers(Session::builder(target.clone(), dialect.clone(), nobody), &headers)?);
         let required = options.require_scope.join(" ").parse();
         let required = required.map_err(|error| Failure::Usage(format!("--require-scope: {error}")))?;
-        let source = Prepared::read("connect", &options.source, options.timeout)?;
-        Ok(Self { dialect, target, source, required })
+        let source = Prepared::read("connect", &options.source, &mut secrets, options.timeout)?;
+        let (runtime, took_stdin) = (way::runtime(way)?, secrets.took_stdin());
+        Ok(Self { dialect, target, source, required, headers, runtime, took_stdin })
     }
 }
 
@@ -52,21 +71,32 @@ fn described(path: &Path) -> Result<Dialect, Failure> {
     described.map_err(|error| Failure::Usage(format!("{} is wrong in {error}", path.display())))
 }
 
-/// The same dialect, with headers that are the same for every connection.
-fn with_headers(mut dialect: Dialect, headers: &[String]) -> Result<Dialect, Failure> {
-    for header in headers {
+/// The headers that the flags name.
+fn headers(options: &ConnectOptions, secrets: &mut Secrets) -> Result<Vec<(String, Secret)>, Failure> {
+    let mut headers = Vec::new();
+    for header in &options.ws_header {
         let (name, value) = pair("--ws-header", header, ':', "'NAME: VALUE'")?;
         if SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
             return Err(Failure::Usage(format!(
-                "--ws-header: other users of this machine see the value of {name}; let the dialect place the token, as in \
-                 --dialect-file: place.headers.{name} = \"${{credential}}\""
+                "--ws-header: other users of this machine see the value of {name}; use --ws-header-file {name}=FILE, or, for the \
+                 token, let the dialect place it, as in --dialect-file: place.headers.{name} = \"${{credential}}\""
             )));
         }
-        let value = value.trim().replace("${", "$${");
-        dialect.placement.headers.push((name.to_owned(), Template::text(value)));
+        headers.push((name.to_owned(), Secret::from(value.trim())));
     }
-    dialect.placement.check().map_err(|error| Failure::Usage(format!("--ws-header: {error}")))?;
-    Ok(dialect)
+    for file in &options.ws_header_file {
+        let (name, value) = named_secret("--ws-header-file", file, secrets)?;
+        headers.push((name.to_owned(), value));
+    }
+    Ok(headers)
+}
+
+/// The same session, with these headers.
+pub(super) fn with_headers(builder: Builder, headers: &[(String, Secret)]) -> Result<Builder, Failure> {
+    headers.iter().try_fold(builder, |builder, (name, value)| {
+        let with = builder.with_header(name, value);
+        with.map_err(|error| Failure::Usage(format!("--ws-header or --ws-header-file: {error}")))
+    })
 }
 
 fn target(options: &ConnectOptions, dialect: &Dialect) -> Result<Target, Failure> {
@@ -86,7 +116,11 @@ fn target(options: &ConnectOptions, dialect: &Dialect) -> Result<Target, Failure
         }
         None => Target::new(url),
     };
-    target.map_err(|error| Failure::Usage(format!("--url: {error}")))
+    target.map_err(|error| {
+        let advice =
+            if matches!(error, ConfigError::Plaintext) { ", unless --insecure says otherwise" } else { "" };
+        Failure::Usage(format!("--url: {error}{advice}"))
+    })
 }
 
 /// The tokens of a session, and what of them must be seen to at its end.

@@ -21,7 +21,8 @@ use crate::source::SourceOptions;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Sources are those of rtauth token --help, with the same flags. Secrets come from files, standard input (`-`), the environment
-or a keyring (see --profile), never from the command line. Plain ws is for this machine only.
+or a keyring (see --profile), never from the command line. Plain http and ws are for this machine only, unless --insecure says otherwise. The proxy variables
+of the environment (HTTPS_PROXY, NO_PROXY …) are heeded, for tokens and for the session.
 
 A profile, in ~/.config/rtauth/config.toml, for rtauth connect --profile work:
 
@@ -103,6 +104,10 @@ pub(crate) struct ConnectOptions {
     /// A header to send with the upgrade, that is no secret; may stand several times. --header is for an auth URL.
     #[arg(long, value_name = "NAME: VALUE", help_heading = "Session")]
     pub(super) ws_header: Vec<String>,
+
+    /// A header to send with the upgrade whose value is a secret, in this file; `-` is standard input. May stand several times.
+    #[arg(long, value_name = "NAME=FILE", help_heading = "Session")]
+    pub(super) ws_header_file: Vec<String>,
 
     /// Trust the certificate authorities in this file for the WebSocket, in PEM, in the place of the platform's. --ca-file is
     /// for the source.

@@ -22,7 +22,7 @@ use clap::Args;
 use self::show::Show;
 use crate::exit::{self, Failure, complain};
 use crate::patience::Patience;
-use crate::source::{self, Client, ClientOptions, DpopOptions, Secrets, WantedOptions};
+use crate::source::{self, Client, ClientOptions, DpopOptions, Secrets, WantedOptions, network};
 
 /// Logs a person in, with a browser or with a code that is typed on another device, and keeps the login in a file.
 ///
@@ -123,6 +123,7 @@ async fn login(options: &LoginOptions) -> Result<(), Failure> {
         let text = "--device-authorization-url is for --device; say --device, or leave it out";
         return Err(Failure::Usage(text.to_owned()));
     }
+    network::allow("login", &options.client.network);
     let mut secrets = Secrets::default();
     let urls = [options.token_url.as_deref(), options.device_authorization_url.as_deref()];
     let client = Client::read("login", &options.client, &urls, &mut secrets, REQUEST)?;

@@ -38,7 +38,7 @@ const SECRETS: [&str; 13] = [
 ];
 
 /// Flags of a name and a file, which holds a secret.
-const NAMED_SECRETS: [&str; 2] = ["header-file", "param-file"];
+const NAMED_SECRETS: [&str; 3] = ["header-file", "param-file", "ws-header-file"];
 
 /// Flags that name a file, besides those that say so.
 const FILES: [&str; 2] = ["store", "audit"];

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 
 use crate::exit::{self, Failure};
 use crate::patience::Patience;
-use crate::source::{ClientOptions, Flag, Given, SourceKind};
+use crate::source::{ClientOptions, Flag, Given, SourceKind, network};
 
 /// Ends a login, a token, or whatever tokens a key has issued to somebody, at the server.
 ///
@@ -109,6 +109,8 @@ const FLAGS: &[Flag] = &[
     ("store", &[SourceKind::Oauth, SourceKind::Spatium]),
     ("token-file", &[SourceKind::Oauth, SourceKind::Ably]),
     ("ca-file", &[SourceKind::Oauth, SourceKind::Ably]),
+    ("proxy", &[SourceKind::Oauth, SourceKind::Ably]),
+    ("insecure", &[SourceKind::Oauth, SourceKind::Ably]),
     ("hint", &[SourceKind::Oauth]),
     ("revocation-url", &[SourceKind::Oauth]),
     ("token-url", &[SourceKind::Oauth]),
@@ -164,6 +166,7 @@ pub(crate) fn command(options: &RevokeOptions) -> ExitCode {
 }
 
 async fn revoke(options: &RevokeOptions) -> Result<(), Failure> {
+    network::allow("revoke", &options.client.network);
     let timeout = Duration::from_secs(options.timeout);
     let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
     match options.source {

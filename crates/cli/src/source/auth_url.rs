@@ -84,7 +84,7 @@ pub(super) fn read(
         url = url.with_header(name, value.trim_start());
     }
     for file in &given.header_file {
-        let (name, value) = secret("--header-file", file, secrets)?;
+        let (name, value) = named_secret("--header-file", file, secrets)?;
         url = url.with_header(name, value);
     }
     for param in &given.param {
@@ -92,7 +92,7 @@ pub(super) fn read(
         url = url.with_param(name, value);
     }
     for file in &given.param_file {
-        let (name, value) = secret("--param-file", file, secrets)?;
+        let (name, value) = named_secret("--param-file", file, secrets)?;
         url = url.with_param(name, value);
     }
     // A URL or a header that can't be one shows before anything is sent.
@@ -114,7 +114,8 @@ pub(crate) fn pair<'a>(
     }
 }
 
-fn secret<'a>(
+/// A name, and the secret in the file beside it.
+pub(crate) fn named_secret<'a>(
     flag: &'static str,
     text: &'a str,
     secrets: &mut Secrets,

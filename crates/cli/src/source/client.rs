@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::{Secret, loopback};
-use auth_http::client::{ConfigError, HyperClient, Identity, LARGEST_REPLY, Proxy, Roots};
+use auth_http::client::{ConfigError, HyperClient, Identity, LARGEST_REPLY, Roots};
 use auth_http::exchange::HttpExchange;
 use auth_http::freshness::SystemFreshness;
 use auth_http::wire::{ClientAuthentication, Dpop};
 
+use super::network;
 use super::options::{ClientAuth, ClientOptions, DpopOptions, name};
 use super::secrets::Secrets;
 use crate::exit::{Failure, complain};
@@ -162,8 +163,7 @@ pub(crate) fn http(
     largest_reply: usize,
 ) -> Result<HyperClient, Failure> {
     let wrong = |flag: &'static str| move |error: ConfigError| Failure::Usage(format!("{flag}: {error}"));
-    let proxy = Proxy::from_environment(environment::variable)
-        .map_err(|error| Failure::Usage(format!("the environment variables of the proxy: {error}")))?;
+    let proxy = network::proxy(&options.network)?;
     let mut builder = HyperClient::builder().with_plaintext().with_proxy(proxy).with_timeout(timeout);
     builder = builder.with_largest_reply(largest_reply);
     if let Some(path) = &options.ca_file {
@@ -185,13 +185,13 @@ pub(crate) fn http(
     }
 }
 
-/// Whether all that is given is plain http to this machine.
+/// Whether all that is given is plain http.
 fn is_plain(options: &ClientOptions, urls: &[Option<&str>]) -> bool {
     let mut given = urls.iter().copied().chain([options.issuer.as_deref()]).flatten().peekable();
     let is_plain = |url: &str| {
         let url: Option<http::Uri> = url.parse().ok();
         url.is_some_and(|url| {
-            url.scheme_str() == Some("http") && url.host().is_some_and(loopback::is_loopback)
+            url.scheme_str() == Some("http") && url.host().is_some_and(loopback::may_be_plaintext)
         })
     };
     given.peek().is_some() && given.all(is_plain)

@@ -5,6 +5,7 @@ pub(crate) mod ably;
 mod auth_url;
 mod client;
 mod given;
+pub(crate) mod network;
 mod oauth;
 mod optave;
 mod options;
@@ -26,14 +27,16 @@ use auth_http::grant::Grant;
 use auth_http::manager::TokenManager;
 use auth_http::store::{FileStore, MemoryStore, TokenStore};
 
-pub(crate) use self::auth_url::{SECRET_HEADERS, pair};
+pub(crate) use self::auth_url::{SECRET_HEADERS, named_secret, pair};
 pub(crate) use self::client::{Client, dpop, http};
 pub(crate) use self::given::{Flag, Given};
 use self::oauth::Oauth;
 pub(crate) use self::oauth::{token_endpoint, token_url, wanted};
 use self::optave::Optave;
 use self::options::FLAGS;
-pub(crate) use self::options::{ClientOptions, DpopOptions, SourceKind, SourceOptions, WantedOptions};
+pub(crate) use self::options::{
+    ClientOptions, DpopOptions, NetworkOptions, SourceKind, SourceOptions, WantedOptions,
+};
 pub(crate) use self::secrets::Secrets;
 pub(crate) use self::server::{Endpoint, Server};
 use self::spatium::Spatium;
@@ -81,7 +84,6 @@ pub(crate) struct Prepared {
     kind: Kind,
     store: Arc<Watched>,
     policy: Policy,
-    took_stdin: bool,
 }
 
 enum Kind {
@@ -95,10 +97,13 @@ enum Kind {
 impl Prepared {
     /// Reads flags, files and standard input: what is wrong shows here. `timeout` is how long a request may take, and all
     /// that it takes to get one token.
-    pub(crate) fn read(command: &str, options: &SourceOptions, timeout: Duration) -> Result<Self, Failure> {
+    pub(crate) fn read(
+        command: &str,
+        options: &SourceOptions,
+        secrets: &mut Secrets,
+        timeout: Duration,
+    ) -> Result<Self, Failure> {
         options.given.check(options.source, FLAGS)?;
-        let mut secrets = Secrets::default();
-        let secrets = &mut secrets;
         let kind = match options.source {
             SourceKind::Static => Kind::Fixed(fixed(options, secrets)?),
             SourceKind::Oauth => Kind::Oauth(Box::new(Oauth::read(command, options, secrets, timeout)?)),
@@ -117,17 +122,12 @@ impl Prepared {
             Some(lead) => policy.with_lead(Duration::from_secs(lead)),
             None => policy,
         };
-        Ok(Self { kind, store, policy, took_stdin: secrets.took_stdin() })
-    }
-
-    /// Whether a secret came from standard input, so that nothing else does.
-    pub(crate) const fn took_stdin(&self) -> bool {
-        self.took_stdin
+        Ok(Self { kind, store, policy })
     }
 
     /// Looks up what has to be, and begins. `observer` is told about every decision.
     pub(crate) async fn open(self, observer: Arc<dyn Observer>) -> Result<Source, Failure> {
-        let Self { kind, store, policy, took_stdin: _ } = self;
+        let Self { kind, store, policy } = self;
         let told = Arc::<Told>::default();
         let managed = |grant: Box<dyn Grant>, policy, observer| -> Box<dyn Tokens> {
             let grant = Noted { grant, told: Arc::clone(&told) };

@@ -79,6 +79,8 @@ pub(crate) enum SourceKind {
 
 /// Those that ask somebody.
 const NETWORK: &[SourceKind] = &[Oauth, Ably, AuthUrl, Optave, Spatium];
+/// All, since a session has a server of its own.
+const ALL: &[SourceKind] = &[Static, Oauth, Ably, AuthUrl, Optave, Spatium];
 /// Those whose tokens serve more than once, and can be had anew.
 const LASTING: &[SourceKind] = &[Oauth, Ably, AuthUrl, Spatium];
 
@@ -87,6 +89,8 @@ pub(super) const FLAGS: &[Flag] = &[
     ("token-file", &[Static]),
     ("token-url", NETWORK),
     ("ca-file", NETWORK),
+    ("proxy", ALL),
+    ("insecure", ALL),
     ("client-id", &[Oauth, Ably, AuthUrl, Optave]),
     ("client-secret-file", &[Oauth, Optave]),
     ("client-auth", &[Oauth, Optave]),
@@ -267,6 +271,24 @@ pub(crate) struct ClientOptions {
     /// Trust the certificate authorities in this file too, in PEM.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkOptions,
+}
+
+/// The way to any server.
+#[derive(Debug, Args)]
+pub(crate) struct NetworkOptions {
+    /// Reach servers through this HTTP proxy, http://HOST:PORT or https://HOST:PORT, in the place of those that the environment
+    /// names (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY); NO_PROXY excepts servers from it too. A name and a password for it stand in
+    /// the environment's variables only. This machine is always reached directly.
+    #[arg(long, value_name = "URL", help_heading = "Network")]
+    pub(crate) proxy: Option<String>,
+
+    /// Allow plain http and ws to other machines. Tokens and secrets cross the network unencrypted, and everybody on the way can
+    /// read them: for a trial in a network of your own.
+    #[arg(long, help_heading = "Network")]
+    pub(crate) insecure: bool,
 }
 
 /// How a client says who it is.

@@ -36,7 +36,7 @@ fn what_can_not_be_is_said_before_anything_is_sent() {
             "other users of this machine see the value",
         ),
         ([&bearer[..], &["--ws-header", "canary"]].concat(), "--ws-header 'NAME: VALUE'"),
-        ([&bearer[..], &["--ws-header", "Host: a"]].concat(), "--ws-header: "),
+        ([&bearer[..], &["--ws-header", "Host: a"]].concat(), "--ws-header or --ws-header-file: "),
         ([&bearer[..], &["--ws-ca-file", "token.txt"]].concat(), "--ws-ca-file: "),
         ([&bearer[..], &["--client-id", "a"]].concat(), "--client-id is for --source"),
         ([&bearer[..], &["--audit", "."]].concat(), "--audit: "),
