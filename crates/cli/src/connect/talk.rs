@@ -99,7 +99,7 @@ impl Talk {
             match self.next(&mut outgoing, &ending).await {
                 Next::Step(Step::Message(message), room) => self.received(&message, room).await,
                 Next::Step(Step::Returned(returned), _) => self.returned(returned, &mut ending),
-                Next::Step(Step::Settled, _) | Next::Over | Next::Broken => self.close(&mut ending),
+                Next::Step(Step::Settled, _) | Next::Over | Next::Broken => self.close(&mut ending).await,
                 Next::Step(Step::Ended, _) => break,
                 Next::Event(event) => self.happened(&event).await,
                 Next::Input(Input::Line(line)) => {
@@ -119,7 +119,7 @@ impl Talk {
                 Next::Signal if ending.closing || !self.story.was_connected() => {
                     return Err(Failure::Interrupted);
                 }
-                Next::Signal => self.close(&mut ending),
+                Next::Signal => self.close(&mut ending).await,
                 Next::Impatient(time) => return Err(self.gives_up(&time)),
                 Next::Tick => self.redraw(),
             }
@@ -197,7 +197,11 @@ impl Talk {
         self.printer.message(line, room);
     }
 
-    fn close(&mut self, ending: &mut Ending) {
+    async fn close(&mut self, ending: &mut Ending) {
+        // What it comes after is told before it.
+        while let Ok(event) = self.events.try_recv() {
+            self.happened(&event).await;
+        }
         if !std::mem::replace(&mut ending.closing, true) {
             show(&self.printer, self.story.closes());
             self.session.close();

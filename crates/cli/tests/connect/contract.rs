@@ -22,6 +22,18 @@ fn a_session_tells_its_life_in_lines() {
     assert_eq!(lines[7], json!({"event": "state", "state": "closed"}));
 }
 
+/// All of it may happen at once: the input has ended before there is a connection.
+#[test]
+fn a_session_of_one_line_tells_its_life_in_order_too() {
+    let desk = Desk::new();
+    let gateway = Gateway::start(&desk);
+    for _ in 0..5 {
+        let lines = lines(&desk.run_with(&words(&gateway.genesys(&["--json"])), "one\n"), 0);
+        let told: Vec<_> = names(&lines).into_iter().filter(|name| *name != "message").collect();
+        assert_eq!(told, ["connecting", "connected", "authenticated", "closing", "closed", "closed"]);
+    }
+}
+
 #[test]
 fn what_is_typed_is_sent_while_the_session_goes_on() {
     let desk = Desk::new();
