@@ -7,6 +7,7 @@ mod conformance;
 mod deny;
 mod examples;
 mod fuzz;
+mod pictures;
 mod purity;
 mod shell;
 mod sim;
@@ -51,6 +52,10 @@ enum Task {
     ///
     /// Each input that fails is kept in target/fuzz/failed, and each that reaches new code in target/fuzz/found.
     Fuzz(fuzz::Options),
+    /// Makes the pictures of docs/pictures anew: what `rtauth connect` shows in a real terminal, which is tmux.
+    ///
+    /// It takes about a minute, since a token is renewed in it.
+    Pictures,
     /// Runs a machine in worlds that seeds determine, hours in a millisecond, and checks what must hold in all of them.
     ///
     /// The same seed gives the same run: a violation names the command that replays it.
@@ -66,6 +71,7 @@ fn main() -> ExitCode {
         Task::Bench { name, json } => bench::run(name.as_deref(), json),
         Task::Conformance(options) => conformance::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Pictures => pictures::run(),
         Task::Sim(options) => sim::run(&options),
         Task::Tidy => tidy::run(),
     };
