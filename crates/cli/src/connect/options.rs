@@ -18,6 +18,9 @@ use crate::source::SourceOptions;
 /// The end of standard input ends the session, behind what was sent: when you type Ctrl-D, and after the last line of a file
 /// or a pipe. With --for or --keep-open it does not, nor does an input that never had a line, such as /dev/null, or that a
 /// secret was read from. Ctrl-C and SIGTERM close the session gracefully, a second one ends it at once.
+///
+/// What you are typing when a message comes is still there: Ctrl-R shows it again. A terminal takes lines of at most some 4000
+/// bytes (1000 on macOS); longer ones, up to 16 MiB, come from a file or a pipe.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Sources are those of rtauth token --help, with the same flags. Secrets come from files, standard input (`-`), the environment

@@ -92,6 +92,13 @@ fn read(
     said: &BTreeSet<String>,
 ) -> Result<Vec<OsString>, Failure> {
     let path = config.map_or_else(default_path, Ok)?;
+    if !path.exists() {
+        let text = format!(
+            "{}: there is no such file; rtauth connect --help shows what stands in one",
+            path.display()
+        );
+        return Err(Failure::Usage(text));
+    }
     let text = files::text(&path)?;
     let wrong = |text: String| Failure::Usage(format!("{}: {text}", path.display()));
     // The place and the reason, without the text itself: a secret may stand there that does not belong there.

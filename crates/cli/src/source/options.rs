@@ -279,14 +279,18 @@ pub(crate) struct ClientOptions {
 /// The way to any server.
 #[derive(Debug, Args)]
 pub(crate) struct NetworkOptions {
-    /// Reach servers through this HTTP proxy, http://HOST:PORT or https://HOST:PORT, in the place of those that the environment
-    /// names (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY); NO_PROXY excepts servers from it too. A name and a password for it stand in
-    /// the environment's variables only. This machine is always reached directly.
+    /// Reach servers through this HTTP proxy, http://HOST:PORT or https://HOST:PORT.
+    ///
+    /// By default through those that the environment names, in HTTPS_PROXY, HTTP_PROXY and ALL_PROXY. NO_PROXY excepts servers from
+    /// either, and this machine is always reached directly. A name and a password for a proxy stand in the environment's
+    /// variables only.
     #[arg(long, value_name = "URL", help_heading = "Network")]
     pub(crate) proxy: Option<String>,
 
-    /// Allow plain http and ws to other machines. Tokens and secrets cross the network unencrypted, and everybody on the way can
-    /// read them: for a trial in a network of your own.
+    /// Allow plain http and ws to other machines.
+    ///
+    /// Tokens and secrets then cross the network unencrypted, and everybody on the way can read them: for a trial in a network of
+    /// your own.
     #[arg(long, help_heading = "Network")]
     pub(crate) insecure: bool,
 }

@@ -110,7 +110,7 @@ fn the_file_is_where_configurations_are() {
     let words = ["token", "--profile", "work", "--json"];
     lines(&desk.run(&words), 0);
     fs::remove_dir_all(desk.path(".config")).unwrap();
-    assert!(failed(&desk.run(&words), 2).contains(".config/rtauth/config.toml can't be read"));
+    assert!(failed(&desk.run(&words), 2).contains(".config/rtauth/config.toml: there is no such file"));
     let output = desk.command(&words).env("XDG_CONFIG_HOME", desk.path("other")).output().unwrap();
     lines(&output, 0);
 }
@@ -130,6 +130,8 @@ fn a_profile_that_can_not_be_is_named_and_no_secret_is_shown() {
         ("ws-header = ['Cookie: canary']", "the value of cookie is a secret"),
         ("header-file = { Cookie = 5 }", literal),
         ("header-file = ['canary']", "has names and files"),
+        ("ws-header-file = { Cookie = 5 }", literal),
+        ("ws-header-file = ['canary']", "has names and files"),
         ("client-secret = canary", "line 2 is wrong"),
         ("urll = 'a'", "\"urll\" is no flag of rtauth connect or rtauth token"),
         ("profile = 'a'", "\"profile\" is no flag"),
