@@ -10,7 +10,7 @@ use auth_core::source::FixedToken;
 use auth_core::{Secret, Token};
 use serde_json::json;
 use tungstenite::Message as Frame;
-use ws_session::dialect::{Dialect, Matcher, Reply, Template};
+use ws_session::dialect::{Dialect, Matcher, Renewal, RenewalTime, Reply, Template};
 use ws_session::driver::blocking::{Session, Target};
 use ws_session::machine::{Config, State};
 
@@ -32,7 +32,11 @@ fn serve<T: Send + 'static>(
 }
 
 fn session(address: SocketAddr, dialect: Dialect, config: Config, log: &Log) -> Session {
-    let source = Arc::new(FixedToken::new(Token::new(Secret::from("t"))));
+    session_of(address, dialect, config, log, Token::new(Secret::from("t")))
+}
+
+fn session_of(address: SocketAddr, dialect: Dialect, config: Config, log: &Log, token: Token) -> Session {
+    let source = Arc::new(FixedToken::new(token));
     let mut session = Session::builder(Target::new(&format!("ws://{address}/")).unwrap(), dialect, source)
         .with_config(config)
         .with_observer(Arc::new(log.clone()))
@@ -70,19 +74,28 @@ fn a_peer_that_dribbles_a_frame_costs_its_caller_no_more_than_the_patience() {
     serving.join().unwrap();
 }
 
+/// What is due is the renewal. The server answers no ping, which it can't in the middle of a frame, and its bytes say that it lives.
 #[test]
-fn what_is_due_is_done_while_a_peer_dribbles() {
+fn what_is_due_is_done_while_a_peer_dribbles_and_it_is_not_taken_for_dead() {
     let (address, serving) = serve(dribble);
     let log = Log::default();
-    let config = Config::new().with_keep_alive(Some(Duration::from_millis(300)));
-    let mut session = session(address, Dialect::new("nothing"), config, &log);
+    let mut dialect = Dialect::new("renewed without an answer");
+    dialect.renewal = Renewal::InBand {
+        send: Template::text("${credential}"),
+        accepted: Vec::new(),
+        asked_by: Vec::new(),
+        when: RenewalTime::Early,
+    };
+    let token = Token::new(Secret::from("t")).with_expires_in(PATIENCE).with_renew_in(Duration::from_secs(3));
+    let config = Config::new().with_keep_alive(Some(Duration::from_secs(2)));
+    let mut session = session_of(address, dialect, config, &log, token);
     let begun = Instant::now();
-    let given_up =
-        |log: &Log| log.seen().client.contains(&"lost 1: nothing was heard of the server".to_owned());
-    while !given_up(&log) {
+    while !log.seen().client.contains(&"renewed in band 1".to_owned()) {
         assert!(begun.elapsed() < PATIENCE, "{:?}", log.seen());
         assert_eq!(session.next(Duration::from_secs(1)).unwrap(), None);
     }
+    assert_eq!(session.state(), State::Connected);
+    assert!(!log.seen().client.iter().any(|event| event.starts_with("lost")), "{:?}", log.seen());
     drop(session);
     serving.join().unwrap();
 }

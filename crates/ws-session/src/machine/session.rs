@@ -220,7 +220,7 @@ impl Session {
         Ok(())
     }
 
-    /// Takes note that something else than a message came on this connection: a ping, a pong. It lives.
+    /// Takes note that something else than a message came on this connection: a ping, a pong, a part of a frame. It lives.
     pub fn heard(&mut self, epoch: Epoch) {
         if let Some(live) = self.live.as_mut().filter(|live| live.epoch == epoch) {
             live.heard = true;

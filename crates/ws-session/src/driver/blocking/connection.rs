@@ -139,6 +139,11 @@ impl Connection {
         }
     }
 
+    /// Whether any bytes came since this was asked last.
+    pub(super) fn take_heard(&mut self) -> bool {
+        self.socket.get_mut().take_heard()
+    }
+
     fn begin_call(&mut self, patience: Duration) {
         self.socket.get_mut().begin_call(patience);
     }

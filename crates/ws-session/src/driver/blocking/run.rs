@@ -181,7 +181,12 @@ impl Driver {
                     () if alone => patience,
                     () => patience.min(SLICE),
                 };
-                match connection.read(patience) {
+                let read = connection.read(patience);
+                // In the middle of a large frame the server can't answer a ping: its bytes say that it lives.
+                if connection.take_heard() {
+                    self.machine.heard(epoch);
+                }
+                match read {
                     Ok(None) => break,
                     Ok(Some(frame)) => self.read(epoch, frame),
                     Err(failure) => self.ended(epoch, failure),

@@ -18,6 +18,8 @@ use crate::driver::head::Head;
 pub(super) struct Stream {
     bytes: Bytes,
     head: Head,
+    /// Bytes came since somebody asked.
+    heard: bool,
 }
 
 /// A byte stream, encrypted or not.
@@ -59,7 +61,7 @@ const REST_OF_A_FRAME: Duration = Duration::from_millis(20);
 
 impl Stream {
     pub(super) const fn new(bytes: Bytes) -> Self {
-        Self { bytes, head: Head::new() }
+        Self { bytes, head: Head::new(), heard: false }
     }
 
     fn tcp(&mut self) -> &mut Tcp {
@@ -67,6 +69,11 @@ impl Stream {
             Bytes::Plain(tcp) => tcp,
             Bytes::Encrypted(tls) => &mut tls.tcp,
         }
+    }
+
+    /// Whether any bytes came since this was asked last: those of a frame that is not whole yet count too.
+    pub(super) fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.heard)
     }
 
     /// Begins a call of the codec's: how long its reading may wait, however many pieces it is read in.
@@ -192,8 +199,11 @@ impl Write for Tls {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Self { bytes, head } = self;
-        if head.is_over() { bytes.read(buffer) } else { head.read(buffer, |piece| bytes.read(piece)) }
+        let Self { bytes, head, heard } = self;
+        let read =
+            if head.is_over() { bytes.read(buffer) } else { head.read(buffer, |piece| bytes.read(piece)) }?;
+        *heard |= read > 0;
+        Ok(read)
     }
 }
 

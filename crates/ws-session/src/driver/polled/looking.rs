@@ -111,7 +111,12 @@ impl<L: Ledger> Engine<L> {
                 return Found::Nothing;
             }
             let Some(left) = frames.checked_sub(1) else { return Found::Nothing };
-            let frame = match connection.socket.poll_read(cx) {
+            let polled = connection.socket.poll_read(cx);
+            // In the middle of a large frame the server can't answer a ping: its bytes say that it lives.
+            if connection.socket.take_heard() {
+                self.parts.machine.heard(epoch);
+            }
+            let frame = match polled {
                 Poll::Ready(Ok(frame)) => frame,
                 Poll::Ready(Err(error)) => {
                     let failure = wire::ended(&error, connection.is_closing());

@@ -29,6 +29,8 @@ struct Polled {
     stream: Box<dyn ByteStream>,
     waker: Waker,
     head: Head,
+    /// Bytes came since somebody asked.
+    heard: bool,
 }
 
 impl Socket {
@@ -38,7 +40,7 @@ impl Socket {
         stream: Box<dyn ByteStream>,
         limits: WebSocketConfig,
     ) -> Result<(Self, Response), CodecError> {
-        let stream = Polled { stream, waker: Waker::noop().clone(), head: Head::new() };
+        let stream = Polled { stream, waker: Waker::noop().clone(), head: Head::new(), heard: false };
         let mut handshake = Some(ClientHandshake::start(stream, request, Some(limits))?);
         poll_fn(move |cx| {
             let Some(mut halfway) = handshake.take() else { return Poll::Pending };
@@ -65,6 +67,11 @@ impl Socket {
 
     pub(super) fn poll_read(&mut self, cx: &Context<'_>) -> Poll<Result<Frame, CodecError>> {
         self.blocking(cx, WebSocket::read)
+    }
+
+    /// Whether any bytes came since this was asked last: those of a frame that is not whole yet count too.
+    pub(super) fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.codec.get_mut().heard)
     }
 
     /// Ready when another frame may be given to the codec.
@@ -118,7 +125,9 @@ impl Polled {
 impl Read for Polled {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.head.is_over() {
-            return self.blocking(|stream, cx| stream.poll_read(cx, buffer));
+            let read = self.blocking(|stream, cx| stream.poll_read(cx, buffer))?;
+            self.heard |= read > 0;
+            return Ok(read);
         }
         let mut head = std::mem::replace(&mut self.head, Head::new());
         let read = head.read(buffer, |piece| self.blocking(|stream, cx| stream.poll_read(cx, piece)));
