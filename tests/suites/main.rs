@@ -9,6 +9,7 @@ mod blocking;
 mod canary;
 mod cli;
 mod client;
+mod complaints;
 mod crash;
 mod deadly;
 mod demo;
