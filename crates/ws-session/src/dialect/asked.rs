@@ -48,6 +48,12 @@ impl Dialect {
             })
     }
 
+    /// Whether any message of the live connection may be one of the dialect's.
+    pub(crate) fn concerns_any(&self, renewing: bool) -> bool {
+        // An escape may stand for anything.
+        self.may_concern("\\u", renewing)
+    }
+
     /// Whether a message that is no more answered is the dialect's rather than the user's.
     pub(crate) fn is_of_dialect(&self, message: &Value) -> bool {
         let is = |matcher: &Matcher| matcher.matches(message);

@@ -2,18 +2,19 @@
 
 use std::collections::VecDeque;
 
-use super::{Message, wire};
+use super::Message;
 
-/// Messages that wait for their reader: so many, and no more memory than one of the largest takes, the last message not counted.
+/// Messages that wait for their reader: so many, and so many bytes of them, the last message not counted.
 pub(super) struct Inbox {
     messages: VecDeque<Message>,
     bytes: usize,
     most: usize,
+    most_bytes: usize,
 }
 
 impl Inbox {
-    pub(super) const fn new(most: usize) -> Self {
-        Self { messages: VecDeque::new(), bytes: 0, most }
+    pub(super) const fn new(most: usize, most_bytes: usize) -> Self {
+        Self { messages: VecDeque::new(), bytes: 0, most, most_bytes }
     }
 
     #[cfg(feature = "polled")]
@@ -22,18 +23,12 @@ impl Inbox {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.messages.len() >= self.most || self.bytes >= wire::LARGEST_MESSAGE
+        self.messages.len() >= self.most || self.bytes >= self.most_bytes
     }
 
     pub(super) fn push(&mut self, message: Message) {
         self.bytes += message.len();
         self.messages.push_back(message);
-    }
-
-    #[cfg(feature = "tokio")]
-    pub(super) fn put_back(&mut self, message: Message) {
-        self.bytes += message.len();
-        self.messages.push_front(message);
     }
 
     pub(super) fn pop(&mut self) -> Option<Message> {

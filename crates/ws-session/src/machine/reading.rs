@@ -63,6 +63,10 @@ impl Session {
     }
 
     fn may_concern(&self, incoming: Incoming<'_>, renewing: bool) -> bool {
+        // Whether bytes are text takes a look at each of them.
+        if !self.dialect.concerns_any(renewing) {
+            return false;
+        }
         let text = match incoming {
             Incoming::Text(text) => text,
             Incoming::Binary(bytes) => match str::from_utf8(bytes) {

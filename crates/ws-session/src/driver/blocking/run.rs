@@ -75,7 +75,7 @@ impl Driver {
             deadline: None,
             outbox: Outbox::new(Limit { messages: QUEUE, bytes: QUEUE_BYTES }),
             given_to: None,
-            inbox: Inbox::new(QUEUE),
+            inbox: Inbox::new(QUEUE, QUEUE_BYTES),
             returned: Vec::new(),
         }
     }

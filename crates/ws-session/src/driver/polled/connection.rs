@@ -145,6 +145,7 @@ impl<P> Connection<P> {
                     ledger.sent(parcel);
                 }
             }
+            ledger.all_sent();
         }
         Poll::Ready(Ok(()))
     }

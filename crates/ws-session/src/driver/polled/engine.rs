@@ -15,7 +15,7 @@ use auth_core::{Demand, Secret, Token};
 use tungstenite::Message as Frame;
 
 use super::connection::Connection;
-use super::looking::{FRAMES_AT_A_TIME, Found};
+use super::looking::{BYTES_AT_A_TIME, FRAMES_AT_A_TIME, Found};
 use super::opening::{Opened, connect};
 use super::parts::{Ledger, Parts};
 use super::runtime::Task;
@@ -70,7 +70,7 @@ impl<L: Ledger> Engine<L> {
     pub(in crate::driver) fn new(parts: Parts<L>) -> Self {
         Self {
             parts,
-            inbox: Inbox::new(FRAMES_AT_A_TIME),
+            inbox: Inbox::new(FRAMES_AT_A_TIME, BYTES_AT_A_TIME),
             stalled: false,
             connections: Vec::new(),
             live: None,
@@ -169,12 +169,6 @@ impl<L: Ledger> Engine<L> {
     /// The next message for the reader.
     pub(in crate::driver) fn next(&mut self) -> Option<Message> {
         self.inbox.pop()
-    }
-
-    /// Makes it the next again.
-    #[cfg(feature = "tokio")]
-    pub(in crate::driver) fn put_back(&mut self, message: Message) {
-        self.inbox.put_back(message);
     }
 
     /// Whether there is one.

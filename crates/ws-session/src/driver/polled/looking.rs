@@ -24,6 +24,10 @@ pub(super) enum Found {
 /// time, or a peer that floods us would keep us from writing.
 pub(super) const FRAMES_AT_A_TIME: usize = 64;
 
+/// How many bytes of messages wait for their reader before no more are read, the last message not counted: what stays in a
+/// processor's cache until they are taken.
+pub(super) const BYTES_AT_A_TIME: usize = 64 * 1024;
+
 impl<L: Ledger> Engine<L> {
     pub(super) fn look(&mut self, cx: &mut Context<'_>, now: Now, frames: &mut usize) -> Found {
         if let Some((ticket, demand, turn)) = &mut self.turn

@@ -1,5 +1,6 @@
 //! Sessions that their owner polls: a stream of messages and a sink for them, with no task and no channel inside.
 
+mod ahead;
 mod builder;
 mod connection;
 mod engine;
@@ -36,7 +37,7 @@ pub use crate::outbox::{Limit, Overflow};
 /// different tasks, by whatever splits a stream and a sink.
 ///
 /// The stream ends when the session has ended for good; [`error`](Self::error) says why, unless its user closed it. Up to 64
-/// messages, or a mebibyte of them, wait for whoever reads; beyond that nothing is read until they are taken. Messages of up
+/// messages, or 64 KiB of them, wait for whoever reads; beyond that nothing is read until they are taken. Messages of up
 /// to 1 MiB are read (64 KiB before the server has accepted the credential); a larger one costs the connection.
 ///
 /// The sink takes messages at any time, up to 256 or a mebibyte of them ([by default](Builder::with_queue)), and is flushed when they are with the operating system. An

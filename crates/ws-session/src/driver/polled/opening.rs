@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
+use super::ahead::BITE;
 use super::runtime::Runtime;
 use super::socket::Socket;
 use crate::dialect::UpgradeRequest;
@@ -23,6 +24,7 @@ pub(super) async fn connect(
     let server = target.server(upgrade.url().expose()).map_err(|error| NotOpened::server(&error))?;
     let stream = runtime.connect(server).await.map_err(|error| NotOpened::tls(&error))?;
     let limits = wire::limits()
+        .read_buffer_size(BITE)
         .max_message_size(Some(wire::LARGEST_OF_A_LOGIN))
         .max_frame_size(Some(wire::LARGEST_OF_A_LOGIN));
     let (socket, response) = Socket::upgrade(request, stream, limits).await.map_err(NotOpened::upgrade)?;

@@ -19,8 +19,11 @@ pub(in crate::driver) trait Ledger {
 
     fn message(parcel: &Self::Parcel) -> &Message;
 
-    /// It is with the operating system.
+    /// It is with the operating system, together with others.
     fn sent(&mut self, parcel: Self::Parcel);
+
+    /// Those were all.
+    fn all_sent(&mut self) {}
 
     /// It was not sent, or may not have been.
     fn returned(&mut self, parcel: Self::Parcel, reason: Unsent);

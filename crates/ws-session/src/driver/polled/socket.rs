@@ -14,6 +14,7 @@ use tungstenite::handshake::{HandshakeError, client::ClientHandshake};
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Message as Frame, WebSocket};
 
+use super::ahead::Ahead;
 use super::runtime::ByteStream;
 use crate::driver::head::Head;
 
@@ -31,6 +32,7 @@ struct Polled {
     head: Head,
     /// Bytes came since somebody asked.
     heard: bool,
+    ahead: Ahead,
 }
 
 impl Socket {
@@ -40,7 +42,8 @@ impl Socket {
         stream: Box<dyn ByteStream>,
         limits: WebSocketConfig,
     ) -> Result<(Self, Response), CodecError> {
-        let stream = Polled { stream, waker: Waker::noop().clone(), head: Head::new(), heard: false };
+        let (head, ahead) = (Head::new(), Ahead::new());
+        let stream = Polled { stream, waker: Waker::noop().clone(), head, heard: false, ahead };
         let mut handshake = Some(ClientHandshake::start(stream, request, Some(limits))?);
         poll_fn(move |cx| {
             let Some(mut halfway) = handshake.take() else { return Poll::Pending };
@@ -125,9 +128,14 @@ impl Polled {
 impl Read for Polled {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.head.is_over() {
-            let read = self.blocking(|stream, cx| stream.poll_read(cx, buffer))?;
-            self.heard |= read > 0;
-            return Ok(read);
+            let mut ahead = std::mem::replace(&mut self.ahead, Ahead::new());
+            let read = ahead.read(buffer, |into| {
+                let read = self.blocking(|stream, cx| stream.poll_read(cx, into))?;
+                self.heard |= read > 0;
+                Ok(read)
+            });
+            self.ahead = ahead;
+            return read;
         }
         let mut head = std::mem::replace(&mut self.head, Head::new());
         let read = head.read(buffer, |piece| self.blocking(|stream, cx| stream.poll_read(cx, piece)));

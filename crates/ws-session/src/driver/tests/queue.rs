@@ -132,3 +132,53 @@ async fn a_sink_refuses_or_drops_as_it_is_told() {
         assert_eq!((ready, third.is_ok(), back), expected, "{overflow:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_are_put_down_together_are_told_of_one_by_one() {
+    let (session, _peers, mut peer) = queue(Overflow::Refuse).await;
+    let sender = session.sender();
+    let mut sent = Vec::new();
+    for message in ["a", "b", "c"] {
+        sent.push(sender.enqueue(message).await.unwrap());
+    }
+    let refused = sender.enqueue("d").await.unwrap_err();
+    assert_eq!(refused.reason(), Unsent::QueueFull, "nobody had to wait for the others to go");
+    peer.log_in().await;
+    for (sent, expected) in sent.into_iter().zip(["a", "b", "c"]) {
+        sent.await.unwrap();
+        assert_eq!(peer.text().await, expected);
+    }
+    sender.enqueue("d").await.unwrap().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_gives_up_leaves_its_turn_to_the_next() {
+    let (session, _peers, mut peer) = queue(Overflow::Wait).await;
+    let mut sending = send(&session, &["a", "b", "c", "first", "second", "third"]).await;
+    // The one that is next, and one that waits behind another.
+    for given_up in [5, 3] {
+        let given_up = sending.remove(given_up);
+        given_up.abort();
+        assert!(given_up.await.unwrap_err().is_cancelled());
+    }
+    peer.log_in().await;
+    for expected in ["a", "b", "c", "second"] {
+        assert_eq!(peer.text().await, expected);
+    }
+    for sent in sending {
+        sent.await.unwrap().unwrap();
+    }
+    session.send("last").await.unwrap();
+    assert_eq!(peer.text().await, "last", "nothing of those who gave up is left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_is_dropped_leaves_nobody_waiting() {
+    let (builder, _peers, _) = session(Numbered::for_ever());
+    let (session, driver) = builder.with_queue(Limit { messages: 1, bytes: 10 }, Overflow::Wait).build();
+    let mut sending = send(&session, &["put down", "waits"]).await;
+    drop(driver);
+    assert_eq!(returned(sending.remove(1)).await, (Unsent::Ended, "waits".to_owned()));
+    let lost = sending.remove(0).await.unwrap().unwrap_err();
+    assert!(lost.into_message().is_none(), "it went with the driver");
+}

@@ -1,5 +1,6 @@
 //! What a session needs to know before it begins.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -8,8 +9,9 @@ use std::time::Duration;
 use auth_core::{Observer, Secret, TokenSource};
 use tokio::sync::{mpsc, watch};
 
-use super::gate::Gate;
 use super::ledger::Acknowledge;
+use super::queue::{Queue, Taking};
+use super::reading;
 use super::run::Channels;
 use super::{ConnectBudget, Dial, Driver, Proxy, Runtime, Sender, Session, Shared, Status, Tcp};
 use crate::ConfigError;
@@ -25,9 +27,6 @@ pub struct Builder {
     dialer: Arc<dyn Dial>,
     request_timeout: Duration,
 }
-
-/// How many messages wait for their reader before nothing more is read.
-const QUEUE: usize = 256;
 
 /// The figure of the Optave SDK, and of most.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -101,26 +100,25 @@ impl Builder {
 
     /// The session, and the future that must run for it to work. Nothing happens before it runs.
     pub fn build(self) -> (Session, Driver) {
-        let (outgoing, to_send) = mpsc::unbounded_channel();
-        let (deliver, incoming) = mpsc::channel(QUEUE);
+        let (deliver, incoming) = reading::channel();
         let (ask, commands) = mpsc::channel(COMMANDS);
         let status = Status { state: State::Initialized, error: None, expires: None, round_trip: None };
         let (publish, status) = watch::channel(status);
         let (limit, overflow) = self.settings.queue();
-        let gate = Arc::new(Gate::new(limit, overflow));
+        let queue = Arc::new(Queue::new(limit, overflow));
         let shared = Shared {
-            gate: Arc::clone(&gate),
+            queue: Arc::clone(&queue),
             dialect: Arc::clone(self.settings.dialect()),
             request_timeout: self.request_timeout,
             asked: AtomicU64::new(0),
         };
         let runtime = Arc::new(Runtime::new(self.dialer));
         let engine = self.settings.engine(Arc::clone(&runtime) as Arc<_>, Acknowledge::new());
-        let channels = Channels { to_send, gate, deliver, commands, publish };
-        let sender = Sender { outgoing, shared: Arc::new(shared) };
+        let channels = Channels { to_send: Taking(queue), deliver, commands, publish };
+        let sender = Sender { shared: Arc::new(shared) };
         let subscribing = engine.subscribing();
         let session = Session { sender, incoming, commands: ask, status, subscribing, runtime };
-        (session, Driver { engine, channels, room: None, closing: false })
+        (session, Driver { engine, channels, taken: VecDeque::new(), closing: false })
     }
 
     /// The session, its driver spawned on the current tokio runtime.

@@ -9,7 +9,7 @@ use auth_core::token::Generation;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::gate::Room;
+use super::queue::Room;
 use super::request::Progress;
 use super::{Message, RequestError, SendError};
 use crate::dialect::{Codec, Incoming, Requests};
@@ -32,7 +32,7 @@ pub(super) struct Parcel {
     pub(super) message: Message,
     pub(super) whose: Whose,
     /// Held until the message is with the operating system, or back.
-    pub(super) _room: Option<Room>,
+    pub(super) room: Option<Room>,
 }
 
 #[derive(Debug)]
@@ -68,6 +68,9 @@ pub(super) struct Acknowledge {
     renewals: Vec<Renewed>,
     /// Those who wait for a certain credential.
     presentations: Vec<(Generation, Renewed)>,
+    /// Those whose messages were sent together, and the room of these.
+    sent: Vec<oneshot::Sender<Result<(), SendError>>>,
+    left: Option<Room>,
     /// Why the last renewal, or attempt to connect, failed.
     failure: Option<(Label, Option<Duration>)>,
 }
@@ -78,6 +81,8 @@ impl Acknowledge {
             pending: Pending::new(MOST_REQUESTS),
             renewals: Vec::new(),
             presentations: Vec::new(),
+            sent: Vec::new(),
+            left: None,
             failure: None,
         }
     }
@@ -182,7 +187,21 @@ impl Ledger for Acknowledge {
     }
 
     fn sent(&mut self, parcel: Parcel) {
-        if let Whose::Sender(sent) = parcel.whose {
+        let Parcel { whose, room, .. } = parcel;
+        match (&mut self.left, room) {
+            (Some(left), Some(room)) => left.join(room),
+            (None, room) => self.left = room,
+            (Some(_), None) => {}
+        }
+        if let Whose::Sender(sent) = whose {
+            self.sent.push(sent);
+        }
+    }
+
+    fn all_sent(&mut self) {
+        // First the room: whoever is told may have more to send.
+        self.left = None;
+        for sent in self.sent.drain(..) {
             let _ = sent.send(Ok(()));
         }
     }

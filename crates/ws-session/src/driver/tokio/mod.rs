@@ -3,18 +3,23 @@
 mod builder;
 mod control;
 mod dial;
-mod gate;
 mod ledger;
 mod proxy;
+mod queue;
 mod race;
+mod reading;
 mod request;
 mod run;
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ::tokio::sync::{mpsc, oneshot, watch};
+use ::tokio::task::coop::cooperative;
 use ::tokio::time::timeout;
 use auth_core::Secret;
 use auth_core::time::Deadline;
@@ -23,10 +28,11 @@ use serde_json::Value;
 pub use self::builder::Builder;
 pub use self::control::Control;
 pub use self::dial::{Dial, Dialing, Runtime, Stream, Tcp};
-use self::gate::Gate;
 pub use self::ledger::RenewalError;
 use self::ledger::{Outgoing, Parcel, Question, Whose};
 pub use self::proxy::Proxy;
+use self::queue::Queue;
+use self::reading::Incoming;
 pub use self::request::RequestError;
 use self::request::{Progress, Waiting};
 use self::run::Command;
@@ -46,7 +52,7 @@ pub use crate::outbox::{Limit, Overflow};
 #[derive(Debug)]
 pub struct Session {
     sender: Sender,
-    incoming: mpsc::Receiver<Message>,
+    incoming: Incoming,
     status: watch::Receiver<Status>,
     /// Its clock.
     runtime: Arc<Runtime>,
@@ -58,14 +64,18 @@ pub struct Session {
 /// Sends on a session while another task reads it. Clones send on the same session.
 #[derive(Debug, Clone)]
 pub struct Sender {
-    outgoing: mpsc::UnboundedSender<Outgoing>,
     shared: Arc<Shared>,
 }
+
+/// Is ready when a message is with the operating system, or comes back with it. Dropping it does not take the message back.
+#[derive(Debug)]
+#[must_use = "a message that comes back is lost with this"]
+pub struct Sent(oneshot::Receiver<Result<(), SendError>>);
 
 /// What all senders of a session share.
 #[derive(Debug)]
 struct Shared {
-    gate: Arc<Gate>,
+    queue: Arc<Queue>,
     dialect: Arc<Dialect>,
     request_timeout: Duration,
     /// How many requests there were.
@@ -109,10 +119,11 @@ impl Session {
 
     /// The next message; `None` when the session has ended, see [`error`](Self::error) for why.
     ///
-    /// At most 256 messages wait here; beyond that nothing is read until they are taken, neither an answer to a renewal
+    /// At most 256 messages wait here, or 128 KiB of them and one more; beyond that nothing is read until they are taken, neither an answer to a renewal
     /// nor the end of the connection. A session that only sends has a task that reads all the same.
     pub async fn next(&mut self) -> Option<Message> {
-        self.incoming.recv().await
+        // A reader that always has something to read lets others of its runtime have their turn.
+        cooperative(poll_fn(|cx| self.incoming.poll_next(cx))).await
     }
 
     /// Sends a message once the session is authenticated, see [`Sender::send`].
@@ -223,6 +234,14 @@ impl Session {
     }
 }
 
+impl Future for Sent {
+    type Output = Result<(), SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|outcome| outcome.unwrap_or_else(|_| Err(SendError::lost())))
+    }
+}
+
 impl Sender {
     /// Sends a message once the session is authenticated, and returns when it is with the operating system. Dropping
     /// the future does not take the message back.
@@ -231,16 +250,21 @@ impl Sender {
     ///
     /// [`SendError`] holds the message: nothing is lost in silence.
     pub async fn send(&self, message: impl Into<Message> + Send) -> Result<(), SendError> {
-        let message = message.into();
-        let room = match self.shared.gate.enter(message.len()).await {
-            Ok(room) => room,
-            Err(reason) => return Err(SendError::new(message, reason)),
-        };
+        self.enqueue(message).await?.await
+    }
+
+    /// Puts a message down to be sent, and returns as soon as there is room for it. [`Sent`] says what became of it: with many under way at once,
+    /// which go out together, far more fit through a session than when each is waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] holds the message, when there is no room and none is waited for, or the session has ended.
+    pub async fn enqueue(&self, message: impl Into<Message> + Send) -> Result<Sent, SendError> {
         let (sent, outcome) = oneshot::channel();
-        let parcel = Parcel { message, whose: Whose::Sender(sent), _room: room };
-        let refused = |outgoing: Outgoing| SendError::new(outgoing.parcel.message, Unsent::Ended);
-        self.outgoing.send(Outgoing { parcel, question: None }).map_err(|error| refused(error.0))?;
-        outcome.await.unwrap_or_else(|_| Err(SendError::lost()))
+        let parcel = Parcel { message: message.into(), whose: Whose::Sender(sent), room: None };
+        let put = self.shared.queue.put(Outgoing { parcel, question: None }).await;
+        put.map_err(|(outgoing, reason)| SendError::new(outgoing.parcel.message, reason))?;
+        Ok(Sent(outcome))
     }
 
     /// Sends a request once the session is authenticated, and waits for its reply, which does not go to the session's reader. The dialect
@@ -253,7 +277,7 @@ impl Sender {
     ///
     /// [`RequestError`] says why there is none, and whether the request may have arrived.
     pub async fn request(&self, payload: &Value) -> Result<Value, RequestError> {
-        let Shared { gate, dialect, request_timeout, asked } = &*self.shared;
+        let Shared { queue, dialect, request_timeout, asked } = &*self.shared;
         let requests = dialect.requests.as_ref().ok_or(RequestError::Unsupported)?;
         let mut payload = payload.clone();
         let fresh = dialect::uuid(rand::random());
@@ -261,14 +285,12 @@ impl Sender {
         let message = Message::from(dialect.codec.write(Secret::from(payload.to_string())));
         let waiting = Waiting(Arc::new(Progress::default()));
         let asking = async {
-            let room = gate.enter(message.len()).await.map_err(RequestError::NotSent)?;
             let number = asked.fetch_add(1, Ordering::Relaxed);
             let whose = Whose::Request { number, progress: Arc::clone(&waiting.0) };
             let (answer, outcome) = oneshot::channel();
             let question = Some(Question { id, answer });
-            let parcel = Parcel { message, whose, _room: room };
-            let ended = |_| RequestError::NotSent(Unsent::Ended);
-            self.outgoing.send(Outgoing { parcel, question }).map_err(ended)?;
+            let put = queue.put(Outgoing { parcel: Parcel { message, whose, room: None }, question }).await;
+            put.map_err(|(_, reason)| RequestError::NotSent(reason))?;
             outcome.await.unwrap_or(Err(RequestError::ConnectionLost))
         };
         let answered = timeout(*request_timeout, asking).await;

@@ -1,19 +1,19 @@
 //! The task of a session: between the channels of its handle and the engine.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use auth_core::token::Generation;
-use tokio::sync::mpsc::error::{SendError as NoReader, TrySendError};
-use tokio::sync::mpsc::{self, OwnedPermit};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::gate::Gate;
+use super::Status;
 use super::ledger::{Acknowledge, Outgoing, RenewalError};
-use super::{Message, Status};
-use crate::driver::polled::{Engine, Task};
+use super::queue::Taking;
+use super::reading::Deliver;
+use crate::driver::polled::Engine;
 use crate::machine::{Input, State};
 
 /// What makes a [`Session`](super::Session) work. It ends when the session has ended for good.
@@ -21,16 +21,15 @@ use crate::machine::{Input, State};
 pub struct Driver {
     pub(super) engine: Engine<Acknowledge>,
     pub(super) channels: Channels,
-    /// The reader's queue is full: more is delivered when there is room.
-    pub(super) room: Option<Room>,
+    /// Taken together, to be sent one by one; empty between polls.
+    pub(super) taken: VecDeque<Outgoing>,
     pub(super) closing: bool,
 }
 
 /// The driver's ends.
 pub(super) struct Channels {
-    pub(super) to_send: mpsc::UnboundedReceiver<Outgoing>,
-    pub(super) gate: Arc<Gate>,
-    pub(super) deliver: mpsc::Sender<Message>,
+    pub(super) to_send: Taking,
+    pub(super) deliver: Deliver,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) publish: watch::Sender<Status>,
 }
@@ -44,31 +43,21 @@ pub(super) enum Command {
     Close,
 }
 
-/// Waits for room in the reader's queue.
-pub(super) type Room = Task<Result<OwnedPermit<Message>, NoReader<()>>>;
-
 impl Driver {
     /// Runs until the session has ended for good: closed, dropped, or failed.
     pub async fn run(mut self) {
         poll_fn(|cx| self.poll(cx)).await;
-        let Self { mut engine, channels, room, .. } = self;
-        let Channels { mut to_send, gate, deliver, commands, publish } = channels;
-        // Nothing of the session is left but what others still hand in: its reader learns of the end now.
-        drop((deliver, room, commands, publish));
-        gate.close();
-        to_send.close();
-        // Until the last sender that was let in has put its message down.
-        while let Some(outgoing) = to_send.recv().await {
-            take(&mut engine, outgoing);
-        }
+        let Self { mut engine, channels, taken, .. } = self;
+        let Channels { to_send, deliver, commands, publish } = channels;
+        // Nothing of the session is left but what others still handed in: its reader learns of the end now.
+        drop((deliver, commands, publish));
+        to_send.0.close();
+        take_all(&to_send, &mut engine, taken, None);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.take_commands(cx);
-        // The gate bounds how many there are.
-        while let Poll::Ready(Some(outgoing)) = self.channels.to_send.poll_recv(cx) {
-            take(&mut self.engine, outgoing);
-        }
+        self.take(Some(cx));
         let mut more = self.engine.drive(cx);
         if !self.engine.machine().is_renewing() {
             let retry_in = self.engine.machine().retry_in(self.engine.now());
@@ -117,59 +106,41 @@ impl Driver {
                 Some(Command::Close) | None => {
                     self.closing = true;
                     // What was sent before goes out before the close.
-                    self.channels.gate.close();
-                    self.channels.to_send.close();
-                    while let Ok(outgoing) = self.channels.to_send.try_recv() {
-                        take(&mut self.engine, outgoing);
-                    }
+                    self.channels.to_send.0.close();
+                    self.take(None);
                     self.engine.tell(Input::Close);
                 }
             }
         }
     }
 
-    /// Hands messages to their reader; pending while it is too slow.
-    fn deliver(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.engine.has_message() {
-            if self.room.is_none() && self.take_replies() {
-                continue;
-            }
-            if let Some(room) = &mut self.room {
-                // A closed channel is a user who has stopped listening.
-                let permit = ready!(room.as_mut().poll(cx)).ok();
-                self.room = None;
-                if let (Some(message), Some(permit)) = (self.engine.next(), permit) {
-                    permit.send(message);
-                }
-                continue;
-            }
-            match self.channels.deliver.try_reserve() {
-                Ok(permit) => {
-                    if let Some(message) = self.engine.next() {
-                        permit.send(message);
-                    }
-                }
-                Err(TrySendError::Closed(())) => drop(self.engine.next()),
-                Err(TrySendError::Full(())) => {
-                    self.room = Some(Box::pin(self.channels.deliver.clone().reserve_owned()));
-                }
-            }
-        }
-        Poll::Ready(())
+    /// Takes what its senders have put down; the queue bounds how much there is.
+    fn take(&mut self, cx: Option<&Context<'_>>) {
+        let taken = std::mem::take(&mut self.taken);
+        self.taken = take_all(&self.channels.to_send, &mut self.engine, taken, cx);
     }
 
-    /// Hands the next message to whoever asked for it, if anybody did.
-    fn take_replies(&mut self) -> bool {
-        let dialect = Arc::clone(self.engine.machine().dialect());
-        let (Some(requests), true) = (&dialect.requests, self.engine.ledger().awaits_replies()) else {
-            return false;
-        };
-        let Some(message) = self.engine.next() else { return false };
-        let replies = self.engine.ledger().take_replies(requests, dialect.codec, &message);
-        if !replies {
-            self.engine.put_back(message);
+    /// Hands messages to their reader; pending while it is too slow.
+    fn deliver(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if !self.engine.has_message() {
+            return Poll::Ready(());
         }
-        replies
+        let Self { engine, channels, .. } = self;
+        let dialect = Arc::clone(engine.machine().dialect());
+        channels.deliver.poll(cx, || {
+            loop {
+                let message = engine.next()?;
+                let replies = match &dialect.requests {
+                    Some(requests) if engine.ledger().awaits_replies() => {
+                        engine.ledger().take_replies(requests, dialect.codec, &message)
+                    }
+                    _ => false,
+                };
+                if !replies {
+                    return Some(message);
+                }
+            }
+        })
     }
 
     fn publish(&self) {
@@ -186,15 +157,26 @@ impl Driver {
     }
 }
 
-fn take(engine: &mut Engine<Acknowledge>, outgoing: Outgoing) {
-    if let Some(parcel) = engine.ledger().register(outgoing) {
-        engine.send(parcel);
+/// Takes what was put down, until there is no more; gives back the empty queue.
+fn take_all(
+    to_send: &Taking,
+    engine: &mut Engine<Acknowledge>,
+    mut taken: VecDeque<Outgoing>,
+    cx: Option<&Context<'_>>,
+) -> VecDeque<Outgoing> {
+    while to_send.take(&mut taken, cx).is_ready() {
+        for outgoing in taken.drain(..) {
+            if let Some(parcel) = engine.ledger().register(outgoing) {
+                engine.send(parcel);
+            }
+        }
     }
+    taken
 }
 
 impl fmt::Debug for Driver {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { engine, channels: _, room: _, closing } = self;
+        let Self { engine, channels: _, taken: _, closing } = self;
         formatter
             .debug_struct("Driver")
             .field("engine", engine)

@@ -1,0 +1,193 @@
+//! What was put down to be sent: as many messages, and as many bytes of them, as may be on their way.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::sync::Notify;
+
+use super::ledger::Outgoing;
+use crate::driver::Unsent;
+use crate::outbox::{Limit, Overflow};
+
+/// Messages of all senders, in the order in which they came. One lock serves what is put down together and what is taken together.
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// Held by whoever is the next to have room, of those who wait for it.
+    turn: tokio::sync::Mutex<()>,
+    /// Told to them.
+    freed: Notify,
+    most: Used,
+    overflow: Overflow,
+}
+
+struct State {
+    waiting: VecDeque<Outgoing>,
+    /// What waits, or was taken and is not settled yet.
+    used: Used,
+    /// How many wait for their turn: nobody overtakes them.
+    queued: usize,
+    driver: Option<Waker>,
+    closed: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    messages: usize,
+    bytes: usize,
+}
+
+/// The driver's end: what is put down when it is gone comes back at once.
+pub(super) struct Taking(pub(super) Arc<Queue>);
+
+/// The room of messages, until it is dropped.
+pub(super) struct Room {
+    queue: Arc<Queue>,
+    used: Used,
+}
+
+/// One of those who wait for their turn.
+struct Queued<'a>(&'a Queue);
+
+impl Queue {
+    pub(super) fn new(limit: Limit, overflow: Overflow) -> Self {
+        let most = Used { messages: limit.messages.max(1), bytes: limit.bytes };
+        let (waiting, used) = (VecDeque::new(), Used::default());
+        let state = Mutex::new(State { waiting, used, queued: 0, driver: None, closed: false });
+        Self { state, turn: tokio::sync::Mutex::default(), freed: Notify::new(), most, overflow }
+    }
+
+    /// Puts a message down, when there is room for it if that is waited for.
+    pub(super) async fn put(self: &Arc<Self>, outgoing: Outgoing) -> Result<(), (Outgoing, Unsent)> {
+        let mut outgoing = match self.try_put(outgoing, false) {
+            Err((outgoing, Unsent::QueueFull)) if self.overflow == Overflow::Wait => outgoing,
+            done => return done,
+        };
+        self.state().queued += 1;
+        let _queued = Queued(self);
+        let _turn = self.turn.lock().await;
+        loop {
+            outgoing = match self.try_put(outgoing, true) {
+                Err((outgoing, Unsent::QueueFull)) => outgoing,
+                done => return done,
+            };
+            self.freed.notified().await;
+        }
+    }
+
+    fn try_put(
+        self: &Arc<Self>,
+        mut outgoing: Outgoing,
+        is_its_turn: bool,
+    ) -> Result<(), (Outgoing, Unsent)> {
+        // One that is larger than all that may wait takes all of it.
+        let bytes = outgoing.parcel.message.len().min(self.most.bytes);
+        let mut state = self.state();
+        if state.closed {
+            return Err((outgoing, Unsent::Ended));
+        }
+        // Whoever takes the message makes room, when the oldest leave.
+        if self.overflow != Overflow::DropOldest {
+            let used = Used { messages: state.used.messages + 1, bytes: state.used.bytes + bytes };
+            let has_room = used.messages <= self.most.messages && used.bytes <= self.most.bytes;
+            if !has_room || (state.queued > 0 && !is_its_turn) {
+                return Err((outgoing, Unsent::QueueFull));
+            }
+            state.used = used;
+            let queue = Arc::clone(self);
+            outgoing.parcel.room = Some(Room { queue, used: Used { messages: 1, bytes } });
+        }
+        state.waiting.push_back(outgoing);
+        let driver = state.driver.take();
+        drop(state);
+        driver.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Nobody may put anything down any more, whoever waits neither.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.freed.notify_one();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing can panic while it is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taking {
+    /// Takes all that was put down, into an empty queue; registers for more where there was nothing.
+    pub(super) fn take(&self, into: &mut VecDeque<Outgoing>, cx: Option<&Context<'_>>) -> Poll<()> {
+        let mut state = self.0.state();
+        std::mem::swap(&mut state.waiting, into);
+        if !into.is_empty() {
+            return Poll::Ready(());
+        }
+        if let Some(cx) = cx {
+            state.driver = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        self.0.close();
+        // Dropped without the lock: each has room to give back.
+        let left = std::mem::take(&mut self.0.state().waiting);
+        drop(left);
+    }
+}
+
+impl Room {
+    /// Adds that of another message, for both to be given back at once.
+    pub(super) fn join(&mut self, mut other: Self) {
+        let Used { messages, bytes } = std::mem::take(&mut other.used);
+        self.used.messages += messages;
+        self.used.bytes += bytes;
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if self.used.messages == 0 {
+            return;
+        }
+        let mut state = self.queue.state();
+        state.used.messages -= self.used.messages;
+        state.used.bytes -= self.used.bytes;
+        let is_waited_for = state.queued > 0;
+        drop(state);
+        if is_waited_for {
+            self.queue.freed.notify_one();
+        }
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.state().queued -= 1;
+        // The next has its turn to look whether there is room.
+        self.0.freed.notify_one();
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { state: _, turn: _, freed: _, most, overflow } = self;
+        formatter
+            .debug_struct("Queue")
+            .field("most", most)
+            .field("overflow", overflow)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { queue: _, used } = self;
+        formatter.debug_struct("Room").field("used", used).finish_non_exhaustive()
+    }
+}
