@@ -4,8 +4,12 @@ use crate::shell::{Done, Failed, cargo};
 
 /// Measures one suite, or all; fails if a bar does not hold.
 pub(crate) fn run(suite: Option<&str>, json: bool) -> Done {
-    let mut command =
-        cargo(&["run", "--quiet", "--release", "--locked", "-p", "realtime-auth-benches", "--"]);
+    const PACKAGE: [&str; 5] = ["--quiet", "--release", "--locked", "-p", "realtime-auth-benches"];
+    // All of its programs: one measures, another is an end of what is measured.
+    if !cargo(&[&["build"], &PACKAGE[..]].concat()).status()?.success() {
+        return Err(Failed("the benches do not build".to_owned()));
+    }
+    let mut command = cargo(&[&["run"], &PACKAGE[..], &["--"]].concat());
     command.args(suite).args(json.then_some("--json"));
     // Not by `shell::run`, which would print the command among the lines of JSON.
     if command.status()?.success() {

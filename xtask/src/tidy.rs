@@ -26,7 +26,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
         "realtime-auth-tests",
         &["auth-core", "auth-http", "ws-session", "audit", "providers", "realtime-auth", "gateway", "rtauth"],
     ),
-    ("realtime-auth-benches", &["auth-core", "auth-http"]),
+    ("realtime-auth-benches", &["auth-core", "auth-http", "ws-session"]),
     ("realtime-auth-sim", &["auth-core", "ws-session"]),
     ("xtask", &[]),
 ];

@@ -9,6 +9,7 @@ mod measure;
 mod oauth;
 mod plot;
 mod report;
+mod session;
 mod tokens;
 
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Suite {
     Core,
     /// Fetching a token from an OAuth endpoint.
     Oauth,
+    /// Messages through a session. Linux only.
+    Session,
     /// Tokens in use: cached reads, and many machines at once.
     Tokens,
 }
@@ -48,6 +51,7 @@ impl Suite {
         match self {
             Self::Core => core::cases(),
             Self::Oauth => oauth::cases(),
+            Self::Session => session::cases(),
             Self::Tokens => tokens::cases(),
         }
     }
@@ -56,6 +60,7 @@ impl Suite {
         match self {
             Self::Core => "core",
             Self::Oauth => "oauth",
+            Self::Session => "session",
             Self::Tokens => "tokens",
         }
     }
