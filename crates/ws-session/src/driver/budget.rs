@@ -40,7 +40,8 @@ struct Waiter {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Waits,
-    Granted,
+    /// The permit is its own, to be used from then on.
+    Granted(Instant),
     /// Nobody waits any more, or has taken what was granted.
     Over,
 }
@@ -58,7 +59,8 @@ pub(super) struct Turn {
 /// More than one machine's ephemeral ports and name servers like, and less than what a fleet that lost its server would do by itself.
 const AT_ONCE: usize = 1_000;
 
-/// Timers are not exact to less: what was missed meanwhile is made up for.
+/// Timers are not exact to less: what was missed meanwhile is made up for. One who comes later than that has missed its time: those who
+/// were granted theirs one after the other, and were held up together, must not connect together.
 const MADE_UP: Duration = Duration::from_millis(50);
 
 /// What a runtime is asked to sleep at most.
@@ -77,10 +79,10 @@ impl ConnectBudget {
         })))
     }
 
-    /// No more than so many per second (at least one), evenly.
+    /// No more than so many in any second (at least one), evenly: a twentieth less in the long run, which is kept for those that are late.
     #[must_use]
     pub fn with_rate(self, per_second: u32) -> Self {
-        lock(&self.0).interval = Duration::from_secs(1) / per_second.max(1);
+        lock(&self.0).interval = (Duration::from_secs(1) + MADE_UP) / per_second.max(1);
         self
     }
 
@@ -102,7 +104,10 @@ impl ConnectBudget {
         drop(account);
         wake(woken);
         let turn = Turn { budget: self.clone(), waiter, timer: None };
-        if turn.taken() { Ok(Permit(self.clone())) } else { Err(turn) }
+        match turn.granted() {
+            Some(Duration::ZERO) => Ok(Permit(self.clone())),
+            _ => Err(turn),
+        }
     }
 }
 
@@ -110,8 +115,8 @@ impl Account {
     /// Gives permits to those whose turn it is. Answers whom to wake once nothing is locked any more.
     fn grant(&mut self, now: Instant) -> Vec<Waker> {
         let mut woken = Vec::new();
-        while let Some(front) = self.waiting.front() {
-            let mut waiter = lock(front);
+        while let Some(front) = self.waiting.front().cloned() {
+            let mut waiter = lock(&front);
             if waiter.stage == Stage::Waits {
                 let due = self.next.is_none_or(|next| next <= now);
                 if self.free == 0 || !due {
@@ -119,18 +124,25 @@ impl Account {
                     woken.extend(waiter.waker.take());
                     break;
                 }
-                waiter.stage = Stage::Granted;
-                woken.extend(waiter.waker.take());
                 self.free -= 1;
-                if !self.interval.is_zero() {
-                    let earliest = now.checked_sub(MADE_UP).unwrap_or(now);
-                    self.next = Some(self.next.unwrap_or(now).max(earliest) + self.interval);
-                }
+                waiter.stage = Stage::Granted(self.time(now));
+                woken.extend(waiter.waker.take());
             }
             drop(waiter);
             self.waiting.pop_front();
         }
         woken
+    }
+
+    /// The next time at which somebody may connect, which is nobody else's.
+    fn time(&mut self, now: Instant) -> Instant {
+        if self.interval.is_zero() {
+            return now;
+        }
+        let earliest = now.checked_sub(MADE_UP).unwrap_or(now);
+        let time = self.next.unwrap_or(now).max(earliest);
+        self.next = Some(time + self.interval);
+        time
     }
 
     /// How long this one waits at least, if by the clock at all.
@@ -146,7 +158,8 @@ impl Turn {
     /// Ready with the permit when it is this one's turn.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, runtime: &dyn Runtime) -> Poll<Permit> {
         loop {
-            if self.taken() {
+            let granted = self.granted();
+            if granted == Some(Duration::ZERO) {
                 return Poll::Ready(Permit(self.budget.clone()));
             }
             if let Some(timer) = &mut self.timer
@@ -158,7 +171,7 @@ impl Turn {
             let mut account = lock(&self.budget.0);
             let woken = account.grant(now);
             let mut waiter = lock(&self.waiter);
-            let granted = waiter.stage == Stage::Granted;
+            let is_due = granted.is_none() && waiter.stage != Stage::Waits;
             waiter.waker = Some(cx.waker().clone());
             let number = waiter.number;
             drop(waiter);
@@ -166,10 +179,10 @@ impl Turn {
             drop(account);
             // Not this one: it is looking already.
             wake(woken.into_iter().filter(|waker| !waker.will_wake(cx.waker())));
-            if granted {
+            if is_due {
                 continue;
             }
-            let Some(wait) = wait else { return Poll::Pending };
+            let Some(wait) = granted.or(wait) else { return Poll::Pending };
             // A new one each time: the turn may have come nearer.
             let mut timer = runtime.sleep(wait.clamp(Duration::from_millis(1), LONGEST_SLEEP));
             let over = timer.as_mut().poll(cx).is_ready();
@@ -180,14 +193,18 @@ impl Turn {
         }
     }
 
-    /// Takes what was granted, if it was.
-    fn taken(&self) -> bool {
+    /// How long it is until what was granted may be used, if it was granted. It is taken when it may be.
+    fn granted(&self) -> Option<Duration> {
+        let mut account = lock(&self.budget.0);
         let mut waiter = lock(&self.waiter);
-        let granted = waiter.stage == Stage::Granted;
-        if granted {
-            waiter.stage = Stage::Over;
+        let Stage::Granted(mut time) = waiter.stage else { return None };
+        let now = now();
+        if !account.interval.is_zero() && now.saturating_duration_since(time) > MADE_UP {
+            time = account.time(now);
         }
-        granted
+        let wait = time.saturating_duration_since(now);
+        waiter.stage = if wait.is_zero() { Stage::Over } else { Stage::Granted(time) };
+        Some(wait)
     }
 }
 
@@ -195,7 +212,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let stage = std::mem::replace(&mut lock(&self.waiter).stage, Stage::Over);
         match stage {
-            Stage::Granted => drop(Permit(self.budget.clone())),
+            Stage::Granted(_) => drop(Permit(self.budget.clone())),
             // Those behind are nearer to their turn.
             Stage::Waits => self.budget.advance(|_| {}),
             Stage::Over => {}

@@ -1,5 +1,7 @@
 //! Sessions that take turns to connect.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -7,7 +9,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::peer::{Diary, Numbered, Peer};
 use super::session;
-use crate::driver::tokio::{ConnectBudget, Session};
+use crate::driver::budget::Turn;
+use crate::driver::tokio::{ConnectBudget, Runtime, Session};
 use crate::machine::State;
 
 type Waiting = (Session, UnboundedReceiver<Peer>, Diary);
@@ -76,6 +79,68 @@ async fn a_rate_is_kept_to_whoever_gives_up_meanwhile() {
     for window in times.windows(6) {
         assert!(window[5] - window[0] >= Duration::from_millis(400), "{times:?}");
     }
+}
+
+/// So many who wait for their turn, behind one who has had it.
+fn waiting(budget: &ConnectBudget, count: usize) -> Vec<Turn> {
+    let first = budget.take();
+    assert!(first.is_ok());
+    (0..count).map_while(|_| budget.take().err()).collect()
+}
+
+/// Polls all of them, and lets those go whose turn it is. How many that were.
+async fn those_whose_turn_it_is(turns: &mut Vec<Turn>) -> usize {
+    let runtime = Runtime::default();
+    let before = turns.len();
+    poll_fn(|cx| {
+        turns.retain_mut(|turn| turn.poll(cx, &runtime).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    before - turns.len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_second_sees_more_than_the_rate_however_late_those_are_who_wait() {
+    const RATE: usize = 10;
+    let budget = ConnectBudget::new(1_000).with_rate(10);
+    let mut turns = waiting(&budget, 60);
+    let begun = Instant::now();
+    let mut times = vec![Duration::ZERO];
+    // The first is late, and the others are not; later on, some are.
+    for late in
+        std::iter::once(145).chain(std::iter::repeat_n(5, 300)).chain([140, 90, 47, 3].into_iter().cycle())
+    {
+        sleep(Duration::from_millis(late)).await;
+        let count = those_whose_turn_it_is(&mut turns).await;
+        times.extend(std::iter::repeat_n(begun.elapsed(), count));
+        if turns.is_empty() {
+            break;
+        }
+    }
+    for window in times.windows(RATE + 1) {
+        assert!(window[RATE] - window[0] >= Duration::from_secs(1), "{times:?}");
+    }
+    assert!(times[60] < Duration::from_secs(8), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_were_held_up_together_do_not_connect_together() {
+    let budget = ConnectBudget::new(1_000).with_rate(10);
+    let mut held_up = waiting(&budget, 20);
+    let mut last = vec![held_up.pop().unwrap()];
+    // It looks at the clock, for all those before it.
+    for _ in 0..30 {
+        sleep(Duration::from_millis(100)).await;
+        those_whose_turn_it_is(&mut last).await;
+    }
+    assert!(those_whose_turn_it_is(&mut held_up).await <= 1);
+    let begun = Instant::now();
+    while !held_up.is_empty() {
+        sleep(Duration::from_millis(5)).await;
+        assert!(those_whose_turn_it_is(&mut held_up).await <= 1);
+    }
+    assert!(begun.elapsed() > Duration::from_millis(1_800), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
