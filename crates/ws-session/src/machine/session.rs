@@ -229,7 +229,13 @@ impl Session {
 
     /// The next output; [`Output::Wait`] when there is nothing left to do.
     pub fn poll(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.timers.next()))
+        self.outputs.pop_front().unwrap_or_else(|| {
+            // A session at rest has nothing to do for minutes.
+            if self.outputs.capacity() > 0 && matches!(self.attempt, Attempt::Idle) {
+                self.outputs = VecDeque::new();
+            }
+            Output::Wait(self.timers.next())
+        })
     }
 
     /// Whether [`poll`](Self::poll) would answer [`Output::Wait`]: nothing that was taken asks for anything.

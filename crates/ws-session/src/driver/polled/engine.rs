@@ -63,6 +63,9 @@ pub(super) struct Timer {
     pub(super) sleep: Task<()>,
 }
 
+/// The same while a connection is being made, whose deadlines follow on each other: one timer does for most of them.
+const LONGEST_SLEEP_OF_ATTEMPT: Duration = Duration::from_secs(10);
+
 /// A timer stands still while the computer sleeps: looked at this often, a wall clock that went on is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
@@ -72,11 +75,12 @@ impl<L: Ledger> Engine<L> {
             parts,
             inbox: Inbox::new(FRAMES_AT_A_TIME, BYTES_AT_A_TIME),
             stalled: false,
-            connections: Vec::new(),
+            // One, as a rule: a vector that grows by itself begins with room for four.
+            connections: Vec::with_capacity(1),
             live: None,
             opening: None,
             fetching: None,
-            tokens: Vec::new(),
+            tokens: Vec::with_capacity(1),
             inputs: VecDeque::from([Input::Start]),
             deadline: None,
             timer: None,
@@ -372,7 +376,9 @@ impl<L: Ledger> Engine<L> {
             self.timer = None;
             return;
         };
-        let wait = deadline.remaining(now).min(LONGEST_SLEEP);
+        let connecting = self.parts.machine.is_connecting();
+        let longest = if connecting { LONGEST_SLEEP_OF_ATTEMPT } else { LONGEST_SLEEP };
+        let wait = deadline.remaining(now).min(longest);
         let at = now.mono.elapsed().saturating_add(wait);
         if self.timer.as_ref().is_none_or(|timer| at < timer.at) {
             self.timer = Some(Timer { at, sleep: self.parts.runtime.sleep(wait) });

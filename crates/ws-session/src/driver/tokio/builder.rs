@@ -7,8 +7,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use auth_core::{Observer, Secret, TokenSource};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
+use super::lane::lane;
 use super::ledger::Acknowledge;
 use super::queue::{Queue, Taking};
 use super::reading;
@@ -30,9 +31,6 @@ pub struct Builder {
 
 /// The figure of the Optave SDK, and of most.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Commands that wait: a second one of a kind asks for nothing new.
-const COMMANDS: usize = 4;
 
 impl Session {
     /// Begins with a session at `target` in a dialect, whose credentials come from `source`.
@@ -101,7 +99,7 @@ impl Builder {
     /// The session, and the future that must run for it to work. Nothing happens before it runs.
     pub fn build(self) -> (Session, Driver) {
         let (deliver, incoming) = reading::channel();
-        let (ask, commands) = mpsc::channel(COMMANDS);
+        let (ask, commands) = lane();
         let status = Status { state: State::Initialized, error: None, expires: None, round_trip: None };
         let (publish, status) = watch::channel(status);
         let (limit, overflow) = self.settings.queue();
@@ -118,7 +116,7 @@ impl Builder {
         let sender = Sender { shared: Arc::new(shared) };
         let subscribing = engine.subscribing();
         let session = Session { sender, incoming, commands: ask, status, subscribing, runtime };
-        (session, Driver { engine, channels, taken: VecDeque::new(), closing: false })
+        (session, Driver { engine: Box::new(engine), channels, taken: VecDeque::new(), closing: false })
     }
 
     /// The session, its driver spawned on the current tokio runtime.

@@ -1,8 +1,9 @@
 //! Steering a session that somebody else holds.
 
 use auth_core::token::Generation;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
+use super::lane;
 use super::run::Command;
 use super::{RenewalError, Status};
 use crate::Error;
@@ -12,12 +13,12 @@ use crate::machine::State;
 /// [`Session`](super::Session) is dropped, whoever has one of these.
 #[derive(Debug, Clone)]
 pub struct Control {
-    commands: mpsc::WeakSender<Command>,
+    commands: lane::WeakSender<Command>,
     status: watch::Receiver<Status>,
 }
 
 impl Control {
-    pub(super) fn new(commands: &mpsc::Sender<Command>, status: &watch::Receiver<Status>) -> Self {
+    pub(super) fn new(commands: &lane::Sender<Command>, status: &watch::Receiver<Status>) -> Self {
         Self { commands: commands.downgrade(), status: status.clone() }
     }
 
@@ -30,11 +31,8 @@ impl Control {
     /// [`RenewalError`] when a connection goes on without it, or there has been none for so long that the session counts as
     /// [`Suspended`](State::Suspended), or when the session has ended: see [`error`](Self::error).
     pub async fn present(&self, generation: Generation) -> Result<(), RenewalError> {
-        let commands = self.commands.upgrade().ok_or_else(RenewalError::ended)?;
         let (done, outcome) = oneshot::channel();
-        let asked = commands.send(Command::Present(generation, done)).await;
-        // Else the session would not end while this waits.
-        drop(commands);
+        let asked = self.commands.send(Command::Present(generation, done));
         asked.map_err(|_| RenewalError::ended())?;
         outcome.await.unwrap_or_else(|_| Err(RenewalError::ended()))
     }
@@ -45,10 +43,8 @@ impl Control {
     ///
     /// Why the session had already ended, if it had failed.
     pub async fn close(&self) -> Result<(), Error> {
-        if let Some(commands) = self.commands.upgrade() {
-            // One that has ended can't be told.
-            let _ = commands.send(Command::Close).await;
-        }
+        // One that has ended can't be told.
+        let _ = self.commands.send(Command::Close);
         let mut status = self.status.clone();
         let ended = status.wait_for(|status| status.state.is_final()).await.map(|status| status.clone());
         match ended {
@@ -72,6 +68,6 @@ impl Control {
     /// Whether there is nothing left to steer.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.state().is_final() || self.commands.strong_count() == 0
+        self.state().is_final() || self.commands.is_alone()
     }
 }

@@ -3,6 +3,7 @@
 mod builder;
 mod control;
 mod dial;
+mod lane;
 mod ledger;
 mod proxy;
 mod queue;
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ::tokio::sync::{mpsc, oneshot, watch};
+use ::tokio::sync::{oneshot, watch};
 use ::tokio::task::coop::cooperative;
 use ::tokio::time::timeout;
 use auth_core::Secret;
@@ -57,7 +58,7 @@ pub struct Session {
     /// Its clock.
     runtime: Arc<Runtime>,
     /// Nobody else has one: without it, the session is closed.
-    commands: mpsc::Sender<Command>,
+    commands: lane::Sender<Command>,
     subscribing: Subscribing,
 }
 
@@ -91,6 +92,9 @@ struct Status {
     expires: Option<Deadline>,
     round_trip: Option<Duration>,
 }
+
+/// Commands that wait: a second one of a kind asks for nothing new.
+const COMMANDS: usize = 4;
 
 impl Session {
     /// Waits until the session is authenticated for the first time, or again after a lost connection.
@@ -192,8 +196,7 @@ impl Session {
     /// [`RenewalError`] says why there was none. A connection that there is goes on with the credential that it has.
     pub async fn renew_now(&self) -> Result<(), RenewalError> {
         let (done, outcome) = oneshot::channel();
-        let asked = self.commands.send(Command::Renew(Some(done))).await;
-        asked.map_err(|_| RenewalError::ended())?;
+        self.commands.send(Command::Renew(Some(done))).map_err(|_| RenewalError::ended())?;
         outcome.await.unwrap_or_else(|_| Err(RenewalError::ended()))
     }
 
@@ -215,7 +218,7 @@ impl Session {
 
     fn ask(&self, command: Command) {
         // A full queue holds the same already; a session that has ended wants nothing more.
-        let _ = self.commands.try_send(command);
+        let _ = self.commands.send_unless(COMMANDS, command);
     }
 
     /// Closes the session after what was sent, and waits until nothing of it is left.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use auth_core::token::Generation;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::Status;
+use super::lane;
 use super::ledger::{Acknowledge, Outgoing, RenewalError};
 use super::queue::Taking;
 use super::reading::Deliver;
@@ -19,7 +20,8 @@ use crate::machine::{Input, State};
 /// What makes a [`Session`](super::Session) work. It ends when the session has ended for good.
 #[must_use = "a session does nothing until its driver runs"]
 pub struct Driver {
-    pub(super) engine: Engine<Acknowledge>,
+    /// In a place of its own: a future that is moved about, as a task's is, holds what it is made of several times over.
+    pub(super) engine: Box<Engine<Acknowledge>>,
     pub(super) channels: Channels,
     /// Taken together, to be sent one by one; empty between polls.
     pub(super) taken: VecDeque<Outgoing>,
@@ -30,7 +32,7 @@ pub struct Driver {
 pub(super) struct Channels {
     pub(super) to_send: Taking,
     pub(super) deliver: Deliver,
-    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) commands: lane::Receiver<Command>,
     pub(super) publish: watch::Sender<Status>,
 }
 
