@@ -2,6 +2,9 @@
 
 use std::hint::black_box;
 
+use crate::measure::Measured;
+use crate::plot::Chart;
+
 /// Ours and a baseline, and how they must compare.
 pub(crate) struct Case {
     pub(crate) subject: &'static str,
@@ -18,6 +21,8 @@ pub(crate) enum Work {
     Timed { ours: Routine, baseline: Routine },
     /// Two quantities that are the same on any machine.
     Counted { unit: &'static str, ours: f64, baseline: f64 },
+    /// What was measured elsewhere, such as in another process, and how it went over time where that says more.
+    Measured { unit: &'static str, measured: Measured, chart: Option<Chart> },
 }
 
 /// Does the work as often as it is told to.

@@ -9,6 +9,7 @@ mod measure;
 mod oauth;
 mod plot;
 mod report;
+mod scale;
 mod session;
 mod tokens;
 
@@ -32,6 +33,9 @@ struct Arguments {
     /// Print one line of JSON a case, and draw nothing.
     #[arg(long)]
     json: bool,
+    /// What this process is to do for another, as JSON.
+    #[arg(long, hide = true, conflicts_with_all = ["suite", "json"])]
+    part: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -42,6 +46,8 @@ enum Suite {
     Oauth,
     /// Messages through a session. Linux only.
     Session,
+    /// Ten thousand sessions of one process: their weight, what connecting costs, and all lost at once. Takes some minutes.
+    Scale,
     /// Tokens in use: cached reads, and many machines at once.
     Tokens,
 }
@@ -52,6 +58,7 @@ impl Suite {
             Self::Core => core::cases(),
             Self::Oauth => oauth::cases(),
             Self::Session => session::cases(),
+            Self::Scale => scale::cases(),
             Self::Tokens => tokens::cases(),
         }
     }
@@ -61,13 +68,26 @@ impl Suite {
             Self::Core => "core",
             Self::Oauth => "oauth",
             Self::Session => "session",
+            Self::Scale => "scale",
             Self::Tokens => "tokens",
         }
     }
 }
 
 fn main() -> ExitCode {
-    let Arguments { suite, json } = Arguments::parse();
+    let Arguments { suite, json, part } = Arguments::parse();
+    if let Some(part) = part {
+        return match serde_json::from_str::<scale::Part>(&part) {
+            Ok(part) => {
+                part.run();
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("this is no part; leave the option to the benches themselves: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let suites = suite.as_ref().map_or_else(|| Suite::value_variants(), std::slice::from_ref);
     let mut lines = Vec::new();
     for suite in suites {

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use stats_alloc::Region;
 
 use crate::ALLOCATOR;
 use crate::case::Routine;
 
 /// What two routines cost, as medians.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Measured {
     /// Nanoseconds a time, or what was counted.
     pub(crate) ours: f64,
@@ -24,6 +25,17 @@ impl Measured {
     /// Quantities that were counted, which takes no rounds.
     pub(crate) fn counted(ours: f64, baseline: f64) -> Self {
         Self { ours, baseline, ratio: ours / baseline, allocations: 0.0, baseline_allocations: 0.0 }
+    }
+
+    /// What both sides cost in each round, and what each allocates at a time.
+    pub(crate) fn of_rounds(rounds: &[(f64, f64)], (allocations, baseline_allocations): (f64, f64)) -> Self {
+        Self {
+            ours: median(rounds.iter().map(|(ours, _)| *ours)),
+            baseline: median(rounds.iter().map(|(_, baseline)| *baseline)),
+            ratio: median(rounds.iter().map(|(ours, baseline)| ours / baseline)),
+            allocations,
+            baseline_allocations,
+        }
     }
 }
 
@@ -46,13 +58,7 @@ pub(crate) fn measure(ours: &mut Routine, baseline: &mut Routine) -> Measured {
             (nanoseconds(ours, our_times), baseline)
         });
     }
-    Measured {
-        ours: median(rounds.iter().map(|(ours, _)| *ours)),
-        baseline: median(rounds.iter().map(|(_, baseline)| *baseline)),
-        ratio: median(rounds.iter().map(|(ours, baseline)| ours / baseline)),
-        allocations: allocations(ours, our_times),
-        baseline_allocations: allocations(baseline, baseline_times),
-    }
+    Measured::of_rounds(&rounds, (allocations(ours, our_times), allocations(baseline, baseline_times)))
 }
 
 /// How often the routine has to run for a batch; it warms up by the way.

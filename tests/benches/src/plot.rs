@@ -1,4 +1,5 @@
-//! How cost grows with work: one SVG for each subject that was measured at several sizes, both axes logarithmic.
+//! How cost grows with work: one SVG for each subject that was measured at several sizes, both axes logarithmic; and how a thing goes
+//! over time, both axes linear.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,7 +27,69 @@ pub(crate) fn draw(lines: &[Line]) -> io::Result<Vec<PathBuf>> {
         fs::write(&path, svg(subject, &lines))?;
         paths.push(path);
     }
+    for chart in lines.iter().filter_map(|line| line.chart.as_ref()) {
+        let path = folder.join(format!("{}.svg", chart.name));
+        fs::write(&path, chart.svg())?;
+        paths.push(path);
+    }
     Ok(paths)
+}
+
+/// How something goes over time.
+#[derive(Debug)]
+pub(crate) struct Chart {
+    /// The name of its file.
+    pub(crate) name: &'static str,
+    pub(crate) title: String,
+    pub(crate) across: &'static str,
+    /// Each with its legend.
+    pub(crate) series: Vec<(&'static str, Vec<(f64, f64)>)>,
+    /// What it should not exceed for long.
+    pub(crate) limit: f64,
+}
+
+impl Chart {
+    fn svg(&self) -> String {
+        let Self { name: _, title, across, series, limit } = self;
+        let points = || series.iter().flat_map(|(_, points)| points);
+        let last = points().map(|(x, _)| *x).fold(1.0, f64::max);
+        let highest = points().map(|(_, y)| *y).fold(*limit, f64::max);
+        let place = |x: f64, y: f64| {
+            let (width, height) = (WIDTH - 2.0 * MARGIN, HEIGHT - 2.0 * MARGIN);
+            (MARGIN + width * x / last, HEIGHT - MARGIN - height * y / highest)
+        };
+        let mut svg = begun(title);
+        for (value, colour) in [(0.0, "#ddd"), (*limit, "#c00"), (highest, "#ddd")] {
+            let ((_, y), right) = (place(0.0, value), WIDTH - MARGIN);
+            push(&mut svg, format_args!("<path d=\"M{MARGIN:.0} {y:.1}H{right:.0}\" stroke=\"{colour}\"/>"));
+            text(&mut svg, (MARGIN / 2.0, y + 4.0), &value.to_string());
+        }
+        for tick in 0..=5 {
+            let x = last * f64::from(tick) / 5.0;
+            text(&mut svg, (place(x, 0.0).0, HEIGHT - MARGIN / 2.0), &format!("{x:.1}"));
+        }
+        text(&mut svg, (WIDTH / 2.0, HEIGHT - 10.0), across);
+        for ((legend, points), (colour, y)) in series.iter().zip([("#06c", 36), ("#c60", 52)]) {
+            let mut corners = String::new();
+            for (x, y) in points.iter().map(|(x, y)| place(*x, *y)) {
+                push(&mut corners, format_args!("{x:.1},{y:.1}"));
+            }
+            let style = format_args!("fill=\"none\" stroke=\"{colour}\"");
+            push(&mut svg, format_args!("<polyline points=\"{corners}\" {style}/>"));
+            push(&mut svg, format_args!("<text x=\"{MARGIN}\" y=\"{y}\" fill=\"{colour}\">{legend}</text>"));
+        }
+        svg + "</svg>\n"
+    }
+}
+
+/// An empty sheet with a title.
+fn begun(title: &str) -> String {
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
+         font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
+    );
+    text(&mut svg, (WIDTH / 2.0, 20.0), title);
+    svg
 }
 
 fn svg(subject: &str, lines: &[&Line]) -> String {
@@ -36,11 +99,7 @@ fn svg(subject: &str, lines: &[&Line]) -> String {
     let up = Axis::over(costs, HEIGHT - MARGIN, MARGIN);
     let baseline_name = lines.first().map_or("", |line| line.baseline_name);
 
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
-         font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
-    );
-    text(&mut svg, (WIDTH / 2.0, 20.0), &format!("{subject}: nanoseconds by size"));
+    let mut svg = begun(&format!("{subject}: nanoseconds by size"));
     for power in up.powers() {
         let y = up.place(power);
         let right = WIDTH - MARGIN;

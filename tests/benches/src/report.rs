@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::case::{Bar, Case, Work};
 use crate::measure::{Measured, measure};
+use crate::plot::Chart;
 
 /// One case, measured.
 #[derive(Debug, Serialize)]
@@ -27,6 +28,8 @@ pub(crate) struct Line {
     pub(crate) subject: &'static str,
     #[serde(skip)]
     pub(crate) size: Option<u32>,
+    #[serde(skip)]
+    pub(crate) chart: Option<Chart>,
 }
 
 impl Line {
@@ -34,9 +37,10 @@ impl Line {
     pub(crate) fn of(bench: &'static str, case: Case) -> Self {
         let name = case.name();
         let Case { subject, size, work, baseline_name, bar } = case;
-        let (unit, measured) = match work {
-            Work::Timed { mut ours, mut baseline } => ("ns", measure(&mut ours, &mut baseline)),
-            Work::Counted { unit, ours, baseline } => (unit, Measured::counted(ours, baseline)),
+        let (unit, measured, chart) = match work {
+            Work::Timed { mut ours, mut baseline } => ("ns", measure(&mut ours, &mut baseline), None),
+            Work::Counted { unit, ours, baseline } => (unit, Measured::counted(ours, baseline), None),
+            Work::Measured { unit, measured, chart } => (unit, measured, chart),
         };
         let Measured { ours, baseline, ratio, allocations, baseline_allocations } = measured;
         let (bar, bar_on, holds) = match bar {
@@ -60,6 +64,7 @@ impl Line {
             baseline_allocations: rounded(baseline_allocations),
             subject,
             size,
+            chart,
         }
     }
 

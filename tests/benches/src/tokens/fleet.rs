@@ -68,8 +68,7 @@ fn weight() -> Case {
     let machines: Vec<_> =
         (0..MACHINES).map(|seed| machine(&names, seed.into(), &Secret::from(text.as_str()))).collect();
     let change = region.change();
-    let bytes =
-        change.bytes_allocated as f64 - change.bytes_deallocated as f64 + change.bytes_reallocated as f64;
+    let bytes = change.bytes_allocated as f64 - change.bytes_deallocated as f64;
     let each = bytes / machines.len() as f64;
     Case {
         subject: "idle_machine",
