@@ -28,3 +28,4 @@ mod session;
 mod signatures;
 mod spatium;
 mod stories;
+mod storm;
