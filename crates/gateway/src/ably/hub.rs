@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use auth_http::endpoint::ably::realtime::Publication;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tungstenite::Utf8Bytes;
 
 /// How many publications a connection may be behind.
@@ -33,6 +33,8 @@ struct Inbox {
     deliveries: mpsc::Sender<Arc<Delivery>>,
     bytes: AtomicUsize,
     overflown: AtomicBool,
+    /// Wakes up who waits with nothing in its inbox: what is too long for it is never put there.
+    overflow: Notify,
 }
 
 /// A connection's place in the hub; it leaves all its channels when this is dropped.
@@ -48,8 +50,12 @@ pub(super) struct Member {
 impl Hub {
     pub(super) fn enter(&self, application: &str, connection_id: &str) -> Member {
         let (sender, deliveries) = mpsc::channel(MOST_QUEUED);
-        let inbox =
-            Inbox { deliveries: sender, bytes: AtomicUsize::new(0), overflown: AtomicBool::new(false) };
+        let inbox = Inbox {
+            deliveries: sender,
+            bytes: AtomicUsize::new(0),
+            overflown: AtomicBool::new(false),
+            overflow: Notify::new(),
+        };
         Member {
             hub: self.clone(),
             application: application.to_owned(),
@@ -88,6 +94,7 @@ impl Inbox {
         let bytes = self.bytes.fetch_add(delivery.frame.len(), Ordering::Relaxed) + delivery.frame.len();
         if bytes > MOST_QUEUED_BYTES || self.deliveries.try_send(Arc::clone(delivery)).is_err() {
             self.overflown.store(true, Ordering::Relaxed);
+            self.overflow.notify_one();
         }
     }
 }
@@ -107,8 +114,12 @@ impl Member {
 
     /// What is published next on the channels joined; `None` once the connection has fallen too far behind.
     pub(super) async fn next(&mut self) -> Option<Arc<Delivery>> {
-        // It never ends by itself: a sender is here. And it overflows with something in it, so it wakes up for that.
-        let delivery = self.deliveries.recv().await?;
+        let delivery = tokio::select! {
+            biased;
+            () = self.inbox.overflow.notified() => return None,
+            // It never ends by itself: a sender is here.
+            delivery = self.deliveries.recv() => delivery?,
+        };
         self.inbox.bytes.fetch_sub(delivery.frame.len(), Ordering::Relaxed);
         (!self.inbox.overflown.load(Ordering::Relaxed)).then_some(delivery)
     }
@@ -135,9 +146,12 @@ impl Drop for Member {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use auth_core::ably::ApiKey;
     use auth_core::time::{Moment, Now, Timestamp};
     use auth_http::endpoint::ably::{Records, ServedKey, caller_of_key};
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -191,5 +205,22 @@ mod tests {
             assert_eq!(slow.deliveries.len(), most);
             assert!(slow.next().await.is_none());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_too_long_for_an_empty_inbox_is_told_even_to_one_who_waits_already() {
+        let mut too_long = publication("a", 1);
+        too_long.frame = "x".repeat(MOST_QUEUED_BYTES + 1);
+        let hub = Hub::default();
+        let mut member = hub.enter("app", "one");
+        member.join("a".to_owned());
+        hub.publish("app", publication("a", 1));
+        assert!(member.next().await.is_some(), "the control");
+        let publishing = async {
+            tokio::task::yield_now().await;
+            hub.publish("app", too_long);
+        };
+        let (next, ()) = tokio::join!(timeout(Duration::from_secs(60), member.next()), publishing);
+        assert!(next.expect("it is told").is_none());
     }
 }

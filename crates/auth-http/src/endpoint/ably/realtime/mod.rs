@@ -51,6 +51,9 @@ pub const LARGEST_FRAME: usize = 256 * 1_024;
 /// The largest message that can be published, in bytes, as at Ably; connections announce it.
 pub const LARGEST_MESSAGE: usize = 64 * 1_024;
 
+/// The most messages that can be published at once.
+pub const MOST_MESSAGES: usize = 1_000;
+
 /// The most channels that one connection can be attached to, as at Ably.
 pub const MOST_CHANNELS: usize = 200;
 

@@ -6,8 +6,8 @@ use auth_core::time::Now;
 use serde_json::{Map, Value, json};
 
 use super::super::{Caller, Refusal, code};
-use super::LARGEST_MESSAGE;
 use super::protocol::action;
+use super::{LARGEST_FRAME, LARGEST_MESSAGE, MOST_MESSAGES};
 
 /// Messages that were published together, as they are delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,8 @@ impl Publication {
     /// # Errors
     ///
     /// 40160 when the capability does not allow it, 40010 for a channel that can't be, 40012 for a message in somebody else's
-    /// name (RSL1m), 40009 when they are longer than [`LARGEST_MESSAGE`], 40000 when they are no messages.
+    /// name (RSL1m), 40009 when they are longer than [`LARGEST_MESSAGE`], more than
+    /// [`MOST_MESSAGES`], or stamped too long for a frame of [`LARGEST_FRAME`], 40000 when they are no messages.
     pub fn new(
         now: Now,
         caller: &Caller,
@@ -47,6 +48,11 @@ impl Publication {
         let malformed = || Refusal::new(ErrorCode::BAD_REQUEST, "publish a message, or a list of messages");
         if messages.is_empty() {
             return Err(malformed());
+        }
+        let too_large = |text| Err(Refusal::new(code::TOO_LARGE, text));
+        // Each costs memory however short it is: it is stamped.
+        if messages.len() > MOST_MESSAGES {
+            return too_large("up to 1,000 messages can be published at once; publish them in several lists");
         }
         let mut size = 0;
         let mut serials = Vec::new();
@@ -64,8 +70,7 @@ impl Publication {
             serials.push(serial);
         }
         if size > LARGEST_MESSAGE {
-            let text = "messages of up to 64 KiB can be published at once; this is more";
-            return Err(Refusal::new(code::TOO_LARGE, text));
+            return too_large("messages of up to 64 KiB can be published at once; this is more");
         }
         let own_id = stamped.first().and_then(|message| message["id"].as_str().map(str::to_owned));
         let mut frame = json!({
@@ -79,10 +84,15 @@ impl Publication {
         if let Some(connection_id) = connection_id {
             frame["connectionId"] = json!(connection_id);
         }
+        let frame = frame.to_string();
+        // The size of a message counts neither its id nor its encoding, nor the names that it gets.
+        if frame.len() > LARGEST_FRAME {
+            return too_large("the messages do not fit into a frame of 256 KiB; publish fewer at once");
+        }
         Ok(Self {
             channel: channel.to_owned(),
             connection_id: connection_id.map(str::to_owned),
-            frame: frame.to_string(),
+            frame,
             serials,
             message_id: own_id.unwrap_or_else(|| format!("{id}:0")),
         })

@@ -101,6 +101,25 @@ fn what_is_published_is_stamped_and_acknowledged_or_refused_by_its_serial() {
 }
 
 #[test]
+fn what_is_published_at_once_is_bounded_in_number_and_by_what_a_frame_can_hold() {
+    let mut server = Server::new();
+    let token = server.token(0, 60_000, &alice());
+    let mut connection = server.live(1, &token);
+    let mut came = |messages: Vec<Value>| {
+        in_short(&server.say(&mut connection, 2, &publish("chat:a", 0, &json!(messages))))
+    };
+    assert_eq!(came(vec![json!({}); 1_000]), ["1", "published"]);
+    assert_eq!(came(vec![json!({}); 1_001]), ["2 40009"]);
+    let id = "x".repeat(LARGEST_FRAME - 1_024);
+    assert_eq!(
+        came(vec![json!({ "id": id })]),
+        ["1", "published"],
+        "no size counts it, and a frame holds it"
+    );
+    assert_eq!(came(vec![json!({ "id": id, "encoding": &id[..1_024] })]), ["2 40009"]);
+}
+
+#[test]
 fn presence_is_acknowledged_for_a_client_with_a_name_and_the_capability() {
     let mut server = Server::new();
     let enter = |channel: &str, member: Value| json!({ "action": 14, "channel": channel, "msgSerial": 3, "presence": [member] });
