@@ -1,6 +1,7 @@
 //! One WebSocket of Ably's: the loop around the pure half in `auth_http::endpoint::ably::realtime`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use auth_core::Secret;
 use auth_http::endpoint::ably::realtime::{Connection, Identity, LARGEST_FRAME, Opening, Output};
@@ -157,10 +158,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<'_, S> {
             }
             Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_)) => {
                 self.connection.heard();
-                self.socket.flush(write_patience(None, now)).await
+                self.socket.flush(self.patience()).await
             }
             Ok(Frame::Close(_)) => {
-                self.socket.flush(write_patience(None, now)).await?;
+                self.socket.flush(self.patience()).await?;
                 Err(Ended::ByPeer)
             }
             Err(error) => {
@@ -174,12 +175,61 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<'_, S> {
     async fn close(&mut self, code: u16, reason: &str) -> Ended {
         // It is none of the live ones any more, however long its client takes to go.
         self.live = None;
-        let patience = write_patience(self.connection.deadline(), self.shared.clock.now());
+        let patience = self.patience();
         self.socket.close(Some(code), reason, patience).await
     }
 
     async fn send(&mut self, frame: Frame) -> Result<(), Ended> {
-        let patience = write_patience(self.connection.deadline(), self.shared.clock.now());
+        let patience = self.patience();
         self.socket.send(frame, patience).await
+    }
+
+    fn patience(&self) -> Duration {
+        write_patience(self.connection.deadline(), self.shared.clock.now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auth_core::ably::{ApiKey, TokenParams, mint_jwt};
+    use auth_core::time::Timestamp;
+    use auth_http::endpoint::ably::ServedKey;
+    use http::Request;
+    use tokio::io::{AsyncWriteExt as _, duplex};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::websocket::Echo;
+    use crate::{Config, Sessions};
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_pings_and_reads_no_answer_is_gone_when_its_token_has_expired() {
+        let clock = Clock::start();
+        let key = ApiKey::parse("appid1.keyid1:SecretSecretSecret").unwrap();
+        let config = Config::new("127.0.0.1:0".parse().unwrap()).with_ably_key(ServedKey::new(key.clone()));
+        let endpoint = AblyEndpoint::new(&config, clock.now()).unwrap();
+        let (_drain, draining) = watch::channel(false);
+        let shared = Arc::new(Shared {
+            clock,
+            application: Arc::new(Echo),
+            sessions: Sessions::default(),
+            patience: Duration::from_secs(10),
+            draining,
+        });
+        // Issued a second ago: a JWT knows whole seconds only.
+        let issued = Timestamp::from_millis(clock.now().wall.as_millis() - 1_000);
+        let params = TokenParams::new().with_ttl(Duration::from_secs(4)).with_timestamp(issued);
+        let token = mint_jwt(&key, &params, clock.now());
+        let request = Request::get(format!("/?v=6&access_token={}", token.expose())).body(()).unwrap();
+        let (ours, mut theirs) = duplex(4 * 1_024);
+        let flooding = async {
+            let mut ping = vec![0x89, 0x80 | 125];
+            ping.resize(2 + 4 + 125, 0);
+            while theirs.write_all(&ping).await.is_ok() {}
+        };
+        let begun = clock.now().mono.elapsed();
+        tokio::join!(endpoint.serve(ours, shared, Opening::read(&request)), flooding);
+        let lasted = clock.now().mono.elapsed() - begun;
+        assert!(lasted < Duration::from_secs(5), "{lasted:?}");
     }
 }
