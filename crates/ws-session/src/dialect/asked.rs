@@ -19,6 +19,12 @@ impl Dialect {
         self.login.get(index).is_some_and(|Step { send, .. }| self.shows(send))
     }
 
+    /// Whether a connection may ask for the session of the one before.
+    pub(crate) fn takes_up(&self) -> bool {
+        let login = self.login.iter().map(|step| &step.send);
+        self.authenticator.is_some() || self.placement.templates().chain(login).any(Template::takes_up)
+    }
+
     /// What an authenticator fills in may be made of the credential too.
     fn shows(&self, template: &Template) -> bool {
         template.has_credential() || self.authenticator.is_some()

@@ -20,8 +20,8 @@ use super::{Authenticator, Captures, Unplaceable};
 /// for `${` itself.
 ///
 /// `${last.session_id}` and `${last.name}` are what was captured on the connection before, for a server that takes up its session again. Where
-/// nothing was, as on the first one, the member, parameter, header, cookie or subprotocol that holds it is left out; in a text of another kind
-/// it is empty.
+/// nothing was, as on the first one, and after an attempt that was refused with it, the member, parameter, header, cookie or subprotocol that
+/// holds it is left out; in a text of another kind it is empty.
 ///
 /// `${credential|base64url}` encodes what is filled in: `raw` (as it is, the default), `json` (the inside of a JSON string),
 /// `base64`, `base64url` (without padding) or `url` (percent-encoded).
@@ -128,9 +128,18 @@ impl Template {
 
     /// Whether the credential goes into it.
     pub(crate) fn has_credential(&self) -> bool {
+        self.has(|name| name == CREDENTIAL)
+    }
+
+    /// Whether something goes into it that was said on the connection before.
+    pub(crate) fn takes_up(&self) -> bool {
+        self.has(|name| name.starts_with(LAST))
+    }
+
+    fn has(&self, wanted: impl Fn(&str) -> bool) -> bool {
         let mut found = false;
         let valid = self.each_name(&mut |name| {
-            found |= name == CREDENTIAL;
+            found |= wanted(name);
             Ok(())
         });
         found && valid.is_ok()

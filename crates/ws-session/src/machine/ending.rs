@@ -131,7 +131,7 @@ impl Session {
     }
 
     /// The attempt is over.
-    fn attempt_over(&mut self, now: Now, over: Over) {
+    fn attempt_over(&mut self, now: Now, mut over: Over) {
         let Some(epoch) = self.attempt.epoch() else { return };
         // In an upgrade that held no credential none is to blame.
         let blamed = match self.attempt {
@@ -139,10 +139,16 @@ impl Session {
             Attempt::Opening { held, .. } if self.dialect.presents_in_upgrade() => Some(held),
             _ => None,
         };
+        let in_upgrade = matches!(self.attempt, Attempt::Opening { .. });
         self.end_attempt();
         if !matches!(over.verdict, Verdict::Transient | Verdict::Expired) {
             // What it was asked to take up may be what it refuses, unless that is the credential.
-            self.last_said = None;
+            let took_up = self.following().last().is_some() && self.dialect.takes_up();
+            self.starts_anew = true;
+            // A status says less than the dialect's own words, which mean what they say.
+            if took_up && in_upgrade && matches!(over.verdict, Verdict::Misuse | Verdict::Rejected) {
+                over.verdict = Verdict::Transient;
+            }
         }
         self.retry(now, epoch, over, blamed);
     }
@@ -405,6 +411,8 @@ const fn describe(failure: &Failure, phase: Phase) -> (&'static str, Option<u16>
         Failure::Proxy(status) => ("the proxy opened no tunnel to the server", Some(*status)),
         Failure::Untrusted => ("the server's certificate is not to be trusted", None),
         Failure::Subprotocol => ("the server selected no subprotocol of ours", None),
-        Failure::Unplaceable => ("the credential can't stand where the dialect wants it", None),
+        Failure::Unplaceable => {
+            ("the credential, or what the server said before, can't stand where the dialect wants it", None)
+        }
     }
 }

@@ -27,6 +27,7 @@ impl Session {
         let stable = self.timers.get(Timer::Stable).unwrap_or_else(|| now.timer(self.config.stable));
         self.drop_live();
         captures.accepted(&self.dialect.captured);
+        self.starts_anew = false;
         let session_id = captures.session_id().cloned();
         self.outputs.push_back(Output::Event(AuthEvent::Authenticated {
             connection: epoch.0,

@@ -52,6 +52,8 @@ pub struct Session {
     pub(super) spent: Spent,
     /// What the server said on the connection before, for one that takes up its session.
     pub(super) last_said: Option<Captures>,
+    /// The next attempt asks for nothing of that: the server may have refused the last because of it.
+    pub(super) starts_anew: bool,
     pub(super) epoch: Epoch,
     pub(super) next_ticket: u64,
     pub(super) outputs: VecDeque<Output>,
@@ -81,6 +83,7 @@ impl Session {
             wanted: Generation::NONE,
             spent: Spent::default(),
             last_said: None,
+            starts_anew: false,
             epoch: Epoch::default(),
             next_ticket: 0,
             outputs: VecDeque::new(),
@@ -268,7 +271,8 @@ impl Session {
 
     /// What is known when a connection is made.
     pub(super) fn following(&self) -> Captures {
-        Captures::following(self.captures().or(self.last_said.as_ref()))
+        let last = self.captures().or(self.last_said.as_ref());
+        Captures::following(last.filter(|_| !self.starts_anew))
     }
 
     /// A message of the dialect's, for [`Output::Send`], with the credential of its ticket.
