@@ -99,6 +99,15 @@ impl<'a> Incoming<'a> {
 }
 
 impl Codec {
+    /// Whether messages are JSON on the wire, rather than seen as such.
+    #[cfg(any(feature = "description", feature = "tokio"))]
+    pub(crate) const fn is_json(self) -> bool {
+        match self {
+            Self::Json | Self::JsonLines | Self::JsonRecordSeparator => true,
+            Self::EngineIo | Self::Nats => false,
+        }
+    }
+
     /// The messages of a frame, all of them: any may be one of the dialect's, and may hold a credential. Text and binary frames are read alike,
     /// but for Engine.IO, which sends attachments in binary ones.
     pub(crate) fn read(self, incoming: Incoming<'_>) -> Messages<'_> {

@@ -6,6 +6,8 @@ use super::Matcher;
 use super::matcher::place;
 
 /// How a reply is told from other messages, and which request it answers. Places are JSON pointers (RFC 6901).
+///
+/// For messages of JSON: neither [Socket.IO](super::Codec::EngineIo) nor [NATS](super::Codec::Nats) numbers its replies in them.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Requests {
@@ -64,8 +66,13 @@ impl Requests {
     /// Whether a message with this text may be a reply, by a test that parses nothing. `false` is certain.
     #[must_use]
     pub fn may_answer(&self, text: &str) -> bool {
-        let last =
-            |at: &String| at.rsplit('/').next().is_none_or(|name| name.contains('~') || text.contains(name));
+        let last = |at: &String| {
+            at.rsplit('/').next().is_none_or(|name| {
+                // An element of an array has no name that stands in the text.
+                let is_index = name.bytes().all(|byte| byte.is_ascii_digit());
+                is_index || name.contains('~') || text.contains(name)
+            })
+        };
         self.reply_id.iter().any(last) || text.contains("\\u")
     }
 }
@@ -103,6 +110,15 @@ mod tests {
         assert_eq!(answered(&json!(["correlationId"])), None);
         assert!(!optave.may_answer(r#"{"news":1}"#));
         assert!(optave.may_answer(r#"{"correlation\u0049d":1}"#));
+    }
+
+    #[test]
+    fn an_element_of_an_array_has_no_name_that_could_be_looked_for() {
+        let phoenix = Requests::new("/1");
+        let reply = r#"[null,7,"room","phx_reply",{}]"#;
+        assert_eq!(phoenix.answered(&serde_json::from_str(reply).unwrap()), Some(&json!(7)));
+        assert!(phoenix.may_answer(reply));
+        assert!(!Requests::new("/1/id").may_answer(reply), "the control");
     }
 
     #[test]

@@ -100,6 +100,12 @@ fn check_by_upgrade(dialect: &Dialect) -> Checked {
 }
 
 fn check_messages(dialect: &Dialect) -> Checked {
+    if dialect.requests.is_some() && !dialect.codec.is_json() {
+        return complain(
+            "request",
+            "with this codec no reply can be told by an identifier in it; leave this out",
+        );
+    }
     for (index, step) in dialect.login.iter().enumerate() {
         check_message(dialect, &format!("login[{index}].send"), &step.send)?;
     }

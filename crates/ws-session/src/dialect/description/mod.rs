@@ -166,6 +166,8 @@
 //!
 //! ## `request`: how replies find the requests that they answer
 //!
+//! With the codecs of JSON only.
+//!
 //! | Key | Value | Default |
 //! |---|---|---|
 //! | `id` | the place in a request for its identifier, a JSON pointer | must be there |

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::peer::{Numbered, Peer, TEXT};
 use super::session_of;
-use crate::dialect::{Dialect, Matcher, Requests};
+use crate::dialect::{Codec, Dialect, Matcher, Requests};
 use crate::driver::tokio::{RequestError, Session, Unsent};
 use crate::machine::Config;
 
@@ -56,6 +56,15 @@ async fn a_reply_goes_to_whoever_asked_and_to_nobody_else() {
     let mut read = async || session.next().await.unwrap().as_text().unwrap().to_owned();
     assert!(read().await.contains("another"));
     assert!(read().await.contains("again"));
+}
+
+#[test]
+fn a_refusal_shows_nothing_of_what_the_server_said() {
+    let refused = RequestError::Refused(Box::new(json!({"secret": "canary"})));
+    assert_eq!(refused.reply().unwrap()["secret"], "canary");
+    assert!(!format!("{refused} {refused:?} {refused:#?}").contains("canary"), "{refused:?}");
+    let lost = RequestError::TimedOut { may_have_arrived: true };
+    assert_eq!(format!("{lost:?}"), "TimedOut { may_have_arrived: true }");
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,6 +200,13 @@ async fn a_dialect_without_replies_has_no_requests() {
     let (builder, _peers, _) = super::session(Numbered::for_ever());
     let session = builder.spawn();
     assert!(matches!(session.request(&json!({})).await, Err(RequestError::Unsupported)));
+    // Nor has one whose replies could not be read.
+    for codec in [Codec::EngineIo, Codec::Nats] {
+        let requests = Some(Requests::new("/id"));
+        let dialect = Dialect { codec, requests, ..Dialect::genesys() };
+        let session = session_of(dialect, 1_024, Numbered::for_ever()).0.spawn();
+        assert!(matches!(session.request(&json!({})).await, Err(RequestError::Unsupported)), "{codec:?}");
+    }
     let (session, _peers) = asking();
     let sender = session.sender();
     let asking = tokio::spawn(async move { sender.request(&json!({})).await });

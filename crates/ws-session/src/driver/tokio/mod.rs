@@ -281,7 +281,8 @@ impl Sender {
     /// [`RequestError`] says why there is none, and whether the request may have arrived.
     pub async fn request(&self, payload: &Value) -> Result<Value, RequestError> {
         let Shared { queue, dialect, request_timeout, asked } = &*self.shared;
-        let requests = dialect.requests.as_ref().ok_or(RequestError::Unsupported)?;
+        let requests = dialect.requests.as_ref().filter(|_| dialect.codec.is_json());
+        let requests = requests.ok_or(RequestError::Unsupported)?;
         let mut payload = payload.clone();
         let fresh = dialect::uuid(rand::random());
         let id = requests.identify(&mut payload, fresh.expose()).ok_or(RequestError::Unidentifiable)?;

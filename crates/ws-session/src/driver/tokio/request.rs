@@ -10,10 +10,9 @@ use crate::driver::Unsent;
 use crate::requests::NotPending;
 
 /// Why a request has no reply.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The dialect says nothing of replies; see [`Dialect::requests`](crate::dialect::Dialect::requests).
+    /// The dialect says nothing of replies, or its messages are not JSON; see [`Dialect::requests`](crate::dialect::Dialect::requests).
     Unsupported,
     /// The request is no JSON object or array, or what stands where its identifier goes is none.
     Unidentifiable,
@@ -53,6 +52,24 @@ impl RequestError {
         match self {
             Self::Refused(reply) => Some(reply),
             _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for RequestError {
+    /// Leaves out what the server said.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsupported => formatter.write_str("Unsupported"),
+            Self::Unidentifiable => formatter.write_str("Unidentifiable"),
+            Self::SameId => formatter.write_str("SameId"),
+            Self::TooMany => formatter.write_str("TooMany"),
+            Self::NotSent(reason) => formatter.debug_tuple("NotSent").field(reason).finish(),
+            Self::ConnectionLost => formatter.write_str("ConnectionLost"),
+            Self::TimedOut { may_have_arrived } => {
+                formatter.debug_struct("TimedOut").field("may_have_arrived", may_have_arrived).finish()
+            }
+            Self::Refused(_) => formatter.debug_tuple("Refused").finish_non_exhaustive(),
         }
     }
 }

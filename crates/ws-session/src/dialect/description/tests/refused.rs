@@ -60,6 +60,14 @@ fn unknown_keys_are_refused_wherever_they_stand() {
 }
 
 #[test]
+fn replies_that_can_not_be_told_apart_are_not_promised() {
+    for codec in ["engine_io", "nats"] {
+        let more = format!("codec = \"{codec}\"\n[request]\nid = \"/id\"");
+        complains_behind_least(&more, 2, "request", "leave this out");
+    }
+}
+
+#[test]
 fn unknown_words_are_refused_with_those_that_there_are() {
     for (more, line, place, advice) in [
         ("codec = \"msgpack\"", 1, "codec", "\"engine_io\""),
