@@ -11,11 +11,13 @@ use super::polled::{Runtime, Task};
 /// How many sessions connect at once, and how fast one follows another; clones are the same budget.
 ///
 /// An attempt takes a permit before it asks its source for a token, and gives it back when it is authenticated, or has failed: what a
-/// lost server costs the token endpoint, the network and this process is bounded by it. Renewals in band need none. Sessions get their
-/// permits in the order in which they wanted them; one that waits is [`Connecting`](crate::machine::State::Connecting), can be closed, and
-/// none of its timeouts runs meanwhile.
+/// lost server costs the token endpoint, the network and this process is bounded by it. Renewals need none, in band or by a connection in the
+/// place of one that lives: that must not expire in a queue. Sessions get their permits in the order in which they wanted them; one that waits
+/// is [`Connecting`](crate::machine::State::Connecting), can be closed, and none of its timeouts runs meanwhile. It is
+/// [suspended](crate::machine::Config::with_suspended_after) in time all the same, and forgets what there was to be taken up.
 ///
-/// All sessions share [`process`](Self::process), unless they are given another. One that is polled by its owner, and is not, holds what it has.
+/// All sessions of the tokio driver and of the polled one share [`process`](Self::process), unless they are given another; blocking ones, each
+/// with a thread of its caller's, take no turns. One that is polled by its owner, and is not, holds what it has.
 #[derive(Clone)]
 pub struct ConnectBudget(Arc<Mutex<Account>>);
 
@@ -80,6 +82,9 @@ impl ConnectBudget {
     }
 
     /// No more than so many in any second (at least one), evenly: a twentieth less in the long run, which is kept for those that are late.
+    ///
+    /// A property of the budget, and so of all its clones: on [`process`](Self::process) it slows every session of the program that was given no
+    /// other.
     #[must_use]
     pub fn with_rate(self, per_second: u32) -> Self {
         lock(&self.0).interval = (Duration::from_secs(1) + MADE_UP) / per_second.max(1);

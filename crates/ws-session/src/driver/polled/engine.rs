@@ -259,7 +259,9 @@ impl<L: Ledger> Engine<L> {
     /// Asks for a token, as soon as whoever connects with it may.
     fn want_token(&mut self, ticket: Ticket, demand: Demand) {
         (self.fetching, self.turn) = (None, None);
-        if self.permit.is_none() && self.parts.machine.is_connecting() {
+        let machine = &self.parts.machine;
+        // Who replaces a live connection must not lose it in the queue behind those who have none.
+        if self.permit.is_none() && machine.is_connecting() && machine.live().is_none() {
             match self.parts.budget.take() {
                 Ok(permit) => self.permit = Some(permit),
                 Err(turn) => {

@@ -8,10 +8,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::peer::{Diary, Numbered, Peer};
-use super::session;
+use super::{session, session_of};
+use crate::dialect::{Dialect, Renewal, RenewalTime};
 use crate::driver::budget::Turn;
 use crate::driver::tokio::{ConnectBudget, Runtime, Session};
-use crate::machine::State;
+use crate::machine::{Config, State};
 
 type Waiting = (Session, UnboundedReceiver<Peer>, Diary);
 
@@ -57,6 +58,30 @@ async fn no_timeout_runs_while_a_session_waits_for_its_turn() {
     assert!(sessions[0].2.find(|_| Some(())).is_empty(), "nothing happened");
     drop(held);
     timeout(Duration::from_secs(1), sessions[0].1.recv()).await.unwrap().unwrap();
+}
+
+/// It has a connection that would expire meanwhile.
+#[tokio::test(start_paused = true)]
+async fn who_replaces_a_live_connection_waits_for_nobody_who_has_none() {
+    let hour = Duration::from_secs(3_600);
+    let mut dialect = Dialect::genesys();
+    dialect.renewal = Renewal::Reconnect { overlap: true, asked_by: Vec::new(), when: RenewalTime::Early };
+    let budget = ConnectBudget::new(1);
+    let (builder, mut peers, diary) = session_of(dialect, 1 << 16, Numbered::living(hour, hour / 2));
+    let builder = builder.with_config(Config::new().with_keep_alive(None));
+    let mut session = builder.with_connect_budget(budget.clone()).spawn();
+    let mut old = peers.recv().await.unwrap();
+    old.log_in().await;
+    session.authenticated().await.unwrap();
+    let _held = budget.take().ok().expect("it was given back");
+    let mut new =
+        timeout(hour, peers.recv()).await.expect("a connection in the place of the old one").unwrap();
+    new.log_in().await;
+    assert_eq!((old.ended().await, session.state()), (Some(1000), State::Connected));
+    assert!(diary.losses().is_empty(), "{:?}", diary.losses());
+    // Without one it waits for its turn again.
+    drop((old, new));
+    assert!(timeout(hour, peers.recv()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
