@@ -47,7 +47,15 @@ impl Session {
                     self.fetch(now, demand);
                 }
             }
-            (None, Attempt::BackingOff { demand, advised: false }) => self.fetch(now, *demand),
+            (None, Attempt::BackingOff { demand, advised: false }) => {
+                let demand = self.unpresented(*demand);
+                self.fetch(now, demand);
+            }
+            // It would do with what was presented before.
+            (None, Attempt::Fetching { demand: Demand::Current, .. }) if self.presented.is_some() => {
+                let demand = self.unpresented(Demand::Current);
+                self.fetch(now, demand);
+            }
             (None, _) => {}
         }
     }
@@ -89,6 +97,14 @@ impl Session {
     pub(super) fn follow_up(&mut self, now: Now) {
         if self.generation() < Some(std::mem::take(&mut self.wanted)) {
             self.renewal_due(now);
+        }
+    }
+
+    /// The demand for a credential that no server has seen, where one has seen any.
+    fn unpresented(&self, demand: Demand) -> Demand {
+        match (demand, self.presented) {
+            (Demand::Current, Some(seen)) => Demand::NewerThan(seen),
+            _ => demand,
         }
     }
 

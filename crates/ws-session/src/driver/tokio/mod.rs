@@ -191,6 +191,10 @@ impl Session {
     /// Has a fresh credential presented now, and waits until the server has accepted it: on the connection, or on a new one if there is none, or
     /// the dialect has no other way. A renewal that is on its way already will do. Dropping the future does not stop it.
     ///
+    /// Where there is no connection, the source is asked for a token that was not presented before. The next connection is made with what it
+    /// hands out, even if it has no newer one, and an attempt that has its token already goes on with that: ask again once connected
+    /// where it must be another.
+    ///
     /// # Errors
     ///
     /// [`RenewalError`] says why there was none. A connection that there is goes on with the credential that it has.

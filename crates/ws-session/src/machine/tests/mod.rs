@@ -6,6 +6,7 @@ mod present;
 mod random;
 mod renewal;
 mod scene;
+mod wanted;
 mod world;
 
 use std::time::Duration;

@@ -1,0 +1,48 @@
+//! A fresh credential that the user wants while there is no connection to renew.
+
+use super::scene::Scene;
+use crate::dialect::{Dialect, Failure, Placement, Template};
+use crate::machine::{Input, State};
+
+fn dialect() -> Dialect {
+    let mut placement = Placement::default();
+    placement.query.push(("token".to_owned(), Template::text("${credential}")));
+    Dialect { placement, ..Dialect::new("test") }
+}
+
+/// Connected once, on token 1, and waiting for the next attempt, which would do with the same token.
+fn lost() -> Scene {
+    let mut scene = Scene::live(dialect());
+    assert_eq!(scene.client.state(), State::Connected);
+    let _ = scene.ended(1, Failure::Transport);
+    scene
+}
+
+#[test]
+fn the_wait_for_the_next_attempt_is_over_and_it_asks_for_another_token_than_was_presented() {
+    let mut scene = lost();
+    assert_eq!(scene.input(Input::Renew), ["fetch newer than 1"]);
+    assert_eq!(scene.input(Input::Renew), [""; 0], "it is on its way");
+    // The control: what the attempt asks for by itself.
+    assert_eq!(lost().when_due(), ["fetch current"]);
+}
+
+#[test]
+fn an_attempt_that_asks_for_any_token_asks_again_for_a_newer_one() {
+    let mut scene = lost();
+    assert_eq!(scene.when_due(), ["fetch current"]);
+    let before = scene.ticket;
+    assert_eq!(scene.input(Input::Renew), ["fetch newer than 1"]);
+    assert_eq!(scene.input(Input::Renew), [""; 0], "it is on its way");
+    let after = std::mem::replace(&mut scene.ticket, before);
+    assert_eq!(scene.token(1, 600), ["forget 2"], "what was asked for before is not presented");
+    scene.ticket = after;
+    assert_eq!(scene.token(2, 600), ["connecting", "open 2"]);
+}
+
+#[test]
+fn before_anything_was_presented_every_token_is_a_fresh_one() {
+    let mut scene = Scene::of(dialect());
+    assert_eq!(scene.input(Input::Start), ["fetch current"]);
+    assert_eq!(scene.input(Input::Renew), [""; 0]);
+}
