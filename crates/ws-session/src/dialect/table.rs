@@ -9,11 +9,11 @@ use super::{Failure, Verdict};
 /// | What | Verdict |
 /// |---|---|
 /// | status 401, 403; close 1008, 3000, 4001, 4401; a message | [`Expired`](Verdict::Expired): one fresh credential, and the same answer to that is final |
-/// | status 429; close 1013 | [`RateLimited`](Verdict::RateLimited) |
+/// | status 429, a proxy's too; close 1013 | [`RateLimited`](Verdict::RateLimited) |
 /// | close 3003, 4003, 4403 | [`Forbidden`](Verdict::Forbidden) |
 /// | other closes of 3500–3999 and 4500–4999, the classes of services that say which codes are final | [`Rejected`](Verdict::Rejected) |
-/// | other statuses below 500, 501, 505; a proxy's status below 500; close 1002, 1003, 1007, 1010; no WebSocket, no trust, no subprotocol, no place | [`Misuse`](Verdict::Misuse) |
-/// | status 408, 425, any other from 500; any other close, or none; no answer, no transport, a message too large | [`Transient`](Verdict::Transient) |
+/// | other statuses below 500, 501, 505; a proxy's other statuses below 500; close 1002, 1003, 1007, 1010; no WebSocket, no trust, no subprotocol, no place | [`Misuse`](Verdict::Misuse) |
+/// | status 408, 425, any other from 500, a proxy's too; any other close, or none; no answer, no transport, a message too large | [`Transient`](Verdict::Transient) |
 #[must_use]
 pub const fn default_verdict(failure: &Failure) -> Verdict {
     match failure {
@@ -23,8 +23,8 @@ pub const fn default_verdict(failure: &Failure) -> Verdict {
             Verdict::Misuse
         }
         Failure::Status(status) => of_status(*status),
-        // A server error is the proxy's way to say that it can't reach the server; anything else is a verdict.
-        Failure::Proxy(500..) => Verdict::Transient,
+        // What a proxy says of itself, or of a server that it can't reach, is as good as the server's word; anything else is a verdict on us.
+        Failure::Proxy(status @ (408 | 425 | 429 | 500..)) => of_status(*status),
         Failure::Proxy(_) => Verdict::Misuse,
         Failure::Closed { code: Some(code), reason: _ } => of_close_code(*code),
         Failure::Closed { code: None, reason: _ } => Verdict::Transient,
@@ -129,6 +129,10 @@ mod tests {
             (Failure::Protocol, Verdict::Misuse),
             (Failure::Untrusted, Verdict::Misuse),
             (Failure::Proxy(407), Verdict::Misuse),
+            (Failure::Proxy(408), Verdict::Transient),
+            (Failure::Proxy(425), Verdict::Transient),
+            (Failure::Proxy(429), Verdict::RateLimited),
+            (Failure::Proxy(501), Verdict::Misuse),
             (Failure::Proxy(502), Verdict::Transient),
             (Failure::Subprotocol, Verdict::Misuse),
             (Failure::Unplaceable, Verdict::Misuse),

@@ -23,12 +23,12 @@ pub(super) struct NotOpened {
     pub(super) retry_after: Option<Duration>,
 }
 
-/// A proxy opened no tunnel, with this status.
+/// A proxy opened no tunnel, with this status, and wants to be left alone for so long.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the proxy opened no tunnel to the server (status {0}); look at its URL, its credentials, and what it allows"
 )]
-pub(super) struct ProxyRefused(pub(super) u16);
+pub(super) struct ProxyRefused(pub(super) u16, pub(super) Option<Duration>);
 
 /// The codec zero-fills its read buffer before each read; at its default of 128 KiB that costs more than all the
 /// rest on a small message, and stays resident on every idle connection.
@@ -65,7 +65,9 @@ impl NotOpened {
         let Some(cause) = error.get_ref() else { return Self::transport() };
         match (cause.downcast_ref(), cause.downcast_ref()) {
             (Some(rustls::Error::InvalidCertificate(_)), _) => Self::by(Failure::Untrusted),
-            (_, Some(ProxyRefused(status))) => Self::by(Failure::Proxy(*status)),
+            (_, Some(ProxyRefused(status, retry_after))) => {
+                Self { failure: Failure::Proxy(*status), retry_after: *retry_after }
+            }
             _ => Self::transport(),
         }
     }
@@ -207,7 +209,7 @@ fn sensitive(value: &Secret) -> Option<HeaderValue> {
     Some(value)
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     auth_core::retry_after::parse(text(RETRY_AFTER)?, text(DATE))
 }

@@ -56,17 +56,19 @@ async fn a_server_is_reached_through_the_tunnel_of_a_proxy() {
 
 #[tokio::test]
 async fn what_a_proxy_refuses_is_told_by_its_status() {
-    for (answer, expected) in [
-        (&b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..], Failure::Proxy(407)),
-        (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", Failure::Proxy(502)),
-        (b"220 mail.example ESMTP\r\n\r\n", Failure::Transport),
+    for (answer, expected, advice) in [
+        (&b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..], Failure::Proxy(407), None),
+        (b"HTTP/1.1 429 Slowly\r\nVia: x\r\nretry-after:  7\r\n\r\n", Failure::Proxy(429), Some(7)),
+        (b"HTTP/1.1 502 Bad Gateway\r\nRetry-After: soon\r\n\r\n", Failure::Proxy(502), None),
+        (b"220 mail.example ESMTP\r\n\r\n", Failure::Transport, None),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Proxy::new(&listener.local_addr().unwrap().to_string()).unwrap();
         let dialing = Tcp::new().with_proxy(proxy).dial(&server("ws.invalid", 443));
         let (stream, _) = tokio::join!(dialing, answered(&listener, answer));
         let error = stream.err().unwrap();
-        assert_eq!(NotOpened::tls(&error).failure, expected, "{error}");
+        let NotOpened { failure, retry_after } = NotOpened::tls(&error);
+        assert_eq!((failure, retry_after), (expected, advice.map(Duration::from_secs)), "{error}");
     }
 }
 

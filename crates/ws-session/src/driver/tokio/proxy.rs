@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use auth_core::Secret;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,7 +14,7 @@ use super::Stream;
 use crate::ConfigError;
 use crate::dialect::{Assembly, Encoding};
 use crate::driver::target::Trust;
-use crate::driver::wire::ProxyRefused;
+use crate::driver::wire::{ProxyRefused, retry_after};
 
 /// An HTTP proxy through whose tunnels servers are reached.
 ///
@@ -118,7 +119,7 @@ impl Proxy {
             // The client of a server speaks first: bytes already here were slipped in.
             200..=299 if head.len() > end => Err(no_proxy()),
             200..=299 => Ok(()),
-            status => Err(io::Error::other(ProxyRefused(status))),
+            status => Err(io::Error::other(ProxyRefused(status, retry_after(&fields(&head[..end]))))),
         }
     }
 }
@@ -148,6 +149,17 @@ fn status(head: &[u8]) -> Option<u16> {
         return None;
     }
     std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The header fields of a head, as far as they are any.
+fn fields(head: &[u8]) -> HeaderMap {
+    let lines = head.split(|byte| *byte == b'\n').skip(1);
+    let field = |line: &[u8]| {
+        let (name, value) = line.split_at_checked(line.iter().position(|byte| *byte == b':')?)?;
+        let value = HeaderValue::from_bytes(value.get(1..)?.trim_ascii()).ok()?;
+        Some((HeaderName::from_bytes(name).ok()?, value))
+    };
+    lines.filter_map(field).collect()
 }
 
 /// Percent-encoded credentials in the form of RFC 7617 §2.
