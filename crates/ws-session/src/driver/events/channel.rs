@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use auth_core::time::{Moment, Now};
 use futures_core::Stream;
 
 use super::SessionEvent;
@@ -28,8 +29,8 @@ pub(in crate::driver) struct Subscribing(Arc<Mutex<Hub>>);
 
 #[derive(Debug)]
 struct Hub {
-    /// Where the session stands.
-    current: SessionEvent,
+    /// Where the session stands, and since when.
+    current: (Moment, SessionEvent),
     ended: bool,
     queues: Vec<Arc<Mutex<Queue>>>,
 }
@@ -49,6 +50,7 @@ impl Publisher {
     pub(in crate::driver) fn new() -> Self {
         let current =
             SessionEvent::State { state: State::Initialized, reason: None, attempt: 1, retry_in: None };
+        let current = (Moment::ORIGIN, current);
         Self(Arc::new(Mutex::new(Hub { current, ended: false, queues: Vec::new() })))
     }
 
@@ -56,39 +58,76 @@ impl Publisher {
         Subscribing(Arc::clone(&self.0))
     }
 
-    pub(in crate::driver) fn publish(&self, event: &SessionEvent) {
+    pub(in crate::driver) fn publish(&self, now: Now, event: &SessionEvent) {
         let mut hub = lock(&self.0);
         if let SessionEvent::State { .. } = event {
-            hub.current = event.clone();
+            hub.current = (now.mono, event.clone());
         }
-        // The session's end is the only other owner.
-        hub.queues.retain(|queue| Arc::strong_count(queue) > 1);
-        for queue in &hub.queues {
-            wake(queue, |queue| queue.push(event.clone()));
-        }
+        let dropped = hub.take_dropped();
+        let woken = hub.change(|queue| queue.push(event.clone()));
+        drop(hub);
+        drop(dropped);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// The session has ended: nothing more happens to it, however long it is held.
+    pub(in crate::driver) fn end(&self) {
+        let mut hub = lock(&self.0);
+        hub.ended = true;
+        let woken = hub.change(|queue| queue.ended = true);
+        let ended = std::mem::take(&mut hub.queues);
+        drop(hub);
+        drop(ended);
+        woken.into_iter().for_each(Waker::wake);
     }
 }
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        let mut hub = lock(&self.0);
-        hub.ended = true;
-        for queue in hub.queues.drain(..) {
-            wake(&queue, |queue| queue.ended = true);
-        }
+        self.end();
     }
 }
 
 impl Subscribing {
-    pub(in crate::driver) fn events(&self) -> Events {
+    pub(in crate::driver) fn events(&self, now: Now) -> Events {
         let mut hub = lock(&self.0);
+        let dropped = hub.take_dropped();
         let mut queue = Queue { ended: hub.ended, ..Queue::default() };
-        queue.push(hub.current.clone());
+        queue.push(hub.current(now));
         let queue = Arc::new(Mutex::new(queue));
         if !hub.ended {
             hub.queues.push(Arc::clone(&queue));
         }
+        drop(hub);
+        drop(dropped);
         Events(queue)
+    }
+}
+
+/// A waker may run anything, when it is woken or dropped: neither is done while the hub is locked.
+impl Hub {
+    /// Where the session stands, as it is to be told now.
+    fn current(&self, now: Now) -> SessionEvent {
+        let (since, mut current) = self.current.clone();
+        if let SessionEvent::State { retry_in: Some(left), .. } = &mut current {
+            *left = left.saturating_sub(now.mono.elapsed().saturating_sub(since.elapsed()));
+        }
+        current
+    }
+
+    /// The queues that nobody reads any more: the session's end is their only other owner.
+    fn take_dropped(&mut self) -> Vec<Arc<Mutex<Queue>>> {
+        self.queues.extract_if(.., |queue| Arc::strong_count(queue) == 1).collect()
+    }
+
+    /// Changes each queue. Answers whom to wake.
+    fn change(&self, change: impl Fn(&mut Queue)) -> Vec<Waker> {
+        let changed = self.queues.iter().filter_map(|queue| {
+            let mut queue = lock(queue);
+            change(&mut queue);
+            queue.waker.take()
+        });
+        changed.collect()
     }
 }
 
@@ -132,18 +171,6 @@ impl Stream for Events {
     }
 }
 
-fn wake(queue: &Mutex<Queue>, change: impl FnOnce(&mut Queue)) {
-    let waker = {
-        let mut queue = lock(queue);
-        change(&mut queue);
-        queue.waker.take()
-    };
-    // Outside of the lock: a waker may run anything.
-    if let Some(waker) = waker {
-        waker.wake();
-    }
-}
-
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing can panic while it is held.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -151,7 +178,19 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+    use std::time::Duration;
+
+    use auth_core::time::Timestamp;
+
     use super::*;
+
+    /// A moment, in seconds.
+    fn at(seconds: u64) -> Now {
+        let elapsed = Duration::from_secs(seconds);
+        Now { wall: Timestamp::since_epoch(elapsed), mono: Moment::since_origin(elapsed) }
+    }
 
     fn missed(count: u64) -> SessionEvent {
         SessionEvent::Missed { count }
@@ -173,9 +212,9 @@ mod tests {
     #[test]
     fn events_that_nobody_takes_are_dropped_and_counted() {
         let publisher = Publisher::new();
-        let mut slow = publisher.subscribing().events();
+        let mut slow = publisher.subscribing().events(at(0));
         // Told apart by their numbers.
-        (1_000..1_000 + WAITING as u64 + 9).for_each(|number| publisher.publish(&missed(number)));
+        (1_000..1_000 + WAITING as u64 + 9).for_each(|number| publisher.publish(at(0), &missed(number)));
         let taken = taken(&mut slow);
         assert_eq!(taken.len(), WAITING + 1);
         assert_eq!((taken[0].as_str(), taken[1].as_str()), ("10", "1009"));
@@ -185,16 +224,14 @@ mod tests {
     fn each_channel_begins_with_where_the_session_stands_and_ends_with_it() {
         let publisher = Publisher::new();
         let subscribing = publisher.subscribing();
-        publisher.publish(&SessionEvent::State {
-            state: State::Connected,
-            reason: None,
-            attempt: 1,
-            retry_in: None,
-        });
-        let mut early = subscribing.events();
-        publisher.publish(&missed(7));
+        publisher.publish(
+            at(0),
+            &SessionEvent::State { state: State::Connected, reason: None, attempt: 1, retry_in: None },
+        );
+        let mut early = subscribing.events(at(0));
+        publisher.publish(at(0), &missed(7));
         drop(publisher);
-        let mut late = subscribing.events();
+        let mut late = subscribing.events(at(0));
         assert_eq!(
             (taken(&mut early), taken(&mut late)),
             (vec!["connected".into(), "7".into()], vec!["connected".to_owned()])
@@ -205,10 +242,67 @@ mod tests {
     }
 
     #[test]
+    fn a_channel_that_begins_during_a_wait_is_told_what_is_left_of_it() {
+        let publisher = Publisher::new();
+        let retry_in = Some(Duration::from_secs(30));
+        let waits = SessionEvent::State { state: State::Disconnected, reason: None, attempt: 2, retry_in };
+        publisher.publish(at(100), &waits);
+        for (seconds, left) in [(100, 30), (129, 1), (140, 0)] {
+            let mut events = publisher.subscribing().events(at(seconds));
+            let mut cx = Context::from_waker(Waker::noop());
+            let Poll::Ready(Some(SessionEvent::State { retry_in, .. })) =
+                Pin::new(&mut events).poll_next(&mut cx)
+            else {
+                panic!("it begins with the state")
+            };
+            assert_eq!(retry_in, Some(Duration::from_secs(left)), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn channels_that_were_dropped_are_forgotten_though_nothing_happens() {
+        let publisher = Publisher::new();
+        let kept = publisher.subscribing().events(at(0));
+        (0..10).for_each(|_| drop(publisher.subscribing().events(at(0))));
+        assert_eq!(lock(&publisher.0).queues.len(), 2);
+        drop(kept);
+    }
+
+    /// Does what a waker may do: whatever it likes, at once.
+    struct Inline {
+        subscribing: Subscribing,
+        free: AtomicUsize,
+    }
+
+    impl Wake for Inline {
+        fn wake(self: Arc<Self>) {
+            let free = self.subscribing.0.try_lock().is_ok();
+            self.free.fetch_add(usize::from(free), Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn whoever_is_woken_may_ask_for_another_channel_at_once() {
+        let publisher = Publisher::new();
+        let inline = Arc::new(Inline { subscribing: publisher.subscribing(), free: AtomicUsize::new(0) });
+        let waker = Waker::from(Arc::clone(&inline));
+        let mut events = publisher.subscribing().events(at(0));
+        let mut wait = || {
+            let mut cx = Context::from_waker(&waker);
+            while Pin::new(&mut events).poll_next(&mut cx).is_ready() {}
+        };
+        wait();
+        publisher.publish(at(0), &missed(1));
+        wait();
+        drop(publisher);
+        assert_eq!(inline.free.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
     fn a_channel_that_was_dropped_costs_nothing() {
         let publisher = Publisher::new();
-        drop(publisher.subscribing().events());
-        publisher.publish(&missed(1));
+        drop(publisher.subscribing().events(at(0)));
+        publisher.publish(at(0), &missed(1));
         assert!(lock(&publisher.0).queues.is_empty());
     }
 }

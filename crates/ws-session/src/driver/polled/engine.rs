@@ -235,7 +235,7 @@ impl<L: Ledger> Engine<L> {
                 Output::Event(event) => {
                     self.parts.observer.observe(&event);
                     let heard = self.narrator.hear(now, &self.parts.machine, &event);
-                    heard.into_iter().for_each(|event| self.tell_of(&event));
+                    heard.into_iter().for_each(|event| self.tell_of(now, &event));
                 }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
@@ -248,9 +248,9 @@ impl<L: Ledger> Engine<L> {
             (self.permit, self.turn) = (None, None);
         }
         if let Some(event) = self.narrator.settle(now, &self.parts.machine) {
-            self.tell_of(&event);
+            self.tell_of(now, &event);
             if let Some(error) = self.parts.machine.error() {
-                self.tell_of(&SessionEvent::Failed { error: error.clone() });
+                self.tell_of(now, &SessionEvent::Failed { error: error.clone() });
             }
         }
         if self.has_ended() { self.end() } else { self.arm(now) }
@@ -278,8 +278,8 @@ impl<L: Ledger> Engine<L> {
         self.fetching = Some((ticket, Box::pin(async move { source.token(demand).await })));
     }
 
-    fn tell_of(&mut self, event: &SessionEvent) {
-        self.publisher.publish(event);
+    fn tell_of(&mut self, now: Now, event: &SessionEvent) {
+        self.publisher.publish(now, event);
         self.parts.ledger.happened(event);
     }
 
@@ -366,6 +366,7 @@ impl<L: Ledger> Engine<L> {
         (self.permit, self.turn) = (None, None);
         self.tokens.clear();
         self.inputs.clear();
+        self.publisher.end();
         for parcel in self.parts.outbox.session_ended() {
             self.parts.ledger.returned(parcel, Unsent::Ended);
         }

@@ -121,7 +121,7 @@ impl Session {
     /// The events of the session from now on.
     #[must_use]
     pub fn events(&self) -> Events {
-        self.engine.subscribing().events()
+        self.engine.subscribing().events(self.engine.now())
     }
 
     /// The next message; `None` when the session has ended.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, timeout};
 
@@ -11,9 +12,9 @@ use super::session;
 use crate::ErrorKind;
 use crate::dialect::Dialect;
 use crate::driver::Target;
-use crate::driver::polled::Session;
+use crate::driver::polled::{Session, SessionEvent};
 use crate::driver::tokio::Runtime;
-use crate::machine::Config;
+use crate::machine::{Config, State};
 
 const OK: &[u8] = br#"{"type":"auth","status":"ok","sessionId":"s"}"#;
 
@@ -41,6 +42,24 @@ async fn asked(session: &mut Session, peer: &mut Peer) {
         message = session.next() => panic!("{message:?}"),
         frame = peer.frame() => assert_eq!(frame.unwrap().0, PING),
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_events_of_a_session_end_with_it_though_it_is_still_held() {
+    let (mut session, mut peers, _) = polled(Config::new());
+    let mut events = session.events();
+    let mut peer = together(&mut session, async { peers.recv().await.unwrap() }).await;
+    peer.stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    assert_eq!(session.next().await, None);
+    let mut told = Vec::new();
+    while let Some(event) = timeout(AWHILE, events.next()).await.expect("there is an event, or an end") {
+        told.push(event);
+    }
+    assert!(matches!(told.last(), Some(SessionEvent::Failed { .. })), "{told:?}");
+    assert_eq!(session.error().unwrap().kind(), ErrorKind::ConnectionRefused);
+    let mut late = session.events();
+    assert!(matches!(late.next().await, Some(SessionEvent::State { state: State::Failed, .. })));
+    assert!(timeout(AWHILE, late.next()).await.expect("an end").is_none());
 }
 
 #[tokio::test(start_paused = true)]

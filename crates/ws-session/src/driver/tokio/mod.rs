@@ -163,7 +163,7 @@ impl Session {
     /// To miss none of them, call this before the [`Driver`] runs.
     #[must_use]
     pub fn events(&self) -> Events {
-        self.subscribing.events()
+        self.subscribing.events(self.runtime.now())
     }
 
     /// How long the credential of the live connection is still good, where that is known.
