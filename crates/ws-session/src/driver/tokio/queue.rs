@@ -52,7 +52,7 @@ struct Queued<'a>(&'a Queue);
 
 impl Queue {
     pub(super) fn new(limit: Limit, overflow: Overflow) -> Self {
-        let most = Used { messages: limit.messages.max(1), bytes: limit.bytes };
+        let most = Used { messages: limit.messages.max(1), bytes: limit.bytes.max(1) };
         let (waiting, used) = (VecDeque::new(), Used::default());
         let state = Mutex::new(State { waiting, used, queued: 0, driver: None, closed: false });
         Self { state, turn: tokio::sync::Mutex::default(), freed: Notify::new(), most, overflow }
