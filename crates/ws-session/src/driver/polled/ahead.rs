@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::driver::wire;
+
 /// Bytes that were read, and that the codec has not asked for yet.
 ///
 /// The codec zero-fills as much as it may read before each read, and keeps it: what suits an idle connection takes a large message, or many, in
@@ -23,8 +25,8 @@ pub(super) const BITE: usize = 4 * 1024;
 /// How many times as much is read at once after a read that was full.
 const MORE: usize = 16;
 
-/// How much is read at once at most, in bytes: a quarter of the largest message.
-const MOST: usize = 256 * 1024;
+/// How much is read at once at most, in bytes: the largest message, which then comes as fast as into a buffer of its own.
+const MOST: usize = wire::LARGEST_MESSAGE;
 
 impl Ahead {
     pub(super) const fn new() -> Self {

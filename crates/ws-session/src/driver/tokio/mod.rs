@@ -123,7 +123,7 @@ impl Session {
 
     /// The next message; `None` when the session has ended, see [`error`](Self::error) for why.
     ///
-    /// At most 256 messages wait here, or 128 KiB of them and one more; beyond that nothing is read until they are taken, neither an answer to a renewal
+    /// At most 256 messages wait here, or some 128 KiB of them; beyond that nothing is read until they are taken, neither an answer to a renewal
     /// nor the end of the connection. A session that only sends has a task that reads all the same.
     pub async fn next(&mut self) -> Option<Message> {
         // A reader that always has something to read lets others of its runtime have their turn.

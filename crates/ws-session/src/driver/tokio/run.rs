@@ -129,7 +129,7 @@ impl Driver {
         }
         let Self { engine, channels, .. } = self;
         let dialect = Arc::clone(engine.machine().dialect());
-        channels.deliver.poll(cx, || {
+        let delivered = channels.deliver.poll(cx, || {
             loop {
                 let message = engine.next()?;
                 let replies = match &dialect.requests {
@@ -142,7 +142,9 @@ impl Driver {
                     return Some(message);
                 }
             }
-        })
+        });
+        // The last may have taken the last room.
+        if engine.has_message() { delivered } else { Poll::Ready(()) }
     }
 
     fn publish(&self) {
