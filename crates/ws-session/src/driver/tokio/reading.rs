@@ -132,7 +132,7 @@ impl Incoming {
     pub(super) fn close(&mut self) {
         self.taken.clear();
         let mut state = self.shared.state();
-        state.gone = true;
+        (state.gone, state.bytes) = (true, 0);
         let (left, driver) = (std::mem::take(&mut state.messages), state.driver.take());
         drop(state);
         drop(left);
@@ -201,10 +201,13 @@ mod tests {
 
     #[test]
     fn what_nobody_reads_any_more_is_taken_and_dropped() {
-        let (to, mut incoming) = channel();
-        assert_eq!(deliver(&to, &[1; 2 * MOST]), (MOST, false), "as long as somebody may");
-        incoming.close();
-        assert_eq!(deliver(&to, &[1; 2 * MOST]), (0, true));
-        assert_eq!(read(&mut incoming), Poll::Ready(None));
+        for (fits, length) in [(MOST, 1), (1, MOST_BYTES)] {
+            let (to, mut incoming) = channel();
+            let lengths = vec![length; 2 * MOST];
+            assert_eq!(deliver(&to, &lengths), (2 * MOST - fits, false), "as long as somebody may read");
+            incoming.close();
+            assert_eq!(deliver(&to, &lengths), (0, true));
+            assert_eq!(read(&mut incoming), Poll::Ready(None));
+        }
     }
 }
