@@ -25,8 +25,8 @@ pub(super) const BITE: usize = 4 * 1024;
 /// How many times as much is read at once after a read that was full.
 const MORE: usize = 16;
 
-/// How much is read at once at most, in bytes: the largest message, which then comes as fast as into a buffer of its own.
-const MOST: usize = wire::LARGEST_MESSAGE;
+/// How much is read at once at most, in bytes: less costs large messages that are only read, more costs those that are answered in kind.
+const MOST: usize = wire::LARGEST_MESSAGE / 2;
 
 impl Ahead {
     pub(super) const fn new() -> Self {
