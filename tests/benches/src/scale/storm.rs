@@ -23,9 +23,6 @@ const WITHOUT_BUDGET: u32 = 4_000;
 /// budget keeps back for timers that fire late.
 const LONGEST: f64 = 1.25;
 
-/// How much more may come in a second than may be begun in it: requests are on their way for a while, and not all for as long.
-const JITTER: f64 = 1.05;
-
 /// Beyond this, something is wrong.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -62,14 +59,14 @@ pub(super) fn cases() -> Vec<Case> {
             SESSIONS,
             counted(most_in_a_second(&with.tokens)),
             "the budget's rate",
-            Bar::Ratio(JITTER),
+            Bar::Ratio(1.0),
         ),
         case(
             "storm_connections_in_any_second",
             SESSIONS,
             counted(most_in_a_second(&with.connections)),
             "the budget's rate",
-            Bar::Ratio(JITTER),
+            Bar::Ratio(1.0),
         ),
         case(
             "storm_without_budget_tokens_in_any_second",
