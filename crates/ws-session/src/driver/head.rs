@@ -2,7 +2,7 @@
 
 use std::io;
 
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroize as _;
 
 /// The codec takes a head that comes in many small pieces for an attack: it gets all of it at once.
 pub(super) struct Head {
@@ -31,8 +31,8 @@ impl Head {
         mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         while self.gathering {
-            let mut piece = Zeroizing::new([0; 1_024]);
-            let length = read(&mut *piece)?;
+            let mut piece = [0; 1_024];
+            let length = read(&mut piece)?;
             if self.bytes.capacity() - self.bytes.len() < length {
                 // A vector that grows by itself leaves what it held behind.
                 let mut longer = Vec::with_capacity(2 * self.bytes.capacity() + piece.len());
@@ -42,6 +42,7 @@ impl Head {
             }
             let seen = self.bytes.len().saturating_sub(3);
             self.bytes.extend_from_slice(&piece[..length]);
+            piece[..length].zeroize();
             let is_whole = self.bytes[seen..].windows(4).any(|end| end == b"\r\n\r\n");
             // Nothing else has such an end.
             let is_http = self.bytes.iter().zip(b"HTTP/").all(|(byte, expected)| byte == expected);

@@ -188,8 +188,9 @@ impl<L: Ledger> Engine<L> {
     /// Does all that can be done now; what can't has registered the waker. True when there is more to do at once.
     pub(in crate::driver) fn drive(&mut self, cx: &mut Context<'_>) -> bool {
         let mut frames = FRAMES_AT_A_TIME;
+        // What is found in one go is found at one time: to read two clocks costs as much as to read a small frame.
+        let now = self.now();
         while !self.has_ended() {
-            let now = self.now();
             let found = match self.inputs.pop_front() {
                 Some(input) => Found::Input(input),
                 None => self.look(cx, now, &mut frames),

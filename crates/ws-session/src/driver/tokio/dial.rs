@@ -53,7 +53,7 @@ pub trait Dial: Send + Sync {
 pub type Dialing = Task<io::Result<Box<dyn Stream>>>;
 
 /// TCP with `TCP_NODELAY`, directly or [through a proxy](Proxy). The addresses of a name race (RFC 8305): the next is tried when the one
-/// before has had 250 ms, or has failed, and each has 20 s.
+/// before has had 250 ms, or has failed, and each of several has 20 s.
 #[derive(Debug, Clone, Default)]
 pub struct Tcp {
     proxy: Option<Arc<Proxy>>,

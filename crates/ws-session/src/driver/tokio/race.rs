@@ -12,7 +12,7 @@ use tokio::time::timeout;
 /// How long an address has before the next is tried as well (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// How long an address has at all: longer than five handshakes that got lost on the way, and less than the session's own limit.
+/// How long one of several addresses has at all: longer than five handshakes that got lost on the way, and less than the session's own limit.
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// The addresses by turns, one of each family, first the family that the resolver put first (RFC 8305 §4).
@@ -46,6 +46,10 @@ pub(super) async fn race<T, F>(
 where
     F: Future<Output = io::Result<T>>,
 {
+    if let [alone] = addresses[..] {
+        // The session's own limit will do.
+        return connect(alone).await;
+    }
     let mut waiting = addresses.into_iter();
     let mut running = Vec::new();
     let mut first_failure = None;
