@@ -152,8 +152,13 @@ impl<L: Ledger> Engine<L> {
             let received = self.parts.machine.receive(now, epoch, incoming);
             debug_assert!(received.is_ok(), "the machine's outputs are always drained");
             let deliver = received == Ok(Received::Deliver);
-            if deliver {
-                wire::message(frame).into_iter().for_each(|message| self.inbox.push(message));
+            // Before anything else is read: a reply that has come is one, though the connection ends behind it.
+            let Parts { machine, ledger, .. } = &mut self.parts;
+            if deliver
+                && let Some(message) = wire::message(frame)
+                && !ledger.take_replies(machine.dialect(), &message)
+            {
+                self.inbox.push(message);
             }
             // A message of the dialect's may ask for nothing now, and for something sooner than was planned.
             if !deliver || !self.parts.machine.is_waiting() {

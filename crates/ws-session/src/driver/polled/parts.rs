@@ -6,6 +6,7 @@ use auth_core::{Observer, TokenSource};
 use http::HeaderMap;
 
 use super::runtime::Runtime;
+use crate::dialect::Dialect;
 use crate::driver::budget::ConnectBudget;
 use crate::driver::events::SessionEvent;
 use crate::driver::{Message, Target, Unsent};
@@ -31,6 +32,11 @@ pub(in crate::driver) trait Ledger {
     /// It is about to be given to this connection. False when nobody wants it sent any more.
     fn hand_over(&mut self, _parcel: &Self::Parcel, _epoch: Epoch) -> bool {
         true
+    }
+
+    /// A message has been read. True when it is nothing but replies to those who wait for them, and not the reader's.
+    fn take_replies(&mut self, _dialect: &Dialect, _message: &Message) -> bool {
+        false
     }
 
     /// This connection is gone.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::peer::{Numbered, Peer, TEXT};
+use super::peer::{CLOSE, Numbered, Peer, TEXT};
 use super::session_of;
 use crate::dialect::{Codec, Dialect, Matcher, Requests};
 use crate::driver::tokio::{RequestError, Session, Unsent};
@@ -109,6 +109,58 @@ async fn a_request_ends_with_its_connection_and_one_that_has_not_gone_out_takes_
     };
     let (_peer, reply) = tokio::join!(server, client);
     assert_eq!(reply["n"], "patient");
+}
+
+/// What was read before the end is as good as any other, whether or not the session's task ran in between.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_comes_together_with_the_end_of_its_connection_is_one() {
+    for closes in [true, false] {
+        let (mut session, mut peers) = asking();
+        let mut peer = peers.recv().await.unwrap();
+        peer.log_in().await;
+        session.authenticated().await.unwrap();
+        let server = async {
+            let id = asked(&mut peer).await["id"].clone();
+            say(&mut peer, &json!({"id": id, "n": 1})).await;
+            // Nothing else runs until the connection has ended, too.
+            if closes {
+                peer.send(CLOSE, &1_000_u16.to_be_bytes()).await.unwrap();
+            }
+            drop(peer);
+        };
+        let question = json!({});
+        let (reply, ()) = tokio::join!(session.request(&question), server);
+        assert_eq!(reply.unwrap()["n"], 1, "closes: {closes}");
+        let mut peer = peers.recv().await.unwrap();
+        peer.log_in().await;
+        say(&mut peer, &json!({"news": 1})).await;
+        assert!(
+            session.next().await.unwrap().as_text().unwrap().contains("news"),
+            "the reply is not the reader's"
+        );
+    }
+}
+
+/// They wait behind nothing that the reader has not taken.
+#[tokio::test(start_paused = true)]
+async fn a_reply_does_not_wait_for_a_slow_reader() {
+    let (mut session, mut peers) = asking();
+    let mut peer = peers.recv().await.unwrap();
+    peer.log_in().await;
+    session.authenticated().await.unwrap();
+    let server = async {
+        let id = asked(&mut peer).await["id"].clone();
+        // As many as may wait for the reader, and some that wait in the engine.
+        for number in 0..150 {
+            say(&mut peer, &json!({"news": number})).await;
+        }
+        say(&mut peer, &json!({"id": id})).await;
+        peer
+    };
+    let question = json!({});
+    let (reply, _peer) = tokio::join!(session.request(&question), server);
+    reply.unwrap();
+    assert!(session.next().await.unwrap().as_text().unwrap().contains("news"));
 }
 
 #[tokio::test(start_paused = true)]

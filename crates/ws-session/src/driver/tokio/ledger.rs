@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::queue::Room;
 use super::request::Progress;
 use super::{Message, RequestError, SendError};
-use crate::dialect::{Codec, Incoming, Requests};
+use crate::dialect::{Dialect, Incoming};
 use crate::driver::polled::Ledger;
 use crate::driver::{SessionEvent, Unsent};
 use crate::machine::Epoch;
@@ -97,39 +97,6 @@ impl Acknowledge {
             return None;
         }
         Some(parcel)
-    }
-
-    /// Whether anybody waits for a reply.
-    pub(super) const fn awaits_replies(&self) -> bool {
-        !self.pending.is_empty()
-    }
-
-    /// Hands replies to those who wait for them. True when the message was nothing but such.
-    pub(super) fn take_replies(&mut self, requests: &Requests, codec: Codec, message: &Message) -> bool {
-        let incoming = match message {
-            Message::Text(text) => Incoming::Text(text),
-            Message::Binary(bytes) => Incoming::Binary(bytes),
-        };
-        if !incoming.as_text().is_some_and(|text| requests.may_answer(text)) {
-            return false;
-        }
-        let mut messages = 0;
-        let mut replies = 0;
-        for mut read in codec.read(incoming) {
-            messages += 1;
-            if requests.is_interim(&read.value) {
-                continue;
-            }
-            let waits = requests.answered(&read.value).and_then(|id| self.pending.answered(id));
-            if let Some(answer) = waits {
-                replies += 1;
-                let failed = requests.is_error(&read.value);
-                let reply = std::mem::take(&mut read.value);
-                let _ =
-                    answer.send(if failed { Err(RequestError::Refused(Box::new(reply))) } else { Ok(reply) });
-            }
-        }
-        replies > 0 && replies == messages
     }
 
     pub(super) fn wants_renewal(&mut self, done: Renewed) {
@@ -229,6 +196,36 @@ impl Ledger for Acknowledge {
             drop(self.pending.returned(*number));
         }
         wanted
+    }
+
+    fn take_replies(&mut self, dialect: &Dialect, message: &Message) -> bool {
+        let Some(requests) = dialect.requests.as_ref().filter(|_| !self.pending.is_empty()) else {
+            return false;
+        };
+        let incoming = match message {
+            Message::Text(text) => Incoming::Text(text),
+            Message::Binary(bytes) => Incoming::Binary(bytes),
+        };
+        if !incoming.as_text().is_some_and(|text| requests.may_answer(text)) {
+            return false;
+        }
+        let mut messages = 0;
+        let mut replies = 0;
+        for mut read in dialect.codec.read(incoming) {
+            messages += 1;
+            if requests.is_interim(&read.value) {
+                continue;
+            }
+            let waits = requests.answered(&read.value).and_then(|id| self.pending.answered(id));
+            if let Some(answer) = waits {
+                replies += 1;
+                let failed = requests.is_error(&read.value);
+                let reply = std::mem::take(&mut read.value);
+                let _ =
+                    answer.send(if failed { Err(RequestError::Refused(Box::new(reply))) } else { Ok(reply) });
+            }
+        }
+        replies > 0 && replies == messages
     }
 
     fn gone(&mut self, epoch: Epoch) {

@@ -56,8 +56,7 @@ impl Deliver {
                 }
                 (state.messages.len(), state.bytes)
             };
-            // Gathered without the lock: whoever asked for one of them is told meanwhile, and may run anything. Only the reader
-            // takes some away, so that there is no less room afterwards.
+            // Gathered without the lock. Only the reader takes some away, so that there is no less room afterwards.
             let mut batch = VecDeque::new();
             let mut is_last = false;
             while messages < MOST && bytes < MOST_BYTES {

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use auth_core::token::Generation;
@@ -128,21 +127,7 @@ impl Driver {
             return Poll::Ready(());
         }
         let Self { engine, channels, .. } = self;
-        let dialect = Arc::clone(engine.machine().dialect());
-        let delivered = channels.deliver.poll(cx, || {
-            loop {
-                let message = engine.next()?;
-                let replies = match &dialect.requests {
-                    Some(requests) if engine.ledger().awaits_replies() => {
-                        engine.ledger().take_replies(requests, dialect.codec, &message)
-                    }
-                    _ => false,
-                };
-                if !replies {
-                    return Some(message);
-                }
-            }
-        });
+        let delivered = channels.deliver.poll(cx, || engine.next());
         // The last may have taken the last room.
         if engine.has_message() { delivered } else { Poll::Ready(()) }
     }
