@@ -26,7 +26,7 @@ struct Entry<T> {
 pub enum NotPending {
     /// As many wait as may.
     TooMany,
-    /// Another with the same identifier waits.
+    /// Another with the same identifier waits, or its reply may still come.
     SameId,
 }
 
@@ -46,6 +46,7 @@ impl<T> Pending<T> {
     /// Has a request wait, under a number that no other has.
     ///
     /// Those that nobody waits for any more, as `is_over` says, still take the replies that come for them, and leave when there must be room.
+    /// Until then, one that has gone out keeps its identifier: its reply would be taken for another's.
     ///
     /// # Errors
     ///
@@ -57,7 +58,7 @@ impl<T> Pending<T> {
         waiter: T,
         is_over: impl Fn(&T) -> bool,
     ) -> Result<(), (T, NotPending)> {
-        self.entries.retain(|entry| entry.id != id || !is_over(&entry.waiter));
+        self.entries.retain(|entry| entry.id != id || entry.epoch.is_some() || !is_over(&entry.waiter));
         if self.entries.iter().any(|entry| entry.id == id) {
             return Err((waiter, NotPending::SameId));
         }
@@ -78,9 +79,9 @@ impl<T> Pending<T> {
         }
     }
 
-    /// Whoever waits for the request with this identifier: it is answered.
+    /// Whoever waits for the request with this identifier: it is answered. One that has not gone out can't be.
     pub fn answered(&mut self, id: &Value) -> Option<T> {
-        self.take(|entry| entry.id == *id)
+        self.take(|entry| entry.epoch.is_some() && entry.id == *id)
     }
 
     /// Whoever waits for the request with this number: it can't be sent.
@@ -114,9 +115,27 @@ mod tests {
         assert_eq!(pending.push(3, json!("b"), "twin", over), Err(("twin", NotPending::SameId)));
         pending.push(4, json!("c"), "waits too", over).unwrap();
         assert_eq!(pending.push(5, json!("d"), "late", over), Err(("late", NotPending::TooMany)));
+        pending.goes_out(2, Epoch::default());
         assert_eq!((pending.answered(&json!("a")), pending.answered(&json!("b"))), (None, Some("waits")));
         assert_eq!(pending.returned(4), Some("waits too"));
         assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn an_identifier_is_its_requests_for_as_long_as_a_reply_may_come() {
+        let over = |waiter: &&str| waiter.starts_with("over");
+        let mut pending = Pending::new(8);
+        pending.push(1, json!(7), "over before it went out", over).unwrap();
+        pending.push(2, json!(7), "over", over).unwrap();
+        assert_eq!(pending.answered(&json!(7)), None, "nobody has asked yet");
+        let epoch = Epoch::default();
+        pending.goes_out(2, epoch);
+        assert_eq!(pending.push(3, json!(7), "another", over), Err(("another", NotPending::SameId)));
+        assert_eq!(pending.answered(&json!(7)), Some("over"), "the late reply");
+        pending.push(4, json!(7), "over again", over).unwrap();
+        pending.goes_out(4, epoch);
+        assert_eq!(pending.lost(epoch).count(), 1);
+        pending.push(5, json!(7), "no reply can come", over).unwrap();
     }
 
     #[test]
@@ -129,6 +148,7 @@ mod tests {
         pending.goes_out(1, one);
         pending.goes_out(2, two);
         assert_eq!(pending.lost(one).collect::<Vec<_>>(), [1]);
+        pending.goes_out(3, two);
         assert_eq!((pending.answered(&json!(2)), pending.answered(&json!(3))), (Some(2), Some(3)));
     }
 }

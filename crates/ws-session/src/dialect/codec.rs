@@ -149,6 +149,13 @@ impl Codec {
         Rendered { text: message, binary: self == Self::Nats }
     }
 
+    /// Messages of JSON in one frame, as a server puts them there.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn together(self, messages: &[&str]) -> String {
+        let end = if self == Self::JsonRecordSeparator { "\x1e" } else { "\n" };
+        messages.iter().flat_map(|message| [*message, end]).collect()
+    }
+
     /// The text of a message that matchers see as this value, for [`write`](Self::write): what a server says, from a
     /// [`Matcher::message`](super::Matcher::message). A view that is none is written as the JSON that it is.
     pub(crate) fn spell(self, message: &Value) -> String {

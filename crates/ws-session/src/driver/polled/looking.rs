@@ -156,7 +156,7 @@ impl<L: Ledger> Engine<L> {
             let Parts { machine, ledger, .. } = &mut self.parts;
             if deliver
                 && let Some(message) = wire::message(frame)
-                && !ledger.take_replies(machine.dialect(), &message)
+                && let Some(message) = ledger.take_replies(machine.dialect(), message)
             {
                 self.inbox.push(message);
             }

@@ -34,9 +34,9 @@ pub(in crate::driver) trait Ledger {
         true
     }
 
-    /// A message has been read. True when it is nothing but replies to those who wait for them, and not the reader's.
-    fn take_replies(&mut self, _dialect: &Dialect, _message: &Message) -> bool {
-        false
+    /// A message has been read: gives back what is the reader's, and not a reply to whoever waits for it.
+    fn take_replies(&mut self, _dialect: &Dialect, message: Message) -> Option<Message> {
+        Some(message)
     }
 
     /// This connection is gone.

@@ -111,6 +111,54 @@ async fn a_request_ends_with_its_connection_and_one_that_has_not_gone_out_takes_
     assert_eq!(reply["n"], "patient");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_late_reply_never_answers_another_request_of_the_same_identifier() {
+    let (mut session, mut peers) = asking();
+    let mut peer = peers.recv().await.unwrap();
+    peer.log_in().await;
+    session.authenticated().await.unwrap();
+    let question = json!({"id": 7, "n": "first"});
+    let (outcome, _) = tokio::join!(session.request(&question), asked(&mut peer));
+    assert!(matches!(outcome, Err(RequestError::TimedOut { may_have_arrived: true })), "{outcome:?}");
+    let again = json!({"id": 7, "n": "second"});
+    let outcome = session.request(&again).await;
+    assert!(matches!(outcome, Err(RequestError::SameId)), "{outcome:?}");
+    // Once its reply has come, or none can come, the identifier is free.
+    say(&mut peer, &json!({"id": 7, "to": "first"})).await;
+    sleep(Duration::from_millis(1)).await;
+    let server = async {
+        let asked = asked(&mut peer).await;
+        say(&mut peer, &json!({"id": 7, "to": asked["n"]})).await;
+    };
+    let (reply, ()) = tokio::join!(session.request(&again), server);
+    assert_eq!(reply.unwrap()["to"], "second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_shares_its_frame_with_other_messages_leaves_them_to_the_reader() {
+    for (codec, end) in [(Codec::JsonLines, "\n"), (Codec::JsonRecordSeparator, "\x1e")] {
+        let dialect = Dialect { codec, requests: Some(Requests::new("/id")), ..Dialect::genesys() };
+        let (builder, mut peers, _) = session_of(dialect, 64 * 1024, Numbered::for_ever());
+        let mut session = builder.with_config(Config::new().with_keep_alive(None)).spawn();
+        let mut peer = peers.recv().await.unwrap();
+        peer.log_in().await;
+        session.authenticated().await.unwrap();
+        let server = async {
+            let id = peer.text().await;
+            let id = serde_json::from_str::<Value>(id.trim_end_matches('\x1e')).unwrap()["id"].clone();
+            let parts = [json!({"news": 1}), json!({"id": id, "n": 1}), json!({"id": "another"})];
+            let frame: String = parts.iter().map(|part| format!("{part}{end}")).collect();
+            peer.send(TEXT, frame.as_bytes()).await.unwrap();
+            peer
+        };
+        let question = json!({});
+        let (reply, _peer) = tokio::join!(session.request(&question), server);
+        assert_eq!(reply.unwrap()["n"], 1);
+        let left = format!("{}{end}{}{end}", json!({"news": 1}), json!({"id": "another"}));
+        assert_eq!(session.next().await.unwrap().as_text(), Some(left.as_str()), "{codec:?}");
+    }
+}
+
 /// What was read before the end is as good as any other, whether or not the session's task ran in between.
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_comes_together_with_the_end_of_its_connection_is_one() {

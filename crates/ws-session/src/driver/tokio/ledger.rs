@@ -198,34 +198,41 @@ impl Ledger for Acknowledge {
         wanted
     }
 
-    fn take_replies(&mut self, dialect: &Dialect, message: &Message) -> bool {
+    fn take_replies(&mut self, dialect: &Dialect, message: Message) -> Option<Message> {
         let Some(requests) = dialect.requests.as_ref().filter(|_| !self.pending.is_empty()) else {
-            return false;
+            return Some(message);
         };
-        let incoming = match message {
+        let incoming = match &message {
             Message::Text(text) => Incoming::Text(text),
             Message::Binary(bytes) => Incoming::Binary(bytes),
         };
         if !incoming.as_text().is_some_and(|text| requests.may_answer(text)) {
-            return false;
+            return Some(message);
         }
-        let mut messages = 0;
-        let mut replies = 0;
+        let mut has_reply = false;
+        let mut others = Vec::new();
         for mut read in dialect.codec.read(incoming) {
-            messages += 1;
-            if requests.is_interim(&read.value) {
+            let waits = match requests.answered(&read.value) {
+                Some(id) if !requests.is_interim(&read.value) => self.pending.answered(id),
+                _ => None,
+            };
+            let Some(answer) = waits else {
+                others.push(read.text);
                 continue;
-            }
-            let waits = requests.answered(&read.value).and_then(|id| self.pending.answered(id));
-            if let Some(answer) = waits {
-                replies += 1;
-                let failed = requests.is_error(&read.value);
-                let reply = std::mem::take(&mut read.value);
-                let _ =
-                    answer.send(if failed { Err(RequestError::Refused(Box::new(reply))) } else { Ok(reply) });
-            }
+            };
+            has_reply = true;
+            let failed = requests.is_error(&read.value);
+            let reply = std::mem::take(&mut read.value);
+            let _ = answer.send(if failed { Err(RequestError::Refused(Box::new(reply))) } else { Ok(reply) });
         }
-        replies > 0 && replies == messages
+        if !has_reply {
+            return Some(message);
+        }
+        let others = (!others.is_empty()).then(|| dialect.codec.together(&others))?;
+        Some(match message {
+            Message::Text(_) => Message::Text(others),
+            Message::Binary(_) => Message::Binary(others.into()),
+        })
     }
 
     fn gone(&mut self, epoch: Epoch) {

@@ -276,9 +276,11 @@ impl Sender {
 
     /// Sends a request once the session is authenticated, and waits for its reply, which does not go to the session's reader. The dialect
     /// says where the request's [identifier](crate::dialect::Requests) goes, where it comes back, and which replies are not the last.
+    /// Messages that share their frame with a reply go to the reader without it.
     ///
     /// It waits for [30 s](Builder::with_request_timeout), no longer than its connection lives, and with 255 others at most. Dropping the future
-    /// takes a request back that has not gone out; a reply that comes too late goes to nobody.
+    /// takes a request back that has not gone out; a reply that comes too late goes to nobody, unless it must make room for more requests than
+    /// that: then it goes to the reader.
     ///
     /// # Errors
     ///

@@ -16,7 +16,8 @@ pub enum RequestError {
     Unsupported,
     /// The request is no JSON object or array, or what stands where its identifier goes is none.
     Unidentifiable,
-    /// Another request with the same identifier waits for its reply.
+    /// Another request with the same identifier waits for its reply, or has gone out on a connection that lives: a late reply to it would be
+    /// taken for the reply to this.
     SameId,
     /// 256 requests wait for their replies already.
     TooMany,
@@ -81,7 +82,7 @@ impl fmt::Display for RequestError {
                 "the dialect says nothing of replies; send a message, or describe them in the dialect"
             }
             Self::Unidentifiable => "the request has no place for its identifier; make it a JSON object",
-            Self::SameId => "another request with this identifier waits for its reply; give each its own",
+            Self::SameId => "another request with this identifier may still be answered; give each its own",
             Self::TooMany => "too many requests wait for their replies; ask again when some have come",
             Self::NotSent(Unsent::Ended) => "the session has ended and the request was not sent",
             Self::NotSent(Unsent::QueueFull | Unsent::Dropped) => {
