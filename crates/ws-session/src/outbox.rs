@@ -130,6 +130,16 @@ impl<T> Outbox<T> {
         Some(message)
     }
 
+    /// Takes out all that wait and that nobody wants sent any more.
+    pub fn retain(&mut self, mut is_wanted: impl FnMut(&T) -> bool) {
+        let bytes = &mut self.waiting_bytes;
+        self.waiting.retain(|(message, length)| {
+            let stays = is_wanted(message);
+            *bytes = if stays { *bytes } else { bytes.saturating_sub(*length) };
+            stays
+        });
+    }
+
     /// The connection has passed on all that it was given: these have been sent.
     pub fn flushed(&mut self) -> impl Iterator<Item = T> + '_ {
         self.unflushed.drain(..)
@@ -162,6 +172,9 @@ mod tests {
         assert_eq!((outbox.waiting_bytes, outbox.waiting.len()), (65, 2));
         assert_eq!(outbox.push_instead("f", 500).collect::<Vec<_>>(), ["d", "e"], "alone, it may be larger");
         assert_eq!(outbox.waiting_bytes, 500);
+        outbox.push_regardless("g", 7);
+        outbox.retain(|message| *message != "g");
+        assert_eq!((outbox.waiting_bytes, outbox.waiting.len()), (500, 1), "nobody wants it any more");
         assert_eq!(outbox.withdraw(), Some("f"));
         assert_eq!((outbox.waiting_bytes, outbox.withdraw()), (0, None));
     }

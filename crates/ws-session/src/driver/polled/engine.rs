@@ -170,6 +170,13 @@ impl<L: Ledger> Engine<L> {
         }
     }
 
+    /// Forgets the messages that wait and that nobody wants sent any more: they have room that others may need.
+    #[cfg(feature = "tokio")]
+    pub(in crate::driver) fn forget_unwanted(&mut self) {
+        let Parts { outbox, ledger, .. } = &mut self.parts;
+        outbox.retain(|parcel| ledger.is_wanted(parcel));
+    }
+
     /// The next message for the reader.
     pub(in crate::driver) fn next(&mut self) -> Option<Message> {
         self.inbox.pop()

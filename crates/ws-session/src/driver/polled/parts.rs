@@ -29,6 +29,12 @@ pub(in crate::driver) trait Ledger {
     /// It was not sent, or may not have been.
     fn returned(&mut self, parcel: Self::Parcel, reason: Unsent);
 
+    /// Whether anybody still wants it sent.
+    #[cfg(feature = "tokio")]
+    fn is_wanted(&mut self, _parcel: &Self::Parcel) -> bool {
+        true
+    }
+
     /// It is about to be given to this connection. False when nobody wants it sent any more.
     fn hand_over(&mut self, _parcel: &Self::Parcel, _epoch: Epoch) -> bool {
         true

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_sink::Sink as _;
+use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::peer::{Numbered, Peer, Pipes};
-use super::session;
-use crate::dialect::Dialect;
+use super::{session, session_of};
+use crate::dialect::{Dialect, Requests};
 use crate::driver::polled;
 use crate::driver::tokio::{Limit, Overflow, Runtime, SendError, Session, Target, Unsent};
 
@@ -170,6 +171,33 @@ async fn whoever_gives_up_leaves_its_turn_to_the_next() {
     }
     session.send("last").await.unwrap();
     assert_eq!(peer.text().await, "last", "nothing of those who gave up is left");
+}
+
+/// Without a connection, one that was given up would hold its room until there is one.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_given_up_leaves_its_room_to_others() {
+    for overflow in [Overflow::Wait, Overflow::Refuse, Overflow::DropOldest] {
+        let dialect = Dialect { requests: Some(Requests::new("/id")), ..Dialect::genesys() };
+        let (builder, mut peers, _) = session_of(dialect, 1_024, Numbered::for_ever());
+        let session = builder.with_queue(Limit { messages: 3, bytes: 1_000 }, overflow).spawn();
+        let mut peer = peers.recv().await.unwrap();
+        let mut sending = send(&session, &["oldest"]).await;
+        for _ in 0..10 {
+            let question = json!({});
+            let asking = session.request(&question);
+            assert!(timeout(Duration::from_millis(1), asking).await.is_err(), "{overflow:?}");
+        }
+        sending.extend(send(&session, &["b", "c"]).await);
+        assert_eq!(told(&sending), [false; 3], "{overflow:?}: nothing is refused, and nothing dropped");
+        let one_more = send(&session, &["d"]).await;
+        assert_eq!(told(&one_more), [overflow == Overflow::Refuse], "the control");
+        assert_eq!(told(&sending), [overflow == Overflow::DropOldest, false, false], "the control");
+        peer.log_in().await;
+        if overflow != Overflow::DropOldest {
+            assert_eq!(peer.text().await, "oldest");
+        }
+        assert_eq!((peer.text().await, peer.text().await), ("b".to_owned(), "c".to_owned()));
+    }
 }
 
 #[tokio::test(start_paused = true)]

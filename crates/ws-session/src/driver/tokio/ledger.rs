@@ -87,14 +87,20 @@ impl Acknowledge {
         }
     }
 
-    /// Has whoever asks wait for the reply; gives back what is to be sent.
+    /// Has whoever asks wait for the reply; gives back what is to be sent, unless nobody wants that any more.
     pub(super) fn register(&mut self, outgoing: Outgoing) -> Option<Parcel> {
         let Outgoing { parcel, question } = outgoing;
-        if let (Some(Question { id, answer }), Whose::Request { number, .. }) = (question, &parcel.whose)
-            && let Err((answer, reason)) = self.pending.push(*number, id, answer, oneshot::Sender::is_closed)
+        if let (Some(Question { id, answer }), Whose::Request { number, progress }) =
+            (question, &parcel.whose)
         {
-            let _ = answer.send(Err(reason.into()));
-            return None;
+            if progress.is_given_up() {
+                return None;
+            }
+            let pushed = self.pending.push(*number, id, answer, oneshot::Sender::is_closed);
+            if let Err((answer, reason)) = pushed {
+                let _ = answer.send(Err(reason.into()));
+                return None;
+            }
         }
         Some(parcel)
     }
@@ -185,6 +191,15 @@ impl Ledger for Acknowledge {
                 }
             }
         }
+    }
+
+    fn is_wanted(&mut self, parcel: &Parcel) -> bool {
+        let Whose::Request { number, progress } = &parcel.whose else { return true };
+        let given_up = progress.is_given_up();
+        if given_up {
+            drop(self.pending.returned(*number));
+        }
+        !given_up
     }
 
     fn hand_over(&mut self, parcel: &Parcel, epoch: Epoch) -> bool {

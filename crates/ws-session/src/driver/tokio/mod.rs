@@ -35,7 +35,7 @@ pub use self::proxy::Proxy;
 use self::queue::Queue;
 use self::reading::Incoming;
 pub use self::request::RequestError;
-use self::request::{Progress, Waiting};
+use self::request::Waiting;
 use self::run::Command;
 pub use self::run::Driver;
 use super::events::Subscribing;
@@ -293,10 +293,10 @@ impl Sender {
         let fresh = dialect::uuid(rand::random());
         let id = requests.identify(&mut payload, fresh.expose()).ok_or(RequestError::Unidentifiable)?;
         let message = Message::from(dialect.codec.write(Secret::from(payload.to_string())));
-        let waiting = Waiting(Arc::new(Progress::default()));
+        let waiting = Waiting { progress: Arc::default(), queue };
         let asking = async {
             let number = asked.fetch_add(1, Ordering::Relaxed);
-            let whose = Whose::Request { number, progress: Arc::clone(&waiting.0) };
+            let whose = Whose::Request { number, progress: Arc::clone(&waiting.progress) };
             let (answer, outcome) = oneshot::channel();
             let question = Some(Question { id, answer });
             let put = queue.put(Outgoing { parcel: Parcel { message, whose, room: None }, question }).await;

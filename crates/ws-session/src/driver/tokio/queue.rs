@@ -29,6 +29,8 @@ struct State {
     /// How many wait for their turn: nobody overtakes them.
     queued: usize,
     driver: Option<Waker>,
+    /// Of the requests that wait, or were taken, nobody wants some any more.
+    given_up: bool,
     closed: bool,
 }
 
@@ -54,7 +56,8 @@ impl Queue {
     pub(super) fn new(limit: Limit, overflow: Overflow) -> Self {
         let most = Used { messages: limit.messages.max(1), bytes: limit.bytes.max(1) };
         let (waiting, used) = (VecDeque::new(), Used::default());
-        let state = Mutex::new(State { waiting, used, queued: 0, driver: None, closed: false });
+        let state = State { waiting, used, queued: 0, driver: None, given_up: false, closed: false };
+        let state = Mutex::new(state);
         Self { state, turn: tokio::sync::Mutex::default(), freed: Notify::new(), most, overflow }
     }
 
@@ -105,6 +108,15 @@ impl Queue {
         Ok(())
     }
 
+    /// Nobody wants a request any more that has not gone out: the driver is to forget it, and give its room to others.
+    pub(super) fn given_up(&self) {
+        let mut state = self.state();
+        state.given_up = true;
+        let driver = state.driver.take();
+        drop(state);
+        driver.into_iter().for_each(Waker::wake);
+    }
+
     /// Nobody may put anything down any more, whoever waits neither.
     pub(super) fn close(&self) {
         self.state().closed = true;
@@ -118,12 +130,14 @@ impl Queue {
 }
 
 impl Taking {
-    /// Takes all that was put down, into an empty queue; registers for more where there was nothing.
-    pub(super) fn take(&self, into: &mut VecDeque<Outgoing>, cx: Option<&Context<'_>>) -> Poll<()> {
+    /// Takes all that was put down, into an empty queue, and says whether requests were given up; registers for more where there was
+    /// nothing.
+    pub(super) fn take(&self, into: &mut VecDeque<Outgoing>, cx: Option<&Context<'_>>) -> Poll<bool> {
         let mut state = self.0.state();
         std::mem::swap(&mut state.waiting, into);
-        if !into.is_empty() {
-            return Poll::Ready(());
+        let given_up = std::mem::take(&mut state.given_up);
+        if given_up || !into.is_empty() {
+            return Poll::Ready(given_up);
         }
         if let Some(cx) = cx {
             state.driver = Some(cx.waker().clone());

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use serde_json::Value;
 
+use super::queue::Queue;
 use crate::driver::Unsent;
 use crate::requests::NotPending;
 
@@ -127,22 +128,35 @@ impl Progress {
         self.leave(HANDED_OVER)
     }
 
+    /// Nobody wants it sent any more, and it has not gone out.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.0.load(Ordering::Acquire) == GIVEN_UP
+    }
+
     fn leave(&self, to: u8) -> bool {
         self.0.compare_exchange(WAITS, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
 /// Whoever waits for a reply. Dropping it gives up the request, unless it has gone out.
-pub(super) struct Waiting(pub(super) Arc<Progress>);
+pub(super) struct Waiting<'a> {
+    pub(super) progress: Arc<Progress>,
+    /// Where it waits, before it goes out.
+    pub(super) queue: &'a Queue,
+}
 
-impl Waiting {
+impl Waiting<'_> {
     /// Gives up. Says whether the request may have arrived.
     pub(super) fn give_up(&self) -> bool {
-        !self.0.leave(GIVEN_UP) && self.0.0.load(Ordering::Acquire) == HANDED_OVER
+        // The other one is the request's own.
+        if self.progress.leave(GIVEN_UP) && Arc::strong_count(&self.progress) > 1 {
+            self.queue.given_up();
+        }
+        self.progress.0.load(Ordering::Acquire) == HANDED_OVER
     }
 }
 
-impl Drop for Waiting {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.give_up();
     }

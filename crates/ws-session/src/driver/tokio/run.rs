@@ -115,7 +115,8 @@ impl Driver {
         }
     }
 
-    /// Takes what its senders have put down; the queue bounds how much there is.
+    /// Takes what its senders have put down. The queue bounds how much there is, unless the oldest make room for the newest: then that is
+    /// seen to here.
     fn take(&mut self, cx: Option<&Context<'_>>) {
         let taken = std::mem::take(&mut self.taken);
         self.taken = take_all(&self.channels.to_send, &mut self.engine, taken, cx);
@@ -153,7 +154,10 @@ fn take_all(
     mut taken: VecDeque<Outgoing>,
     cx: Option<&Context<'_>>,
 ) -> VecDeque<Outgoing> {
-    while to_send.take(&mut taken, cx).is_ready() {
+    while let Poll::Ready(given_up) = to_send.take(&mut taken, cx) {
+        if given_up {
+            engine.forget_unwanted();
+        }
         for outgoing in taken.drain(..) {
             if let Some(parcel) = engine.ledger().register(outgoing) {
                 engine.send(parcel);
