@@ -22,7 +22,7 @@ pub enum ErrorKind {
     Closed,
     /// The connection was lost, or not made, and the session [does not reconnect](crate::machine::Config::without_reconnection).
     ConnectionLost,
-    /// The server refused the connection for a reason that a credential does not change.
+    /// The server, or a proxy on the way to it, refused the connection for a reason that a credential does not change.
     ConnectionRefused,
     /// The credential is good, and does not allow what the session is for.
     Forbidden,

@@ -30,6 +30,10 @@ pub enum Failure {
     TooLarge,
     /// The proxy on the way opened no tunnel to the server, with this HTTP status.
     Proxy(u16),
+    /// What answered in the place of that proxy does not speak HTTP.
+    NoProxy,
+    /// That proxy's certificate is not to be trusted.
+    ProxyUntrusted,
     /// The server's certificate is not to be trusted.
     Untrusted,
     /// The server selected no subprotocol that we may take: none, one that was not offered, or the credential's.

@@ -12,16 +12,19 @@ use super::{Failure, Verdict};
 /// | status 429, a proxy's too; close 1013 | [`RateLimited`](Verdict::RateLimited) |
 /// | close 3003, 4003, 4403 | [`Forbidden`](Verdict::Forbidden) |
 /// | other closes of 3500–3999 and 4500–4999, the classes of services that say which codes are final | [`Rejected`](Verdict::Rejected) |
-/// | other statuses below 500, 501, 505; a proxy's other statuses below 500; close 1002, 1003, 1007, 1010; no WebSocket, no trust, no subprotocol, no place | [`Misuse`](Verdict::Misuse) |
+/// | other statuses below 500, 501, 505; a proxy's other statuses below 500; close 1002, 1003, 1007, 1010; no WebSocket, no proxy, no trust, no subprotocol, no place | [`Misuse`](Verdict::Misuse) |
 /// | status 408, 425, any other from 500, a proxy's too; any other close, or none; no answer, no transport, a message too large | [`Transient`](Verdict::Transient) |
 #[must_use]
 pub const fn default_verdict(failure: &Failure) -> Verdict {
     match failure {
         Failure::Message(_) => Verdict::Expired,
         Failure::Timeout | Failure::Transport | Failure::TooLarge => Verdict::Transient,
-        Failure::Protocol | Failure::Untrusted | Failure::Subprotocol | Failure::Unplaceable => {
-            Verdict::Misuse
-        }
+        Failure::Protocol
+        | Failure::NoProxy
+        | Failure::ProxyUntrusted
+        | Failure::Untrusted
+        | Failure::Subprotocol
+        | Failure::Unplaceable => Verdict::Misuse,
         Failure::Status(status) => of_status(*status),
         // What a proxy says of itself, or of a server that it can't reach, is as good as the server's word; anything else is a verdict on us.
         Failure::Proxy(status @ (408 | 425 | 429 | 500..)) => of_status(*status),
@@ -128,6 +131,8 @@ mod tests {
             (Failure::TooLarge, Verdict::Transient),
             (Failure::Protocol, Verdict::Misuse),
             (Failure::Untrusted, Verdict::Misuse),
+            (Failure::NoProxy, Verdict::Misuse),
+            (Failure::ProxyUntrusted, Verdict::Misuse),
             (Failure::Proxy(407), Verdict::Misuse),
             (Failure::Proxy(408), Verdict::Transient),
             (Failure::Proxy(425), Verdict::Transient),

@@ -23,12 +23,22 @@ pub(super) struct NotOpened {
     pub(super) retry_after: Option<Duration>,
 }
 
-/// A proxy opened no tunnel, with this status, and wants to be left alone for so long.
+/// Why a proxy on the way is none.
+#[cfg(feature = "tokio")]
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the proxy opened no tunnel to the server (status {0}); look at its URL, its credentials, and what it allows"
-)]
-pub(super) struct ProxyRefused(pub(super) u16, pub(super) Option<Duration>);
+pub(super) enum ProxyFault {
+    /// It opened no tunnel, with this status, and wants to be left alone for so long.
+    #[error(
+        "the proxy opened no tunnel to the server (status {0}); look at its URL, its credentials, and what it allows"
+    )]
+    Refused(u16, Option<Duration>),
+    #[error("the proxy's answer is not HTTP; check its URL and its port")]
+    NotHttp,
+    #[error(
+        "the proxy's certificate is not to be trusted; check its URL, and whose certificates are trusted"
+    )]
+    Untrusted,
+}
 
 /// The codec zero-fills its read buffer before each read; at its default of 128 KiB that costs more than all the
 /// rest on a small message, and stays resident on every idle connection.
@@ -63,11 +73,18 @@ impl NotOpened {
     /// A certificate that is not to be trusted is a verdict, and so is a proxy's; all else on the way may be the network's.
     pub(super) fn tls(error: &std::io::Error) -> Self {
         let Some(cause) = error.get_ref() else { return Self::transport() };
-        match (cause.downcast_ref(), cause.downcast_ref()) {
-            (Some(rustls::Error::InvalidCertificate(_)), _) => Self::by(Failure::Untrusted),
-            (_, Some(ProxyRefused(status, retry_after))) => {
-                Self { failure: Failure::Proxy(*status), retry_after: *retry_after }
-            }
+        #[cfg(feature = "tokio")]
+        if let Some(fault) = cause.downcast_ref() {
+            return match fault {
+                ProxyFault::Refused(status, retry_after) => {
+                    Self { failure: Failure::Proxy(*status), retry_after: *retry_after }
+                }
+                ProxyFault::NotHttp => Self::by(Failure::NoProxy),
+                ProxyFault::Untrusted => Self::by(Failure::ProxyUntrusted),
+            };
+        }
+        match cause.downcast_ref() {
+            Some(rustls::Error::InvalidCertificate(_)) => Self::by(Failure::Untrusted),
             _ => Self::transport(),
         }
     }

@@ -7,22 +7,12 @@ use auth_core::time::Now;
 use auth_core::{AuthEvent, Demand};
 
 use super::held::Held;
+use super::over::{Over, advice_on, describe, fatal, only_one};
 use super::phase::{Attempt, Life, Live, Renewal};
 use super::timers::Timer;
 use super::{Epoch, Output, Session};
+use crate::Error;
 use crate::dialect::{self, Disposition, Failure, Occurrence, Phase, Reconnection, Verdict};
-use crate::{Error, ErrorKind};
-
-/// Why a connection, or an attempt to make one, is over.
-#[derive(Clone, Copy)]
-pub(super) struct Over {
-    pub(super) reason: &'static str,
-    pub(super) code: Option<u16>,
-    pub(super) verdict: Verdict,
-    pub(super) retry_after: Option<Duration>,
-    /// It was not made in time.
-    pub(super) timed_out: bool,
-}
 
 impl Session {
     pub(super) fn ended(&mut self, now: Now, epoch: Epoch, failure: &Failure, retry_after: Option<Duration>) {
@@ -41,7 +31,8 @@ impl Session {
         let (phase, _) = self.whereabouts(now, epoch);
         let (reason, code) = describe(failure, phase);
         let verdict = self.verdict_on(now, epoch, failure);
-        self.over(now, epoch, Over { reason, code, verdict, retry_after, timed_out: false });
+        let advice = advice_on(failure);
+        self.over(now, epoch, Over { reason, code, verdict, retry_after, timed_out: false, advice });
     }
 
     /// What a failure of a connection means where that connection is.
@@ -349,70 +340,6 @@ impl Session {
             {
                 self.outputs.push_back(Output::Abort { epoch });
             }
-        }
-    }
-}
-
-impl Over {
-    pub(super) const fn unanswered(reason: &'static str) -> Self {
-        Self { reason, code: None, verdict: Verdict::Transient, retry_after: None, timed_out: false }
-    }
-}
-
-/// The error of a session that a verdict has ended.
-const fn fatal(over: Over, blamed: bool) -> Error {
-    let (kind, text) = match over.verdict {
-        Verdict::Forbidden => (
-            ErrorKind::Forbidden,
-            "the server forbids this with the credential; check what the credential may do",
-        ),
-        Verdict::Rejected => (
-            ErrorKind::AuthenticationRefused,
-            "the server refused the credential for good; check whose it is",
-        ),
-        Verdict::Misuse => (
-            ErrorKind::ConnectionRefused,
-            "the server refuses this connection; check its URL, its dialect and its configuration",
-        ),
-        _ if blamed => (
-            ErrorKind::AuthenticationRefused,
-            "the server refused a fresh credential too; check what the credential may do",
-        ),
-        _ => (
-            ErrorKind::ConnectionRefused,
-            "the server refuses this connection before any credential; check its URL, and who may reach it",
-        ),
-    };
-    Error::new(kind, over.code, text)
-}
-
-/// The error of a session that makes one connection, and has had it.
-fn only_one(over: Over) -> Error {
-    let kind = match over.verdict.disposition() {
-        _ if over.timed_out => ErrorKind::Timeout,
-        Disposition::RetryWithFreshToken => ErrorKind::AuthenticationRefused,
-        _ => ErrorKind::ConnectionLost,
-    };
-    Error::new(kind, over.code, over.reason).with_advice(
-        "; this session does not reconnect: open another, with a fresh credential where each serves once",
-    )
-}
-
-const fn describe(failure: &Failure, phase: Phase) -> (&'static str, Option<u16>) {
-    match failure {
-        Failure::Status(status) => ("the server refused the upgrade", Some(*status)),
-        Failure::Closed { code, .. } => ("the server closed the connection", *code),
-        Failure::Message(_) => ("the server ended the session", None),
-        Failure::Timeout => ("no answer came in time", None),
-        Failure::Transport if matches!(phase, Phase::Upgrade) => ("the server can't be reached", None),
-        Failure::Transport => ("the connection broke", None),
-        Failure::Protocol => ("the server does not speak WebSocket", None),
-        Failure::TooLarge => ("a message was larger than we read", None),
-        Failure::Proxy(status) => ("the proxy opened no tunnel to the server", Some(*status)),
-        Failure::Untrusted => ("the server's certificate is not to be trusted", None),
-        Failure::Subprotocol => ("the server selected no subprotocol of ours", None),
-        Failure::Unplaceable => {
-            ("the credential, or what the server said before, can't stand where the dialect wants it", None)
         }
     }
 }

@@ -3,8 +3,8 @@
 use auth_core::time::Now;
 use auth_core::{AuthEvent, Demand};
 
-use super::ending::Over;
 use super::held::Held;
+use super::over::Over;
 use super::phase::{Attempt, Life, Live, Renewal, Silence, Suspension};
 use super::timers::Timer;
 use super::{Epoch, Output, Session};

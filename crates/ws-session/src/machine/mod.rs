@@ -22,6 +22,7 @@ mod config;
 mod ending;
 mod held;
 mod live;
+mod over;
 mod phase;
 mod reading;
 mod renewal;

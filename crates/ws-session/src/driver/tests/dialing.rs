@@ -1,5 +1,6 @@
 //! On the way to a server: over sockets, through a proxy, and with headers of the user's own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::Secret;
@@ -9,11 +10,11 @@ use tokio::time::timeout;
 
 use super::peer::Numbered;
 use super::{session, session_of};
-use crate::ConfigError;
 use crate::dialect::{Dialect, Failure};
-use crate::driver::tokio::{Dial as _, Proxy, Tcp};
+use crate::driver::tokio::{Dial as _, Proxy, Session, Tcp};
 use crate::driver::wire::NotOpened;
 use crate::driver::{Server, Target};
+use crate::{ConfigError, ErrorKind};
 
 fn server(host: &str, port: u16) -> Server {
     Server { host: host.to_owned(), port, tls: None }
@@ -60,7 +61,7 @@ async fn what_a_proxy_refuses_is_told_by_its_status() {
         (&b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..], Failure::Proxy(407), None),
         (b"HTTP/1.1 429 Slowly\r\nVia: x\r\nretry-after:  7\r\n\r\n", Failure::Proxy(429), Some(7)),
         (b"HTTP/1.1 502 Bad Gateway\r\nRetry-After: soon\r\n\r\n", Failure::Proxy(502), None),
-        (b"220 mail.example ESMTP\r\n\r\n", Failure::Transport, None),
+        (b"220 mail.example ESMTP\r\n\r\n", Failure::NoProxy, None),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Proxy::new(&listener.local_addr().unwrap().to_string()).unwrap();
@@ -70,6 +71,34 @@ async fn what_a_proxy_refuses_is_told_by_its_status() {
         let NotOpened { failure, retry_after } = NotOpened::tls(&error);
         assert_eq!((failure, retry_after), (expected, advice.map(Duration::from_secs)), "{error}");
     }
+}
+
+/// A session whose server is reached through a proxy that has this to say, until it fails.
+async fn failed_behind(scheme: &str, answer: &'static [u8]) -> crate::Error {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.write_all(answer).await.unwrap();
+            // What it still has to say must not be lost in a reset.
+            tokio::spawn(async move { tokio::io::copy(&mut stream, &mut tokio::io::sink()).await });
+        }
+    });
+    let target = Target::new("wss://ws.invalid/ws").unwrap();
+    let builder = Session::builder(target, Dialect::genesys(), Numbered::for_ever());
+    let tcp = Tcp::new().with_proxy(Proxy::new(&url).unwrap());
+    let mut session = builder.with_dialer(Arc::new(tcp)).spawn();
+    timeout(Duration::from_secs(5), session.authenticated()).await.unwrap().unwrap_err()
+}
+
+#[tokio::test]
+async fn a_session_that_fails_for_its_proxy_says_so_and_what_to_do() {
+    let error = failed_behind("http", b"HTTP/1.1 407 Who are you\r\n\r\n").await;
+    assert_eq!((error.kind(), error.code()), (ErrorKind::ConnectionRefused, Some(407)));
+    assert!(error.to_string().contains("proxy's URL, its credentials, and what it allows"), "{error}");
+    let error = failed_behind("http", b"220 mail.example ESMTP\r\n").await;
+    assert_eq!((error.kind(), error.code()), (ErrorKind::ConnectionRefused, None));
+    assert!(error.to_string().contains("does not speak HTTP; check the proxy's URL and its port"), "{error}");
 }
 
 /// To a proxy, loopback is its own machine: what goes there in clear would leave this one.

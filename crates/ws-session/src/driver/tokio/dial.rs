@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use super::Proxy;
+use super::proxy::untrusted;
 use super::race::{interleaved, race};
 use crate::driver::polled::{self, ByteStream, Task};
 use crate::driver::{Server, clock};
@@ -85,7 +86,8 @@ impl Dial for Tcp {
             let mut stream: Box<dyn Stream> = match &proxy.tls {
                 None => Box::new(tcp),
                 Some((config, name)) => {
-                    Box::new(TlsConnector::from(Arc::clone(config)).connect(name.clone(), tcp).await?)
+                    let encrypted = TlsConnector::from(Arc::clone(config)).connect(name.clone(), tcp);
+                    Box::new(encrypted.await.map_err(untrusted)?)
                 }
             };
             proxy.tunnel(&mut stream, &host, port).await?;

@@ -12,9 +12,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::Stream;
 use crate::ConfigError;
-use crate::dialect::{Assembly, Encoding};
+use crate::dialect::{Assembly, Encoding, Failure};
 use crate::driver::target::Trust;
-use crate::driver::wire::{ProxyRefused, retry_after};
+use crate::driver::wire::{NotOpened, ProxyFault, retry_after};
 
 /// An HTTP proxy through whose tunnels servers are reached.
 ///
@@ -119,7 +119,7 @@ impl Proxy {
             // The client of a server speaks first: bytes already here were slipped in.
             200..=299 if head.len() > end => Err(no_proxy()),
             200..=299 => Ok(()),
-            status => Err(io::Error::other(ProxyRefused(status, retry_after(&fields(&head[..end]))))),
+            status => Err(io::Error::other(ProxyFault::Refused(status, retry_after(&fields(&head[..end]))))),
         }
     }
 }
@@ -138,7 +138,15 @@ impl fmt::Debug for Proxy {
 const LONGEST_HEAD: usize = 8 * 1024;
 
 fn no_proxy() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the proxy's answer is not HTTP; check its URL and its port")
+    io::Error::new(io::ErrorKind::InvalidData, ProxyFault::NotHttp)
+}
+
+/// What went wrong with the encryption on the way to a proxy, which must not be taken for the server's.
+pub(super) fn untrusted(error: io::Error) -> io::Error {
+    match NotOpened::tls(&error).failure {
+        Failure::Untrusted => io::Error::new(io::ErrorKind::InvalidData, ProxyFault::Untrusted),
+        _ => error,
+    }
 }
 
 /// The status of a head that begins with `HTTP/1.`.
@@ -261,5 +269,16 @@ mod tests {
                 String::from_utf8_lossy(&answer[..answer.len().min(40)])
             );
         }
+    }
+
+    #[test]
+    fn the_certificate_of_a_proxy_is_not_taken_for_the_servers() {
+        let unknown = || rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let unknown = || io::Error::new(io::ErrorKind::InvalidData, unknown());
+        let failure = |error| NotOpened::tls(&error).failure;
+        assert_eq!(failure(unknown()), Failure::Untrusted, "the server's");
+        assert_eq!(failure(untrusted(unknown())), Failure::ProxyUntrusted);
+        let reset = io::ErrorKind::ConnectionReset.into();
+        assert_eq!(failure(untrusted(reset)), Failure::Transport, "all else is the network's");
     }
 }
