@@ -220,6 +220,23 @@ async fn whoever_renews_does_not_wait_for_the_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_asked_for_often_leaves_room_for_what_was_asked_for_once() {
+    let (builder, mut peers, _) = session(Numbered::for_ever());
+    let mut session = builder.spawn();
+    let mut peer = peers.recv().await.unwrap();
+    peer.log_in().await;
+    session.authenticated().await.unwrap();
+    // The driver does not run in between.
+    (0..10).for_each(|_| session.renew());
+    session.network_changed();
+    let begun = Instant::now();
+    let mut asked = [peer.frame().await.unwrap(), peer.frame().await.unwrap()];
+    asked.sort();
+    assert_eq!((asked[0].0, asked[1].0), (TEXT, PING));
+    assert_took(begun, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_says_how_long_its_credential_is_good() {
     let hour = Duration::from_secs(3_600);
     let (builder, mut peers, _) = session(Numbered::living(hour, hour / 2));

@@ -42,12 +42,13 @@ const KEPT: usize = 32;
 impl<T> Sender<T> {
     /// Puts it in; gives it back when nobody will take it out.
     pub(super) fn send(&self, item: T) -> Result<(), T> {
-        self.send_unless(usize::MAX, item)
+        put(lock(&self.0), item)
     }
 
-    /// The same, unless so many wait already.
-    pub(super) fn send_unless(&self, most: usize, item: T) -> Result<(), T> {
-        put(lock(&self.0), most, item)
+    /// The same, unless one such waits already.
+    pub(super) fn send_unless(&self, is_such: impl FnMut(&T) -> bool, item: T) -> Result<(), T> {
+        let lane = lock(&self.0);
+        if lane.waiting.iter().any(is_such) { Err(item) } else { put(lane, item) }
     }
 
     pub(super) fn downgrade(&self) -> WeakSender<T> {
@@ -58,7 +59,7 @@ impl<T> Sender<T> {
 impl<T> WeakSender<T> {
     /// As [`Sender::send`].
     pub(super) fn send(&self, item: T) -> Result<(), T> {
-        put(lock(&self.0), usize::MAX, item)
+        put(lock(&self.0), item)
     }
 
     /// Whether the sender is gone.
@@ -73,8 +74,8 @@ impl<T> Clone for WeakSender<T> {
     }
 }
 
-fn put<T>(mut lane: MutexGuard<'_, Lane<T>>, most: usize, item: T) -> Result<(), T> {
-    if lane.left || lane.closed || lane.waiting.len() >= most {
+fn put<T>(mut lane: MutexGuard<'_, Lane<T>>, item: T) -> Result<(), T> {
+    if lane.left || lane.closed {
         return Err(item);
     }
     lane.waiting.push_back(item);
@@ -175,12 +176,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_burst_leaves_no_memory_behind_and_one_too_many_comes_back() {
+    async fn a_burst_leaves_no_memory_behind_and_what_waits_already_comes_back() {
         let (sender, receiver) = lane();
         for number in 0..1_000 {
-            sender.send_unless(1_000, number).unwrap();
+            sender.send_unless(|waits| *waits == number, number).unwrap();
         }
-        assert_eq!(sender.send_unless(1_000, 1_000), Err(1_000));
+        assert_eq!(sender.send_unless(|waits| *waits == 7, 7), Err(7));
         for number in 0..1_000 {
             assert_eq!(next(&receiver).await, Some(number));
         }

@@ -93,9 +93,6 @@ struct Status {
     round_trip: Option<Duration>,
 }
 
-/// Commands that wait: a second one of a kind asks for nothing new.
-const COMMANDS: usize = 4;
-
 impl Session {
     /// Waits until the session is authenticated for the first time, or again after a lost connection.
     ///
@@ -206,7 +203,7 @@ impl Session {
 
     /// Asks for a fresh credential on the connection now, or for a connection now rather than after a wait, and does not wait for it.
     pub fn renew(&self) {
-        self.ask(Command::Renew(None));
+        self.ask(|known| matches!(known, Command::Renew(_)), Command::Renew(None));
     }
 
     /// What another part of the program steers the session with, while this one reads it.
@@ -217,12 +214,12 @@ impl Session {
 
     /// Says that the network changed: a live connection is asked whether it lives, and a wait for the next attempt is over.
     pub fn network_changed(&self) {
-        self.ask(Command::NetworkChanged);
+        self.ask(|known| matches!(known, Command::NetworkChanged), Command::NetworkChanged);
     }
 
-    fn ask(&self, command: Command) {
-        // A full queue holds the same already; a session that has ended wants nothing more.
-        let _ = self.commands.send_unless(COMMANDS, command);
+    fn ask(&self, is_the_same: impl FnMut(&Command) -> bool, command: Command) {
+        // Nobody waits for it: one that waits already does as well, and a session that has ended wants nothing more.
+        let _ = self.commands.send_unless(is_the_same, command);
     }
 
     /// Closes the session after what was sent, and waits until nothing of it is left.
