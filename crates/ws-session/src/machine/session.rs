@@ -164,6 +164,13 @@ impl Session {
         self.timers.get(Timer::Backoff).map(|due| due.remaining(now))
     }
 
+    /// The wait before the session asks for a fresh credential by itself: for the next attempt, or on the connection.
+    #[must_use]
+    pub fn renews_in(&self, now: Now) -> Option<Duration> {
+        let renewal = self.timers.get(Timer::Renew).map(|due| due.remaining(now));
+        self.retry_in(now).or(renewal)
+    }
+
     /// Whether an attempt to connect is under way, from the request for its token on.
     #[must_use]
     pub const fn is_connecting(&self) -> bool {

@@ -1,8 +1,11 @@
 //! What a session tells its user: where it stands, and whether a renewal that was asked for came about.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use auth_core::observe::Label;
+use auth_core::{Demand, Error, Retry, Token, TokenSource};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{sleep, timeout};
 
@@ -166,6 +169,35 @@ async fn a_renewal_that_comes_to_nothing_says_why() {
         answer(&mut peer, r#"{"type":"auth","status":"ok","sessionId":"s"}"#)
     );
     outcome.unwrap();
+}
+
+/// Hands out one token, and wants to be left alone for a minute then.
+struct Busy(Numbered);
+
+#[async_trait]
+impl TokenSource for Busy {
+    async fn token(&self, demand: Demand) -> Result<Token, Error> {
+        let minute = Retry::After(Duration::from_secs(60));
+        let busy = Error::new(auth_core::ErrorKind::RateLimited, "slow down").with_retry(minute);
+        if demand == Demand::Current { self.0.token(demand).await } else { Err(busy) }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_its_source_puts_off_says_for_how_long_however_often_it_is_asked_for() {
+    let (builder, mut peers, _) = session(Arc::new(Busy(Numbered::new())));
+    let mut session = builder.with_config(Config::new().with_keep_alive(None)).spawn();
+    let mut peer = peers.recv().await.unwrap();
+    peer.log_in().await;
+    session.authenticated().await.unwrap();
+    // The first asks the source; to the others that has happened already.
+    for put_off in [false, true, true] {
+        let error = session.renew_now().await.unwrap_err();
+        assert_eq!(error.reason().as_str() == "nothing can be renewed for now", put_off, "{error}");
+        assert!(error.retry_in() > Some(Duration::from_secs(50)), "{error:?}");
+        assert!(error.to_string().ends_with("the session tries again by itself"));
+        sleep(Duration::from_secs(1)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -188,8 +188,12 @@ pub(super) struct Numbered {
 }
 
 impl Numbered {
+    pub(super) const fn new() -> Self {
+        Self { issued: AtomicU64::new(0), lifetime: None }
+    }
+
     pub(super) fn for_ever() -> Arc<Self> {
-        Arc::new(Self { issued: AtomicU64::new(0), lifetime: None })
+        Arc::new(Self::new())
     }
 
     /// Tokens that live for so long, and should be renewed after so long.

@@ -107,11 +107,13 @@ impl Acknowledge {
 
     pub(super) fn wants_renewal(&mut self, done: Renewed) {
         self.begins_to_wait();
+        self.renewals.retain(|waits| !waits.is_closed());
         self.renewals.push(done);
     }
 
     pub(super) fn wants(&mut self, generation: Generation, done: Renewed) {
         self.begins_to_wait();
+        self.presentations.retain(|(_, waits)| !waits.is_closed());
         self.presentations.push((generation, done));
     }
 
@@ -119,6 +121,16 @@ impl Acknowledge {
         if self.renewals.is_empty() && self.presentations.is_empty() {
             self.failure = None;
         }
+    }
+
+    /// Whether anybody waits for a certain credential.
+    pub(super) const fn awaits_presentation(&self) -> bool {
+        !self.presentations.is_empty()
+    }
+
+    /// Whether anybody waits for a fresh one.
+    pub(super) const fn awaits_renewal(&self) -> bool {
+        !self.renewals.is_empty()
     }
 
     /// The server has accepted this credential. Whoever waits for a newer one waits in vain if nothing is on its way, and is told when
@@ -142,9 +154,6 @@ impl Acknowledge {
 
     /// Nothing is on its way any more: whoever waits for a fresh credential waits in vain.
     pub(super) fn nothing_is_renewed(&mut self, retry_in: Option<Duration>) {
-        if self.renewals.is_empty() {
-            return;
-        }
         let error = self.failure(retry_in);
         for done in self.renewals.drain(..) {
             let _ = done.send(Err(error.clone()));
@@ -305,3 +314,22 @@ impl fmt::Display for RenewalError {
 }
 
 impl std::error::Error for RenewalError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_no_longer_wait_for_a_renewal_are_forgotten() {
+        let mut ledger = Acknowledge::new();
+        let (patient, mut outcome) = oneshot::channel();
+        ledger.wants_renewal(patient);
+        for _ in 0..1_000 {
+            ledger.wants_renewal(oneshot::channel().0);
+            ledger.wants(Generation::NONE, oneshot::channel().0);
+        }
+        assert_eq!((ledger.renewals.len(), ledger.presentations.len()), (2, 1));
+        ledger.nothing_is_renewed(None);
+        assert!(outcome.try_recv().is_ok(), "whoever waits is told");
+    }
+}

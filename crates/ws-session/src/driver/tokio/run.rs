@@ -60,11 +60,7 @@ impl Driver {
         self.take_commands(cx);
         self.take(Some(cx));
         let mut more = self.engine.drive(cx);
-        if !self.engine.machine().is_renewing() {
-            let retry_in = self.engine.machine().retry_in(self.engine.now());
-            self.engine.ledger().nothing_is_renewed(retry_in);
-        }
-        self.look_at_presented();
+        self.look_at_renewals();
         self.publish();
         let delivered = self.deliver(cx);
         if self.engine.has_ended() {
@@ -79,14 +75,22 @@ impl Driver {
         Poll::Pending
     }
 
-    /// A connection that is lost before it took a credential is followed by one that may; not so what has been going on for too long.
-    fn look_at_presented(&mut self) {
+    /// Tells those who wait for a credential to be accepted whether they wait in vain. A connection that is lost before it took a certain one
+    /// is followed by one that may; not so what has been going on for too long.
+    fn look_at_renewals(&mut self) {
+        if self.engine.ledger().awaits_renewal() && !self.engine.machine().is_renewing() {
+            let retry_in = self.engine.machine().renews_in(self.engine.now());
+            self.engine.ledger().nothing_is_renewed(retry_in);
+        }
+        if !self.engine.ledger().awaits_presentation() {
+            return;
+        }
         let machine = self.engine.machine();
         let idle = match machine.state() {
             State::Connected => !machine.is_renewing(),
             state => matches!(state, State::Suspended | State::Closing),
         };
-        let (accepted, retry_in) = (machine.generation(), machine.retry_in(self.engine.now()));
+        let (accepted, retry_in) = (machine.generation(), machine.renews_in(self.engine.now()));
         self.engine.ledger().presented(accepted, idle.then_some(retry_in));
     }
 
