@@ -87,7 +87,7 @@ impl Builder {
 
     /// How much may wait to be sent, and what becomes of a message beyond that: by default it waits behind [`Limit::USUAL`]. With another
     /// [`Overflow`] the sink is always ready: a message that is refused is the error of `start_send`, and those that are dropped
-    /// [come back](Session::take_returned).
+    /// [come back](Session::take_returned), if they are taken before as many again are dropped.
     pub fn with_queue(self, limit: Limit, overflow: Overflow) -> Self {
         Self { queue: (limit, overflow), ..self }
     }
@@ -95,7 +95,8 @@ impl Builder {
     /// The session, on a runtime. Nothing happens before it is polled.
     #[must_use]
     pub fn build(self, runtime: Arc<dyn Runtime>) -> Session {
-        let engine = self.engine(runtime, Returns::default());
+        let returns = Returns::new(self.queue.0);
+        let engine = self.engine(runtime, returns);
         Session { engine, wakers: Wakers::new(), closing: false, more_to_do: false }
     }
 

@@ -28,6 +28,7 @@ use self::wakers::{Half, Wakers};
 pub use super::{ConnectBudget, Events, Message, SendError, Server, SessionEvent, Target, Unsent};
 use crate::Error;
 use crate::machine::{Input, State};
+use crate::outbox::Outbox;
 pub use crate::outbox::{Limit, Overflow};
 
 /// A session that keeps itself connected and authenticated while it is polled, as a stream or as a sink.
@@ -55,8 +56,23 @@ pub struct Session {
 }
 
 /// Messages that came back.
-#[derive(Debug, Default)]
-struct Returns(VecDeque<SendError>);
+#[derive(Debug)]
+struct Returns {
+    /// As many as there were in a connection, or in the queue.
+    returned: VecDeque<SendError>,
+    /// The newest of those that still newer ones took the place of: no more than may wait to be sent.
+    dropped: Outbox<SendError>,
+}
+
+impl Returns {
+    const fn new(limit: Limit) -> Self {
+        Self { returned: VecDeque::new(), dropped: Outbox::new(limit) }
+    }
+
+    fn pop(&mut self) -> Option<SendError> {
+        self.returned.pop_front().or_else(|| self.dropped.withdraw())
+    }
+}
 
 impl Ledger for Returns {
     type Parcel = Message;
@@ -68,7 +84,13 @@ impl Ledger for Returns {
     fn sent(&mut self, _: Message) {}
 
     fn returned(&mut self, parcel: Message, reason: Unsent) {
-        self.0.push_back(SendError::new(parcel, reason));
+        let length = parcel.len();
+        let returned = SendError::new(parcel, reason);
+        if reason == Unsent::Dropped {
+            drop(self.dropped.push_instead(returned, length));
+        } else {
+            self.returned.push_back(returned);
+        }
     }
 }
 
@@ -161,9 +183,10 @@ impl Session {
         }
     }
 
-    /// The messages that came back since this, or a flush, told of them: when a connection broke, or the session ended.
+    /// The messages that came back since this, or a flush, told of them: when a connection broke, or the session ended. Of those that newer ones
+    /// took the place of, the newest are kept, as many as may wait to be sent.
     pub fn take_returned(&mut self) -> impl Iterator<Item = SendError> + '_ {
-        self.engine.ledger().0.drain(..)
+        std::iter::from_fn(|| self.engine.ledger().pop())
     }
 
     fn tell(&mut self, input: Input) {
@@ -253,7 +276,7 @@ impl Sink<Message> for Session {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let session = self.get_mut();
         session.drive(Half::Write, cx);
-        let polled = match session.engine.ledger().0.pop_front() {
+        let polled = match session.engine.ledger().pop() {
             Some(returned) => Poll::Ready(Err(returned)),
             None if session.engine.is_flushed() => Poll::Ready(Ok(())),
             None => Poll::Pending,
@@ -270,7 +293,7 @@ impl Sink<Message> for Session {
             while session.engine.next().is_some() {}
             cx.waker().wake_by_ref();
         }
-        let polled = match session.engine.ledger().0.pop_front() {
+        let polled = match session.engine.ledger().pop() {
             Some(returned) => Poll::Ready(Err(returned)),
             None if session.engine.has_ended() => Poll::Ready(Ok(())),
             None => Poll::Pending,

@@ -134,6 +134,26 @@ async fn a_sink_refuses_or_drops_as_it_is_told() {
     }
 }
 
+/// A sink that is fed and not flushed, as one that has no connection, is told of what it dropped later, or never.
+#[tokio::test(start_paused = true)]
+async fn of_the_messages_that_newer_ones_replace_no_more_are_kept_than_may_wait() {
+    let (pipes, _peers) = Pipes::new(1_024);
+    let target = Target::new("ws://127.0.0.1/ws").unwrap();
+    let builder = polled::Session::builder(target, Dialect::genesys(), Numbered::for_ever());
+    let builder = builder.with_queue(Limit { messages: 3, bytes: 10 }, Overflow::DropOldest);
+    let mut session = builder.build(Arc::new(Runtime::new(pipes)));
+    let mut session = Pin::new(&mut session);
+    for number in 0..1_000 {
+        session.as_mut().start_send(format!("{number:03}").into()).unwrap();
+    }
+    let mut returned = || -> Vec<_> {
+        let text = |error: SendError| error.into_message().unwrap().as_text().unwrap().to_owned();
+        session.take_returned().map(text).collect()
+    };
+    assert_eq!(returned(), ["994", "995", "996"], "the newest of them");
+    assert_eq!(returned(), [""; 0], "each once");
+}
+
 #[tokio::test(start_paused = true)]
 async fn messages_that_are_put_down_together_are_told_of_one_by_one() {
     let (session, _peers, mut peer) = queue(Overflow::Refuse).await;
