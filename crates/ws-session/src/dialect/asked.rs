@@ -19,10 +19,9 @@ impl Dialect {
         self.login.get(index).is_some_and(|Step { send, .. }| self.shows(send))
     }
 
-    /// Whether a connection may ask for the session of the one before.
-    pub(crate) fn takes_up(&self) -> bool {
-        let login = self.login.iter().map(|step| &step.send);
-        self.authenticator.is_some() || self.placement.templates().chain(login).any(Template::takes_up)
+    /// Whether an upgrade may ask for the session of the connection before.
+    pub(crate) fn takes_up_in_upgrade(&self) -> bool {
+        self.authenticator.is_some() || self.placement.templates().any(Template::takes_up)
     }
 
     /// What an authenticator fills in may be made of the credential too.

@@ -134,7 +134,7 @@ impl Session {
         self.end_attempt();
         if !matches!(over.verdict, Verdict::Transient | Verdict::Expired) {
             // What it was asked to take up may be what it refuses, unless that is the credential.
-            let took_up = self.following().last().is_some() && self.dialect.takes_up();
+            let took_up = self.following().last().is_some() && self.dialect.takes_up_in_upgrade();
             self.starts_anew = true;
             // A status says less than the dialect's own words, which mean what they say.
             if took_up && in_upgrade && matches!(over.verdict, Verdict::Misuse | Verdict::Rejected) {

@@ -51,11 +51,6 @@ impl Session {
                 let demand = self.unpresented(*demand);
                 self.fetch(now, demand);
             }
-            // It would do with what was presented before.
-            (None, Attempt::Fetching { demand: Demand::Current, .. }) if self.presented.is_some() => {
-                let demand = self.unpresented(Demand::Current);
-                self.fetch(now, demand);
-            }
             (None, _) => {}
         }
     }

@@ -189,7 +189,7 @@ impl Session {
     /// the dialect has no other way. A renewal that is on its way already will do. Dropping the future does not stop it.
     ///
     /// Where there is no connection, the source is asked for a token that was not presented before. The next connection is made with what it
-    /// hands out, even if it has no newer one, and an attempt that has its token already goes on with that: ask again once connected
+    /// hands out, even if it has no newer one, and an attempt that has asked for its token already goes on with that: ask again once connected
     /// where it must be another.
     ///
     /// # Errors
