@@ -247,7 +247,9 @@ async fn a_session_says_how_long_its_credential_is_good() {
     session.authenticated().await.unwrap();
     let good_for = |wanted: Duration| {
         let left = session.valid_for().unwrap();
-        assert!(left <= wanted && left + EXACT >= wanted, "{left:?} and not {wanted:?}");
+        // Whichever clock is further counts, and the wall's goes on while this machine is busy.
+        let busy = Duration::from_secs(60);
+        assert!(left <= wanted && left + busy >= wanted, "{left:?} and not {wanted:?}");
     };
     good_for(hour);
     sleep(hour / 4).await;
