@@ -108,11 +108,14 @@ fn an_upgrade_without_an_answer_is_given_up(open: &Open) {
     let silent = vec![Head, ExpectEnd];
     let server = Server::play(&log, vec![silent, vec![Accept, Send("welcome"), ExpectClose]]);
     let plan = Plan::new(&log, server.url(), by_header(), &[("t1", LONG), ("t2", LONG)]);
-    let mut client = open(plan.with_config(|config| config.with_open_timeout(Duration::from_millis(300))));
+    let mut client = open(plan.with_config(|config| config.with_open_timeout(Duration::from_secs(1))));
     assert_eq!(client.next().as_deref(), Some("welcome"));
     client.until("the first is gone", &|seen| seen.server.iter().any(|line| line == "1: end"));
     client.close().unwrap();
-    assert_eq!(log.seen().client[..2], ["connecting 1", "lost 1: the connection was not opened in time"]);
+    let told = log.seen().client;
+    assert_eq!(told[0], "connecting 1");
+    // By the machine's clock or by the driver's, whichever is looked at first.
+    assert!(told[1].starts_with("lost 1: ") && told[1].ends_with("in time"), "{told:?}");
 }
 
 fn a_login_without_an_answer_is_given_up(open: &Open) {
