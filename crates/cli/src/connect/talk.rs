@@ -134,17 +134,29 @@ impl Talk {
     async fn next(&mut self, outgoing: &mut Outgoing, ending: &Ending) -> Next {
         let Self { session, events, signals, story, style, printer, ends, .. } = self;
         let Outgoing { messages, input, ticks } = outgoing;
-        let takes_input = input.is_some() && messages.is_empty() && !ending.closing && !ending.settling;
+        let mut input = input.as_mut().filter(|_| !ending.closing && !ending.settling);
         let (settles, connected) = (ending.settling && !ending.closing, story.was_connected());
         let room = printer.room();
         let stepping = async {
             let room = room.await;
-            Next::Step(poll_fn(|cx| poll(session, messages, settles, cx)).await, room)
-        };
-        let line = async {
-            match input {
-                Some(input) => input.recv().await.unwrap_or(Input::End),
-                None => Input::End,
+            // Where there are many of both, a line and a message by turns.
+            let mut is_turn_of_line = messages.is_empty();
+            let step = poll_fn(|cx| {
+                if std::mem::take(&mut is_turn_of_line)
+                    && let Poll::Ready(line) = poll_line(input.as_deref_mut(), cx)
+                {
+                    return Poll::Ready(Ok(line));
+                }
+                match poll(session, messages, settles, cx) {
+                    Poll::Ready(step) => Poll::Ready(Err(step)),
+                    // What waited has gone, which wakes nobody.
+                    Poll::Pending if messages.is_empty() => poll_line(input.as_deref_mut(), cx).map(Ok),
+                    Poll::Pending => Poll::Pending,
+                }
+            });
+            match step.await {
+                Ok(line) => Next::Input(line),
+                Err(step) => Next::Step(step, room),
             }
         };
         tokio::select! {
@@ -154,7 +166,6 @@ impl Talk {
             Some(event) = events.recv() => Next::Event(event),
             time = ends.next(connected), if !ending.closing => time.map_or(Next::Over, Next::Impatient),
             _ = ticks.tick(), if style.bottom != Bottom::None => Next::Tick,
-            line = line, if takes_input => Next::Input(line),
             next = stepping => next,
         }
     }
@@ -297,6 +308,14 @@ fn waiting(session: &mut Session, cx: &mut Context<'_>) -> Option<Message> {
     match Pin::new(session).poll_next(cx) {
         Poll::Ready(message) => message,
         Poll::Pending => None,
+    }
+}
+
+/// The next line, if any is wanted.
+fn poll_line(input: Option<&mut Receiver<Input>>, cx: &mut Context<'_>) -> Poll<Input> {
+    match input {
+        Some(input) => input.poll_recv(cx).map(|line| line.unwrap_or(Input::End)),
+        None => Poll::Pending,
     }
 }
 

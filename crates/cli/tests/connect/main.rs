@@ -3,6 +3,7 @@
 
 mod contract;
 mod endings;
+mod flow;
 mod profiles;
 mod small;
 mod usage;
