@@ -93,21 +93,31 @@ async fn session(
         Err(failure) => {
             let (kind, message) = (failure.name(), failure.to_string());
             show(&printer, story.fails(kind, None, &message));
-            return finish(printer).await.and(Err(failure));
+            return finish(printer, Some(talk::PATIENCE)).await.and(Err(failure));
         }
     };
     let session = with_headers(Session::builder(target, dialect, source), &headers)?
         .with_observer(Arc::new(observers))
         .with_config(config(style))
         .build(Arc::new(runtime));
-    let mut talk =
-        Talk { session, events, signals, story, style, printer, ends, expires, json: options.json };
+    let mut talk = Talk {
+        session,
+        events,
+        signals,
+        story,
+        style,
+        printer,
+        ends,
+        expires,
+        json: options.json,
+        patience: None,
+    };
     let talked = talk.until_it_ends(options, reads).await;
-    let Talk { mut signals, printer, session, .. } = talk;
+    let Talk { mut signals, printer, session, patience, .. } = talk;
     // What of the session is left ends here, before its tokens do.
     drop(session);
     let printed = tokio::select! {
-        printed = finish(printer) => printed,
+        printed = finish(printer, patience) => printed,
         () = signals.next() => Err(Failure::Interrupted),
     };
     let outcome = talked.and(printed);
@@ -159,8 +169,11 @@ fn show(printer: &Printer, told: Vec<Told>) {
 }
 
 /// Waits until everything is written. A pipe that was closed is a reader who has seen enough.
-async fn finish(printer: Printer) -> Result<(), Failure> {
-    match printer.finish().await {
+async fn finish(printer: Printer, patience: Option<Duration>) -> Result<(), Failure> {
+    match printer.finish(patience).await {
+        Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(Failure::Operation(
+            "nobody reads standard output; what was left to write to it is lost".to_owned(),
+        )),
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::Operation(format!("standard output can't be written: {error}")))
         }

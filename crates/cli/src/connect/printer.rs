@@ -2,20 +2,26 @@
 
 use std::io::{self, BufWriter, Stdout, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
 
 /// Writes lines to standard output, and to standard error beside them, in the order in which they come.
 pub(super) struct Printer {
     items: mpsc::UnboundedSender<Item>,
+    /// Bytes that messages may still take while they wait.
     room: Arc<Semaphore>,
+    /// How many items were written.
+    count: Arc<AtomicUsize>,
     written: oneshot::Receiver<io::Result<()>>,
     /// How it ended, before it was told to.
     ended: Option<io::Result<()>>,
 }
 
-/// Leave to print one more message.
-pub(super) type Room = OwnedSemaphorePermit;
+/// What a message takes while it waits.
+type Room = OwnedSemaphorePermit;
 
 enum Item {
     /// A line of standard output.
@@ -28,8 +34,11 @@ enum Item {
     Typed(String),
 }
 
-/// Messages that wait to be written before no more are taken from the session.
-const WAITING: usize = 64;
+/// Bytes of messages that wait to be written before no more are taken from the session.
+const WAITING: u32 = 16 * 1024 * 1024;
+
+/// What a message takes beside its bytes.
+const OF_ITSELF: u32 = 64;
 
 /// What there is of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,21 +59,27 @@ impl Printer {
     pub(super) fn start(bottom: Bottom) -> Self {
         let (items, received) = mpsc::unbounded_channel();
         let (done, written) = oneshot::channel();
+        let count = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&count);
         std::thread::spawn(move || {
             // Whoever no longer waits for it does not want to know.
-            let _ = done.send(run(received, bottom));
+            let _ = done.send(run(received, &counted, bottom));
         });
-        Self { items, room: Arc::new(Semaphore::new(WAITING)), written, ended: None }
+        Self { items, room: Arc::new(Semaphore::new(WAITING as usize)), count, written, ended: None }
     }
 
     /// Waits until one more message may be printed.
-    pub(super) fn room(&self) -> impl Future<Output = Option<Room>> + use<> {
+    pub(super) fn room(&self) -> impl Future<Output = ()> + use<> {
         let room = Arc::clone(&self.room);
-        async move { room.acquire_owned().await.ok() }
+        async move { drop(room.acquire_owned().await) }
     }
 
-    /// Prints a message.
-    pub(super) fn message(&self, line: String, room: Option<Room>) {
+    /// Prints a message, whether or not there is room for all of it.
+    pub(super) fn message(&self, line: String) {
+        let left = u32::try_from(self.room.available_permits()).unwrap_or(u32::MAX);
+        // An empty one takes something too.
+        let takes = u32::try_from(line.len()).unwrap_or(u32::MAX).saturating_add(OF_ITSELF).min(left);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(takes).ok();
         self.put(Item::Line(line, room));
     }
 
@@ -97,25 +112,39 @@ impl Printer {
         }
     }
 
-    /// Waits until everything is written.
-    pub(super) async fn finish(self) -> io::Result<()> {
-        let Self { items, room: _, written, ended } = self;
+    /// Waits until everything is written, or until nobody has read any of it for so long.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be written, or [`TimedOut`](io::ErrorKind::TimedOut) when nobody read it.
+    pub(super) async fn finish(self, patience: Option<Duration>) -> io::Result<()> {
+        let Self { items, room: _, count, mut written, ended } = self;
         drop(items);
-        match ended {
-            Some(ended) => ended,
-            None => written.await.unwrap_or(Ok(())),
+        if let Some(ended) = ended {
+            return ended;
+        }
+        let Some(patience) = patience else { return written.await.unwrap_or(Ok(())) };
+        loop {
+            let before = count.load(Ordering::Relaxed);
+            match timeout(patience, &mut written).await {
+                Ok(written) => return written.unwrap_or(Ok(())),
+                Err(_) if count.load(Ordering::Relaxed) == before => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                Err(_) => {}
+            }
         }
     }
 }
 
-fn run(mut items: mpsc::UnboundedReceiver<Item>, bottom: Bottom) -> io::Result<()> {
+fn run(mut items: mpsc::UnboundedReceiver<Item>, count: &AtomicUsize, bottom: Bottom) -> io::Result<()> {
     let mut screen =
         Screen { out: BufWriter::new(io::stdout()), bottom, drawn: false, status: String::new() };
     let mut written = Ok(());
     while written.is_ok()
         && let Some(item) = items.blocking_recv()
     {
-        written = screen.show_with(item, &mut items);
+        written = screen.show_with(item, &mut items, count);
     }
     screen.wipe();
     written
@@ -130,10 +159,16 @@ struct Screen {
 
 impl Screen {
     /// Shows what waits together, and then the bottom.
-    fn show_with(&mut self, first: Item, items: &mut mpsc::UnboundedReceiver<Item>) -> io::Result<()> {
+    fn show_with(
+        &mut self,
+        first: Item,
+        items: &mut mpsc::UnboundedReceiver<Item>,
+        count: &AtomicUsize,
+    ) -> io::Result<()> {
         let mut next = Some(first);
         while let Some(item) = next {
             self.show(item)?;
+            count.fetch_add(1, Ordering::Relaxed);
             next = items.try_recv().ok();
         }
         self.out.flush()?;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::ends::Ends;
 use super::input::{self, Input};
 use super::lines::{Line, Payload, kind, wire_code};
 use super::options::ConnectOptions;
-use super::printer::{Bottom, Printer, Room};
+use super::printer::{Bottom, Printer};
 use super::story::{Story, Told};
 use super::words::{Mark, Style};
 use super::{ended, show};
@@ -39,6 +39,8 @@ pub(super) struct Talk {
     /// When a token expires of which the session does not know.
     pub(super) expires: Option<Timestamp>,
     pub(super) json: bool,
+    /// How long a reader may take nothing once the session has ended: for ever, unless somebody wants it to end.
+    pub(super) patience: Option<Duration>,
 }
 
 /// What the session came to.
@@ -52,7 +54,7 @@ enum Step {
 
 /// What happens next.
 enum Next {
-    Step(Step, Option<Room>),
+    Step(Step),
     Event(AuthEvent),
     Input(Input),
     Signal,
@@ -97,10 +99,14 @@ impl Talk {
         let mut ending = Ending::default();
         loop {
             match self.next(&mut outgoing, &ending).await {
-                Next::Step(Step::Message(message), room) => self.received(&message, room).await,
-                Next::Step(Step::Returned(returned), _) => self.returned(returned, &mut ending),
-                Next::Step(Step::Settled, _) | Next::Over | Next::Broken => self.close(&mut ending).await,
-                Next::Step(Step::Ended, _) => break,
+                Next::Step(Step::Message(message)) => self.received(&message).await,
+                Next::Step(Step::Returned(returned)) => self.returned(returned, &mut ending),
+                Next::Step(Step::Settled) | Next::Broken => self.close(&mut ending).await,
+                Next::Over => {
+                    self.patience = Some(PATIENCE);
+                    self.close(&mut ending).await;
+                }
+                Next::Step(Step::Ended) => break,
                 Next::Event(event) => self.happened(&event).await,
                 Next::Input(Input::Line(line)) => {
                     had_input = true;
@@ -117,10 +123,17 @@ impl Talk {
                     ending.settling = true;
                 }
                 Next::Signal if ending.closing || !self.story.was_connected() => {
+                    self.patience = Some(IMPATIENCE);
                     return Err(Failure::Interrupted);
                 }
-                Next::Signal => self.close(&mut ending).await,
-                Next::Impatient(time) => return Err(self.gives_up(&time)),
+                Next::Signal => {
+                    self.patience = Some(PATIENCE);
+                    self.close(&mut ending).await;
+                }
+                Next::Impatient(time) => {
+                    self.patience = Some(PATIENCE);
+                    return Err(self.gives_up(&time));
+                }
                 Next::Tick => self.redraw(),
             }
             self.collect(&mut ending);
@@ -136,29 +149,24 @@ impl Talk {
         let Outgoing { messages, input, ticks } = outgoing;
         let mut input = input.as_mut().filter(|_| !ending.closing && !ending.settling);
         let (settles, connected) = (ending.settling && !ending.closing, story.was_connected());
-        let room = printer.room();
-        let stepping = async {
-            let room = room.await;
-            // Where there are many of both, a line and a message by turns.
-            let mut is_turn_of_line = messages.is_empty();
-            let step = poll_fn(|cx| {
-                if std::mem::take(&mut is_turn_of_line)
-                    && let Poll::Ready(line) = poll_line(input.as_deref_mut(), cx)
-                {
-                    return Poll::Ready(Ok(line));
-                }
-                match poll(session, messages, settles, cx) {
-                    Poll::Ready(step) => Poll::Ready(Err(step)),
-                    // What waited has gone, which wakes nobody.
-                    Poll::Pending if messages.is_empty() => poll_line(input.as_deref_mut(), cx).map(Ok),
-                    Poll::Pending => Poll::Pending,
-                }
-            });
-            match step.await {
-                Ok(line) => Next::Input(line),
-                Err(step) => Next::Step(step, room),
+        let mut room = pin!(printer.room());
+        let mut has_room = false;
+        // Where there are many of both, a line and a message by turns.
+        let mut is_turn_of_line = messages.is_empty();
+        let stepping = poll_fn(|cx| {
+            if std::mem::take(&mut is_turn_of_line)
+                && let Poll::Ready(line) = poll_line(input.as_deref_mut(), cx)
+            {
+                return Poll::Ready(Next::Input(line));
             }
-        };
+            has_room = has_room || room.as_mut().poll(cx).is_ready();
+            match poll(session, messages, settles, has_room, cx) {
+                Poll::Ready(step) => Poll::Ready(Next::Step(step)),
+                // What waited has gone, which wakes nobody.
+                Poll::Pending if messages.is_empty() => poll_line(input.as_deref_mut(), cx).map(Next::Input),
+                Poll::Pending => Poll::Pending,
+            }
+        });
         tokio::select! {
             biased;
             () = signals.next() => Next::Signal,
@@ -173,8 +181,11 @@ impl Talk {
     /// Tells of an event. What came over a connection is printed before its loss.
     async fn happened(&mut self, event: &AuthEvent) {
         if is_end(event) {
-            while let Some(message) = poll_fn(|cx| Poll::Ready(waiting(&mut self.session, cx))).await {
-                self.print(&message, None);
+            // Over another connection more may come all the time.
+            for _ in 0..READ_AHEAD {
+                let message = poll_fn(|cx| Poll::Ready(waiting(&mut self.session, cx))).await;
+                let Some(message) = message else { break };
+                self.print(&message);
             }
         }
         self.tell(event);
@@ -187,25 +198,25 @@ impl Talk {
     }
 
     /// Prints a message, behind the events that came before it.
-    async fn received(&mut self, message: &Message, room: Option<Room>) {
+    async fn received(&mut self, message: &Message) {
         while let Ok(event) = self.events.try_recv() {
             if is_end(&event) {
-                self.print(message, room);
+                self.print(message);
                 return self.happened(&event).await;
             }
             self.tell(&event);
         }
-        self.print(message, room);
+        self.print(message);
     }
 
-    fn print(&self, message: &Message, room: Option<Room>) {
+    fn print(&self, message: &Message) {
         let payload = Payload::of(message);
         let line = match (self.json, payload) {
             (true, payload) => Line::Message(payload).render(),
             (false, Payload { text: Some(text), .. }) => self.style.message(text),
             (false, Payload { base64, .. }) => base64.unwrap_or_default(),
         };
-        self.printer.message(line, room);
+        self.printer.message(line);
     }
 
     async fn close(&mut self, ending: &mut Ending) {
@@ -295,6 +306,15 @@ impl Talk {
 /// How often the line at the bottom changes.
 const SECOND: Duration = Duration::from_secs(1);
 
+/// How long a reader may take nothing of what was told once the session was to end.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The same when it is to end at once.
+const IMPATIENCE: Duration = Duration::from_millis(200);
+
+/// As many messages as a session reads before they are taken.
+const READ_AHEAD: usize = 64;
+
 /// Whether nothing comes behind it over the same connection.
 const fn is_end(event: &AuthEvent) -> bool {
     matches!(
@@ -323,6 +343,7 @@ fn poll(
     session: &mut Session,
     messages: &mut VecDeque<Message>,
     settles: bool,
+    has_room: bool,
     cx: &mut Context<'_>,
 ) -> Poll<Step> {
     let mut session = Pin::new(session);
@@ -338,12 +359,18 @@ fn poll(
             return Poll::Ready(Step::Returned(returned));
         }
     }
-    if settles && messages.is_empty() {
+    let settles = settles && messages.is_empty();
+    if settles || !has_room {
+        // This does all that there is to do, but take messages.
         match session.as_mut().poll_flush(cx) {
-            Poll::Ready(Ok(())) => return Poll::Ready(Step::Settled),
+            Poll::Ready(Ok(())) if settles => return Poll::Ready(Step::Settled),
             Poll::Ready(Err(returned)) => return Poll::Ready(Step::Returned(returned)),
-            Poll::Pending => {}
+            Poll::Ready(Ok(())) | Poll::Pending => {}
         }
+    }
+    // What a session that has ended leaves is little.
+    if !has_room && !session.state().is_final() {
+        return Poll::Pending;
     }
     session.poll_next(cx).map(|message| message.map_or(Step::Ended, Step::Message))
 }
