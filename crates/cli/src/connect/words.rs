@@ -44,6 +44,8 @@ impl Style {
 
     /// A note.
     pub(super) fn note(self, mark: Mark, text: &str) -> String {
+        // Reasons and names in it are a server's.
+        let text = &shown(text);
         if self.bottom == Bottom::None {
             return format!("rtauth connect: {text}");
         }
@@ -54,17 +56,9 @@ impl Style {
         format!("{} {}", self.paint(color, symbol), self.paint(DIM, text))
     }
 
-    /// A message's text: what a server sends must not command the terminal.
+    /// A message's text: what a server sends must neither command the terminal, nor pass for a line of ours.
     pub(super) fn message(self, text: &str) -> String {
-        if !self.shown {
-            return text.to_owned();
-        }
-        let safe = |letter: char| match letter {
-            '\n' | '\t' => letter,
-            letter if letter.is_control() => '\u{fffd}',
-            letter => letter,
-        };
-        text.chars().map(safe).collect()
+        if self.shown { shown(text) } else { text.to_owned() }
     }
 
     /// The line at the bottom: state, token time left, round trip, reconnects. At most 80 columns wide.
@@ -110,6 +104,27 @@ impl Style {
     fn paint(self, color: &str, text: &str) -> String {
         if self.color { format!("{color}{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// Text as a terminal may show it, in one line: what would do something to it is escaped, as in a string of Rust.
+fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\t' => shown.push(letter),
+            letter if letter.is_control() || turns_text(letter) => shown.extend(letter.escape_default()),
+            letter => shown.push(letter),
+        }
+    }
+    shown
+}
+
+/// Whether it changes the direction of what follows (UAX #9 §2), or breaks a line (UAX #14 BK).
+const fn turns_text(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 const GREEN: &str = "\x1b[32m";
@@ -237,9 +252,13 @@ mod tests {
     #[test]
     fn what_a_server_sends_does_not_command_the_terminal() {
         let terminal = style(Bottom::Status, false);
-        assert_eq!(terminal.message("a\tb\nc\x1b[2J\x07\u{9b}d"), "a\tb\nc\u{fffd}[2J\u{fffd}\u{fffd}d");
+        let sent = "a\tü\r\n✓ connected\x1b[2J\x07\u{9b}\u{202e}d\u{2067}\u{2028}";
+        let safe = "a\tü\\r\\n✓ connected\\u{1b}[2J\\u{7}\\u{9b}\\u{202e}d\\u{2067}\\u{2028}";
+        assert_eq!(terminal.message(sent), safe);
+        assert_eq!(terminal.note(Mark::Good, sent), format!("✓ {safe}"));
         let pipe = Style { shown: false, ..style(Bottom::None, false) };
-        assert_eq!(pipe.message("\x1b[2J"), "\x1b[2J");
+        assert_eq!(pipe.message(sent), sent);
+        assert_eq!(pipe.note(Mark::Good, sent), format!("rtauth connect: {safe}"));
     }
 
     #[test]
