@@ -8,6 +8,7 @@ mod options;
 mod printer;
 mod story;
 mod talk;
+mod url;
 mod way;
 mod words;
 

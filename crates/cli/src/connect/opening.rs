@@ -16,7 +16,7 @@ use ws_session::driver::polled::{Builder, Session};
 use ws_session::driver::tokio::Runtime;
 
 use super::options::ConnectOptions;
-use super::way;
+use super::{url, way};
 use crate::dialects_command::named;
 use crate::exit::Failure;
 use crate::files;
@@ -101,7 +101,10 @@ pub(super) fn with_headers(builder: Builder, headers: &[(String, Secret)]) -> Re
 
 fn target(options: &ConnectOptions, dialect: &Dialect) -> Result<Target, Failure> {
     let url = match &options.url {
-        Some(url) => url.as_str(),
+        Some(url) => {
+            url::check(url)?;
+            url.as_str()
+        }
         // Each token brings its own.
         None if dialect.placement.is_url => "wss://localhost/",
         None => {

@@ -55,7 +55,8 @@ pub(crate) enum Method {
 }
 
 /// Headers that are secrets wherever they are sent.
-pub(crate) const SECRET_HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "x-api-key"];
+pub(crate) const SECRET_HEADERS: [&str; 5] =
+    ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
 
 /// The tokens of an auth URL.
 pub(super) fn read(

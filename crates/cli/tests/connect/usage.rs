@@ -19,13 +19,21 @@ fn what_can_not_be_is_said_before_anything_is_sent() {
         (vec!["--dialect", "genesys"], "where to? give --url wss://"),
         (
             vec!["--dialect", "genesys", "--url", "http://127.0.0.1/"],
-            "--url: the WebSocket URL must be absolute",
+            "--url: a WebSocket URL begins with wss://",
         ),
         (
             vec!["--dialect", "genesys", "--url", "ws://api.example.com/ws"],
             "--url: the WebSocket URL must use wss",
         ),
-        (vec!["--dialect", "genesys", "--url", "wss://user:canary@a.example/"], "--url: "),
+        (vec!["--dialect", "genesys", "--url", "a.example/ws"], "--url: the WebSocket URL must be absolute"),
+        (
+            vec!["--dialect", "genesys", "--url", "wss://user:canary@a.example/"],
+            "--url: a user and a password before the `@` are seen by others; a source gives the credential",
+        ),
+        (
+            vec!["--dialect", "genesys", "--url", "ws://127.0.0.1:1/?access_token=canary"],
+            "--url: the value of \"access_token\" is seen by others; leave it out: a source gives",
+        ),
         (vec!["--dialect", "genesys", "--url", "ws://127.0.0.1:1/"], "who asks? name the client"),
         ([&bearer[..], &["--for", "0"]].concat(), "a number of seconds above 0"),
         ([&bearer[..], &["--for", "-1"]].concat(), "a number of seconds above 0"),
@@ -33,6 +41,10 @@ fn what_can_not_be_is_said_before_anything_is_sent() {
         ([&bearer[..], &["--require-scope", "\"a\""]].concat(), "--require-scope: "),
         (
             [&bearer[..], &["--ws-header", "Cookie: canary"]].concat(),
+            "other users of this machine see the value",
+        ),
+        (
+            [&bearer[..], &["--ws-header", "X-Auth-Token: canary"]].concat(),
             "other users of this machine see the value",
         ),
         ([&bearer[..], &["--ws-header", "canary"]].concat(), "--ws-header 'NAME: VALUE'"),
