@@ -99,7 +99,7 @@ async fn session(
     };
     let session = with_headers(Session::builder(target, dialect, source), &headers)?
         .with_observer(Arc::new(observers))
-        .with_config(config(style))
+        .with_config(config(options.lasts.is_some(), style))
         .build(Arc::new(runtime));
     let mut talk = Talk {
         session,
@@ -134,10 +134,17 @@ async fn session(
     }
 }
 
-/// Where somebody watches, a silent connection is asked more often: the answer tells the round trip.
-fn config(style: Style) -> Config {
-    let watched = (style.bottom != Bottom::None).then_some(Duration::from_secs(10));
-    watched.map_or_else(Config::new, |keep_alive| Config::new().with_keep_alive(Some(keep_alive)))
+/// Where somebody watches, a silent connection is asked more often: the answer tells the round trip. Where the time is
+/// limited, a server that does not answer the close does not make it much longer.
+fn config(is_limited: bool, style: Style) -> Config {
+    let mut config = Config::new();
+    if style.bottom != Bottom::None {
+        config = config.with_keep_alive(Some(Duration::from_secs(10)));
+    }
+    if is_limited {
+        config = config.with_close_timeout(Duration::from_secs(1));
+    }
+    config
 }
 
 /// Sees a refresh token through that was sent, or is not saved yet: only who asks twice ends that, and is told so.
@@ -206,5 +213,18 @@ fn ended(error: &ws_session::Error) -> Failure {
         Kind::AuthenticationRefused | Kind::ConnectionRefused | Kind::Forbidden => Failure::Denied(text),
         Kind::Timeout => Failure::TimedOut(text),
         _ => Failure::Operation(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_where_the_time_is_limited_a_server_has_a_second_to_answer_the_close() {
+        let script = Style::of(true, false);
+        let hurried = Config::new().with_close_timeout(Duration::from_secs(1));
+        assert_eq!(config(true, script), hurried);
+        assert_eq!(config(false, script), Config::new());
     }
 }

@@ -13,11 +13,17 @@ use crate::source::SourceOptions;
 /// Opens a WebSocket session that stays authenticated: it gets tokens, logs in, renews them, and reconnects by itself.
 ///
 /// Once connected it sends each --send and then each line of standard input, and prints each message that comes as a line
-/// (binary ones in base64). On a terminal a line at the bottom tells how the session is; otherwise standard error does.
+/// (binary ones in base64). A terminal gets what would command it, or break the line, as an escape such as \n or \u{1b}; a
+/// file or a pipe gets each message as it came: one with line breaks in it is several lines there, except with --json. On a
+/// terminal a line at the bottom tells how the session is; otherwise standard error does.
 ///
 /// The end of standard input ends the session, behind what was sent: when you type Ctrl-D, and after the last line of a file
 /// or a pipe. With --for or --keep-open it does not, nor does an input that never had a line, such as /dev/null, or that a
 /// secret was read from. Ctrl-C and SIGTERM close the session gracefully, a second one ends it at once.
+///
+/// A message counts as sent once it is with the operating system: whether the server has read it, only its own answer tells.
+/// Messages that nobody reads from standard output wait, up to 16 MiB of them; then no more are read from the server, while the
+/// session goes on.
 ///
 /// What you are typing when a message comes is still there: Ctrl-R shows it again. A terminal takes lines of at most some 4000
 /// bytes (1000 on macOS); longer ones, up to 16 MiB, come from a file or a pipe.
@@ -45,10 +51,11 @@ With --json each line is an object with `event`:
     renewed          in_band: whether the fresh token went over the live connection, or a new one took its place
     renewal_failed   reason, retry_in_ms: the old token goes on serving
     closed           code (null if there was none), reason
-    unsent           text or base64, may_have_arrived: a message that did not, or may not have arrived
+    unsent           text or base64, may_have_arrived: a message that did not leave, or may not have left whole, before its
+                     connection broke; one that did leave and was lost on its way is not told
     failed           kind, code, message: the last line of a session that ends by itself
 
-Exit code 0 if the session was closed by you, by --for or by the end of the input, 1 if it failed or something was not sent, 2
+Exit code 0 if the session was closed by you, by --for or by the end of the input, 1 if it failed or something was not sent or not read, 2
 if the flags or a file are wrong, 3 if the server refused for good or a scope is missing, 4 if it was not authenticated in
 --timeout, 130 if interrupted before it was.
 
@@ -88,10 +95,11 @@ pub(crate) struct ConnectOptions {
     pub(super) require_scope: Vec<String>,
 
     /// A message to send once connected; may stand several times.
-    #[arg(long, value_name = "TEXT", help_heading = "Session")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "Session")]
     pub(super) send: Vec<String>,
 
-    /// Close the session after so many seconds, counted from the start.
+    /// Close the session after so many seconds, counted from the start. A server that does not answer the close has a second for
+    /// it, instead of five.
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, help_heading = "Session")]
     pub(super) lasts: Option<Duration>,
 

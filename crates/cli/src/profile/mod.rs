@@ -58,7 +58,7 @@ struct Said {
 }
 
 impl Said {
-    /// No flag takes a value that begins with two dashes, unless behind an equals sign.
+    /// No flag but --send takes a value that begins with two dashes, unless behind an equals sign.
     fn of(words: &[OsString]) -> Self {
         let mut said = Self::default();
         let mut words = words.iter();
@@ -77,6 +77,8 @@ impl Said {
             match flag {
                 "profile" => said.profile = value().map(|name| name.to_string_lossy().into_owned()),
                 "config" => said.config = value().map(PathBuf::from),
+                // A message may look like a flag.
+                "send" => drop(value()),
                 _ => {}
             }
             said.flags.insert(flag.to_owned());

@@ -142,3 +142,14 @@ fn while_nobody_reads_the_time_to_last_ends_the_session() {
     let session = session(&desk, &["--for", "2"], |mut socket| flood(&mut socket));
     assert_eq!(ended(session), (Some(1), LOST.to_owned()));
 }
+
+#[test]
+fn a_message_may_begin_with_a_dash_and_look_like_a_flag() {
+    let desk = Desk::new();
+    let (texts, received) = channel();
+    let messages = ["--send", "-1", "--send", "-x", "--send", "--profile", "--for", "1"];
+    let session = session(&desk, &messages, move |socket| pass_on(socket, &texts));
+    let (lines, code, stderr) = session.end();
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{lines:?}");
+    assert_eq!(received.iter().collect::<Vec<_>>(), ["-1", "-x", "--profile"]);
+}
