@@ -21,6 +21,7 @@ mod source;
 mod token_command;
 mod token_request_command;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -35,7 +36,18 @@ pub fn run() -> ExitCode {
         Ok(given) => given,
         Err((command, failure)) => return exit::ended(command, Err(failure)),
     };
-    let arguments = Arguments::parse_from(given);
+    let arguments = match Arguments::try_parse_from(&given.words) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let place = given.place_of(&error);
+            // What can't be printed has its exit code all the same.
+            let _ = error.print();
+            if let Some(place) = place {
+                let _ = writeln!(io::stderr(), "rtauth: {place}");
+            }
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
     match arguments.command {
         Command::Completions(options) => completions_command::command(&options),
         Command::Connect(options) => connect::command(&options),

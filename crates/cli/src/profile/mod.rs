@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory as _};
 use toml::{Table, Value};
 
@@ -36,16 +37,38 @@ pub(crate) struct ProfileOptions {
 /// The commands that take flags from a profile.
 const COMMANDS: [&str; 2] = ["connect", "token"];
 
-/// The command line, with the flags of the profile that it names ahead of its own.
-pub(crate) fn expanded(given: Vec<OsString>) -> Result<Vec<OsString>, (&'static str, Failure)> {
+/// A command line, with the flags of the profile that it names ahead of its own.
+pub(crate) struct Expanded {
+    pub(crate) words: Vec<OsString>,
+    /// The profile's flags, without their values, and where it is.
+    origin: Option<(BTreeSet<String>, String)>,
+}
+
+impl Expanded {
+    /// Where the flag stands that is wrong, if that is a profile.
+    pub(crate) fn place_of(&self, error: &clap::Error) -> Option<String> {
+        let (flags, place) = self.origin.as_ref()?;
+        let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return None };
+        let flag = argument.split([' ', '=']).next()?;
+        flags.contains(flag).then(|| format!("{flag} stands in {place}"))
+    }
+}
+
+/// Adds the flags of the profile that a command line names.
+pub(crate) fn expanded(given: Vec<OsString>) -> Result<Expanded, (&'static str, Failure)> {
     let command = COMMANDS.into_iter().find(|command| given.get(1).is_some_and(|word| word == command));
-    let Some(command) = command else { return Ok(given) };
+    let Some(command) = command else { return Ok(Expanded { words: given, origin: None }) };
     let said = Said::of(given.get(2..).unwrap_or_default());
-    let Some(profile) = said.profile.filter(|_| !said.asks_for_help) else { return Ok(given) };
-    let flags = read(command, &profile, said.config, &said.flags).map_err(|failure| (command, failure))?;
+    let Some(profile) = said.profile.filter(|_| !said.asks_for_help) else {
+        return Ok(Expanded { words: given, origin: None });
+    };
+    let path = said.config.map_or_else(default_path, Ok).map_err(|failure| (command, failure))?;
+    let flags = read(command, &profile, &path, &said.flags).map_err(|failure| (command, failure))?;
+    let names = flags.iter().filter_map(|flag| Some(flag.to_str()?.split('=').next()?.to_owned()));
+    let origin = Some((names.collect(), format!("[profile.{profile}] of {}", path.display())));
     let mut words = given;
     words.splice(2..2, flags);
-    Ok(words)
+    Ok(Expanded { words, origin })
 }
 
 /// What stands on the command line.
@@ -90,10 +113,9 @@ impl Said {
 fn read(
     command: &str,
     profile: &str,
-    config: Option<PathBuf>,
+    path: &Path,
     said: &BTreeSet<String>,
 ) -> Result<Vec<OsString>, Failure> {
-    let path = config.map_or_else(default_path, Ok)?;
     if !path.exists() {
         let text = format!(
             "{}: there is no such file; rtauth connect --help shows what stands in one",
@@ -101,7 +123,7 @@ fn read(
         );
         return Err(Failure::Usage(text));
     }
-    let text = files::text(&path)?;
+    let text = files::text(path)?;
     let wrong = |text: String| Failure::Usage(format!("{}: {text}", path.display()));
     // The place and the reason, without the text itself: a secret may stand there that does not belong there.
     let table: Table = toml::from_str(&text).map_err(|error| {

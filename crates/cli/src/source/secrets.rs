@@ -8,6 +8,7 @@ use auth_core::{Demand, Error, ErrorKind, Secret, Token, TokenSource};
 use crate::environment;
 use crate::exit::Failure;
 use crate::files;
+use crate::profile::Reference;
 
 /// Reads secrets. Standard input holds one.
 #[derive(Default)]
@@ -25,12 +26,13 @@ impl Secrets {
     pub(crate) fn read(&mut self, flag: &'static str, path: &Path) -> Result<Secret, Failure> {
         self.whole(flag, path)
             .and_then(|text| files::in_one_line(text, &files::name(path)))
-            .map_err(|failure| Failure::Usage(format!("{flag}: {failure}")))
+            .map_err(|failure| Failure::Usage(format!("{}: {failure}", called(flag, path))))
     }
 
     /// The same of several lines.
     pub(crate) fn lines(&mut self, flag: &'static str, path: &Path) -> Result<Secret, Failure> {
-        self.whole(flag, path).map_err(|failure| Failure::Usage(format!("{flag}: {failure}")))
+        let whole = self.whole(flag, path);
+        whole.map_err(|failure| Failure::Usage(format!("{}: {failure}", called(flag, path))))
     }
 
     fn whole(&mut self, flag: &'static str, path: &Path) -> Result<Secret, Failure> {
@@ -85,6 +87,15 @@ impl Secrets {
         let path = (path != Path::new("-")).then(|| path.to_owned());
         Ok(Kept { secret, path })
     }
+}
+
+/// What a secret is called where it was named: only a profile knows places that are no files.
+fn called(flag: &str, path: &Path) -> String {
+    if Reference::of(path).is_none() {
+        return flag.to_owned();
+    }
+    let key = flag.trim_start_matches("--");
+    format!("the profile's {}", key.strip_suffix("-file").unwrap_or(key))
 }
 
 /// What a PEM file holds that is no private key, or none that can be used, and what to do about it.

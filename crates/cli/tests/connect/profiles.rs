@@ -140,6 +140,12 @@ fn a_profile_that_can_not_be_is_named_and_no_secret_is_shown() {
         ("url = { a = 1 }", "\"url\" is a text, a number"),
         ("[profile.other]\n[more]\na = 1", "\"more\" is unknown"),
         ("source = 'nothing'", "invalid value 'nothing'"),
+        ("source = 'nothing'", "rtauth: --source stands in [profile.work] of config.toml"),
+        ("for = 'x'", "rtauth: --for stands in [profile.work] of config.toml"),
+        (
+            "dialect = 'genesys'\nurl = 'ws://127.0.0.1:1'\ntoken-url = 'http://127.0.0.1:1'\nclient-id = 'a'\nclient-secret = { env = 'NOBODY_SETS_THIS' }",
+            "the profile's client-secret: the environment variable NOBODY_SETS_THIS is not set",
+        ),
     ] {
         desk.put("config.toml", &format!("[profile.work]\n{text}\n"));
         let stderr = failed(&desk.run(&["connect", "--profile", "work", "--config", "config.toml"]), 2);
