@@ -1,4 +1,5 @@
 //! Lines and messages when the other side says nothing, or nobody reads.
+#![expect(clippy::disallowed_methods, reason = "servers, and who waits for a process, without a runtime")]
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, channel};
