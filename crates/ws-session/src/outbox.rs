@@ -12,6 +12,7 @@ pub struct Outbox<T> {
     waiting: VecDeque<(T, usize)>,
     waiting_bytes: usize,
     unflushed: Vec<T>,
+    unflushed_bytes: usize,
 }
 
 /// How much may wait.
@@ -52,7 +53,7 @@ impl<T> Outbox<T> {
     /// An empty queue.
     #[must_use]
     pub const fn new(limit: Limit) -> Self {
-        Self { limit, waiting: VecDeque::new(), waiting_bytes: 0, unflushed: Vec::new() }
+        Self { limit, waiting: VecDeque::new(), waiting_bytes: 0, unflushed: Vec::new(), unflushed_bytes: 0 }
     }
 
     /// Takes a message of `length` bytes.
@@ -74,12 +75,18 @@ impl<T> Outbox<T> {
         self.waiting.push_back((message, length));
     }
 
-    /// Whether a message of `length` bytes would be taken.
+    /// Whether a message of `length` bytes would be taken: what a connection was given, and has not passed on, has its room still.
     #[must_use]
     pub fn has_room(&self, length: usize) -> bool {
-        self.waiting.is_empty()
-            || (self.waiting.len() < self.limit.messages
-                && self.waiting_bytes.saturating_add(length) <= self.limit.bytes)
+        let bytes = self.waiting_bytes.saturating_add(self.unflushed_bytes).saturating_add(length);
+        self.is_settled()
+            || (self.waiting.len() + self.unflushed.len() < self.limit.messages && bytes <= self.limit.bytes)
+    }
+
+    /// Whether a connection was given as much as may wait, and is to pass that on before it is given more.
+    #[must_use]
+    pub const fn is_handed_over(&self) -> bool {
+        self.unflushed.len() >= self.limit.messages || self.unflushed_bytes >= self.limit.bytes
     }
 
     /// Takes a message of `length` bytes in the place of the oldest that wait, as many of them as it takes.
@@ -113,6 +120,7 @@ impl<T> Outbox<T> {
     pub fn hand_over(&mut self) -> Option<&T> {
         let (message, length) = self.waiting.pop_front()?;
         self.waiting_bytes = self.waiting_bytes.saturating_sub(length);
+        self.unflushed_bytes = self.unflushed_bytes.saturating_add(length);
         self.unflushed.push(message);
         self.unflushed.last()
     }
@@ -142,11 +150,13 @@ impl<T> Outbox<T> {
 
     /// The connection has passed on all that it was given: these have been sent.
     pub fn flushed(&mut self) -> impl Iterator<Item = T> + '_ {
+        self.unflushed_bytes = 0;
         self.unflushed.drain(..)
     }
 
     /// The connection is gone: these may have arrived or not. What waits goes on waiting.
     pub fn connection_lost(&mut self) -> impl Iterator<Item = T> + '_ {
+        self.unflushed_bytes = 0;
         self.unflushed.drain(..)
     }
 

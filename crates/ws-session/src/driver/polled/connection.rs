@@ -101,7 +101,7 @@ impl<P> Connection<P> {
         self.broken
     }
 
-    /// Writes what may go out, and flushes once when there is no more. The live one has the user's messages too.
+    /// Writes what may go out, and flushes when there is no more, or when as much as may wait has been written. The live one has the user's messages too.
     ///
     /// Pending means that the peer takes no more for now.
     pub(super) fn poll_write<L: Ledger<Parcel = P>>(
@@ -118,7 +118,10 @@ impl<P> Connection<P> {
             if !has_frame {
                 break;
             }
-            ready!(self.socket.poll_ready(cx))?;
+            // A writer that always has more keeps nothing that has gone out: before the codec takes more, it may have to pass on what it has.
+            if !self.socket.is_ready() || (live && outbox.is_handed_over()) {
+                ready!(self.poll_flush(cx, outbox, live, ledger))?;
+            }
             let may_send = live && self.closing != Closing::Sent;
             let frame = if let Some(frame) = self.control.pop_front() {
                 frame
@@ -133,20 +136,29 @@ impl<P> Connection<P> {
             self.dirty = true;
             self.socket.start_send(cx, frame)?;
         }
-        if self.dirty {
-            ready!(self.socket.poll_flush(cx))?;
-            self.dirty = false;
-            self.pongs = 0;
-            for parcel in self.handed.drain(..) {
+        if self.dirty { self.poll_flush(cx, outbox, live, ledger) } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Has the codec pass on what it was given: that has been sent.
+    fn poll_flush<L: Ledger<Parcel = P>>(
+        &mut self,
+        cx: &Context<'_>,
+        outbox: &mut Outbox<P>,
+        live: bool,
+        ledger: &mut L,
+    ) -> Poll<Result<(), CodecError>> {
+        ready!(self.socket.poll_flush(cx))?;
+        self.dirty = false;
+        self.pongs = 0;
+        for parcel in self.handed.drain(..) {
+            ledger.sent(parcel);
+        }
+        if live {
+            for parcel in outbox.flushed() {
                 ledger.sent(parcel);
             }
-            if live {
-                for parcel in outbox.flushed() {
-                    ledger.sent(parcel);
-                }
-            }
-            ledger.all_sent();
         }
+        ledger.all_sent();
         Poll::Ready(Ok(()))
     }
 }

@@ -77,9 +77,9 @@ impl Socket {
         std::mem::take(&mut self.codec.get_mut().heard)
     }
 
-    /// Ready when another frame may be given to the codec.
-    pub(super) fn poll_ready(&mut self, cx: &Context<'_>) -> Poll<Result<(), CodecError>> {
-        if self.ready { Poll::Ready(Ok(())) } else { self.poll_flush(cx) }
+    /// Whether another frame may be given to the codec before it is flushed.
+    pub(super) const fn is_ready(&self) -> bool {
+        self.ready
     }
 
     /// Gives the codec a frame, which goes out with the next flush at the latest.

@@ -263,3 +263,33 @@ async fn a_reader_who_never_comes_costs_a_bounded_amount() {
         assert!(session.next().await.is_some());
     }
 }
+
+/// A writer that never flushes, and has more whenever there is room, to a peer that reads all the time: what has gone out is let go of.
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_always_has_more_keeps_nothing_that_has_gone_out() {
+    for length in [1, 1_000] {
+        let (mut session, mut peers) = polled(64);
+        let server = tokio::spawn(async move {
+            let mut peer = peers.recv().await.unwrap();
+            peer.log_in().await;
+            for _ in 0..2_000 {
+                peer.text().await;
+            }
+        });
+        session.authenticated().await.unwrap();
+        let mut fed = 0;
+        let feeding = async {
+            loop {
+                poll_fn(|cx| Pin::new(&mut session).poll_ready(cx)).await.unwrap();
+                Pin::new(&mut session).start_send("x".repeat(length).into()).unwrap();
+                fed += 1;
+            }
+        };
+        assert!(timeout(Duration::from_millis(100), feeding).await.is_err());
+        server.await.unwrap();
+        assert!(fed > 2_000, "{fed}");
+        let _ = timeout(Duration::from_millis(100), session.next()).await;
+        let returned: Vec<_> = session.take_returned().map(|error| error.reason()).collect();
+        assert!((1..=256).contains(&returned.len()), "{} of {fed} came back", returned.len());
+    }
+}

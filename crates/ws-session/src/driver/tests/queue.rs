@@ -230,3 +230,22 @@ async fn a_driver_that_is_dropped_leaves_nobody_waiting() {
     let lost = sending.remove(0).await.unwrap().unwrap_err();
     assert!(lost.into_message().is_none(), "it went with the driver");
 }
+
+/// A peer that reads all the time, slower than the sender puts down: what has gone out is told of, although more waits always.
+#[tokio::test(start_paused = true)]
+async fn what_has_gone_out_is_told_of_although_there_is_always_more() {
+    let (builder, mut peers, _) = session_of(Dialect::genesys(), 64, Numbered::for_ever());
+    let session = builder.with_queue(Limit { messages: 10, bytes: 10_000 }, Overflow::DropOldest).spawn();
+    let mut peer = peers.recv().await.unwrap();
+    peer.log_in().await;
+    let sender = session.sender();
+    let first = tokio::spawn(sender.enqueue("x".repeat(1_000)).await.unwrap());
+    for _ in 0..100 {
+        for _ in 0..2 {
+            drop(sender.enqueue("x".repeat(1_000)).await.unwrap());
+        }
+        peer.text().await;
+    }
+    assert!(first.is_finished());
+    first.await.unwrap().unwrap();
+}
