@@ -58,7 +58,8 @@ impl Config {
         Self { answer: Some(answer), ..self }
     }
 
-    /// How long the server may take to answer a close: 5 s by default; then the connection is dropped.
+    /// How long the server may take to answer a close, or to take any more of what goes out before it: 5 s by default; then the
+    /// connection is dropped, and what is left comes back to its senders.
     #[must_use]
     pub fn with_close_timeout(self, close: Duration) -> Self {
         Self { close, ..self }

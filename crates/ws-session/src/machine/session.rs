@@ -184,6 +184,14 @@ impl Session {
         }
     }
 
+    /// Takes note that a connection has taken bytes just now. Where it is the one that the session closes, the server's time to answer that
+    /// counts from here: from the close frame in the end, and not from what goes out before it.
+    pub fn wrote(&mut self, now: Now, epoch: Epoch) {
+        if matches!(self.life, Life::Closing(closing) if closing == epoch) {
+            self.timers.set(Timer::Close, Some(now.timer(self.config.close)));
+        }
+    }
+
     /// Whether a fresh credential, or a connection, is on its way.
     #[must_use]
     pub const fn is_renewing(&self) -> bool {

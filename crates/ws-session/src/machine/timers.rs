@@ -27,7 +27,7 @@ pub(super) enum Timer {
     Silence,
     /// The connection that was replaced has not ended.
     Retire,
-    /// The server has not answered the close.
+    /// The server has not answered the close, nor taken anything that goes out before it.
     Close,
     /// There has been no connection for so long that the session is suspended.
     Suspend,

@@ -77,7 +77,7 @@ impl<L: Ledger> Engine<L> {
                 Err(NotOpened { failure, retry_after }) => Input::Ended { epoch, failure, retry_after },
             });
         }
-        if self.write(cx) {
+        if self.write(cx, now) {
             return Found::Acted;
         }
         if let Some(timer) = &mut self.timer
@@ -175,8 +175,8 @@ impl<L: Ledger> Engine<L> {
 
     /// Writes to each connection; true when one of them may be read now: for what it said last, as it takes no more, or because it
     /// has taken what it was held up by.
-    fn write(&mut self, cx: &Context<'_>) -> bool {
-        let Parts { outbox, ledger, .. } = &mut self.parts;
+    fn write(&mut self, cx: &Context<'_>, now: Now) -> bool {
+        let Parts { machine, outbox, ledger, .. } = &mut self.parts;
         let mut readable = false;
         for connection in self.connections.iter_mut().filter(|connection| !connection.is_broken()) {
             let live = self.live == Some(connection.epoch);
@@ -184,6 +184,9 @@ impl<L: Ledger> Engine<L> {
             if let Poll::Ready(Err(_)) = connection.poll_write(cx, outbox, live, ledger) {
                 connection.broke();
                 readable = true;
+            }
+            if connection.is_closing() && connection.socket.take_wrote() {
+                machine.wrote(now, connection.epoch);
             }
             readable |= was_held_up && !connection.is_held_up();
         }

@@ -32,6 +32,8 @@ struct Polled {
     head: Head,
     /// Bytes came since somebody asked.
     heard: bool,
+    /// Bytes went out since somebody asked.
+    wrote: bool,
     ahead: Ahead,
 }
 
@@ -43,7 +45,7 @@ impl Socket {
         limits: WebSocketConfig,
     ) -> Result<(Self, Response), CodecError> {
         let (head, ahead) = (Head::new(), Ahead::new());
-        let stream = Polled { stream, waker: Waker::noop().clone(), head, heard: false, ahead };
+        let stream = Polled { stream, waker: Waker::noop().clone(), head, heard: false, wrote: false, ahead };
         let mut handshake = Some(ClientHandshake::start(stream, request, Some(limits))?);
         poll_fn(move |cx| {
             let Some(mut halfway) = handshake.take() else { return Poll::Pending };
@@ -75,6 +77,11 @@ impl Socket {
     /// Whether any bytes came since this was asked last: those of a frame that is not whole yet count too.
     pub(super) fn take_heard(&mut self) -> bool {
         std::mem::take(&mut self.codec.get_mut().heard)
+    }
+
+    /// Whether any bytes went out since this was asked last.
+    pub(super) fn take_wrote(&mut self) -> bool {
+        std::mem::take(&mut self.codec.get_mut().wrote)
     }
 
     /// Whether another frame may be given to the codec before it is flushed.
@@ -149,7 +156,10 @@ impl Write for Polled {
         match self.blocking(|stream, cx| stream.poll_write(cx, bytes))? {
             // The codec takes a stream that takes nothing for a mistake of its own, and panics.
             0 if !bytes.is_empty() => Err(io::ErrorKind::WriteZero.into()),
-            written => Ok(written),
+            written => {
+                self.wrote = true;
+                Ok(written)
+            }
         }
     }
 

@@ -62,6 +62,43 @@ async fn a_session_that_is_dropped_closes_and_leaves_no_task() {
     assert!(peers.recv().await.is_none(), "nobody can dial any more");
 }
 
+/// The server takes much longer for all of it than for an answer to the close, and then no more.
+#[tokio::test(start_paused = true)]
+async fn a_close_waits_for_what_was_sent_for_as_long_as_the_server_takes_it() {
+    for takes in [100, 60] {
+        let (builder, mut peers, _) = session_of(Dialect::genesys(), 1_024, Numbered::for_ever());
+        let mut session = builder.spawn();
+        let mut peer = peers.recv().await.unwrap();
+        peer.log_in().await;
+        session.authenticated().await.unwrap();
+        let mut sent = Vec::new();
+        for _ in 0..100 {
+            sent.push(session.sender().enqueue("x".repeat(5_000)).await.unwrap());
+        }
+        let closing = tokio::spawn(session.close());
+        for _ in 0..takes {
+            sleep(Duration::from_millis(200)).await;
+            assert_eq!(peer.frame().await.unwrap().0, TEXT);
+        }
+        if takes == 100 {
+            assert_eq!(peer.frame().await.unwrap().0, CLOSE);
+            sleep(Duration::from_secs(4)).await;
+            assert!(!closing.is_finished(), "the time for an answer begins with the close");
+        }
+        timeout(Duration::from_secs(6), closing).await.unwrap().unwrap().unwrap();
+        let mut outcomes = Vec::new();
+        for sent in sent {
+            outcomes.push(sent.await.map_err(|error| error.reason()));
+        }
+        let arrived = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        assert!(arrived == takes || (takes < 100 && arrived <= takes), "{arrived} of {takes}");
+        assert!(
+            outcomes[arrived..].iter().all(Result::is_err),
+            "{takes}: in the order in which they were sent"
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_driver_that_is_dropped_drops_its_connection() {
     let (builder, mut peers, _) = session(Numbered::for_ever());

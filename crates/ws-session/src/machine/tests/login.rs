@@ -398,6 +398,21 @@ fn nothing_is_left_when_a_session_is_closed_in_the_middle() {
     assert_eq!(scene.wait, None);
 }
 
+#[test]
+fn the_time_for_an_answer_to_the_close_begins_with_the_last_byte_that_goes_out() {
+    let mut scene = Scene::live(once());
+    assert!(scene.input(Input::Close).contains(&"close 1".to_owned()));
+    assert_eq!(scene.after(4.9), [""; 0]);
+    scene.client.wrote(scene.now, Epoch::from_number(1));
+    assert_eq!(scene.after(4.9), [""; 0]);
+    // Another connection has nothing to do with it.
+    scene.client.wrote(scene.now, Epoch::from_number(2));
+    assert!(scene.after(0.2).contains(&"closed".to_owned()));
+    scene.client.wrote(scene.now, Epoch::from_number(1));
+    assert_eq!(scene.input(Input::Tick), [""; 0]);
+    assert_eq!(scene.wait, None, "nothing waits for one that was closed");
+}
+
 /// A name is looked up, a host is reached and TLS is agreed upon before the upgrade leaves, and each may take its time.
 #[test]
 fn a_credential_that_expires_while_a_connection_is_made_does_not_go_out_with_the_upgrade() {
