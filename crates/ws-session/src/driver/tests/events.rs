@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_core::observe::Label;
+use auth_core::token::Generation;
 use auth_core::{Demand, Error, Retry, Token, TokenSource};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{sleep, timeout};
 
 use super::peer::{CLOSE, Numbered, PING, PONG, Peer, TEXT};
-use super::session;
+use super::{session, session_of};
 use crate::ErrorKind;
+use crate::dialect::Dialect;
 use crate::driver::tokio::{Events, SessionEvent};
 use crate::machine::{Config, State};
 
@@ -227,4 +229,28 @@ async fn a_renewal_without_a_connection_makes_one_or_says_how_long_the_server_wa
         kept.request(&serde_json::json!({})).await.map_err(|_| ErrorKind::Closed),
         Err(ErrorKind::Closed)
     ));
+}
+
+/// The driver stays for as long as its reader has not taken everything. Whoever awaits may be that reader.
+#[tokio::test(start_paused = true)]
+async fn behind_a_reader_who_never_comes_the_end_is_told_at_once() {
+    let (builder, mut peers, _) = session_of(Dialect::genesys(), 1_024, Numbered::for_ever());
+    let mut session = builder.spawn();
+    let mut peer = peers.recv().await.unwrap();
+    peer.log_in().await;
+    session.authenticated().await.unwrap();
+    let flood = tokio::spawn(async move { while peer.send(TEXT, b"x").await.is_ok() {} });
+    sleep(Duration::from_secs(1)).await;
+    assert!(!flood.is_finished());
+    let control = session.control();
+    control.close().await.unwrap();
+    let patience = Duration::from_secs(60);
+    let errors = [
+        timeout(patience, session.renew_now()).await.unwrap().unwrap_err(),
+        timeout(patience, control.present(Generation::NONE)).await.unwrap().unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!((error.reason().as_str(), error.retry_in()), ("the session has ended", None));
+    }
+    assert!(session.next().await.is_some(), "what had arrived is still there");
 }

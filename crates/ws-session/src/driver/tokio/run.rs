@@ -88,17 +88,20 @@ impl Driver {
         let machine = self.engine.machine();
         let idle = match machine.state() {
             State::Connected => !machine.is_renewing(),
-            state => matches!(state, State::Suspended | State::Closing),
+            state => state.is_final() || matches!(state, State::Suspended | State::Closing),
         };
         let (accepted, retry_in) = (machine.generation(), machine.renews_in(self.engine.now()));
         self.engine.ledger().presented(accepted, idle.then_some(retry_in));
     }
 
     fn take_commands(&mut self, cx: &mut Context<'_>) {
-        while !self.closing
-            && let Poll::Ready(command) = self.channels.commands.poll_recv(cx)
-        {
+        while let Poll::Ready(command) = self.channels.commands.poll_recv(cx) {
             match command {
+                // The reader is slow, and whoever waits for anything else hears of the end now.
+                Some(command) if self.engine.has_ended() => drop(command),
+                // There is no other after the last, however often this is looked at.
+                Some(Command::Close) if self.closing => {}
+                None if self.closing => return,
                 Some(Command::Renew(done)) => {
                     done.into_iter().for_each(|done| self.engine.ledger().wants_renewal(done));
                     self.engine.tell(Input::Renew);
