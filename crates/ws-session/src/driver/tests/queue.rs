@@ -14,7 +14,7 @@ use super::peer::{Numbered, Peer, Pipes};
 use super::{session, session_of};
 use crate::dialect::{Dialect, Requests};
 use crate::driver::polled;
-use crate::driver::tokio::{Limit, Overflow, Runtime, SendError, Session, Target, Unsent};
+use crate::driver::tokio::{Limit, Overflow, RequestError, Runtime, SendError, Session, Target, Unsent};
 
 type Sending = JoinHandle<Result<(), SendError>>;
 
@@ -248,4 +248,40 @@ async fn what_has_gone_out_is_told_of_although_there_is_always_more() {
     }
     assert!(first.is_finished());
     first.await.unwrap().unwrap();
+}
+
+/// A driver that is behind takes nothing: the newest take the place of the oldest all the same.
+#[tokio::test(start_paused = true)]
+async fn the_oldest_makes_room_for_the_newest_although_the_driver_does_not_run() {
+    let dialect = Dialect { requests: Some(Requests::new("/id")), ..Dialect::genesys() };
+    let (builder, mut peers, _) = session_of(dialect, 64 * 1024, Numbered::for_ever());
+    let limit = Limit { messages: 3, bytes: 1_000 };
+    let (session, driver) = builder.with_queue(limit, Overflow::DropOldest).build();
+    let sender = session.sender();
+    let asking = tokio::spawn(async move { sender.request(&json!({})).await });
+    tokio::task::yield_now().await;
+    let mut sending = send(&session, &["a", "b", "c", "d", "e"]).await;
+    let refused = asking.await.unwrap().unwrap_err();
+    assert!(matches!(refused, RequestError::NotSent(Unsent::Dropped)), "{refused:?}");
+    assert_eq!(told(&sending), [true, true, false, false, false]);
+    for expected in ["a", "b"] {
+        assert_eq!(returned(sending.remove(0)).await, (Unsent::Dropped, expected.to_owned()));
+    }
+    tokio::spawn(driver.run());
+    let mut peer = peers.recv().await.unwrap();
+    peer.log_in().await;
+    for (sent, expected) in sending.into_iter().zip(["c", "d", "e"]) {
+        assert_eq!(peer.text().await, expected);
+        sent.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_puts_down_without_end_lets_others_have_their_turn() {
+    let (session, _peers, _peer) = queue(Overflow::DropOldest).await;
+    let other = tokio::spawn(async {});
+    for _ in 0..1_000 {
+        drop(session.sender().enqueue("x").await.unwrap());
+    }
+    assert!(other.is_finished());
 }

@@ -58,6 +58,22 @@ pub struct RenewalError {
     retry_in: Option<Duration>,
 }
 
+impl Outgoing {
+    /// Newer ones took its place: tells whoever put it down.
+    pub(super) fn dropped(self) {
+        let Self { parcel, question } = self;
+        match (parcel.whose, question) {
+            (Whose::Sender(sent), _) => {
+                drop(sent.send(Err(SendError::new(parcel.message, Unsent::Dropped))));
+            }
+            (Whose::Request { .. }, Some(Question { answer, .. })) => {
+                drop(answer.send(Err(RequestError::NotSent(Unsent::Dropped))));
+            }
+            (Whose::Request { .. }, None) => {}
+        }
+    }
+}
+
 /// How many requests may wait for their replies.
 const MOST_REQUESTS: usize = 256;
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
+use tokio::task::coop::consume_budget;
 
 use super::ledger::Outgoing;
 use crate::driver::Unsent;
@@ -24,6 +25,8 @@ pub(super) struct Queue {
 
 struct State {
     waiting: VecDeque<Outgoing>,
+    /// What waits here, where the oldest of it leave.
+    here: Used,
     /// What waits, or was taken and is not settled yet.
     used: Used,
     /// How many wait for their turn: nobody overtakes them.
@@ -55,14 +58,16 @@ struct Queued<'a>(&'a Queue);
 impl Queue {
     pub(super) fn new(limit: Limit, overflow: Overflow) -> Self {
         let most = Used { messages: limit.messages.max(1), bytes: limit.bytes.max(1) };
-        let (waiting, used) = (VecDeque::new(), Used::default());
-        let state = State { waiting, used, queued: 0, driver: None, given_up: false, closed: false };
+        let (waiting, here, used) = (VecDeque::new(), Used::default(), Used::default());
+        let state = State { waiting, here, used, queued: 0, driver: None, given_up: false, closed: false };
         let state = Mutex::new(state);
         Self { state, turn: tokio::sync::Mutex::default(), freed: Notify::new(), most, overflow }
     }
 
     /// Puts a message down, when there is room for it if that is waited for.
     pub(super) async fn put(self: &Arc<Self>, outgoing: Outgoing) -> Result<(), (Outgoing, Unsent)> {
+        // Whoever always has something to put down lets others of its runtime have their turn, the driver among them.
+        consume_budget().await;
         let mut outgoing = match self.try_put(outgoing, false) {
             Err((outgoing, Unsent::QueueFull)) if self.overflow == Overflow::Wait => outgoing,
             done => return done,
@@ -90,8 +95,20 @@ impl Queue {
         if state.closed {
             return Err((outgoing, Unsent::Ended));
         }
-        // Whoever takes the message makes room, when the oldest leave.
-        if self.overflow != Overflow::DropOldest {
+        let mut leaving = Vec::new();
+        if self.overflow == Overflow::DropOldest {
+            // What the driver took before is older: it sees to that when it takes the rest.
+            while state.here.messages >= self.most.messages
+                || (state.here.messages > 0 && state.here.bytes + bytes > self.most.bytes)
+            {
+                let Some(oldest) = state.waiting.pop_front() else { break };
+                state.here.messages -= 1;
+                state.here.bytes -= oldest.parcel.message.len().min(self.most.bytes);
+                leaving.push(oldest);
+            }
+            state.here.messages += 1;
+            state.here.bytes += bytes;
+        } else {
             let used = Used { messages: state.used.messages + 1, bytes: state.used.bytes + bytes };
             let has_room = used.messages <= self.most.messages && used.bytes <= self.most.bytes;
             if !has_room || (state.queued > 0 && !is_its_turn) {
@@ -104,6 +121,7 @@ impl Queue {
         state.waiting.push_back(outgoing);
         let driver = state.driver.take();
         drop(state);
+        leaving.into_iter().for_each(Outgoing::dropped);
         driver.into_iter().for_each(Waker::wake);
         Ok(())
     }
@@ -135,6 +153,7 @@ impl Taking {
     pub(super) fn take(&self, into: &mut VecDeque<Outgoing>, cx: Option<&Context<'_>>) -> Poll<bool> {
         let mut state = self.0.state();
         std::mem::swap(&mut state.waiting, into);
+        state.here = Used::default();
         let given_up = std::mem::take(&mut state.given_up);
         if given_up || !into.is_empty() {
             return Poll::Ready(given_up);
