@@ -97,7 +97,7 @@ impl Builder {
     pub fn build(self, runtime: Arc<dyn Runtime>) -> Session {
         let returns = Returns::new(self.queue.0);
         let engine = self.engine(runtime, returns);
-        Session { engine, wakers: Wakers::new(), closing: false, more_to_do: false }
+        Session { engine, wakers: Wakers::new(), closing: false, more_to_do: false, taken: 0 }
     }
 
     #[cfg(feature = "tokio")]

@@ -53,7 +53,15 @@ pub struct Session {
     closing: bool,
     /// The last drive stopped because it was somebody else's turn.
     more_to_do: bool,
+    /// How much the reader has taken since it last had to wait, in bytes, each message with [`COST`].
+    taken: usize,
 }
+
+/// What it costs to take a message, beside its bytes.
+const COST: usize = 1024;
+
+/// How much a reader may take before it is the turn of others: whatever polls it, and however much was read ahead.
+const MOST_TAKEN: usize = 256 * COST;
 
 /// Messages that came back.
 #[derive(Debug)]
@@ -229,14 +237,25 @@ impl Stream for Session {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         let session = self.get_mut();
+        if session.taken >= MOST_TAKEN {
+            session.taken = 0;
+            session.more_to_do = true;
+            return session.tell_half(Half::Read, cx, Poll::Pending);
+        }
         // What was read together is taken together, unless something else happened meanwhile.
         if !session.engine.has_message() || session.wakers.take_woken() {
             session.drive(Half::Read, cx);
         }
         let polled = match session.engine.next() {
-            Some(message) => Poll::Ready(Some(message)),
+            Some(message) => {
+                session.taken = session.taken.saturating_add(COST + message.len());
+                Poll::Ready(Some(message))
+            }
             None if session.engine.has_ended() => Poll::Ready(None),
-            None => Poll::Pending,
+            None => {
+                session.taken = 0;
+                Poll::Pending
+            }
         };
         session.tell_half(Half::Read, cx, polled)
     }

@@ -293,3 +293,26 @@ async fn a_writer_that_always_has_more_keeps_nothing_that_has_gone_out() {
         assert!((1..=256).contains(&returned.len()), "{} of {fed} came back", returned.len());
     }
 }
+
+/// All of it is there already, and the pipe itself asks for no turn of others.
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_always_has_something_to_read_lets_others_have_their_turn() {
+    for (length, most) in [(1, 300), (100_000, 4)] {
+        let (mut session, mut peers) = polled(8 * 1024 * 1024);
+        let server = async {
+            let mut peer = peers.recv().await.unwrap();
+            peer.log_in().await;
+            peer
+        };
+        let (authenticated, mut peer) = tokio::join!(session.authenticated(), server);
+        authenticated.unwrap();
+        for _ in 0..8 * most {
+            peer.send(TEXT, &vec![b'x'; length]).await.unwrap();
+        }
+        let other = tokio::spawn(async {});
+        for _ in 0..most {
+            assert!(session.next().await.is_some());
+        }
+        assert!(other.is_finished(), "{length}");
+    }
+}
