@@ -266,11 +266,17 @@ impl<L: Ledger> Engine<L> {
 
     /// Asks for a token, as soon as whoever connects with it may.
     fn want_token(&mut self, ticket: Ticket, demand: Demand) {
-        (self.fetching, self.turn) = (None, None);
+        self.fetching = None;
+        let turn = self.turn.take();
         let machine = &self.parts.machine;
         // Who replaces a live connection must not lose it in the queue behind those who have none.
         if self.permit.is_none() && machine.is_connecting() && machine.live().is_none() {
-            match self.parts.budget.take() {
+            // Who waits already keeps its place, whatever it wants by now.
+            let leave = match turn {
+                Some((_, _, turn)) => Err(turn),
+                None => self.parts.budget.take(),
+            };
+            match leave {
                 Ok(permit) => self.permit = Some(permit),
                 Err(turn) => {
                     self.turn = Some((ticket, demand, turn));

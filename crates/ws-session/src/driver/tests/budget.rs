@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
+use auth_core::token::Generation;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -58,6 +59,21 @@ async fn no_timeout_runs_while_a_session_waits_for_its_turn() {
     assert!(sessions[0].2.find(|_| Some(())).is_empty(), "nothing happened");
     drop(held);
     timeout(Duration::from_secs(1), sessions[0].1.recv()).await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wants_another_credential_meanwhile_keeps_its_place() {
+    let budget = ConnectBudget::new(1);
+    let held = budget.take().ok().expect("nobody else has it");
+    let mut sessions = sharing(&budget, 2).await;
+    let control = sessions[0].0.control();
+    let presenting = tokio::spawn(async move { control.present(Generation::NONE).await });
+    sleep(Duration::from_millis(10)).await;
+    drop(held);
+    let first = timeout(Duration::from_secs(1), sessions[0].1.recv());
+    first.await.expect("it was the first to wait").unwrap();
+    assert!(sessions[1].1.is_empty());
+    presenting.abort();
 }
 
 /// It has a connection that would expire meanwhile.
