@@ -13,7 +13,12 @@ pub struct Outbox<T> {
     waiting_bytes: usize,
     unflushed: Vec<T>,
     unflushed_bytes: usize,
+    /// Nothing was put in since it was last at rest.
+    at_rest: bool,
 }
+
+/// How many messages there is room for at rest.
+const KEPT: usize = 32;
 
 /// How much may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +58,14 @@ impl<T> Outbox<T> {
     /// An empty queue.
     #[must_use]
     pub const fn new(limit: Limit) -> Self {
-        Self { limit, waiting: VecDeque::new(), waiting_bytes: 0, unflushed: Vec::new(), unflushed_bytes: 0 }
+        Self {
+            limit,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            unflushed: Vec::new(),
+            unflushed_bytes: 0,
+            at_rest: false,
+        }
     }
 
     /// Takes a message of `length` bytes.
@@ -71,6 +83,7 @@ impl<T> Outbox<T> {
 
     /// Takes a message of `length` bytes, full or not: for whoever has asked for room before it knew the length.
     pub fn push_regardless(&mut self, message: T, length: usize) {
+        self.at_rest = false;
         self.waiting_bytes = self.waiting_bytes.saturating_add(length);
         self.waiting.push_back((message, length));
     }
@@ -114,6 +127,21 @@ impl<T> Outbox<T> {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.waiting.is_empty() && self.unflushed.is_empty()
+    }
+
+    /// There is nothing to do for now. Says whether that was so the last time too, with nothing put in since: then what a burst took is given
+    /// back.
+    pub fn rest(&mut self) -> bool {
+        if !self.is_settled() || !std::mem::replace(&mut self.at_rest, true) {
+            return false;
+        }
+        if self.waiting.capacity() > KEPT {
+            self.waiting = VecDeque::new();
+        }
+        if self.unflushed.capacity() > KEPT {
+            self.unflushed = Vec::new();
+        }
+        true
     }
 
     /// The next message, which is about to be handed to the live connection.
@@ -187,5 +215,22 @@ mod tests {
         assert_eq!((outbox.waiting_bytes, outbox.waiting.len()), (500, 1), "nobody wants it any more");
         assert_eq!(outbox.withdraw(), Some("f"));
         assert_eq!((outbox.waiting_bytes, outbox.withdraw()), (0, None));
+    }
+    #[test]
+    fn a_burst_leaves_no_memory_behind_and_those_that_follow_each_other_share_it() {
+        let mut outbox = Outbox::new(Limit::USUAL);
+        for again in [false, true] {
+            for number in 0..256 {
+                outbox.push(number, 1).unwrap();
+            }
+            assert!(!outbox.rest(), "there is something to do");
+            while outbox.hand_over().is_some() {}
+            assert!(!outbox.rest(), "it is not flushed");
+            assert_eq!(outbox.flushed().count(), 256);
+            assert!(!outbox.rest(), "{again}: more may come");
+            assert!(outbox.waiting.capacity() >= 256 && outbox.unflushed.capacity() >= 256);
+        }
+        assert!(outbox.rest());
+        assert_eq!((outbox.waiting.capacity(), outbox.unflushed.capacity()), (0, 0));
     }
 }

@@ -11,6 +11,9 @@ pub struct Pending<T> {
     most: usize,
 }
 
+/// How many there is room for when none waits.
+const KEPT: usize = 32;
+
 #[derive(Debug)]
 struct Entry<T> {
     number: u64,
@@ -41,6 +44,13 @@ impl<T> Pending<T> {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Gives back the room that many took, when none waits.
+    pub fn rest(&mut self) {
+        if self.entries.is_empty() && self.entries.capacity() > KEPT {
+            self.entries = Vec::new();
+        }
     }
 
     /// Has a request wait, under a number that no other has.

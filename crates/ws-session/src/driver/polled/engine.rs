@@ -205,7 +205,12 @@ impl<L: Ledger> Engine<L> {
             match found {
                 Found::Input(input) => self.step(now, input),
                 Found::Acted => {}
-                Found::Nothing => return frames == 0,
+                Found::Nothing => {
+                    if self.parts.outbox.rest() {
+                        self.parts.ledger.rest();
+                    }
+                    return frames == 0;
+                }
             }
         }
         false

@@ -48,6 +48,9 @@ pub(in crate::driver) trait Ledger {
     /// This connection is gone.
     fn gone(&mut self, _epoch: Epoch) {}
 
+    /// Nothing is to be sent for now, nor was of late.
+    fn rest(&mut self) {}
+
     /// Something happened to the session.
     fn happened(&mut self, _event: &SessionEvent) {}
 }

@@ -74,6 +74,9 @@ impl Outgoing {
     }
 }
 
+/// How many senders there is room for at rest.
+const KEPT: usize = 32;
+
 /// How many requests may wait for their replies.
 const MOST_REQUESTS: usize = 256;
 
@@ -281,6 +284,13 @@ impl Ledger for Acknowledge {
         }
     }
 
+    fn rest(&mut self) {
+        if self.sent.capacity() > KEPT {
+            self.sent = Vec::new();
+        }
+        self.pending.rest();
+    }
+
     fn happened(&mut self, event: &SessionEvent) {
         match event {
             SessionEvent::Authenticated { .. } | SessionEvent::Renewed { .. } => {
@@ -347,5 +357,19 @@ mod tests {
         assert_eq!((ledger.renewals.len(), ledger.presentations.len()), (2, 1));
         ledger.nothing_is_renewed(None);
         assert!(outcome.try_recv().is_ok(), "whoever waits is told");
+    }
+
+    #[test]
+    fn many_that_were_sent_together_leave_no_memory_behind() {
+        let mut ledger = Acknowledge::new();
+        for number in 0..256 {
+            let parcel =
+                Parcel { message: "x".into(), whose: Whose::Sender(oneshot::channel().0), room: None };
+            ledger.sent(parcel);
+            ledger.pending.push(number, number.into(), oneshot::channel().0, |_| false).unwrap();
+        }
+        ledger.all_sent();
+        ledger.rest();
+        assert!(ledger.sent.capacity() == 0 && !ledger.pending.is_empty(), "these wait still");
     }
 }

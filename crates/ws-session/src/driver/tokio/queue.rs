@@ -35,7 +35,12 @@ struct State {
     /// Of the requests that wait, or were taken, nobody wants some any more.
     given_up: bool,
     closed: bool,
+    /// Nothing was put down since the driver last found nothing.
+    at_rest: bool,
 }
+
+/// How many messages there is room for at rest.
+const KEPT: usize = 32;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Used {
@@ -59,7 +64,16 @@ impl Queue {
     pub(super) fn new(limit: Limit, overflow: Overflow) -> Self {
         let most = Used { messages: limit.messages.max(1), bytes: limit.bytes.max(1) };
         let (waiting, here, used) = (VecDeque::new(), Used::default(), Used::default());
-        let state = State { waiting, here, used, queued: 0, driver: None, given_up: false, closed: false };
+        let state = State {
+            waiting,
+            here,
+            used,
+            queued: 0,
+            driver: None,
+            given_up: false,
+            closed: false,
+            at_rest: false,
+        };
         let state = Mutex::new(state);
         Self { state, turn: tokio::sync::Mutex::default(), freed: Notify::new(), most, overflow }
     }
@@ -156,7 +170,13 @@ impl Taking {
         state.here = Used::default();
         let given_up = std::mem::take(&mut state.given_up);
         if given_up || !into.is_empty() {
+            state.at_rest = false;
             return Poll::Ready(given_up);
+        }
+        // Bursts that follow each other share their room.
+        if std::mem::replace(&mut state.at_rest, true) && state.waiting.capacity().max(into.capacity()) > KEPT
+        {
+            (state.waiting, *into) = (VecDeque::new(), VecDeque::new());
         }
         if let Some(cx) = cx {
             state.driver = Some(cx.waker().clone());
@@ -222,5 +242,32 @@ impl fmt::Debug for Room {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { queue: _, used } = self;
         formatter.debug_struct("Room").field("used", used).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::driver::tokio::ledger::{Parcel, Whose};
+
+    #[tokio::test]
+    async fn a_burst_leaves_no_memory_behind() {
+        let queue = Arc::new(Queue::new(Limit::USUAL, Overflow::Wait));
+        let (taking, mut taken) = (Taking(Arc::clone(&queue)), VecDeque::new());
+        let whose = || Whose::Sender(oneshot::channel().0);
+        for _ in 0..2 {
+            for _ in 0..256 {
+                let parcel = Parcel { message: "x".into(), whose: whose(), room: None };
+                assert!(queue.put(Outgoing { parcel, question: None }).await.is_ok());
+            }
+            assert!(taking.take(&mut taken, None).is_ready());
+            taken.clear();
+            assert!(taking.take(&mut taken, None).is_pending());
+            assert!(taken.capacity().max(queue.state().waiting.capacity()) >= 256, "more may come");
+        }
+        assert!(taking.take(&mut taken, None).is_pending());
+        assert_eq!((taken.capacity(), queue.state().waiting.capacity()), (0, 0));
     }
 }
