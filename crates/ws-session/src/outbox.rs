@@ -50,7 +50,8 @@ pub enum Overflow {
     Wait,
     /// It comes back to its sender.
     Refuse,
-    /// It is taken, and the oldest that wait come back to theirs: for what is of no use once there is newer.
+    /// It is taken, and the oldest that wait come back to theirs: for what is of no use once there is newer. What is on its way already is
+    /// not among them: that may be as much again.
     DropOldest,
 }
 

@@ -85,9 +85,10 @@ impl Builder {
         Self { budget, ..self }
     }
 
-    /// How much may wait to be sent, and what becomes of a message beyond that: by default it waits behind [`Limit::USUAL`]. With another
+    /// How much may wait to be sent, or be on its way to the operating system, and what becomes of a message beyond that: by default it waits behind [`Limit::USUAL`]. With another
     /// [`Overflow`] the sink is always ready: a message that is refused is the error of `start_send`, and those that are dropped
-    /// [come back](Session::take_returned), if they are taken before as many again are dropped.
+    /// [come back](Session::take_returned), if they are taken before as many again are dropped. Readiness sends nothing then: flush the sink,
+    /// or read the stream.
     pub fn with_queue(self, limit: Limit, overflow: Overflow) -> Self {
         Self { queue: (limit, overflow), ..self }
     }

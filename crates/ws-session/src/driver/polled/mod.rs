@@ -160,7 +160,7 @@ impl Session {
     }
 
     /// Sends a message once the session is authenticated, and returns when it is with the operating system. Dropping
-    /// the future does not take the message back.
+    /// the future takes a message back that waits for room, and no other.
     ///
     /// # Errors
     ///
@@ -183,7 +183,8 @@ impl Session {
     }
 
     /// Begins to close the session, behind all that was sent. Poll the session until it ends: as a stream, for what
-    /// the server still has to say, or by closing the sink.
+    /// the server still has to say, or by closing the sink. What the server takes no more of for the
+    /// [close timeout](crate::machine::Config::with_close_timeout) comes back, as does what waits for a connection.
     pub fn close(&mut self) {
         if !self.closing {
             self.closing = true;

@@ -86,7 +86,8 @@ impl Builder {
     }
 
     /// How much may wait to be sent, or be on its way to the operating system, and what becomes of a message beyond that: by default its
-    /// sender waits behind [`Limit::USUAL`].
+    /// sender waits behind [`Limit::USUAL`]. With [`Overflow::DropOldest`], as much may wait while as much again is on its way, and as much
+    /// again while the [`Driver`](super::Driver) does not run.
     pub fn with_queue(self, limit: Limit, overflow: Overflow) -> Self {
         Self { settings: self.settings.with_queue(limit, overflow), ..self }
     }

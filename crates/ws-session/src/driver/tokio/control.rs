@@ -37,7 +37,7 @@ impl Control {
         outcome.await.unwrap_or_else(|_| Err(RenewalError::ended()))
     }
 
-    /// Closes the session after what was sent, and waits until nothing of it is left.
+    /// Closes the session after what was sent, as [`Session::close`](super::Session::close), and waits until nothing of it is left.
     ///
     /// # Errors
     ///
@@ -65,9 +65,9 @@ impl Control {
         self.status.borrow().error.clone()
     }
 
-    /// Whether there is nothing left to steer.
+    /// Whether there is nothing left to steer: the session has ended, or is closing since it was dropped, or its driver was dropped.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.state().is_final() || self.commands.is_alone()
+        self.state().is_final() || self.commands.is_closed()
     }
 }

@@ -62,9 +62,10 @@ impl<T> WeakSender<T> {
         put(lock(&self.0), item)
     }
 
-    /// Whether the sender is gone.
-    pub(super) fn is_alone(&self) -> bool {
-        lock(&self.0).left
+    /// Whether nothing can be put in any more.
+    pub(super) fn is_closed(&self) -> bool {
+        let lane = lock(&self.0);
+        lane.left || lane.closed
     }
 }
 
@@ -153,9 +154,9 @@ mod tests {
         let other = sender.downgrade();
         sender.send(1).unwrap();
         other.send(2).unwrap();
-        assert!(!other.is_alone());
+        assert!(!other.is_closed());
         drop(sender);
-        assert_eq!((other.send(3), other.is_alone()), (Err(3), true));
+        assert_eq!((other.send(3), other.is_closed()), (Err(3), true));
         assert_eq!(
             (next(&receiver).await, next(&receiver).await, next(&receiver).await),
             (Some(1), Some(2), None)
@@ -195,7 +196,10 @@ mod tests {
         let (sender, receiver) = lane();
         let waits = Arc::new(());
         sender.send(Arc::clone(&waits)).unwrap();
+        let other = sender.downgrade();
+        assert!(!other.is_closed());
         drop(receiver);
+        assert!(other.is_closed());
         assert_eq!(Arc::strong_count(&waits), 1);
         assert!(sender.send(waits).is_err());
     }

@@ -208,8 +208,11 @@ impl Ledger for Acknowledge {
     }
 
     fn returned(&mut self, parcel: Parcel, reason: Unsent) {
-        match parcel.whose {
-            Whose::Sender(sent) => drop(sent.send(Err(SendError::new(parcel.message, reason)))),
+        let Parcel { message, whose, room } = parcel;
+        // First the room: whoever is told may try again.
+        drop(room);
+        match whose {
+            Whose::Sender(sent) => drop(sent.send(Err(SendError::new(message, reason)))),
             Whose::Request { number, .. } => {
                 if let Some(answer) = self.pending.returned(number) {
                     let _ = answer.send(Err(match reason {

@@ -120,8 +120,8 @@ impl Session {
 
     /// The next message; `None` when the session has ended, see [`error`](Self::error) for why.
     ///
-    /// At most 256 messages wait here, or some 128 KiB of them; beyond that nothing is read until they are taken, neither an answer to a renewal
-    /// nor the end of the connection. A session that only sends has a task that reads all the same.
+    /// At most 320 messages wait here, or some 192 KiB of them, or three that are larger; beyond that nothing is read until they are taken,
+    /// neither an answer to a renewal nor the end of the connection. A session that only sends has a task that reads all the same.
     pub async fn next(&mut self) -> Option<Message> {
         // A reader that always has something to read lets others of its runtime have their turn.
         cooperative(poll_fn(|cx| self.incoming.poll_next(cx))).await
@@ -222,7 +222,8 @@ impl Session {
         let _ = self.commands.send_unless(is_the_same, command);
     }
 
-    /// Closes the session after what was sent, and waits until nothing of it is left.
+    /// Closes the session after what was sent, and waits until nothing of it is left. What the server takes no more of for the
+    /// [close timeout](crate::machine::Config::with_close_timeout) comes back to its senders, as does what waits for a connection.
     ///
     /// # Errors
     ///
@@ -248,7 +249,7 @@ impl Future for Sent {
 
 impl Sender {
     /// Sends a message once the session is authenticated, and returns when it is with the operating system. Dropping
-    /// the future does not take the message back.
+    /// the future takes a message back that waits for room, and no other.
     ///
     /// # Errors
     ///
@@ -257,7 +258,7 @@ impl Sender {
         self.enqueue(message).await?.await
     }
 
-    /// Puts a message down to be sent, and returns as soon as there is room for it. [`Sent`] says what became of it: with many under way at once,
+    /// Puts a message down to be sent, and returns as soon as there is room for it; dropping the future before takes it back. [`Sent`] says what became of it: with many under way at once,
     /// which go out together, far more fit through a session than when each is waited for.
     ///
     /// # Errors
