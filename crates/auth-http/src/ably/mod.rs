@@ -1,5 +1,5 @@
 //! The client of Ably Auth: [`Auth`], with the verbs that its users know, over requests and replies as values
-//! ([`wire`]).
+//! ([`wire`]). A realtime connection with its tokens is `providers::ably::Realtime`.
 //!
 //! | Ably's name | Here |
 //! | --- | --- |

@@ -7,7 +7,7 @@
 //! | one that has another way to tokens | `with_token_provider`, `with_token_source` |
 //!
 //! `Client` (feature `manager`) is a [`TokenSource`](auth_core::TokenSource) that hands out each token once: whatever opens
-//! connections asks it before each attempt.
+//! connections asks it before each attempt. It opens none itself: that is `providers::optave::Client`, over this one.
 //!
 #![cfg_attr(all(feature = "client", feature = "tokio"), doc = "```no_run")]
 #![cfg_attr(not(all(feature = "client", feature = "tokio")), doc = "```ignore")]
