@@ -61,7 +61,7 @@ async fn rtn14a_rtn14g_an_error_that_no_token_cures_fails_the_session_with_its_n
 
 #[tokio::test]
 async fn rtn14b_a_token_error_is_cured_by_one_new_token() {
-    for code in [40_140, 40_141, 40_142, 40_143, 40_144, 40_145, 40_149] {
+    for code in TOKEN_ERRORS {
         for action in [9, 6] {
             let mut server = Server::start().await;
             let (options, calls) = numbered();
@@ -76,12 +76,31 @@ async fn rtn14b_a_token_error_is_cured_by_one_new_token() {
 
 #[tokio::test]
 async fn rtn14b_a_second_token_error_fails_the_session() {
+    for code in TOKEN_ERRORS {
+        let mut server = Server::start().await;
+        let (options, calls) = numbered();
+        let mut session = client(options, &server).open().unwrap();
+        server.refuse(2, code).await;
+        assert_eq!(failed(&mut session).await, Some(code));
+        assert_eq!((server.connections(), calls.load(Ordering::Relaxed)), (2, 2), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn rtn14b_a_callback_that_fails_after_a_token_error_leads_to_disconnected() {
     let mut server = Server::start().await;
-    let (options, calls) = numbered();
-    let mut session = client(options, &server).open().unwrap();
-    server.refuse(2, 40_142).await;
-    assert_eq!(failed(&mut session).await, Some(40_142));
-    assert_eq!((server.connections(), calls.load(Ordering::Relaxed)), (2, 2));
+    let (options, calls) = failing(|call| (call == 2).then(outage));
+    let session = client(options, &server).open().unwrap();
+    let mut events = session.events();
+    let _ = states_until(&mut events, State::Connecting).await;
+    server.refuse(1, 40_142).await;
+    // For the token error, and for the callback.
+    for _ in 0..2 {
+        let _ = states_until(&mut events, State::Disconnected).await;
+    }
+    assert_eq!(server.welcomed().await.token(), "token-3");
+    let _ = states_until(&mut events, State::Connected).await;
+    assert_eq!((server.connections(), calls.load(Ordering::Relaxed)), (2, 3));
 }
 
 #[tokio::test]

@@ -35,13 +35,15 @@ async fn rtn15h2_rtn22a_disconnected_by_a_token_error_a_new_token_resumes_the_co
 
 #[tokio::test]
 async fn rtn15h2_after_a_second_token_error_the_session_fails() {
-    let mut server = Server::start().await;
-    let (options, calls) = numbered();
-    let (_realtime, mut session, mut peer) = connected(options, &mut server).await;
-    peer.say(&failure(6, 40_142)).await;
-    server.refuse(1, 40_142).await;
-    assert_eq!(failed(&mut session).await, Some(40_142));
-    assert_eq!((server.connections(), calls.load(Ordering::Relaxed)), (2, 2));
+    for code in TOKEN_ERRORS {
+        let mut server = Server::start().await;
+        let (options, calls) = numbered();
+        let (_realtime, mut session, mut peer) = connected(options, &mut server).await;
+        peer.say(&failure(6, code)).await;
+        server.refuse(1, code).await;
+        assert_eq!(failed(&mut session).await, Some(code));
+        assert_eq!((server.connections(), calls.load(Ordering::Relaxed)), (2, 2), "{code}");
+    }
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@
 //! | RTN2a, d, e, f; RSA3c, RSA7e1 | `tests/suites/ably_realtime/connecting.rs::rtn2_the_request_has_the_token_and_what_the_protocol_wants` | `access_token`, as the SDKs have it; a key never stands in a URL: it signs a request for a token |
 //! | RTN2e, RTN4, RTN27b | `tests/suites/ably_realtime/connecting.rs::rtn2e_rtn27b_rtn4_a_connection_begins_with_a_token_and_tells_each_state_once` |  |
 //! | RTN14a, RTN14g | `tests/suites/ably_realtime/connecting.rs::rtn14a_rtn14g_an_error_that_no_token_cures_fails_the_session_with_its_number`, `tests/suites/ably_realtime/our_gateway.rs::rtn14a_a_key_that_the_service_does_not_know_fails_the_connection`, `crates/auth-http/src/ably/tests/source.rs::rtn14a_what_the_service_says_of_a_key_is_final_and_an_outage_is_not` | the server's number is kept, its text is not; an ERROR of a limit (such as 40111 or 42910) is tried again later |
-//! | RTN14b | `tests/suites/ably_realtime/connecting.rs::rtn14b_a_token_error_is_cured_by_one_new_token`, `tests/suites/ably_realtime/connecting.rs::rtn14b_a_second_token_error_fails_the_session` | the second is final rather than DISCONNECTED: a service that refuses what it has just issued is not asked for ever |
-//! | RTN14c | `crates/ws-session/src/driver/tests/ably.rs::rtn14c_an_attempt_without_connected_is_given_up_after_ten_seconds` | 10 s to open and 10 s for CONNECTED |
+//! | RTN14b | `tests/suites/ably_realtime/connecting.rs::rtn14b_a_token_error_is_cured_by_one_new_token`, `tests/suites/ably_realtime/connecting.rs::rtn14b_a_second_token_error_fails_the_session`, `tests/suites/ably_realtime/connecting.rs::rtn14b_a_callback_that_fails_after_a_token_error_leads_to_disconnected` | the second is final rather than DISCONNECTED: a service that refuses what it has just issued is not asked for ever |
+//! | RTN14c | `tests/suites/ably_realtime/in_time.rs::rtn14c_an_attempt_without_an_upgrade_is_given_up_after_ten_seconds`, `tests/suites/ably_realtime/in_time.rs::rtn14c_an_attempt_without_connected_is_given_up_after_ten_seconds`, `crates/ws-session/src/driver/tests/ably.rs::rtn14c_an_attempt_without_connected_is_given_up_after_ten_seconds` | 10 s to open and 10 s for CONNECTED |
 //! | RTN14d | `tests/suites/ably_realtime/connecting.rs::rtn14d_a_fault_that_may_pass_leads_to_disconnected_and_another_attempt` | waits grow from 0.5 s to 30 s, spread over their whole length, in the place of RTB1 |
 //! | RTN14d, RTN14e, RTN14f | `crates/ws-session/src/driver/tests/ably.rs::rtn14d_rtn14e_rtn14f_attempts_that_fail_lead_to_disconnected_and_to_suspended_and_go_on` | the time is the configured one: that of `connectionDetails` is not read (RTN21) |
 //! | RTN15a | `crates/ws-session/src/driver/tests/ably.rs::rtn15a_a_connection_that_is_closed_without_a_word_is_replaced_at_once` | within 0.5 s, so that clients which were dropped together do not come together |
@@ -42,16 +42,18 @@
 
 mod authorize;
 mod connecting;
+mod in_time;
 mod living;
 mod our_gateway;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use auth_core::ably::{AuthOptions, TokenParams, TokenReply};
 use auth_core::backoff::Backoff;
-use auth_core::{Error, Secret};
+use auth_core::{AuthEvent, Error, Secret};
 use auth_http::ably::{Surroundings, callback};
 use auth_http::client::HyperClient;
 use providers::ably::{Builder, Realtime};
@@ -65,6 +67,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 use ws_session::driver::tokio::{Events, Session, SessionEvent};
 use ws_session::machine::{Config, State};
+
+/// What a new token may cure (RSA4b).
+const TOKEN_ERRORS: RangeInclusive<u32> = 40_140..=40_149;
 
 /// How long anything here may take before its test has failed.
 const SOON: Duration = Duration::from_secs(10);
@@ -212,8 +217,12 @@ fn quick() -> Config {
 }
 
 fn builder(options: AuthOptions, url: &str) -> Builder {
+    with_defaults(options, url).with_session_config(quick())
+}
+
+fn with_defaults(options: AuthOptions, url: &str) -> Builder {
     let surroundings = Surroundings::over(Arc::new(HyperClient::plaintext()));
-    Realtime::builder(options).with_endpoint(url).with_surroundings(surroundings).with_session_config(quick())
+    Realtime::builder(options).with_endpoint(url).with_surroundings(surroundings)
 }
 
 fn client(options: AuthOptions, server: &Server) -> Realtime {

@@ -23,7 +23,7 @@
 //! | "sessionId?: string" in the payload | `sockets::a_new_connection_names_the_session_of_the_one_before` |
 //! | "WebSocket authentication successful. Session ID:" | `sockets::a_session_id_is_told` |
 //! | "Connection refusal: Invalid region or network restriction. Verify the wss://api.{region}/ws endpoint matches your tenant." | `sockets::a_websocket_that_is_not_there_is_told_by_its_status`, `sockets::an_invalid_region_is_refused_before_anything_is_sent`, `sockets::a_network_that_refuses_connections_is_told_as_such` |
-//! | "Auth rejection: Expired token or missing scopes. The server returns status: "error" with a descriptive message." | `sockets::a_refused_token_is_replaced_once`, `sockets::a_fresh_token_that_is_refused_too_ends_the_session` |
+//! | "Auth rejection: Expired token or missing scopes. The server returns status: "error" with a descriptive message.": the rejection is told by its kind, the message is not | `sockets::a_refused_token_is_replaced_once`, `sockets::a_fresh_token_that_is_refused_too_ends_the_session` |
 //! | "If no auth message arrives within 10 seconds, the client should close the connection and retry." | `sockets::a_client_waits_10_s_for_an_answer_and_tries_again` |
 //! | "validating that the access token contains the exact scopes needed" | `trail::missing_scopes_are_named_before_any_socket_is_opened` |
 //! | "auditPayload: timestamp, action, result, required, granted, missing, clientId" | `trail::a_scope_check_is_written_to_the_audit_with_all_that_the_document_lists` |
@@ -50,7 +50,11 @@
 //! | "Ensure token caching prevents redundant requests." | `tokens::a_cached_token_is_not_asked_for_again` |
 //! | "The server does not receive the authentication payload within 10 seconds of connection establishment." | `sockets::a_gateway_waits_10_s_for_a_credential` |
 //! | "Verify network latency and proxy configurations." | `tokens::a_proxy_is_asked_for_the_way_to_the_token_endpoint`, `spatium::requests::a_proxy_is_asked_for_the_way_to_every_server` |
-//! | "rejects the promise if an error or non-auth message arrives" | `session::a_server_that_talks_instead_of_answering_is_left_in_time` |
+//! | "rejects the promise if an error … message arrives" | `sockets::a_fresh_token_that_is_refused_too_ends_the_session` |
+//! | "or non-auth message": otherwise here, where it is no answer, and the answer is waited for until the 10 s are over | `sockets::a_message_that_is_no_answer_does_not_end_the_wait_for_one`, `session::a_server_that_talks_instead_of_answering_is_left_in_time` |
+//!
+//! The server's own message is in no error, event or audit: it may hold anything, a token too. What is missing is told before, by the
+//! check of scopes.
 //!
 //! What the document leaves to the application is not here: a fallback to the authorization code grant (it needs a person; the
 //! error says so by its kind), and the arithmetic of averages and rates.

@@ -8,7 +8,8 @@ use realtime_auth_tests::closed_port::ClosedPort;
 use realtime_auth_tests::raw_socket::RawSocket;
 use realtime_auth_tests::recorder::Recorder;
 use realtime_auth_tests::script::{Answer, Script};
-use tokio::time::{pause, resume, sleep, timeout};
+use tokio::spawn;
+use tokio::time::{Instant, pause, resume, sleep, timeout};
 use ws_session::driver::tokio::{Events, SessionEvent};
 use ws_session::machine::State;
 
@@ -117,7 +118,7 @@ async fn a_new_connection_names_the_session_of_the_one_before() {
     let client = client(&server.url(), &Recorder::default()).build().unwrap();
     let (mut session, driver) = client.session().build();
     let mut events = session.events();
-    tokio::spawn(driver.run());
+    spawn(driver.run());
     session.authenticated().await.unwrap();
     assert_eq!(resumed(&mut events).await, Some(false));
     for taken_up in [true, false] {
@@ -161,6 +162,7 @@ async fn a_fresh_token_that_is_refused_too_ends_the_session() {
     let logins: Vec<_> = server.heard().into_iter().filter(|heard| heard.contains("\"auth\"")).collect();
     assert_eq!(logins, [r#"1: {"token":"t1","type":"auth"}"#, r#"2: {"token":"t2","type":"auth"}"#]);
     assert_eq!(recorder.count(|event| matches!(event, AuthEvent::SessionFailed { .. })), 1);
+    assert!(!format!("{error:?} {recorder:?}").contains("conversation"), "{error:?} {recorder:?}");
 }
 
 /// The token endpoint of a tenant that has no such WebSocket.
@@ -204,8 +206,21 @@ async fn a_client_waits_10_s_for_an_answer_and_tries_again() {
     let server = Spoken::serve(3_600, 9, |connection, text| match connection {
         1 => Reply::Nothing,
         _ => welcoming(connection, text),
-    })
-    .await;
+    });
+    waits_10_s_and_tries_again(server.await).await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_no_answer_does_not_end_the_wait_for_one() {
+    let server = Spoken::serve(3_600, 9, |connection, text| match connection {
+        1 => Reply::Say(r#"{"type":"heartbeat"}"#.to_owned()),
+        _ => welcoming(connection, text),
+    });
+    waits_10_s_and_tries_again(server.await).await;
+}
+
+/// For the answer of a server that says what it does on the first connection, and welcomes the second.
+async fn waits_10_s_and_tries_again(server: Spoken) {
     let recorder = Recorder::default();
     let client = client(&server.url(), &recorder).build().unwrap();
     let mut session = client.open();
@@ -218,6 +233,19 @@ async fn a_client_waits_10_s_for_an_answer_and_tries_again() {
     recorder.wait_for(1, is_lost).await;
     timeout(Duration::from_secs(20), session.authenticated()).await.unwrap().unwrap();
     assert!(server.heard().iter().any(|heard| heard.starts_with("2: {")), "{:?}", server.heard());
+}
+
+#[tokio::test(start_paused = true)]
+async fn connect_waits_for_half_a_minute() {
+    let begun = Instant::now();
+    let nobody = ClosedPort::take().unwrap();
+    let url = format!("http://{}", nobody.address().unwrap());
+    let client = client(&url, &Recorder::default()).build().unwrap();
+    let connecting = spawn(async move { client.connect().await });
+    sleep(Duration::from_millis(29_500)).await;
+    assert!(!connecting.is_finished());
+    let error = connecting.await.unwrap().unwrap_err();
+    assert_eq!((error.kind(), begun.elapsed().as_secs()), (ws_session::ErrorKind::Timeout, 30), "{error}");
 }
 
 #[tokio::test]

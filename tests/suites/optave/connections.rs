@@ -213,6 +213,8 @@ async fn a_session_that_keeps_itself_connected_sends_each_token_once() {
         let tokens = wire.tokens();
         assert_eq!(tokens.len(), 1 + 5 + 3 + 1, "reconnects, those whose answer was lost, and the renewal");
         each_once(&tokens);
+        let issued = recorder.count(|event| matches!(event, AuthEvent::TokenIssued { .. }));
+        assert_eq!(issued, tokens.len(), "who observes the client is told of its tokens too");
         session.close().await.unwrap();
     }
 }

@@ -74,7 +74,11 @@ fn a_secret_comes_from_the_keyring() {
     let gateway = Gateway::start(&desk);
     configured(&desk, &gateway, "{ keyring = { service = 'rtauth', user = 'me' } }");
     let words = ["connect", "--profile", "work", "--config", "config.toml", "--json"];
-    let with_path = |path: &str| desk.command(&words).env("PATH", path).output().unwrap();
+    // A secret of another system, which is none of the keyring's business.
+    let with_path = |path: &str| {
+        let mut command = desk.command(&words);
+        command.env("PATH", path).env("RTAUTH_ABLY_KEY", "canary-of-ably").output().unwrap()
+    };
     let stderr = failed(&with_path("/nowhere"), 2);
     assert!(stderr.contains("the keyring can't be asked: there is no "), "{stderr}");
     if cfg!(target_os = "macos") {
@@ -82,11 +86,14 @@ fn a_secret_comes_from_the_keyring() {
     }
     fs::create_dir(desk.path("bin")).unwrap();
     let program = desk.path("bin/secret-tool");
-    let script = "#!/bin/sh\n[ \"$*\" = 'lookup service rtauth username me' ] && printf canary-of-abc\n";
+    let script =
+        "#!/bin/sh\nenv >seen\n[ \"$*\" = 'lookup service rtauth username me' ] && printf canary-of-abc\n";
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
     let path = format!("{}:/bin:/usr/bin", desk.path("bin").display());
     assert!(lines(&with_path(&path), 0).contains(&message("from the profile")));
+    let seen = fs::read_to_string(desk.path("seen")).unwrap();
+    assert!(seen.contains("PATH=") && !seen.contains("canary"), "{seen}");
     let config = fs::read_to_string(desk.path("config.toml")).unwrap();
     desk.put("config.toml", &config.replace("'me'", "'you'"));
     let stderr = failed(&with_path(&path), 2);
