@@ -24,6 +24,7 @@ mod manager_drivers;
 mod manager_ending;
 mod manager_readers;
 mod optave;
+mod providers_network;
 mod session;
 mod signatures;
 mod spatium;

@@ -31,15 +31,17 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use audit::AuditLog;
 use auth_core::ably::{AuthOptions, ErrorCode, TokenDetails, TokenParams};
-use auth_core::{Error, ErrorKind, Observer, Retry};
+use auth_core::{Error, ErrorKind, Retry};
 use auth_http::ably::{Auth, connection_error};
 use ws_session::dialect::Dialect;
-use ws_session::driver::tokio::{Control, RenewalError, Session, Target};
-use ws_session::machine::{Config as SessionConfig, State};
+use ws_session::driver::tokio::{Control, RenewalError, Session};
+use ws_session::machine::State;
 
 pub use self::builder::Builder;
 use self::identity::Identity;
+use crate::settings::{Sockets, Way};
 
 /// A client of Ably with one realtime connection at a time; clones are handles of the same one.
 #[derive(Clone)]
@@ -49,9 +51,9 @@ struct Inner {
     auth: Auth,
     identity: Arc<Identity>,
     dialect: Arc<Dialect>,
-    target: Target,
-    config: SessionConfig,
-    observer: Arc<dyn Observer>,
+    sockets: Sockets,
+    way: Way,
+    audit: Option<AuditLog>,
     connection: Mutex<Connection>,
 }
 
@@ -148,6 +150,12 @@ impl Realtime {
         closed.map_err(|error| self.0.identity.explain(&error))
     }
 
+    /// Writes out the audit file and closes it, if there is one; says what became of the events. Blocks until the disk has them.
+    #[must_use]
+    pub fn close_audit(&self) -> Option<audit::Summary> {
+        self.0.audit.as_ref().map(AuditLog::close)
+    }
+
     /// What steers the connection: the one that there is, or a new one.
     fn connected(&self) -> Control {
         let mut connection = self.connection();
@@ -161,11 +169,8 @@ impl Realtime {
     }
 
     fn spawn(&self) -> Session {
-        let Inner { auth, identity: _, dialect, target, config, observer, connection: _ } = &*self.0;
-        Session::builder(target.clone(), Arc::clone(dialect), Arc::new(auth.clone()))
-            .with_config(config.clone())
-            .with_observer(Arc::clone(observer))
-            .spawn()
+        let Inner { auth, dialect, sockets, way, .. } = &*self.0;
+        sockets.session(way, Arc::clone(dialect), Arc::new(auth.clone())).spawn()
     }
 
     /// Why a token was not accepted.
@@ -188,7 +193,7 @@ impl Realtime {
 
 impl fmt::Debug for Realtime {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { auth, target, .. } = &*self.0;
-        formatter.debug_struct("Realtime").field("auth", auth).field("target", target).finish_non_exhaustive()
+        let Inner { auth, way, .. } = &*self.0;
+        formatter.debug_struct("Realtime").field("auth", auth).field("way", way).finish_non_exhaustive()
     }
 }

@@ -9,6 +9,9 @@ pub enum ConfigError {
     /// The audit file can't be written.
     #[error(transparent)]
     Audit(#[from] audit::OpenError),
+    /// There is no certificate of an authority among those to trust.
+    #[error(transparent)]
+    Authorities(auth_http::client::ConfigError),
     /// A server must not see the tokens.
     #[error(transparent)]
     Origin(auth_core::Error),

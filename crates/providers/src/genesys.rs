@@ -135,7 +135,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    settings::verbs!();
+    settings::verbs_of_a_manager!();
 
     /// Redeems this refresh token, and its successors, instead of using client credentials.
     pub fn with_refresh_token(self, refresh_token: impl Into<Secret>) -> Self {

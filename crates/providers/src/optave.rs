@@ -43,33 +43,36 @@
 
 mod builder;
 mod config_error;
+mod once;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
+use audit::AuditLog;
 use auth_core::source::FixedToken;
-use auth_core::{Demand, Error, ErrorKind, Observer, Secret, Token, TokenSource};
+use auth_core::{Error, Secret, Token, TokenSource};
 use auth_http::optave::UsedTokens;
 use ws_session::dialect::Dialect;
-use ws_session::driver::tokio::{Session, Target};
+use ws_session::driver::tokio::Session;
 use ws_session::machine::Config as SessionConfig;
 
 pub use self::builder::Builder;
 pub use self::config_error::ConfigError;
+use self::once::Once;
+use crate::settings::{Sockets, Way};
 
 /// A client of Optave. Clones are the same client: what one has opened a connection with, none opens another with.
 #[derive(Clone)]
 pub struct Client {
     tokens: auth_http::optave::Client,
     used: Arc<UsedTokens>,
-    target: Target,
+    sockets: Sockets,
+    way: Way,
+    audit: Option<AuditLog>,
     dialect: Arc<Dialect>,
-    session: SessionConfig,
     connection_timeout: Duration,
     request_timeout: Duration,
-    observer: Arc<dyn Observer>,
 }
 
 /// Where the token goes when a connection is opened.
@@ -94,7 +97,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`InvalidClient`](ErrorKind::InvalidClient) when id or secret are wrong; otherwise as for any token endpoint, or what the
+    /// [`InvalidClient`](auth_core::ErrorKind::InvalidClient) when id or secret are wrong; otherwise as for any token endpoint, or what the
     /// provider failed with. Never an empty token.
     pub async fn authenticate(&self) -> Result<Token, Error> {
         self.tokens.authenticate().await
@@ -119,8 +122,7 @@ impl Client {
             Some(fingerprint) => given.with_fingerprint(fingerprint),
             None => given,
         };
-        let config = self.session.clone().without_reconnection();
-        let mut session = self.spawn(FixedToken::new(given), config);
+        let mut session = self.spawn(FixedToken::new(given), SessionConfig::without_reconnection);
         session.authenticated().await?;
         Ok(session)
     }
@@ -142,7 +144,7 @@ impl Client {
     /// The same without waiting: it connects in the background, and never gives up over an outage.
     #[must_use]
     pub fn open(&self) -> Session {
-        self.spawn(self.tokens.clone(), self.session.clone())
+        self.spawn(self.tokens.clone(), |config| config)
     }
 
     /// Ends the way to tokens for all clones; sessions end when they need another.
@@ -150,38 +152,27 @@ impl Client {
         self.tokens.shut_down().await;
     }
 
-    fn spawn(&self, tokens: impl TokenSource + 'static, config: SessionConfig) -> Session {
+    /// Writes out the audit file and closes it, if there is one; says what became of the events. Blocks until the disk has them.
+    #[must_use]
+    pub fn close_audit(&self) -> Option<audit::Summary> {
+        self.audit.as_ref().map(AuditLog::close)
+    }
+
+    fn spawn(
+        &self,
+        tokens: impl TokenSource + 'static,
+        change: impl FnOnce(SessionConfig) -> SessionConfig,
+    ) -> Session {
         let once = Once { tokens, used: Arc::clone(&self.used) };
-        Session::builder(self.target.clone(), Arc::clone(&self.dialect), Arc::new(once))
-            .with_config(config)
-            .with_request_timeout(self.request_timeout)
-            .with_observer(Arc::clone(&self.observer))
-            .spawn()
+        let session = self.sockets.session(&self.way, Arc::clone(&self.dialect), Arc::new(once));
+        let config = change(self.sockets.config().clone());
+        session.with_config(config).with_request_timeout(self.request_timeout).spawn()
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Client").field("target", &self.target).finish_non_exhaustive()
-    }
-}
-
-/// Lets no token through that a connection was opened with before.
-struct Once<S> {
-    tokens: S,
-    used: Arc<UsedTokens>,
-}
-
-#[async_trait]
-impl<S: TokenSource> TokenSource for Once<S> {
-    async fn token(&self, demand: Demand) -> Result<Token, Error> {
-        let token = self.tokens.token(demand).await?;
-        if self.used.is_first_use(token.secret()) {
-            return Ok(token);
-        }
-        let text = "a connection was opened with this token before, and each opens one only; authenticate again, and open the \
-                    next with a fresh one";
-        Err(Error::new(ErrorKind::InvalidToken, text))
+        formatter.debug_struct("Client").field("way", &self.way).finish_non_exhaustive()
     }
 }
 

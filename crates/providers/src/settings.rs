@@ -10,7 +10,7 @@ use audit::AuditLog;
 use auth_core::observe::Observers;
 use auth_core::renewal::Policy;
 use auth_core::{AuthEvent, Observer, TokenSource};
-use auth_http::client::{HyperClient, Proxy};
+use auth_http::client::{Builder as HttpBuilder, HyperClient, Proxy, Roots};
 use auth_http::exchange::HttpExchange;
 use auth_http::manager;
 use auth_http::store::FileStore;
@@ -24,6 +24,7 @@ use crate::ConfigError;
 /// The settings of a builder, which has them in its field `settings`, and their verbs by [`verbs`].
 pub(crate) struct Settings {
     pub(crate) proxy: Proxy,
+    pub(crate) authorities: Option<Vec<u8>>,
     pub(crate) observers: Observers,
     pub(crate) audit_file: Option<PathBuf>,
     pub(crate) token_file: Option<PathBuf>,
@@ -31,16 +32,9 @@ pub(crate) struct Settings {
     pub(crate) session: Config,
 }
 
-/// The verbs of a builder for its [`Settings`].
+/// The verbs of every builder for its [`Settings`].
 macro_rules! verbs {
     () => {
-        /// Where tokens are kept between runs, and shared with other processes: a file of its owner's alone. Without one a
-        /// rotated refresh token is lost when the program ends.
-        pub fn with_token_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
-            self.settings.token_file = Some(path.into());
-            self
-        }
-
         /// The proxies on the way to every server, by HTTP and by WebSocket: none by default.
         /// [`Proxy::from_environment`](auth_http::client::Proxy::from_environment) takes what the environment says.
         pub fn with_proxy(mut self, proxy: auth_http::client::Proxy) -> Self {
@@ -48,8 +42,15 @@ macro_rules! verbs {
             self
         }
 
-        /// One more who is told about every step: for metrics, an audit, a SIEM. One that panics costs nothing but what it
-        /// was told; one that blocks holds the session up.
+        /// Authorities to trust beside the platform's, as the bytes of a PEM file, by HTTP and by WebSocket: a company's own, or that of a
+        /// proxy.
+        pub fn with_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
+            self.settings.authorities = Some(pem.into());
+            self
+        }
+
+        /// One more who is told about every step: for metrics, an audit, a SIEM. It is told no token. One that panics costs nothing but
+        /// what it was told; one that blocks holds the session up.
         pub fn with_observer(mut self, observer: std::sync::Arc<dyn auth_core::Observer>) -> Self {
             self.settings.observe(observer);
             self
@@ -58,6 +59,21 @@ macro_rules! verbs {
         /// Where to write a hash-chained audit log of every step.
         pub fn with_audit_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
             self.settings.audit_file = Some(path.into());
+            self
+        }
+    };
+}
+pub(crate) use verbs;
+
+/// The same, and those of a builder whose tokens a manager has, and whose sessions are all alike.
+macro_rules! verbs_of_a_manager {
+    () => {
+        $crate::settings::verbs!();
+
+        /// Where tokens are kept between runs, and shared with other processes: a file of its owner's alone. Without one a
+        /// rotated refresh token is lost when the program ends.
+        pub fn with_token_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+            self.settings.token_file = Some(path.into());
             self
         }
 
@@ -74,12 +90,13 @@ macro_rules! verbs {
         }
     };
 }
-pub(crate) use verbs;
+pub(crate) use verbs_of_a_manager;
 
 impl Settings {
     pub(crate) fn new() -> Self {
         Self {
             proxy: Proxy::none(),
+            authorities: None,
             observers: Observers::default(),
             audit_file: None,
             token_file: None,
@@ -95,13 +112,23 @@ impl Settings {
     /// The HTTP client for `https` URLs, and for those on this machine, if `plaintext` says that there are any; only these
     /// do without TLS, and without certificate authorities.
     pub(crate) fn http(&self, plaintext: Plaintext) -> Result<Arc<dyn HttpExchange>, ConfigError> {
-        let builder = HyperClient::builder().with_proxy(self.proxy.clone());
         let built = match plaintext {
             Plaintext::Only => return Ok(Arc::new(HyperClient::plaintext())),
-            Plaintext::Never => builder.build(),
-            Plaintext::Also => builder.with_plaintext().build(),
+            Plaintext::Never => self.client()?.build(),
+            Plaintext::Also => self.client()?.with_plaintext().build(),
         };
         Ok(Arc::new(built.map_err(|error| ConfigError::Tls(io::Error::other(error)))?))
+    }
+
+    /// An HTTP client with the proxies, and with those whom to trust.
+    pub(crate) fn client(&self) -> Result<HttpBuilder, ConfigError> {
+        let builder = HyperClient::builder().with_proxy(self.proxy.clone());
+        Ok(match &self.authorities {
+            Some(pem) => {
+                builder.with_roots(Roots::platform().with_pem(pem).map_err(ConfigError::Authorities)?)
+            }
+            None => builder,
+        })
     }
 
     /// The file for tokens, opened, if there is to be one.
@@ -134,7 +161,7 @@ impl Settings {
 
     /// How WebSockets are opened, whose steps `observer` is told.
     pub(crate) fn sockets(self, observer: Arc<dyn Observer>) -> Sockets {
-        Sockets { observer, proxy: self.proxy, config: self.session }
+        Sockets { observer, proxy: self.proxy, authorities: self.authorities, config: self.session }
     }
 }
 
@@ -163,6 +190,7 @@ impl Plaintext {
 pub(crate) struct Sockets {
     observer: Arc<dyn Observer>,
     proxy: Proxy,
+    authorities: Option<Vec<u8>>,
     config: Config,
 }
 
@@ -174,15 +202,32 @@ pub(crate) struct Way {
 }
 
 impl Sockets {
+    pub(crate) const fn config(&self) -> &Config {
+        &self.config
+    }
+
     pub(crate) fn way(&self, url: &str) -> Result<Way, ws_session::ConfigError> {
-        let target = Target::new(url)?;
+        let authorities = self.authorities.as_deref();
+        let target = match authorities {
+            Some(pem) => Target::with_more_roots(url, pem)?,
+            None => Target::new(url)?,
+        };
         let address = Address::new(url)?;
         let proxy = self.proxy.url_between(address.is_encrypted(), address.host(), address.port());
-        let proxy = proxy.map(|url| WebSocketProxy::new(url.expose())).transpose()?;
+        let proxy = proxy.map(|url| match authorities {
+            Some(pem) => WebSocketProxy::with_roots(url.expose(), pem),
+            None => WebSocketProxy::new(url.expose()),
+        });
+        let proxy = proxy.transpose()?;
         Ok(Way { target, proxy })
     }
 
-    pub(crate) fn session(&self, way: &Way, dialect: Dialect, tokens: Arc<dyn TokenSource>) -> Builder {
+    pub(crate) fn session(
+        &self,
+        way: &Way,
+        dialect: impl Into<Arc<Dialect>>,
+        tokens: Arc<dyn TokenSource>,
+    ) -> Builder {
         let builder = Session::builder(way.target.clone(), dialect, tokens)
             .with_observer(Arc::clone(&self.observer))
             .with_config(self.config.clone());
@@ -195,7 +240,7 @@ impl Sockets {
 
 impl fmt::Debug for Sockets {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { observer: _, proxy, config } = self;
+        let Self { observer: _, proxy, authorities: _, config } = self;
         let mut shown = formatter.debug_struct("Sockets");
         shown.field("proxy", proxy).field("config", config).finish_non_exhaustive()
     }

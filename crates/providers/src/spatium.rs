@@ -155,7 +155,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    settings::verbs!();
+    settings::verbs_of_a_manager!();
 
     /// One more origin that may see permission tokens, by any URL of it: `https`, or `http` on loopback.
     pub fn with_origin(mut self, url: impl Into<String>) -> Self {

@@ -47,8 +47,18 @@ impl Surroundings {
     /// [`Misconfigured`](auth_core::ErrorKind::Misconfigured) when the platform has none that can be read.
     #[cfg(all(feature = "client", feature = "tokio"))]
     pub fn on_tokio() -> Result<Self, auth_core::Error> {
-        let client = crate::client::HyperClient::builder().with_plaintext().with_largest_reply(LARGEST_REPLY);
-        let client = client.build().map_err(|error| {
+        Self::by(crate::client::HyperClient::builder())
+    }
+
+    /// The same, over a client of which something else was said, such as its proxies or whom it trusts. How much it reads, and that it
+    /// reaches a server on this machine without TLS, is seen to here.
+    ///
+    /// # Errors
+    ///
+    /// As [`on_tokio`](Self::on_tokio).
+    #[cfg(all(feature = "client", feature = "tokio"))]
+    pub fn by(client: crate::client::Builder) -> Result<Self, auth_core::Error> {
+        let client = client.with_plaintext().with_largest_reply(LARGEST_REPLY).build().map_err(|error| {
             let text =
                 "the platform has no certificate authorities that can be read; install its ca-certificates";
             auth_core::Error::new(auth_core::ErrorKind::Misconfigured, text).with_source(error)

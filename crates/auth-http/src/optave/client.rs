@@ -74,7 +74,7 @@ pub struct Builder {
     publishable_key: Option<String>,
     provider: Option<Provider>,
     source: Option<Arc<dyn TokenSource>>,
-    http: Option<Arc<dyn HttpExchange>>,
+    exchange: Exchange,
     observer: Arc<dyn Observer>,
     policy: Policy,
     prefetch: bool,
@@ -92,7 +92,7 @@ impl Default for Builder {
             publishable_key: None,
             provider: None,
             source: None,
-            http: None,
+            exchange: Exchange::default(),
             observer: Arc::new(Unobserved),
             policy: Policy::new(),
             prefetch: false,
@@ -157,7 +157,14 @@ impl Builder {
 
     /// What requests are sent by: with the feature `client`, a `HyperClient` by default.
     pub fn with_exchange(self, http: Arc<dyn HttpExchange>) -> Self {
-        Self { http: Some(http), ..self }
+        Self { exchange: Exchange { given: Some(http), ..self.exchange }, ..self }
+    }
+
+    /// A `HyperClient` of which something is said, such as its proxies or whom it trusts: for a server that is not on this machine, and
+    /// where there is no other [exchange](Self::with_exchange).
+    #[cfg(feature = "client")]
+    pub fn with_client(self, client: crate::client::Builder) -> Self {
+        Self { exchange: Exchange { client: Some(client), ..self.exchange }, ..self }
     }
 
     /// Who is told about every decision; nobody by default.
@@ -236,7 +243,7 @@ impl Builder {
                 Some(key) => endpoint.with_publishable_key(&key)?,
                 None => endpoint,
             };
-            let http = exchange(self.http, endpoint.is_plaintext())?;
+            let http = self.exchange.sender(endpoint.is_plaintext())?;
             return Ok(Way::Ticket(endpoint, http));
         }
         if let Some(provider) = self.provider {
@@ -254,27 +261,37 @@ impl Builder {
         let secret = self.client_secret.filter(|secret| !secret.is_empty());
         let secret = secret.ok_or(ConfigError::NoClientSecret)?;
         let endpoint = AuthenticationEndpoint::new(&url, &client_id, &secret, self.placement)?;
-        let http = exchange(self.http, endpoint.is_plaintext())?;
+        let http = self.exchange.sender(endpoint.is_plaintext())?;
         Ok(Way::Credentials(Box::new(endpoint), http))
     }
 }
 
 /// What requests are sent by.
-fn exchange(
+#[derive(Default)]
+struct Exchange {
     given: Option<Arc<dyn HttpExchange>>,
-    plaintext: bool,
-) -> Result<Arc<dyn HttpExchange>, ConfigError> {
-    if let Some(http) = given {
-        return Ok(http);
-    }
     #[cfg(feature = "client")]
-    {
-        Ok(Arc::new(crate::exchange::platform(plaintext).map_err(ConfigError::Tls)?))
-    }
-    #[cfg(not(feature = "client"))]
-    {
-        let _ = plaintext;
-        Err(ConfigError::NoExchange)
+    client: Option<crate::client::Builder>,
+}
+
+impl Exchange {
+    fn sender(self, plaintext: bool) -> Result<Arc<dyn HttpExchange>, ConfigError> {
+        if let Some(http) = self.given {
+            return Ok(http);
+        }
+        #[cfg(feature = "client")]
+        {
+            let client = match self.client {
+                Some(client) if !plaintext => client.build().map_err(std::io::Error::other),
+                _ => crate::exchange::platform(plaintext),
+            };
+            Ok(Arc::new(client.map_err(ConfigError::Tls)?))
+        }
+        #[cfg(not(feature = "client"))]
+        {
+            let _ = plaintext;
+            Err(ConfigError::NoExchange)
+        }
     }
 }
 
@@ -289,7 +306,7 @@ impl fmt::Debug for Builder {
             publishable_key: _,
             provider: _,
             source: _,
-            http: _,
+            exchange: _,
             observer: _,
             policy,
             prefetch,

@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use auth_core::ably::{AuthOptions, ClientId, TokenParams};
-use auth_core::observe::Observers;
-use auth_core::{Error, ErrorKind, Observer};
+use auth_core::{Error, ErrorKind};
 use auth_http::ably::wire::PRIMARY_ENDPOINT;
 use auth_http::ably::{Auth, Surroundings};
 use ws_session::dialect::{Dialect, Template};
-use ws_session::driver::tokio::Target;
 use ws_session::machine::Config as SessionConfig;
 
 use super::{Connection, Identity, Inner, Realtime};
+use crate::ConfigError;
+use crate::settings::{self, Settings};
 
 /// The settings of a [`Realtime`].
 #[must_use]
@@ -23,14 +23,15 @@ pub struct Builder {
     params: TokenParams,
     endpoint: String,
     surroundings: Option<Surroundings>,
-    session: SessionConfig,
-    observers: Observers,
+    settings: Settings,
 }
 
 /// Ably's `realtimeRequestTimeout`.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Builder {
+    settings::verbs!();
+
     pub(super) fn new(options: AuthOptions) -> Self {
         Self {
             options,
@@ -38,10 +39,12 @@ impl Builder {
             params: TokenParams::new(),
             endpoint: PRIMARY_ENDPOINT.to_owned(),
             surroundings: None,
-            session: SessionConfig::new()
-                .with_open_timeout(REQUEST_TIMEOUT)
-                .with_answer_timeout(REQUEST_TIMEOUT),
-            observers: Observers::default(),
+            settings: Settings {
+                session: SessionConfig::new()
+                    .with_open_timeout(REQUEST_TIMEOUT)
+                    .with_answer_timeout(REQUEST_TIMEOUT),
+                ..Settings::new()
+            },
         }
     }
 
@@ -62,7 +65,7 @@ impl Builder {
         Self { endpoint: url.into(), ..self }
     }
 
-    /// What tokens are asked for with: [`Surroundings::on_tokio`] by default.
+    /// What tokens are asked for with: [`Surroundings::on_tokio`] by default, by way of the proxies and with the authorities that were given.
     pub fn with_surroundings(self, surroundings: Surroundings) -> Self {
         Self { surroundings: Some(surroundings), ..self }
     }
@@ -70,13 +73,8 @@ impl Builder {
     /// Timeouts and backoff of the connection, in the place of these defaults: 10 s to open it and 10 s for an answer (Ably's
     /// `realtimeRequestTimeout`), waits of up to 0.5 s at first and 30 s at most (`suspendedRetryTimeout`), suspended after 120 s
     /// (`connectionStateTtl`). Ably's libraries wait for about 15 s from the second attempt on (`disconnectedRetryTimeout`).
-    pub fn with_session_config(self, session: SessionConfig) -> Self {
-        Self { session, ..self }
-    }
-
-    /// One more who is told about every step of the connection.
-    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observers.push(observer);
+    pub fn with_session_config(mut self, session: SessionConfig) -> Self {
+        self.settings.session = session;
         self
     }
 
@@ -85,10 +83,14 @@ impl Builder {
     /// # Errors
     ///
     /// Code 40106 when there is no way to authenticate (RSA14); 40102 when the token given is another client's; 40103 when a key
-    /// would go out without TLS (RSA1); [`Misconfigured`](ErrorKind::Misconfigured) when the endpoint can't be one.
+    /// would go out without TLS (RSA1); [`Misconfigured`](ErrorKind::Misconfigured) when the endpoint can't be one, the audit file can't
+    /// be written, or TLS can't be set up.
     pub fn build(self) -> Result<Realtime, Error> {
-        let Self { options, client_id, params, endpoint, surroundings, session, observers } = self;
-        let surroundings = surroundings.map_or_else(Surroundings::on_tokio, Ok)?;
+        let Self { options, client_id, params, endpoint, surroundings, mut settings } = self;
+        let surroundings = match surroundings {
+            Some(surroundings) => surroundings,
+            None => Surroundings::by(settings.client().map_err(misconfigured)?)?,
+        };
         let mut auth =
             Auth::builder(options, surroundings).with_default_params(params).with_endpoint(&endpoint);
         let mut dialect = Dialect::ably();
@@ -100,31 +102,37 @@ impl Builder {
         }
         let auth = auth.build()?;
         let url = endpoint.strip_prefix("http").map(|rest| format!("ws{rest}"));
-        let target = url.ok_or(ws_session::ConfigError::NotAUrl).and_then(|url| Target::new(&url));
-        let target = target.map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))?;
+        let url = url.ok_or(ws_session::ConfigError::NotAUrl).map_err(misconfigured)?;
+        let (observer, audit) = settings.witnesses().map_err(misconfigured)?;
+        let sockets = settings.sockets(observer);
+        let way = sockets.way(&url).map_err(misconfigured)?;
         let identity = Arc::new(Identity::of(auth.clone()));
         dialect.authenticator = Some(Arc::clone(&identity) as Arc<_>);
         Ok(Realtime(Arc::new(Inner {
             auth,
             identity,
             dialect: Arc::new(dialect),
-            target,
-            config: session,
-            observer: Arc::new(observers),
+            sockets,
+            way,
+            audit,
             connection: Mutex::new(Connection::default()),
         })))
     }
 }
 
+fn misconfigured(error: impl Into<ConfigError>) -> Error {
+    Error::new(ErrorKind::Misconfigured, error.into().to_string())
+}
+
 impl fmt::Debug for Builder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { options, client_id, params, session, .. } = self;
+        let Self { options, client_id, params, settings, .. } = self;
         formatter
             .debug_struct("Builder")
             .field("options", options)
             .field("client_id", client_id)
             .field("params", params)
-            .field("session", session)
+            .field("session", &settings.session)
             .finish_non_exhaustive()
     }
 }

@@ -5,14 +5,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_core::observe::Observers;
-use auth_core::{Error, Observer, Secret};
+use auth_core::{Error, Secret};
 use auth_http::optave::{Builder as Tokens, CredentialPlacement};
 use ws_session::dialect::Dialect;
-use ws_session::driver::tokio::Target;
 use ws_session::machine::Config as SessionConfig;
 
 use super::{AuthTransport, Client, ConfigError, bare};
+use crate::settings::{self, Settings};
 
 /// The settings of a [`Client`].
 #[must_use]
@@ -22,14 +21,15 @@ pub struct Builder {
     auth_transport: AuthTransport,
     connection_timeout: Duration,
     request_timeout: Duration,
-    observers: Observers,
-    session: SessionConfig,
+    settings: Settings,
 }
 
 /// The SDK's figure for both of its timeouts.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Builder {
+    settings::verbs!();
+
     pub(super) fn new() -> Self {
         Self {
             websocket_url: Secret::from(""),
@@ -37,8 +37,7 @@ impl Builder {
             auth_transport: AuthTransport::default(),
             connection_timeout: TIMEOUT,
             request_timeout: TIMEOUT,
-            observers: Observers::default(),
-            session: SessionConfig::new(),
+            settings: Settings::new(),
         }
     }
 
@@ -104,16 +103,11 @@ impl Builder {
         Self { request_timeout, ..self }
     }
 
-    /// One more who is told about every step; it is told no token.
-    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observers.push(observer);
-        self
-    }
-
     /// Timeouts and backoff of the sessions; for opening a connection, the [connection timeout](Self::with_connection_timeout)
     /// counts.
-    pub fn with_session_config(self, session: SessionConfig) -> Self {
-        Self { session, ..self }
+    pub fn with_session_config(mut self, session: SessionConfig) -> Self {
+        self.settings.session = session;
+        self
     }
 
     /// The client. Nothing goes over the network yet.
@@ -125,7 +119,7 @@ impl Builder {
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub fn build(self) -> Result<Client, ConfigError> {
+    pub fn build(mut self) -> Result<Client, ConfigError> {
         if self.websocket_url.is_empty() {
             return Err(ConfigError::NoWebsocketUrl);
         }
@@ -134,21 +128,24 @@ impl Builder {
                 return Err(ConfigError::ZeroTimeout(name));
             }
         }
-        let target = Target::new(self.websocket_url.expose())?;
-        let observer: Arc<dyn Observer> = Arc::new(self.observers);
+        let client = self.settings.client()?;
+        let (observer, audit) = self.settings.witnesses()?;
+        self.settings.session = self.settings.session.with_open_timeout(self.connection_timeout);
+        let sockets = self.settings.sockets(Arc::clone(&observer));
+        let way = sockets.way(self.websocket_url.expose())?;
         let dialect = match self.auth_transport {
             AuthTransport::Subprotocol => Dialect::optave(),
             AuthTransport::Query => Dialect::optave_query(),
         };
         Ok(Client {
-            tokens: self.tokens.with_observer(Arc::clone(&observer)).build()?,
+            tokens: self.tokens.with_client(client).with_observer(observer).build()?,
             used: Arc::default(),
-            target,
+            sockets,
+            way,
+            audit,
             dialect: Arc::new(dialect),
-            session: self.session.with_open_timeout(self.connection_timeout),
             connection_timeout: self.connection_timeout,
             request_timeout: self.request_timeout,
-            observer,
         })
     }
 }
@@ -161,8 +158,7 @@ impl fmt::Debug for Builder {
             auth_transport,
             connection_timeout,
             request_timeout,
-            observers: _,
-            session: _,
+            settings: _,
         } = self;
         formatter
             .debug_struct("Builder")

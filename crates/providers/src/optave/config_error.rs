@@ -17,9 +17,21 @@ pub enum ConfigError {
     /// A timeout of nothing.
     #[error("within no time nothing can be had; give the {0} timeout a length, or leave it out for 30 s")]
     ZeroTimeout(&'static str),
+    /// What every provider may be told is wrong: the audit file, or whom to trust.
+    #[error(transparent)]
+    Setting(crate::ConfigError),
     /// No token can be had as configured.
     #[error(transparent)]
     Token(#[from] TokenError),
+}
+
+impl From<crate::ConfigError> for ConfigError {
+    fn from(error: crate::ConfigError) -> Self {
+        match error {
+            crate::ConfigError::Session(error) => Self::Session(error),
+            error => Self::Setting(error),
+        }
+    }
 }
 
 impl ConfigError {
@@ -36,7 +48,7 @@ impl ConfigError {
             Self::Token(TokenError::NoClientId) => Some("INVALID_CLIENT_ID"),
             Self::Token(TokenError::NoTokenSource) => Some("MISSING_TOKEN"),
             Self::Token(TokenError::SecretBesideProvider) => Some("CLIENT_SECRET_IN_CLIENT_ENV"),
-            Self::Session(_) | Self::ZeroTimeout(_) | Self::Token(_) => None,
+            Self::Session(_) | Self::Setting(_) | Self::ZeroTimeout(_) | Self::Token(_) => None,
         }
     }
 }
