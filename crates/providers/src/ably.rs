@@ -85,7 +85,7 @@ impl Realtime {
     /// # Errors
     ///
     /// As [`open`](Self::open); why Ably refused, under its number; [`Timeout`](ErrorKind::Timeout) when there was no connection
-    /// within 30 s: the attempt is over then. Once connected, a session keeps trying for ever.
+    /// within 30 s: the attempt is over then. Once connected, a session keeps trying as long as the server only fails.
     pub async fn connect(&self) -> Result<Session, Error> {
         let mut session = self.open()?;
         let connected = session.authenticated_within(PATIENCE).await;

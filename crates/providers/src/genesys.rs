@@ -73,7 +73,8 @@ impl Client {
     ///
     /// Why the session ended for good: the client or its scopes are wrong, or the server refuses it. And
     /// [`Timeout`](ws_session::ErrorKind::Timeout) when it could not be authenticated within 30 s; the session is
-    /// dropped then. Once connected, a session keeps trying for ever.
+    /// dropped then. Once connected, a session keeps trying as long as the server only fails: a final
+    /// verdict, such as on scopes, ends it.
     pub async fn connect(&self) -> Result<Session, ws_session::Error> {
         let mut session = self.open();
         session.authenticated_within(PATIENCE).await?;

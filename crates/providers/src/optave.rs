@@ -134,7 +134,7 @@ impl Client {
     /// Why the session ended for good: the credentials are wrong, or the server refuses a fresh token too. And
     /// [`Timeout`](ws_session::ErrorKind::Timeout) when it was not connected within the
     /// [connection timeout](Builder::with_connection_timeout), token included; the session is dropped then. Once connected, a
-    /// session keeps trying for ever.
+    /// session keeps trying as long as the server only fails: a final verdict, such as on a protocol that it breaks, ends it.
     pub async fn connect(&self) -> Result<Session, ws_session::Error> {
         let mut session = self.open();
         session.authenticated_within(self.connection_timeout).await?;

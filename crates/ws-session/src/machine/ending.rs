@@ -7,7 +7,7 @@ use auth_core::time::Now;
 use auth_core::{AuthEvent, Demand};
 
 use super::held::Held;
-use super::over::{Over, advice_on, describe, fatal, only_one};
+use super::over::{LOOK_AT_MESSAGES, Over, advice_on, describe, fatal, only_one};
 use super::phase::{Attempt, Life, Live, Renewal};
 use super::timers::Timer;
 use super::{Epoch, Output, Session};
@@ -31,7 +31,7 @@ impl Session {
         let (phase, _) = self.whereabouts(now, epoch);
         let (reason, code) = describe(failure, phase);
         let verdict = self.verdict_on(now, epoch, failure);
-        let advice = advice_on(failure);
+        let advice = advice_on(failure, phase);
         self.over(now, epoch, Over { reason, code, verdict, retry_after, timed_out: false, advice });
     }
 
@@ -91,13 +91,17 @@ impl Session {
         let reason = match verdict {
             Verdict::Expired | Verdict::Rejected => "the server refused the credential",
             Verdict::Forbidden => "the server forbids what the credential is for",
+            Verdict::Misuse if self.live() == Some(epoch) => {
+                "the server does not understand what it was sent"
+            }
             Verdict::Misuse => "the server does not understand the login",
             Verdict::Transient
             | Verdict::RateLimited
             | Verdict::ReconnectNow
             | Verdict::AuthenticationTimeout => "the server ended the session",
         };
-        self.over(now, epoch, Over { verdict, code, ..Over::unanswered(reason) });
+        let advice = (self.live() == Some(epoch)).then_some(LOOK_AT_MESSAGES);
+        self.over(now, epoch, Over { verdict, code, advice, ..Over::unanswered(reason) });
     }
 
     /// The live connection is over.

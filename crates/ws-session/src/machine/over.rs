@@ -81,7 +81,8 @@ pub(super) const fn describe(failure: &Failure, phase: Phase) -> (&'static str, 
         Failure::Timeout => ("no answer came in time", None),
         Failure::Transport if matches!(phase, Phase::Upgrade) => ("the server can't be reached", None),
         Failure::Transport => ("the connection broke", None),
-        Failure::Protocol => ("the server does not speak WebSocket", None),
+        Failure::Protocol if matches!(phase, Phase::Upgrade) => ("the server does not speak WebSocket", None),
+        Failure::Protocol => ("the server broke the WebSocket protocol", None),
         Failure::TooLarge => ("a message was larger than we read", None),
         Failure::Proxy(status) => ("the proxy opened no tunnel to the server", Some(*status)),
         Failure::NoProxy => ("what answered for the proxy does not speak HTTP", None),
@@ -94,8 +95,16 @@ pub(super) const fn describe(failure: &Failure, phase: Phase) -> (&'static str, 
     }
 }
 
-pub(super) const fn advice_on(failure: &Failure) -> Option<&'static str> {
+/// What was sent over a connection that was good is more likely to blame than its URL.
+pub(super) const LOOK_AT_MESSAGES: &str = "; check the messages that were sent, and the dialect";
+
+pub(super) const fn advice_on(failure: &Failure, phase: Phase) -> Option<&'static str> {
     Some(match failure {
+        Failure::Unplaceable => "; check where the token comes from, and the dialect",
+        Failure::Protocol if !matches!(phase, Phase::Upgrade) => {
+            "; look at the server, and at what stands between, such as a proxy"
+        }
+        Failure::Closed { .. } if matches!(phase, Phase::Live) => LOOK_AT_MESSAGES,
         Failure::Proxy(_) => "; look at the proxy's URL, its credentials, and what it allows",
         Failure::NoProxy => "; check the proxy's URL and its port",
         Failure::ProxyUntrusted => "; check the proxy's URL, and whose certificates are trusted",

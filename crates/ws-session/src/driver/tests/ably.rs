@@ -216,3 +216,22 @@ async fn rtn15a_a_connection_that_is_closed_without_a_word_is_replaced_at_once()
     assert!(closed.elapsed() < Duration::from_secs(1) && resume.is_some());
     assert_eq!(diary.losses().len(), 1);
 }
+
+/// Its URL was good enough to connect, and its login was understood.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_good_is_not_blamed_on_its_url() {
+    for (kind, payload, told) in [
+        (TEXT, refusal(9, 40_000).to_string().into_bytes(), "check the messages that were sent"),
+        (CLOSE, vec![3, 239, b'x'], "check the messages that were sent"),
+        (TEXT, vec![0xff], "the server broke the WebSocket protocol"),
+    ] {
+        let (mut session, _, mut peers, _) = connecting();
+        let (mut peer, _) = upgraded(&mut peers, "v").await;
+        welcome(&mut peer, "id", "key").await;
+        session.authenticated().await.unwrap();
+        peer.send(kind, &payload).await.unwrap();
+        while session.next().await.is_some() {}
+        let error = session.error().unwrap().to_string();
+        assert!(error.contains(told) && !error.contains("URL"), "{error}");
+    }
+}
