@@ -35,11 +35,12 @@ fn a_peer_that_does_not_read_holds_nobody_up() {
     let refused = loop {
         match session.send(text.as_str()) {
             Ok(()) => sent += 1,
+            // As long as the system takes what is under way, there will be room.
+            Err(_) if session.flush(Duration::from_millis(100)).unwrap() => {}
             Err(refused) => break refused,
         }
     };
     assert_eq!(refused.reason(), Unsent::QueueFull);
-    assert!(!session.flush(Duration::from_millis(100)).unwrap());
     session.close().unwrap();
     assert!(begun.elapsed() < PATIENCE / 2, "each waited for no longer than it said");
     let returned: Vec<_> = session.take_returned().collect();

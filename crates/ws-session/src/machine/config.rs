@@ -59,7 +59,7 @@ impl Config {
     }
 
     /// How long the server may take to answer a close, or to take any more of what goes out before it: 5 s by default; then the
-    /// connection is dropped, and what is left comes back to its senders.
+    /// connection is dropped, and what is left comes back to its senders. A server that takes a little now and then has twelve times as long.
     #[must_use]
     pub fn with_close_timeout(self, close: Duration) -> Self {
         Self { close, ..self }

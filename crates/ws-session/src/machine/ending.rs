@@ -14,9 +14,12 @@ use super::{Epoch, Output, Session};
 use crate::Error;
 use crate::dialect::{self, Disposition, Failure, Occurrence, Phase, Reconnection, Verdict};
 
+/// A server that takes a little now and then is waited for as many times as long as one that takes nothing.
+const CLOSE_TIMEOUTS: u32 = 12;
+
 impl Session {
     pub(super) fn ended(&mut self, now: Now, epoch: Epoch, failure: &Failure, retry_after: Option<Duration>) {
-        if matches!(self.life, Life::Closing(closing) if closing == epoch) {
+        if matches!(self.life, Life::Closing { epoch: closing, .. } if closing == epoch) {
             self.drop_live();
             self.life = Life::Closed;
             return self.closed();
@@ -303,7 +306,7 @@ impl Session {
     pub(super) fn close(&mut self, now: Now) {
         match self.life {
             Life::Initialized | Life::Running => {}
-            Life::Closing(_) | Life::Closed | Life::Failed(_) => return,
+            Life::Closing { .. } | Life::Closed | Life::Failed(_) => return,
         }
         let login = match self.attempt {
             Attempt::LoggingIn { epoch, .. } => Some(epoch),
@@ -316,7 +319,8 @@ impl Session {
         self.end_attempt();
         self.timers.clear();
         self.timers.set(Timer::Close, Some(now.timer(self.config.close)));
-        self.life = Life::Closing(epoch);
+        let until = now.timer(self.config.close.saturating_mul(CLOSE_TIMEOUTS));
+        self.life = Life::Closing { epoch, until };
         self.outputs.push_back(Output::Close { epoch });
     }
 
@@ -330,7 +334,7 @@ impl Session {
     /// Drops every connection and every token that there still is.
     fn let_go(&mut self) {
         let closing = match self.life {
-            Life::Closing(epoch) => Some(epoch),
+            Life::Closing { epoch, .. } => Some(epoch),
             _ => None,
         };
         let known = [self.live(), self.attempt.epoch(), self.retiring.take(), closing];

@@ -14,7 +14,11 @@ pub(super) enum Life {
     Initialized,
     Running,
     /// The user closed it, and this connection is being closed.
-    Closing(Epoch),
+    Closing {
+        epoch: Epoch,
+        /// When that is over, however slowly the server takes what goes out before.
+        until: Deadline,
+    },
     Closed,
     Failed(Error),
 }

@@ -19,7 +19,9 @@ impl Session {
     pub fn receive(&mut self, now: Now, epoch: Epoch, incoming: Incoming<'_>) -> Result<Received, ApiMisuse> {
         self.drained()?;
         self.heard(epoch);
-        if self.retiring == Some(epoch) || matches!(self.life, Life::Closing(closing) if closing == epoch) {
+        if self.retiring == Some(epoch)
+            || matches!(self.life, Life::Closing { epoch: closing, .. } if closing == epoch)
+        {
             // It served until now: what the server sent before it knew is the user's.
             let served = self.retiring == Some(epoch) || self.live() == Some(epoch);
             return Ok(if served { self.last_words(incoming) } else { Received::Consumed });

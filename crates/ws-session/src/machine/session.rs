@@ -95,7 +95,7 @@ impl Session {
     pub const fn state(&self) -> State {
         match (&self.life, &self.live, &self.attempt) {
             (Life::Initialized, ..) => State::Initialized,
-            (Life::Closing(_), ..) => State::Closing,
+            (Life::Closing { .. }, ..) => State::Closing,
             (Life::Closed, ..) => State::Closed,
             (Life::Failed(_), ..) => State::Failed,
             (Life::Running, Some(_), _) => State::Connected,
@@ -187,8 +187,10 @@ impl Session {
     /// Takes note that a connection has taken bytes just now. Where it is the one that the session closes, the server's time to answer that
     /// counts from here: from the close frame in the end, and not from what goes out before it.
     pub fn wrote(&mut self, now: Now, epoch: Epoch) {
-        if matches!(self.life, Life::Closing(closing) if closing == epoch) {
-            self.timers.set(Timer::Close, Some(now.timer(self.config.close)));
+        if let Life::Closing { epoch: closing, until } = self.life
+            && closing == epoch
+        {
+            self.timers.set(Timer::Close, Some(now.timer(self.config.close.min(until.remaining(now)))));
         }
     }
 

@@ -413,6 +413,17 @@ fn the_time_for_an_answer_to_the_close_begins_with_the_last_byte_that_goes_out()
     assert_eq!(scene.wait, None, "nothing waits for one that was closed");
 }
 
+#[test]
+fn a_server_that_takes_a_little_now_and_then_does_not_put_the_end_off_for_ever() {
+    let mut scene = Scene::live(once());
+    assert!(scene.input(Input::Close).contains(&"close 1".to_owned()));
+    for second in 0..59 {
+        assert_eq!(scene.after(1.0), [""; 0], "{second}");
+        scene.client.wrote(scene.now, Epoch::from_number(1));
+    }
+    assert!(scene.after(1.1).contains(&"closed".to_owned()));
+}
+
 /// A name is looked up, a host is reached and TLS is agreed upon before the upgrade leaves, and each may take its time.
 #[test]
 fn a_credential_that_expires_while_a_connection_is_made_does_not_go_out_with_the_upgrade() {
