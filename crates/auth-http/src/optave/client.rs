@@ -156,8 +156,9 @@ impl Builder {
     }
 
     /// What requests are sent by: with the feature `client`, a `HyperClient` by default.
-    pub fn with_exchange(self, http: Arc<dyn HttpExchange>) -> Self {
-        Self { exchange: Exchange { given: Some(http), ..self.exchange }, ..self }
+    pub fn with_exchange(mut self, http: Arc<dyn HttpExchange>) -> Self {
+        self.exchange.given = Some(http);
+        self
     }
 
     /// A `HyperClient` of which something is said, such as its proxies or whom it trusts: for a server that is not on this machine, and
