@@ -291,9 +291,9 @@ const cases = {
       await channel.subscribe((message) => seen[name].push(message.data));
     }
     await channels.silent.publish("x", "of silent");
-    const last = new Promise((fulfil) => channels.silent.subscribe("last", fulfil));
+    const last = Object.values(channels).map((channel) => new Promise((fulfil) => channel.subscribe("last", fulfil)));
     await channels.loud.publish("last", "of loud");
-    await last;
+    await Promise.all(last);
     return seen;
   },
   refused_on_channels: async () => {
