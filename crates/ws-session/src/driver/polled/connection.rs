@@ -112,17 +112,14 @@ impl<P> Connection<P> {
         ledger: &mut L,
     ) -> Poll<Result<(), CodecError>> {
         loop {
-            let has_frame = !self.control.is_empty()
-                || (live && self.closing != Closing::Sent && !outbox.is_empty())
-                || self.closing == Closing::Due;
-            if !has_frame {
+            let may_send = live && self.closing != Closing::Sent;
+            if self.control.is_empty() && (!may_send || outbox.is_empty()) && self.closing != Closing::Due {
                 break;
             }
             // A writer that always has more keeps nothing that has gone out: before the codec takes more, it may have to pass on what it has.
             if !self.socket.is_ready() || (live && outbox.is_handed_over()) {
                 ready!(self.poll_flush(cx, outbox, live, ledger))?;
             }
-            let may_send = live && self.closing != Closing::Sent;
             let frame = if let Some(frame) = self.control.pop_front() {
                 frame
             } else if may_send && let Some(parcel) = next_wanted(outbox, ledger, self.epoch) {

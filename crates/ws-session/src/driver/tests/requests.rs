@@ -23,6 +23,15 @@ fn asking() -> (Session, UnboundedReceiver<Peer>) {
     (builder.with_config(Config::new().with_keep_alive(None)).spawn(), peers)
 }
 
+/// The same, authenticated on a connection.
+async fn connected() -> (Session, UnboundedReceiver<Peer>, Peer) {
+    let (mut session, mut peers) = asking();
+    let mut peer = peers.recv().await.unwrap();
+    peer.log_in().await;
+    session.authenticated().await.unwrap();
+    (session, peers, peer)
+}
+
 async fn asked(peer: &mut Peer) -> Value {
     serde_json::from_str(&peer.text().await).unwrap()
 }
@@ -89,10 +98,7 @@ async fn a_reply_after_which_another_comes_is_the_readers_and_the_request_waits_
 
 #[tokio::test(start_paused = true)]
 async fn a_request_ends_with_its_connection_and_one_that_has_not_gone_out_takes_the_next() {
-    let (mut session, mut peers) = asking();
-    let mut peer = peers.recv().await.unwrap();
-    peer.log_in().await;
-    session.authenticated().await.unwrap();
+    let (session, mut peers, mut peer) = connected().await;
     let server = async {
         asked(&mut peer).await;
         drop(peer);
@@ -113,10 +119,7 @@ async fn a_request_ends_with_its_connection_and_one_that_has_not_gone_out_takes_
 
 #[tokio::test(start_paused = true)]
 async fn a_late_reply_never_answers_another_request_of_the_same_identifier() {
-    let (mut session, mut peers) = asking();
-    let mut peer = peers.recv().await.unwrap();
-    peer.log_in().await;
-    session.authenticated().await.unwrap();
+    let (session, _peers, mut peer) = connected().await;
     let question = json!({"id": 7, "n": "first"});
     let (outcome, _) = tokio::join!(session.request(&question), asked(&mut peer));
     assert!(matches!(outcome, Err(RequestError::TimedOut { may_have_arrived: true })), "{outcome:?}");
@@ -163,10 +166,7 @@ async fn a_reply_that_shares_its_frame_with_other_messages_leaves_them_to_the_re
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_comes_together_with_the_end_of_its_connection_is_one() {
     for closes in [true, false] {
-        let (mut session, mut peers) = asking();
-        let mut peer = peers.recv().await.unwrap();
-        peer.log_in().await;
-        session.authenticated().await.unwrap();
+        let (mut session, mut peers, mut peer) = connected().await;
         let server = async {
             let id = asked(&mut peer).await["id"].clone();
             say(&mut peer, &json!({"id": id, "n": 1})).await;
@@ -192,10 +192,7 @@ async fn a_reply_that_comes_together_with_the_end_of_its_connection_is_one() {
 /// They wait behind nothing that the reader has not taken.
 #[tokio::test(start_paused = true)]
 async fn a_reply_does_not_wait_for_a_slow_reader() {
-    let (mut session, mut peers) = asking();
-    let mut peer = peers.recv().await.unwrap();
-    peer.log_in().await;
-    session.authenticated().await.unwrap();
+    let (mut session, _peers, mut peer) = connected().await;
     let server = async {
         let id = asked(&mut peer).await["id"].clone();
         // As many as may wait for the reader, and some that wait in the engine.
@@ -213,10 +210,7 @@ async fn a_reply_does_not_wait_for_a_slow_reader() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_waits_thirty_seconds_and_its_late_reply_goes_to_nobody() {
-    let (mut session, mut peers) = asking();
-    let mut peer = peers.recv().await.unwrap();
-    peer.log_in().await;
-    session.authenticated().await.unwrap();
+    let (mut session, _peers, mut peer) = connected().await;
     let begun = Instant::now();
     let question = json!({});
     let (outcome, asked) = tokio::join!(session.request(&question), asked(&mut peer));

@@ -5,7 +5,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::lane;
 use super::run::Command;
-use super::{RenewalError, Status};
+use super::{RenewalError, Status, ended};
 use crate::Error;
 use crate::machine::State;
 
@@ -45,12 +45,7 @@ impl Control {
     pub async fn close(&self) -> Result<(), Error> {
         // One that has ended can't be told.
         let _ = self.commands.send(Command::Close);
-        let mut status = self.status.clone();
-        let ended = status.wait_for(|status| status.state.is_final()).await.map(|status| status.clone());
-        match ended {
-            Ok(Status { error: Some(error), .. }) => Err(error),
-            Ok(_) | Err(_) => Ok(()),
-        }
+        ended(self.status.clone()).await
     }
 
     /// Where the session stands; one whose driver was dropped stands where it stood.

@@ -303,10 +303,8 @@ impl Ledger for Acknowledge {
                 }
             }
             SessionEvent::RenewalFailed { reason, retry_in, .. }
-            | SessionEvent::Closed { reason, retry_in, .. } => {
-                self.failure = Some((reason.clone(), *retry_in));
-            }
-            SessionEvent::State { reason: Some(reason), retry_in, .. } => {
+            | SessionEvent::Closed { reason, retry_in, .. }
+            | SessionEvent::State { reason: Some(reason), retry_in, .. } => {
                 self.failure = Some((reason.clone(), *retry_in));
             }
             _ => {}

@@ -231,11 +231,20 @@ impl Session {
     pub async fn close(mut self) -> Result<(), Error> {
         drop(self.commands);
         self.incoming.close();
-        let ended = self.status.wait_for(|status| status.state.is_final()).await.map(|status| status.clone());
-        match ended {
-            Ok(Status { error: Some(error), .. }) => Err(error),
-            Ok(_) | Err(_) => Ok(()),
-        }
+        ended(self.status).await
+    }
+}
+
+/// Waits until nothing of a session is left.
+///
+/// # Errors
+///
+/// Why it had already ended, if it had failed.
+async fn ended(mut status: watch::Receiver<Status>) -> Result<(), Error> {
+    let ended = status.wait_for(|status| status.state.is_final()).await.map(|status| status.error.clone());
+    match ended {
+        Ok(Some(error)) => Err(error),
+        Ok(None) | Err(_) => Ok(()),
     }
 }
 

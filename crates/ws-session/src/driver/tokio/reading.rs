@@ -48,7 +48,7 @@ impl Deliver {
     /// Hands over what `next` has, until there is no room; pending where more may be had then. What nobody reads is dropped.
     pub(super) fn poll(&self, cx: &Context<'_>, mut next: impl FnMut() -> Option<Message>) -> Poll<()> {
         loop {
-            let (mut messages, mut bytes) = {
+            let (mut messages, waiting) = {
                 let mut state = self.0.state();
                 if !state.gone && (state.messages.len() >= MOST || state.bytes >= MOST_BYTES) {
                     state.driver = Some(cx.waker().clone());
@@ -57,9 +57,9 @@ impl Deliver {
                 (state.messages.len(), state.bytes)
             };
             // Gathered without the lock. Only the reader takes some away, so that there is no less room afterwards.
-            let mut batch = VecDeque::new();
+            let (mut batch, mut bytes) = (VecDeque::new(), 0);
             let mut is_last = false;
-            while messages < MOST && bytes < MOST_BYTES {
+            while messages < MOST && waiting + bytes < MOST_BYTES {
                 let Some(message) = next() else {
                     is_last = true;
                     break;
@@ -68,14 +68,14 @@ impl Deliver {
                 bytes += message.len();
                 batch.push_back(message);
             }
-            self.put(batch);
+            self.put(batch, bytes);
             if is_last {
                 return Poll::Ready(());
             }
         }
     }
 
-    fn put(&self, mut batch: VecDeque<Message>) {
+    fn put(&self, mut batch: VecDeque<Message>, bytes: usize) {
         if batch.is_empty() {
             return;
         }
@@ -83,7 +83,7 @@ impl Deliver {
         if state.gone {
             return;
         }
-        state.bytes += batch.iter().map(Message::len).sum::<usize>();
+        state.bytes += bytes;
         if state.messages.is_empty() {
             state.messages = batch;
         } else {

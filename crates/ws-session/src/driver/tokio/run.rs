@@ -122,8 +122,7 @@ impl Driver {
         }
     }
 
-    /// Takes what its senders have put down. The queue bounds how much there is, unless the oldest make room for the newest: then that is
-    /// seen to here.
+    /// Takes what its senders have put down, of which the queue bounds how much there is.
     fn take(&mut self, cx: Option<&Context<'_>>) {
         let taken = std::mem::take(&mut self.taken);
         self.taken = take_all(&self.channels.to_send, &mut self.engine, taken, cx);
