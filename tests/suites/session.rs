@@ -247,7 +247,7 @@ async fn a_dropped_session_leaves_no_connection_behind() {
     let session = client.connect().await.unwrap();
     assert_eq!(gateway.sessions().live().len(), 1);
     drop(session);
-    recorder.wait_for(1, |event| matches!(event, AuthEvent::SessionClosed)).await;
+    recorder.wait_for(1, |event| matches!(event, AuthEvent::SessionClosed { .. })).await;
     gateway.stop().await;
 }
 

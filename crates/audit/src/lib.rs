@@ -10,7 +10,7 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("audit.jsonl");
 //! let log = audit::AuditLog::open(&path)?;
-//! log.observe(&AuthEvent::SessionClosed);
+//! log.observe(&AuthEvent::SessionClosed { lasted: None });
 //! let summary = log.close();
 //! assert_eq!((summary.written, summary.dropped), (1, 0));
 //! assert_eq!(audit::verify(&path)?.records, 1);
@@ -24,9 +24,11 @@
 //! whole. Both show in [`Verified::head`] if it is kept elsewhere: a head that was seen once must be met again by
 //! whoever verifies the same records later.
 
+mod entry;
 mod log;
 mod record;
 mod verify;
 
+pub use self::entry::{DropReason, Entry, Event, LogStep, SegmentReason, TrailEvent};
 pub use self::log::{AuditLog, OpenError, Summary};
 pub use self::verify::{Verified, VerifyError, verify};

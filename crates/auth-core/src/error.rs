@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A failure to obtain, read or use a token: opaque, cheap to clone, and free of secrets and response bodies.
 #[derive(Clone)]
@@ -21,7 +21,7 @@ struct Inner {
 }
 
 /// What happened, in terms that stay the same whoever the server is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {

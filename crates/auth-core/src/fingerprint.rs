@@ -1,10 +1,11 @@
 //! A name for a token that gives nothing of it away: a keyed hash, short enough to read.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 
 use hmac::{Hmac, Mac as _};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -53,6 +54,18 @@ impl fmt::Display for Fingerprint {
 impl Serialize for Fingerprint {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let number = (text.len() == 16 && !text.starts_with('+'))
+            .then(|| u64::from_str_radix(&text, 16).ok())
+            .flatten();
+        number
+            .map(|number| Self(number.to_be_bytes()))
+            .ok_or_else(|| serde::de::Error::custom("a fingerprint is 16 hexadecimal digits"))
     }
 }
 

@@ -3,6 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// A wall-clock instant in milliseconds since the Unix epoch.
 ///
 /// Displays as RFC 3339 in UTC, for example `2024-05-15T10:30:05.123Z`.
@@ -65,6 +67,52 @@ impl fmt::Display for Timestamp {
             seconds_of_day % 60,
             self.0 % 1_000,
         )
+    }
+}
+
+impl core::str::FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    /// Reads the form that `Display` writes, and no other.
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        let number = |from: usize, to: usize| {
+            let digits = text.get(from..to).ok_or(InvalidTimestamp)?;
+            let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+            all_digits.then(|| digits.parse::<u64>().ok()).flatten().ok_or(InvalidTimestamp)
+        };
+        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+        if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return Err(InvalidTimestamp);
+        }
+        let seconds = (number(11, 13)? * 60 + number(14, 16)?) * 60 + number(17, 19)?;
+        let read = Self(Self::from_civil(year, month, day).0 + seconds * 1_000 + number(20, 23)?);
+        // What reads differently when it is written was no such text: a 31st of February, an hour 25, another separator.
+        let same = alloc::string::ToString::to_string(&read) == text;
+        same.then_some(read).ok_or(InvalidTimestamp)
+    }
+}
+
+/// A text that is not `YYYY-MM-DDThh:mm:ss.mmmZ`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidTimestamp;
+
+impl fmt::Display for InvalidTimestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a time reads YYYY-MM-DDThh:mm:ss.mmmZ, from 1970 on")
+    }
+}
+
+impl core::error::Error for InvalidTimestamp {}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        alloc::string::String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -291,5 +339,26 @@ mod tests {
         let timer = at(0, 0).timer(Duration::from_secs(60));
         assert!(!timer.passed(at(86_400_000, 1_000)));
         assert!(timer.passed(at(0, 60_000)));
+    }
+
+    #[test]
+    fn a_time_is_read_as_it_is_written_and_nothing_else_is_a_time() {
+        for text in ["1970-01-01T00:00:00.000Z", "2024-02-29T23:59:59.999Z", "9999-12-31T00:00:00.001Z"] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
+        }
+        let strange = [
+            "2023-02-29T00:00:00.000Z",
+            "2024-01-01T24:00:00.000Z",
+            "2024-01-01T00:00:00Z",
+            "2024-01-01 00:00:00.000Z",
+            "2024-13-01T00:00:00.000Z",
+            "1969-12-31T23:59:59.999Z",
+            "2024-01-01T00:00:00.000+00:00",
+            "",
+            "2024-01-0\u{e9}T00:00:00.00",
+        ];
+        for text in strange {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
     }
 }

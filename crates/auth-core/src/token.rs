@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Secret;
 use crate::fingerprint::Fingerprint;
@@ -13,7 +13,7 @@ use crate::scope::Scopes;
 /// Which token of a source this is; each new one has a higher number.
 ///
 /// A caller that was refused names the generation it was refused with, and so can't evict a newer token.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Generation(u64);
 
 impl Generation {

@@ -231,7 +231,7 @@ async fn a_close_is_final_wherever_the_session_stands() {
         }
         assert!(timeout(DAY, peers.recv()).await.unwrap().is_none(), "{at:?} left a session that connects");
         assert_eq!(tasks(), before, "{at:?} left a task");
-        let closed = |event: &AuthEvent| matches!(event, AuthEvent::SessionClosed);
+        let closed = |event: &AuthEvent| matches!(event, AuthEvent::SessionClosed { .. });
         assert_eq!(recorder.count(closed), 1, "{at:?}");
     }
 }

@@ -105,13 +105,13 @@ impl Observer for Log {
             }
             AuthEvent::TokenRenewed { in_band: false, connection, .. } => format!("renewed by {connection}"),
             AuthEvent::RenewalFailed { .. } => "renewal failed".to_owned(),
-            AuthEvent::ConnectionLost { connection, code, reason, retry_in } => {
+            AuthEvent::ConnectionLost { connection, code, reason, retry_in, .. } => {
                 let code = code.map(|code| format!(" {code}")).unwrap_or_default();
                 let next = if retry_in.is_some() { "" } else { ", for good" };
                 format!("lost {connection}{code}: {}{next}", reason.as_str())
             }
             AuthEvent::ConnectionDelayed { reason, .. } => format!("delayed: {}", reason.as_str()),
-            AuthEvent::SessionClosed => "closed".to_owned(),
+            AuthEvent::SessionClosed { .. } => "closed".to_owned(),
             AuthEvent::SessionFailed { code, .. } => {
                 format!("failed{}", code.map(|code| format!(" {code}")).unwrap_or_default())
             }

@@ -85,7 +85,7 @@ fn records_cut_off_the_end_show_only_in_the_head() {
 fn a_log_is_continued_where_it_ended() {
     let (_directory, path, _) = written(2);
     let log = AuditLog::open(&path).unwrap();
-    log.observe(&AuthEvent::SessionClosed);
+    log.observe(&AuthEvent::SessionClosed { lasted: None });
     assert_eq!(log.close().written, 1);
     assert_eq!(verify(&path).unwrap().records, 3);
 }
@@ -109,7 +109,7 @@ fn events_after_the_close_are_counted_as_dropped() {
     let (_directory, path, _) = written(1);
     let log = AuditLog::open(&path).unwrap();
     let _ = log.close();
-    log.observe(&AuthEvent::SessionClosed);
+    log.observe(&AuthEvent::SessionClosed { lasted: None });
     assert_eq!(log.close(), Summary { written: 0, dropped: 1, failed: 0 });
 }
 
@@ -131,7 +131,7 @@ fn a_disk_that_fails_is_counted_and_blocks_nobody() {
     let writer =
         spawn_writer(Writer { file, head: Head::EMPTY, failed: Arc::clone(&failed) }, queued).unwrap();
     for _ in 0..10 {
-        queue.send((now(), AuthEvent::SessionClosed)).unwrap();
+        queue.send((now(), AuthEvent::SessionClosed { lasted: None })).unwrap();
     }
     drop(queue);
     assert_eq!((writer.join().unwrap(), failed.load(Ordering::Relaxed)), (0, 10));

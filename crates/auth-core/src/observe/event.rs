@@ -1,10 +1,12 @@
 //! The closed vocabulary of what happens to a credential and to the connections that it authenticates.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use super::{DelayReason, Label, RenewalReason, ScopeVerdict, StoreStep};
+use super::durations::{millis, optional_millis};
+use super::{DelayReason, Label, RenewalReason, Replayed, ScopeVerdict, StoreStep};
 use crate::ErrorKind;
 use crate::fingerprint::Fingerprint;
 use crate::scope::Scopes;
@@ -15,7 +17,7 @@ use crate::token::Generation;
 /// No field can hold a secret: tokens appear by [`Fingerprint`], text from strangers as a bounded [`Label`].
 /// Serializes as a flat JSON object with the event's name under `event`; durations are in milliseconds and
 /// say so in their names.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AuthEvent {
@@ -24,7 +26,7 @@ pub enum AuthEvent {
         /// Why.
         reason: RenewalReason,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis")]
         valid_for: Option<Duration>,
     },
     /// A renewal that has started waits.
@@ -32,10 +34,10 @@ pub enum AuthEvent {
         /// For what.
         reason: DelayReason,
         /// How long, at first.
-        #[serde(rename = "retry_in_ms", serialize_with = "millis")]
+        #[serde(rename = "retry_in_ms", with = "millis")]
         retry_in: Duration,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis")]
         valid_for: Option<Duration>,
     },
     /// Nothing is asked of the token endpoint for a while, whoever wants a token: a renewal failed, fresh tokens are refused, or a
@@ -46,10 +48,10 @@ pub enum AuthEvent {
         /// Renewals that failed, or replacements that were refused, in a row; unchanged where a refresh token is spared.
         failures: u32,
         /// The length of the pause.
-        #[serde(rename = "retry_in_ms", serialize_with = "millis")]
+        #[serde(rename = "retry_in_ms", with = "millis")]
         retry_in: Duration,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis")]
         valid_for: Option<Duration>,
     },
     /// A request is about to go to the token endpoint.
@@ -59,7 +61,7 @@ pub enum AuthEvent {
         /// Whether it redeems a refresh token, or obtains a token anew.
         redeems: bool,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis")]
         valid_for: Option<Duration>,
     },
     /// The token endpoint asked us to slow down.
@@ -67,13 +69,13 @@ pub enum AuthEvent {
         /// Which attempt of this flight, from 1.
         attempt: u32,
         /// The wait that the server named.
-        #[serde(rename = "retry_after_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "retry_after_ms", with = "optional_millis")]
         retry_after: Option<Duration>,
         /// The wait that we chose, never shorter; `None` when this flight gives up.
-        #[serde(rename = "retry_in_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "retry_in_ms", with = "optional_millis")]
         retry_in: Option<Duration>,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis")]
         valid_for: Option<Duration>,
     },
     /// A request to the token endpoint failed.
@@ -84,11 +86,14 @@ pub enum AuthEvent {
         kind: ErrorKind,
         /// The wire's own number, where there was one: an HTTP status, or Ably's five digits.
         code: Option<u32>,
+        /// How long the request was under way, where it was sent.
+        #[serde(rename = "took_ms", with = "optional_millis")]
+        took: Option<Duration>,
         /// The wait before the next attempt; `None` when this flight gives up.
-        #[serde(rename = "retry_in_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "retry_in_ms", with = "optional_millis")]
         retry_in: Option<Duration>,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis")]
         valid_for: Option<Duration>,
     },
     /// A token was issued.
@@ -98,11 +103,14 @@ pub enum AuthEvent {
         /// Its number at this source.
         generation: Generation,
         /// How long it lives.
-        #[serde(rename = "expires_in_ms", serialize_with = "millis")]
+        #[serde(rename = "expires_in_ms", with = "millis")]
         expires_in: Duration,
         /// When it will be renewed: before it expires, at a moment drawn once.
-        #[serde(rename = "renews_in_ms", serialize_with = "millis")]
+        #[serde(rename = "renews_in_ms", with = "millis")]
         renews_in: Duration,
+        /// How long the request was under way.
+        #[serde(rename = "took_ms", with = "optional_millis")]
+        took: Option<Duration>,
     },
     /// A token that another process obtained was taken from the store they share.
     TokenAdopted {
@@ -111,10 +119,10 @@ pub enum AuthEvent {
         /// Its number at this source.
         generation: Generation,
         /// How long it lives.
-        #[serde(rename = "expires_in_ms", serialize_with = "millis")]
+        #[serde(rename = "expires_in_ms", with = "millis")]
         expires_in: Duration,
         /// When it will be renewed.
-        #[serde(rename = "renews_in_ms", serialize_with = "millis")]
+        #[serde(rename = "renews_in_ms", with = "millis")]
         renews_in: Duration,
     },
     /// The time to renew a token has come, but nobody uses it: it is left alone until somebody asks.
@@ -124,7 +132,7 @@ pub enum AuthEvent {
         /// Its number at this source.
         generation: Generation,
         /// How long it still lives.
-        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis")]
         valid_for: Option<Duration>,
     },
     /// A token came to its end before there was another.
@@ -139,10 +147,10 @@ pub enum AuthEvent {
         /// What happened.
         kind: ErrorKind,
         /// The wait before it is sent once more; `None` when it is left alone for now.
-        #[serde(rename = "retry_in_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "retry_in_ms", with = "optional_millis")]
         retry_in: Option<Duration>,
         /// How long the access token in use still lives.
-        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis")]
         valid_for: Option<Duration>,
     },
     /// The token endpoint refused a refresh token, which this process will not send again.
@@ -150,7 +158,7 @@ pub enum AuthEvent {
         /// Its name in these records.
         token: Fingerprint,
         /// How long the access token in use still lives.
-        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis")]
         valid_for: Option<Duration>,
     },
     /// A refresh token is safe in the store.
@@ -165,10 +173,10 @@ pub enum AuthEvent {
         /// What happened.
         kind: ErrorKind,
         /// The wait before it is tried again; `None` when it is not.
-        #[serde(rename = "retry_in_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "retry_in_ms", with = "optional_millis")]
         retry_in: Option<Duration>,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis")]
         valid_for: Option<Duration>,
     },
     /// The server's clock was learned, and differs from what was known by more than 1.5 s.
@@ -179,7 +187,7 @@ pub enum AuthEvent {
     /// The local wall clock was set back. Tokens expire when they would have, and sooner if the computer sleeps.
     ClockSetBack {
         /// By how much.
-        #[serde(rename = "behind_ms", serialize_with = "millis")]
+        #[serde(rename = "behind_ms", with = "millis")]
         behind: Duration,
     },
     /// A server refused a token, which will not be presented again.
@@ -189,7 +197,7 @@ pub enum AuthEvent {
         /// Its number at this source.
         generation: Generation,
         /// How long it would have lived yet.
-        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis")]
         valid_for: Option<Duration>,
     },
     /// A token's scopes were compared with the required ones.
@@ -221,7 +229,7 @@ pub enum AuthEvent {
         /// The session's name at the server, where it told one.
         session_id: Option<Label>,
         /// From the decision to connect to the acceptance.
-        #[serde(rename = "latency_ms", serialize_with = "millis")]
+        #[serde(rename = "latency_ms", with = "millis")]
         latency: Duration,
     },
     /// The live connection was given a fresh credential, and the server accepted it.
@@ -242,10 +250,10 @@ pub enum AuthEvent {
         /// Why.
         reason: Label,
         /// The wait before the next attempt; `None` when there will be none.
-        #[serde(rename = "retry_in_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "retry_in_ms", with = "optional_millis")]
         retry_in: Option<Duration>,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis")]
         valid_for: Option<Duration>,
     },
     /// No connection is attempted for now, because no token can be had.
@@ -255,7 +263,7 @@ pub enum AuthEvent {
         /// Consecutive failures, this one included.
         failures: u32,
         /// The wait before the next request for a token.
-        #[serde(rename = "retry_in_ms", serialize_with = "millis")]
+        #[serde(rename = "retry_in_ms", with = "millis")]
         retry_in: Duration,
     },
     /// A connection, or the attempt to make one, ended without our asking.
@@ -266,8 +274,11 @@ pub enum AuthEvent {
         reason: Label,
         /// The close code, the HTTP status of a refused upgrade, or the number in the server's last message.
         code: Option<u16>,
+        /// How long it had been authenticated; `None` where it never was.
+        #[serde(rename = "lasted_ms", with = "optional_millis")]
+        lasted: Option<Duration>,
         /// The wait before the next attempt; `None` when the session ends with it.
-        #[serde(rename = "retry_in_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "retry_in_ms", with = "optional_millis")]
         retry_in: Option<Duration>,
     },
     /// There has been no connection for so long that the server will have forgotten the session. Attempts go on.
@@ -283,23 +294,148 @@ pub enum AuthEvent {
         code: Option<u16>,
     },
     /// The session ended because its user asked.
-    SessionClosed,
-}
-
-fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
-
-fn optional_millis<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    match duration {
-        Some(duration) => millis(duration, serializer),
-        None => serializer.serialize_none(),
-    }
+    SessionClosed {
+        /// How long its last connection had been authenticated; `None` where none was open.
+        #[serde(rename = "lasted_ms", with = "optional_millis")]
+        lasted: Option<Duration>,
+    },
+    /// A token is let out for use, its issue being on record. Only where no record means no token.
+    TokenReleased {
+        /// Its name in these records.
+        token: Fingerprint,
+        /// Its number at this source.
+        generation: Generation,
+    },
+    /// A request for a token was signed, for somebody else to send.
+    TokenRequestSigned {
+        /// The name of the key that signed it.
+        key_name: Label,
+        /// For which client, where for one.
+        client_id: Option<Label>,
+    },
+    /// Tokens were revoked: at a client, because it asked the server; at a server, because it was asked.
+    TokenRevoked {
+        /// The token, where it is one.
+        token: Option<Fingerprint>,
+        /// What was named instead of a token: a client, a key, a family of refresh tokens.
+        target: Option<Label>,
+        /// Whose request it was, as a server sees it.
+        peer: Option<SocketAddr>,
+    },
+    /// Tokens could not be revoked, and may still be in use.
+    RevocationFailed {
+        /// The token, where it is one.
+        token: Option<Fingerprint>,
+        /// What was named instead of a token.
+        target: Option<Label>,
+        /// What happened.
+        kind: ErrorKind,
+        /// The wire's own number, where there was one.
+        code: Option<u32>,
+    },
+    /// A server issued a token.
+    TokenMinted {
+        /// Its name in these records.
+        token: Fingerprint,
+        /// By which grant: `client_credentials`, `refresh_token`, `ably_token_request` and the like.
+        grant: Label,
+        /// To whom.
+        client_id: Option<Label>,
+        /// What it grants, where it grants scopes.
+        scope: Scopes,
+        /// How long it lives.
+        #[serde(rename = "expires_in_ms", with = "millis")]
+        expires_in: Duration,
+        /// Whose request it was.
+        peer: Option<SocketAddr>,
+    },
+    /// A server issued no token to somebody who asked for one.
+    TokenDenied {
+        /// By which grant it was asked for.
+        grant: Label,
+        /// Why: the code of RFC 6749 §5.2 or of the system's own.
+        reason: Label,
+        /// Who asked, as far as they said.
+        client_id: Option<Label>,
+        /// Whose request it was.
+        peer: Option<SocketAddr>,
+    },
+    /// A server accepted what serves once, which is spent now.
+    TokenConsumed {
+        /// Its name in these records.
+        token: Fingerprint,
+        /// Whose it is.
+        client_id: Option<Label>,
+        /// Who presented it.
+        peer: Option<SocketAddr>,
+    },
+    /// A server was presented what had been used before.
+    ReplayRejected {
+        /// What it was.
+        replayed: Replayed,
+        /// Its name in these records, where it is a token.
+        token: Option<Fingerprint>,
+        /// Whose it is, where that is known.
+        client_id: Option<Label>,
+        /// Who presented it.
+        peer: Option<SocketAddr>,
+    },
+    /// A server let a connection in.
+    ClientAuthenticated {
+        /// The connection's number at this server, from 1.
+        connection: u64,
+        /// The dialect it speaks.
+        dialect: Label,
+        /// The token it presented.
+        token: Option<Fingerprint>,
+        /// Who it is.
+        client_id: Option<Label>,
+        /// From its arrival to its acceptance.
+        #[serde(rename = "latency_ms", with = "millis")]
+        latency: Duration,
+        /// Where it comes from.
+        peer: Option<SocketAddr>,
+    },
+    /// A server gave a live connection a longer life, for a fresh token.
+    ClientReauthenticated {
+        /// The connection's number at this server, from 1.
+        connection: u64,
+        /// The token it presented.
+        token: Option<Fingerprint>,
+        /// Who it is.
+        client_id: Option<Label>,
+    },
+    /// A server did not let a connection in, or did not take its fresh token.
+    ClientRejected {
+        /// The connection's number at this server, from 1.
+        connection: u64,
+        /// The dialect it speaks.
+        dialect: Label,
+        /// Why.
+        reason: Label,
+        /// The close code or HTTP status it was answered with.
+        code: Option<u16>,
+        /// The token it presented, where that could be read.
+        token: Option<Fingerprint>,
+        /// Where it comes from.
+        peer: Option<SocketAddr>,
+    },
+    /// An authenticated connection of a server ended.
+    ClientDisconnected {
+        /// The connection's number at this server, from 1.
+        connection: u64,
+        /// Why: `expired`, `revoked`, `draining`, `closed by the client` and the like.
+        reason: Label,
+        /// The close code.
+        code: Option<u16>,
+        /// How long it had been authenticated.
+        #[serde(rename = "lasted_ms", with = "millis")]
+        lasted: Duration,
+    },
 }
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     #[test]
@@ -314,5 +450,21 @@ mod tests {
             serde_json::to_string(&event).unwrap(),
             r#"{"event":"rate_limited","attempt":1,"retry_after_ms":1000,"retry_in_ms":null,"valid_for_ms":null}"#
         );
+    }
+
+    #[test]
+    fn an_event_is_read_back_as_it_was_written() {
+        let event = AuthEvent::TokenMinted {
+            token: crate::fingerprint::FingerprintKey::new([1; 32])
+                .fingerprint(&crate::Secret::from("token")),
+            grant: Label::new("client_credentials"),
+            client_id: None,
+            scope: Scopes::of(["conversation:read"]).unwrap(),
+            expires_in: Duration::from_secs(60),
+            peer: Some("[::1]:80".parse().unwrap()),
+        };
+        let json = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<AuthEvent>(&json).unwrap(), event, "{json}");
+        assert!(json.starts_with(&std::format!(r#"{{"event":"{}","#, event.name())), "{json}");
     }
 }

@@ -1,14 +1,14 @@
 //! Text from a stranger, safe to record.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Text from a stranger, made safe to record: at most 128 characters, controls replaced.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Label(String);
+/// Text from a stranger, made safe to record: at most 128 characters, controls replaced. Cloning it allocates nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Label(Arc<str>);
 
 impl Label {
     /// The most characters kept.
@@ -18,7 +18,7 @@ impl Label {
     #[must_use]
     pub fn new(text: &str) -> Self {
         let safe = |character: char| if character.is_control() { '\u{fffd}' } else { character };
-        Self(text.chars().take(Self::LONGEST).map(safe).collect())
+        Self(text.chars().take(Self::LONGEST).map(safe).collect::<String>().into())
     }
 
     /// The text.
@@ -31,6 +31,18 @@ impl Label {
 impl fmt::Display for Label {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
+    }
+}
+
+impl Serialize for Label {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Label {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self::new(&text))
     }
 }
 

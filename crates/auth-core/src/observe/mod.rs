@@ -1,8 +1,11 @@
 //! Who is told of what happens to a credential, and in which words.
 
+mod class;
+mod durations;
 mod event;
 mod label;
 mod reason;
+mod recorder;
 #[cfg(feature = "tracing")]
 mod traced;
 
@@ -10,9 +13,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
+pub use self::class::EventClass;
 pub use self::event::AuthEvent;
 pub use self::label::Label;
-pub use self::reason::{DelayReason, RenewalReason, ScopeVerdict, StoreStep};
+pub use self::reason::{DelayReason, RenewalReason, Replayed, ScopeVerdict, StoreStep};
+pub use self::recorder::{Recorder, Unrecorded};
 #[cfg(feature = "tracing")]
 pub use self::traced::Traced;
 

@@ -1,9 +1,9 @@
 //! The closed lists of reasons and outcomes that events carry.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Why a token is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RenewalReason {
@@ -22,7 +22,7 @@ pub enum RenewalReason {
 }
 
 /// What a renewal waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DelayReason {
@@ -33,7 +33,7 @@ pub enum DelayReason {
 }
 
 /// What was tried at a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StoreStep {
@@ -50,7 +50,7 @@ pub enum StoreStep {
 }
 
 /// The outcome of a scope check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ScopeVerdict {
@@ -60,4 +60,21 @@ pub enum ScopeVerdict {
     Denied,
     /// The token could not be read.
     Error,
+}
+
+/// What was presented a second time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Replayed {
+    /// A token that serves once.
+    Token,
+    /// The nonce of a signed request for a token.
+    Nonce,
+    /// A refresh token that was rotated away.
+    RefreshToken,
+    /// A proof of possession (RFC 9449).
+    DpopProof,
+    /// A signed assertion of a client (RFC 7523).
+    Assertion,
 }

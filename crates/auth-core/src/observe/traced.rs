@@ -70,19 +70,31 @@ impl Observer for Traced {
             | AuthEvent::ConnectionDelayed { .. }
             | AuthEvent::ConnectionLost { .. }
             | AuthEvent::SessionSuspended { .. }
-            | AuthEvent::SessionFailed { .. } => trace_at!(Level::WARN, observed),
+            | AuthEvent::SessionFailed { .. }
+            | AuthEvent::RevocationFailed { .. }
+            | AuthEvent::TokenDenied { .. }
+            | AuthEvent::ReplayRejected { .. }
+            | AuthEvent::ClientRejected { .. } => trace_at!(Level::WARN, observed),
             AuthEvent::TokenIssued { .. }
             | AuthEvent::TokenAdopted { .. }
             | AuthEvent::ServerClockLearned { .. }
             | AuthEvent::ScopesChecked { .. }
             | AuthEvent::Authenticated { .. }
             | AuthEvent::TokenRenewed { .. }
-            | AuthEvent::SessionClosed => trace_at!(Level::INFO, observed),
+            | AuthEvent::SessionClosed { .. }
+            | AuthEvent::TokenRequestSigned { .. }
+            | AuthEvent::TokenRevoked { .. }
+            | AuthEvent::TokenMinted { .. }
+            | AuthEvent::TokenConsumed { .. }
+            | AuthEvent::ClientAuthenticated { .. }
+            | AuthEvent::ClientReauthenticated { .. }
+            | AuthEvent::ClientDisconnected { .. } => trace_at!(Level::INFO, observed),
             AuthEvent::RenewalStarted { .. }
             | AuthEvent::RenewalDelayed { .. }
             | AuthEvent::TokenRequested { .. }
             | AuthEvent::TokenUnused { .. }
             | AuthEvent::RefreshTokenSaved { .. }
+            | AuthEvent::TokenReleased { .. }
             | AuthEvent::Connecting { .. } => trace_at!(Level::DEBUG, observed),
         }
     }

@@ -122,6 +122,7 @@ impl Renewal {
             generation: held.generation,
             expires_in: held.expires.remaining(now),
             renews_in: held.renew_at.remaining(now),
+            took: Some(now.mono.elapsed().saturating_sub(sent.mono.elapsed())),
         });
     }
 

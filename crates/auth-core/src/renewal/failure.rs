@@ -245,9 +245,14 @@ impl Renewal {
                 retry_in,
                 valid_for,
             },
-            (kind, _) => {
-                AuthEvent::TokenRequestFailed { attempt, kind, code: error.code(), retry_in, valid_for }
-            }
+            (kind, _) => AuthEvent::TokenRequestFailed {
+                attempt,
+                kind,
+                code: error.code(),
+                took: None,
+                retry_in,
+                valid_for,
+            },
         };
         self.tell(event);
     }

@@ -130,7 +130,7 @@ impl Story {
                 self.attempt = failures.saturating_add(1);
                 self.waits(reason.as_str(), None, *retry_in, &mut told);
             }
-            AuthEvent::ConnectionLost { connection, reason, code, retry_in } => {
+            AuthEvent::ConnectionLost { connection, reason, code, retry_in, .. } => {
                 if self.live.is_some_and(|live| live != *connection) {
                     self.renewal_failed(reason.as_str(), *retry_in, &mut told);
                     return told;
@@ -152,7 +152,7 @@ impl Story {
                 self.reason = reason.as_str().to_owned();
                 self.state_line("failed", *code, None, &mut told);
             }
-            AuthEvent::SessionClosed => {
+            AuthEvent::SessionClosed { .. } => {
                 if self.live.take().is_some() {
                     self.line(&Line::Closed { code: Some(NORMAL), reason: "closed by us" }, &mut told);
                 }

@@ -319,7 +319,7 @@ const READ_AHEAD: usize = 64;
 const fn is_end(event: &AuthEvent) -> bool {
     matches!(
         event,
-        AuthEvent::ConnectionLost { .. } | AuthEvent::SessionClosed | AuthEvent::SessionFailed { .. }
+        AuthEvent::ConnectionLost { .. } | AuthEvent::SessionClosed { .. } | AuthEvent::SessionFailed { .. }
     )
 }
 

@@ -208,7 +208,13 @@ mod tests {
 
     fn lost(retry_in: Duration) -> AuthEvent {
         let reason = Label::new("the server closed the connection");
-        AuthEvent::ConnectionLost { connection: 1, reason, code: Some(1001), retry_in: Some(retry_in) }
+        AuthEvent::ConnectionLost {
+            connection: 1,
+            reason,
+            code: Some(1001),
+            lasted: None,
+            retry_in: Some(retry_in),
+        }
     }
 
     #[test]

@@ -230,7 +230,7 @@ impl<'a> Story<'a> {
     async fn verifies_the_audit(&mut self) -> Result<(), Broken> {
         let step = "audit_verified";
         self.witness
-            .expect(step, |event, _| matches!(event, AuthEvent::SessionClosed).then_some(Ok(())))
+            .expect(step, |event, _| matches!(event, AuthEvent::SessionClosed { .. }).then_some(Ok(())))
             .await?;
         let summary = self.audit.close();
         let verified = audit::verify(self.audit_path).map_err(|error| broken(step, error))?;

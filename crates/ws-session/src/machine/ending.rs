@@ -288,6 +288,7 @@ impl Session {
             connection,
             reason,
             code,
+            lasted: None,
             retry_in,
         }));
     }
@@ -328,7 +329,7 @@ impl Session {
     pub(super) fn closed(&mut self) {
         self.let_go();
         self.life = Life::Closed;
-        self.outputs.push_back(Output::Event(AuthEvent::SessionClosed));
+        self.outputs.push_back(Output::Event(AuthEvent::SessionClosed { lasted: None }));
     }
 
     /// Drops every connection and every token that there still is.

@@ -197,7 +197,7 @@ impl World {
                 self.seen.ends += 1;
                 self.never_when_quiet("the session failed");
             }
-            AuthEvent::SessionClosed => {
+            AuthEvent::SessionClosed { .. } => {
                 self.coverage.saw("machine: closed");
                 self.seen.ends += 1;
             }

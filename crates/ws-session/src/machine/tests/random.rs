@@ -52,7 +52,9 @@ impl Underway {
                 Output::Close { epoch } => assert_eq!(self.open, Some(epoch), "closed nobody"),
                 Output::Abort { .. } => (self.open, self.opening) = (None, None),
                 Output::Event(AuthEvent::ConnectionLost { .. }) => self.lost += 1,
-                Output::Event(AuthEvent::SessionClosed | AuthEvent::SessionFailed { .. }) => self.ended += 1,
+                Output::Event(AuthEvent::SessionClosed { .. } | AuthEvent::SessionFailed { .. }) => {
+                    self.ended += 1
+                }
                 Output::Event(_) => {}
                 Output::Wait(deadline) => {
                     self.wait = deadline;

@@ -263,7 +263,7 @@ pub(super) fn name(event: &AuthEvent) -> &'static str {
         AuthEvent::ConnectionLost { .. } => "lost",
         AuthEvent::SessionFailed { .. } => "failed",
         AuthEvent::SessionSuspended { .. } => "suspended",
-        AuthEvent::SessionClosed => "closed",
+        AuthEvent::SessionClosed { .. } => "closed",
         other => panic!("not of a session: {other:?}"),
     }
 }

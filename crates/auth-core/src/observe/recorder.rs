@@ -1,0 +1,43 @@
+//! An observer that can be waited for: what must not happen unless it is on record.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use core::fmt;
+
+use async_trait::async_trait;
+
+use super::{AuthEvent, Observer};
+
+/// An observer that says when an event is on record.
+///
+/// How safely depends on the event's [class](super::EventClass) and on the recorder. `Ok` means that whoever asks may go on;
+/// [`Unrecorded`] means that what the event tells of must not happen: no record, no token. A server answers 503 then.
+#[async_trait]
+pub trait Recorder: Observer {
+    /// Records `event`, and returns when it is as safe as its class asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`Unrecorded`] where the event's class is strict, and it could not be recorded.
+    async fn record(&self, event: &AuthEvent) -> Result<(), Unrecorded>;
+}
+
+/// An event that had to be recorded, and was not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unrecorded(Cow<'static, str>);
+
+impl Unrecorded {
+    /// Says why: a lowercase fragment that says what to do next, without any secret.
+    #[must_use]
+    pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl fmt::Display for Unrecorded {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the audit log can't record this: {}", self.0)
+    }
+}
+
+impl core::error::Error for Unrecorded {}
