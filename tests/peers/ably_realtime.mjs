@@ -3,9 +3,10 @@
 
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
+
+import { served } from "./served.mjs";
 
 const require = createRequire(join(resolve(process.argv[2]), "peers.js"));
 const { Realtime, Rest } = require("ably");
@@ -85,24 +86,6 @@ function states(realtime) {
   const seen = [];
   realtime.connection.on((change) => seen.push(change.current));
   return seen;
-}
-
-async function served(contentType, body, use) {
-  const server = createServer(async (request, response) => {
-    try {
-      const text = await body(new URL(request.url, "http://localhost").searchParams);
-      response.writeHead(200, { "content-type": contentType }).end(text);
-    } catch {
-      response.writeHead(500).end();
-    }
-  });
-  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  try {
-    return await use(`http://127.0.0.1:${server.address().port}/auth?who=alice`);
-  } finally {
-    server.closeAllConnections();
-    server.close();
-  }
 }
 
 function jwt(claims) {

@@ -2,9 +2,10 @@
 // What should have come of it is not known here. Usage: node ably_rest.mjs FOLDER-WITH-NODE_MODULES
 
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
+
+import { served } from "./served.mjs";
 
 const require = createRequire(join(resolve(process.argv[2]), "peers.js"));
 const { Rest } = require("ably");
@@ -49,27 +50,6 @@ async function told(token) {
   const logHandler = (text) => codes.push(...(text.match(/(?<=Received Error.*; code=)\d+/s) ?? []).map(Number));
   const came = await outcome(() => published(client({ token, logLevel: 4, logHandler })));
   return came.ok ?? codes;
-}
-
-/** Serves one answer, counts how often it is asked for, and is closed whatever happens. */
-async function served(contentType, body, use) {
-  let asked = 0;
-  const server = createServer(async (request, response) => {
-    asked += 1;
-    try {
-      const text = await body(new URL(request.url, "http://localhost").searchParams);
-      response.writeHead(200, { "content-type": contentType }).end(text);
-    } catch {
-      response.writeHead(500).end();
-    }
-  });
-  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  try {
-    return await use(`http://127.0.0.1:${server.address().port}/auth?who=alice`, () => asked);
-  } finally {
-    server.closeAllConnections();
-    server.close();
-  }
 }
 
 const cases = {

@@ -6,13 +6,13 @@ What should have come of it is not known here.
 import asyncio
 import json
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from ably import AblyRest
 from ably.types.message import Message
 from ably.util.exceptions import AblyException
+
+from served import Served
 
 setup = json.load(sys.stdin)
 key, revocable = setup["key"], setup["revocable"]
@@ -146,33 +146,6 @@ async def details_by_callback():
         return await owner.auth.request_token(params)
 
     return await published(client(auth_callback=callback))
-
-
-class Served:
-    """Serves one answer on a free port of loopback, for as long as it is entered."""
-
-    def __init__(self, content_type, body):
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                text = body.encode()
-                self.send_response(200)
-                self.send_header("Content-Type", content_type)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self.server.server_port}/auth"
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 async def request_by_url():

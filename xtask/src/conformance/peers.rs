@@ -49,7 +49,8 @@ pub(super) fn ably_python(script: &str) -> Done<Present<Script>> {
     };
     let version = python_version(&binary, "ably")?;
     let mut command = Command::new(binary);
-    command.arg(sources().join(script));
+    // No compiled modules beside the sources.
+    command.arg("-B").arg(sources().join(script));
     Ok(Ok(Script { version, command }))
 }
 
