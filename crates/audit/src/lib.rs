@@ -24,14 +24,14 @@
 //! whole. Both show in [`Verified::head`] if it is kept elsewhere: a head that was seen once must be met again by
 //! whoever verifies the same records later.
 
-#[expect(dead_code, unused_imports, reason = "the log still has a chain of its own")]
 mod chain;
 pub mod checkpoint;
 mod entry;
+mod file;
 mod log;
 mod record;
-mod verify;
+pub mod verify;
 
 pub use self::entry::{DropReason, Entry, Event, LogStep, SegmentReason, TrailEvent};
+pub use self::file::{Verified, VerifyError, verify};
 pub use self::log::{AuditLog, OpenError, Summary};
-pub use self::verify::{Verified, VerifyError, verify};

@@ -13,8 +13,8 @@ use std::time::SystemTime;
 use auth_core::time::Timestamp;
 use auth_core::{AuthEvent, Observer};
 
+use crate::file::{self, VerifyError};
 use crate::record::Head;
-use crate::verify::{self, VerifyError};
 
 /// An audit log that is being written. Clones write to the same log.
 ///
@@ -75,7 +75,7 @@ impl AuditLog {
             Err(TryLockError::WouldBlock) => return Err(OpenError::Busy),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
-        let head = verify::read(&file).map_err(OpenError::Broken)?;
+        let head = file::read(&file).map_err(OpenError::Broken)?;
         let (queue, queued) = sync_channel(QUEUE);
         let failed = Arc::new(AtomicU64::new(0));
         let writer = spawn_writer(Writer { file, head, failed: Arc::clone(&failed) }, queued)?;

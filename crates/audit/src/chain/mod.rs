@@ -6,4 +6,4 @@ mod record;
 
 pub(crate) use self::hash::Hash;
 pub(crate) use self::merkle::Frontier;
-pub(crate) use self::record::{Head, Misfit, event_name};
+pub(crate) use self::record::{Head, Misfit};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::*;
-use crate::verify;
+use crate::file::verify;
 
 fn written(records: u32) -> (TempDir, PathBuf, Vec<String>) {
     let directory = tempfile::tempdir().unwrap();

@@ -1,0 +1,143 @@
+//! Reading a log back: from its files alone, without trusting whoever wrote them.
+//!
+//! [`Verification`] reads a log's directory once, from the first record to the last, and says either how far it can be
+//! trusted ([`Verified`]) or what is wrong and where ([`VerifyError`]).
+//!
+//! # What is found, and what is not
+//!
+//! Each record names the hash of the one before, so a record that was changed, removed, moved or doubled shows at its
+//! place, unless whoever did it computed every later hash anew, as anybody can who may write the files. Then the signed
+//! checkpoints no longer fit: the seal of each finished segment, and the newest one. So records are safe as far as
+//! [`Verified::sealed_through`], if the key is given and was kept from whoever wrote the files.
+//!
+//! What came after the newest checkpoint may be cut off or written anew; [`Verified::unsealed_tail`] says how much there is.
+//! Somebody may also put an older state of the whole directory in its place. Both show only against a checkpoint that was
+//! kept elsewhere ([`with_checkpoint`](Verification::with_checkpoint)).
+//!
+//! Whoever has the signing key can write any log.
+
+mod directory;
+mod error;
+mod lines;
+mod seals;
+mod walk;
+
+use std::path::{Path, PathBuf};
+
+pub use self::error::{Finding, VerifyError};
+use crate::checkpoint::{Checkpoint, VerifierKey};
+
+/// How a log is verified.
+///
+/// ```no_run
+/// use audit::checkpoint::VerifierKey;
+/// use audit::verify::Verification;
+///
+/// let key: VerifierKey = "audit+2f1b5d0e+AbVTDVkYWkcdNjSgZqXJJhtvtT3DvFu2LfzKcLbrTGFD".parse()?;
+/// let verified = Verification::of("/var/lib/rtauth/audit".as_ref()).with_key(key).run()?;
+/// println!("{} records, {} of them sealed", verified.records, verified.sealed_through);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Verification {
+    directory: PathBuf,
+    key: Option<VerifierKey>,
+    /// Notes that were kept elsewhere.
+    checkpoints: Vec<String>,
+    archived: bool,
+}
+
+impl Verification {
+    /// Of the log in `directory`.
+    #[must_use]
+    pub fn of(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), key: None, checkpoints: Vec::new(), archived: false }
+    }
+
+    /// Checks signatures, which must be of this key. Without one, checkpoints are compared with the records, but whoever
+    /// wrote those may have written them too.
+    #[must_use]
+    pub fn with_key(mut self, key: VerifierKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Checks that the log has all that it had when this checkpoint was signed. May be called again, with another.
+    #[must_use]
+    pub fn with_checkpoint(mut self, note: impl Into<String>) -> Self {
+        self.checkpoints.push(note.into());
+        self
+    }
+
+    /// Takes a log whose first segments are not there any more. The first that is says where they ended.
+    #[must_use]
+    pub const fn allowing_archived(mut self) -> Self {
+        self.archived = true;
+        self
+    }
+
+    /// Reads the log. A log may be verified while it is written.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`]: the first thing that is wrong.
+    pub fn run(&self) -> Result<Verified, VerifyError> {
+        walk::run(self)
+    }
+
+    /// The checkpoint in `note`, whose signature is checked where there is a key to.
+    fn open(&self, note: &str) -> Result<Checkpoint, Finding> {
+        match &self.key {
+            Some(key) => Checkpoint::open(note, key),
+            None => Checkpoint::read_unverified(note),
+        }
+        .map_err(Finding::Note)
+    }
+}
+
+/// Verifies the log in `directory` without a key: see [`Verification`].
+///
+/// # Errors
+///
+/// [`VerifyError`]: the first thing that is wrong.
+pub fn verify(directory: &Path) -> Result<Verified, VerifyError> {
+    Verification::of(directory).run()
+}
+
+/// A log in which nothing is wrong, and how far that goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Verified {
+    /// The log's name.
+    pub origin: String,
+    /// How many records were read.
+    pub records: u64,
+    /// The number of the first: greater than 1 where segments are archived, 0 where there is none.
+    pub first: u64,
+    /// The number of the last; 0 where there is none.
+    pub last: u64,
+    /// The hash of the last record, in hexadecimal.
+    pub head: String,
+    /// How many segments there are.
+    pub segments: u64,
+    /// The last record that a checkpoint covers; 0 where none covers any.
+    pub sealed_through: u64,
+    /// How many records come after that: they may have been cut off, or written anew.
+    pub unsealed_tail: u64,
+    /// How many checkpoints had a good signature; 0 where no key was given, and none was checked.
+    pub signatures: u64,
+    /// The keys that seal the log, by its own account. More than one where the key was changed.
+    pub keys: Vec<String>,
+    /// How many events the log itself says to be in no record.
+    pub dropped: u64,
+    /// How many records were written again after a fault of the disk. Nobody had been told that these were safe.
+    pub superseded: u64,
+    /// How many bytes there are of a last record that was never finished: of a crash, or of a write in progress. Nobody had
+    /// been told that it was safe.
+    pub unfinished: u64,
+    /// What is in the directory and not of the log, at most 16 names.
+    pub foreign: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests;

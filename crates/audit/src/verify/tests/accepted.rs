@@ -1,0 +1,175 @@
+//! What a log that nobody touched is said to be.
+
+use super::super::verify;
+use super::*;
+
+#[test]
+fn an_untouched_log_is_accepted_with_a_key_and_without() {
+    let directory = thousand(Some(key()));
+    let verified = with_key(&directory).unwrap();
+    assert_eq!((verified.records, verified.first, verified.last, verified.segments), (1_000, 1, 1_000, 5));
+    assert_eq!((verified.sealed_through, verified.unsealed_tail, verified.signatures), (1_000, 0, 5));
+    assert_eq!((&*verified.origin, verified.keys), ("log", vec![key().verifier().to_string()]));
+    let last = lines(&directory.path().join(segment_name(801))).pop().unwrap();
+    assert!(String::from_utf8(last).unwrap().contains(&verified.head));
+
+    let unchecked = verify(directory.path()).unwrap();
+    assert_eq!((unchecked.records, unchecked.sealed_through, unchecked.signatures), (1_000, 1_000, 0));
+}
+
+#[test]
+fn what_no_checkpoint_covers_is_said() {
+    let mut maker = Maker::new(Some(key()));
+    maker.records(5);
+    fs::write(maker.path(CHECKPOINT), maker.note().unwrap()).unwrap();
+    maker.records(3);
+    maker.write();
+    let verified = with_key(&maker.directory).unwrap();
+    assert_eq!((verified.records, verified.sealed_through, verified.unsealed_tail), (9, 6, 3));
+}
+
+#[test]
+fn a_log_without_a_key_is_accepted_as_wholly_unsealed() {
+    let directory = thousand(None);
+    let verified = verify(directory.path()).unwrap();
+    assert_eq!((verified.sealed_through, verified.unsealed_tail), (0, 1_000));
+    assert_eq!(verified.keys, Vec::<String>::new());
+    assert_eq!(found(with_key(&directory)), (CHECKPOINT.to_owned(), None, Finding::Unsigned));
+}
+
+#[test]
+fn dropped_events_are_counted_from_the_log() {
+    let mut maker = Maker::new(None);
+    for count in [3, 4] {
+        maker.push(&format!(r#"{TIME},"event":"records_dropped","count":{count},"reason":"queue_full""#));
+    }
+    assert_eq!(verify(maker.close().path()).unwrap().dropped, 7);
+}
+
+#[test]
+fn a_torn_last_record_is_unfinished_and_not_tampering() {
+    let mut maker = Maker::new(Some(key()));
+    maker.records(3);
+    fs::write(maker.path(CHECKPOINT), maker.note().unwrap()).unwrap();
+    maker.records(1);
+    maker.lines.truncate(maker.lines.len() - 1);
+    maker.write();
+    let verified = with_key(&maker.directory).unwrap();
+    assert_eq!((verified.records, verified.unsealed_tail), (4, 0));
+    assert!(verified.unfinished > 200, "{verified:?}");
+}
+
+#[test]
+fn a_segment_without_a_record_leaves_the_one_before_the_last() {
+    for torn in [&b""[..], b"{\"seq\":7,"] {
+        let mut maker = Maker::new(Some(key()));
+        maker.records(5);
+        maker.rotate();
+        maker.lines = torn.to_vec();
+        maker.write();
+        let verified = with_key(&maker.directory).unwrap();
+        assert_eq!((verified.records, verified.segments), (6, 1));
+        assert_eq!(verified.unfinished, torn.len() as u64);
+    }
+}
+
+#[test]
+fn archived_segments_may_be_missing_only_where_that_is_said() {
+    let directory = thousand(Some(key()));
+    for first in [1, 201] {
+        fs::remove_file(directory.path().join(segment_name(first))).unwrap();
+    }
+    assert_eq!(found(with_key(&directory)), (segment_name(401), Some(1), Finding::Archived(400)));
+    let verification = Verification::of(directory.path()).with_key(key().verifier()).allowing_archived();
+    let verified = verification.run().unwrap();
+    assert_eq!((verified.records, verified.first, verified.last), (600, 401, 1_000));
+    assert_eq!((verified.sealed_through, verified.unsealed_tail), (1_000, 0));
+}
+
+#[test]
+fn after_a_fault_a_segment_may_begin_before_the_one_before_it_ends() {
+    let verified = |reason: &str, torn: bool| {
+        let mut maker = Maker::new(Some(key()));
+        maker.records(9);
+        let (head, tree) = (maker.head, maker.tree.clone());
+        maker.records(3);
+        if torn {
+            maker.lines.extend_from_slice(b"\0\0\0");
+        }
+        maker.write();
+        (maker.head, maker.tree) = (head, tree);
+        maker.open(reason);
+        maker.records(2);
+        with_key(&maker.close())
+    };
+    for torn in [false, true] {
+        let verified = verified("fault", torn).unwrap();
+        assert_eq!((verified.records, verified.superseded, verified.segments), (13, 3, 2));
+    }
+    assert_eq!(found(verified("rotated", false)), (segment_name(11), Some(11), Finding::Overlap));
+}
+
+#[test]
+fn a_log_can_get_a_key_but_not_lose_it() {
+    let mut maker = Maker::new(None);
+    maker.records(5);
+    maker.write();
+    maker.key = Some(key());
+    maker.open("rotated");
+    maker.records(5);
+    maker.rotate();
+    fs::write(maker.path(CHECKPOINT), maker.note().unwrap()).unwrap();
+    maker.write();
+    assert_eq!(with_key(&maker.directory).unwrap().sealed_through, 13);
+
+    maker.key = None;
+    maker.open("rotated");
+    maker.write();
+    assert_eq!(found(with_key(&maker.directory)).2, Finding::Key(None));
+}
+
+#[test]
+fn two_keys_of_one_log_are_both_named() {
+    let other = SigningKey::from_seed("log", [2; 32]).unwrap();
+    let mut maker = Maker::new(Some(key()));
+    maker.write();
+    fs::write(maker.path(&seal_name(1)), maker.note().unwrap()).unwrap();
+    maker.key = Some(other.clone());
+    maker.open("reopened");
+    let directory = maker.close();
+    let verified = verify(directory.path()).unwrap();
+    assert_eq!(verified.keys, [key(), other.clone()].map(|key| key.verifier().to_string()));
+    let refused = Finding::Key(Some(other.verifier().to_string()));
+    assert!(
+        matches!(found(with_key(&directory)).2, Finding::Note(_)),
+        "the newest checkpoint is of the other"
+    );
+    fs::remove_file(directory.path().join(CHECKPOINT)).unwrap();
+    assert_eq!(found(with_key(&directory)), (segment_name(2), Some(2), refused));
+}
+
+#[test]
+fn files_of_others_are_named_and_links_are_refused() {
+    let directory = thousand(Some(key()));
+    for name in ["notes.txt", "lock", "reserve", "1.jsonl", "00000000000000000001.jsonl.gz"] {
+        fs::write(directory.path().join(name), "").unwrap();
+    }
+    let verified = with_key(&directory).unwrap();
+    assert_eq!(verified.foreign, ["00000000000000000001.jsonl.gz", "1.jsonl", "notes.txt"]);
+    #[cfg(unix)]
+    {
+        let segment = directory.path().join(segment_name(801));
+        let moved = directory.path().join("moved");
+        fs::rename(&segment, &moved).unwrap();
+        std::os::unix::fs::symlink(&moved, &segment).unwrap();
+        assert_eq!(found(with_key(&directory)), (segment_name(801), None, Finding::NotAFile));
+    }
+}
+
+#[test]
+fn a_directory_without_a_log_is_told_apart_from_a_bad_one() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(matches!(with_key(&directory), Err(VerifyError::NoLog(_))));
+    let missing = directory.path().join("missing");
+    assert!(matches!(verify(&missing), Err(VerifyError::Unreadable { .. })));
+}

@@ -1,0 +1,189 @@
+//! One pass over the records, from the first segment to the last.
+
+use std::mem;
+
+use super::directory::{CHECKPOINT, Listing, note, seal_name, segment_name};
+use super::lines::{Lines, Next};
+use super::{Finding, Verification, Verified, VerifyError};
+use crate::chain::{Frontier, Hash, Head};
+use crate::checkpoint::Checkpoint;
+use crate::entry::{Entry, Event, SegmentReason, TrailEvent};
+
+pub(super) fn run(verification: &Verification) -> Result<Verified, VerifyError> {
+    let directory = &verification.directory;
+    // A checkpoint is written after its records: read before them, it can't be ahead of a log that is being written.
+    let newest = note(directory, CHECKPOINT)?;
+    let mut listing = Listing::read(directory)?;
+    let Some(begins) = listing.segments.first().copied() else {
+        return Err(VerifyError::NoLog(directory.clone()));
+    };
+    let mut walk = Walk {
+        verification,
+        head: Head::EMPTY,
+        tree: Frontier::new(),
+        key: None,
+        excused_by_fault: None,
+        awaited: Vec::new(),
+        verified: Verified { foreign: mem::take(&mut listing.foreign), ..Verified::default() },
+    };
+    walk.await_checkpoints(newest.as_deref())?;
+    walk.pass_over_unopened(&mut listing.segments)?;
+    for (index, first) in listing.segments.iter().enumerate() {
+        let next = listing.segments.get(index + 1).copied();
+        walk.segment(*first, next, listing.seals.contains(first))?;
+    }
+    let orphan = |seal: &u64| *seal >= begins && !listing.segments.contains(seal);
+    if let Some(first) = listing.seals.into_iter().find(orphan) {
+        let through = walk.open_seal(first)?.size;
+        return Err(bad(&seal_name(first), Some(first), Finding::Missing { from: first, through }));
+    }
+    walk.finish()
+}
+
+/// How far a log was read, and what is known of it so far.
+pub(super) struct Walk<'a> {
+    pub(super) verification: &'a Verification,
+    pub(super) head: Head,
+    pub(super) tree: Frontier,
+    /// The key of the segment that is read, by its own account.
+    pub(super) key: Option<String>,
+    /// What is wrong with the segment before, unless this one says that the disk failed there.
+    pub(super) excused_by_fault: Option<VerifyError>,
+    /// Checkpoints that are still to be compared, the one of the fewest records last.
+    pub(super) awaited: Vec<(&'static str, Checkpoint)>,
+    pub(super) verified: Verified,
+}
+
+impl Walk<'_> {
+    /// Passes over a last segment without a whole record: a crash came between its creation and its first record, and
+    /// what is before it stands for itself.
+    fn pass_over_unopened(&mut self, segments: &mut Vec<u64>) -> Result<(), VerifyError> {
+        let Some(last) = segments.pop_if(|last| *last > 1) else { return Ok(()) };
+        let path = self.verification.directory.join(segment_name(last));
+        let unreadable = |error| VerifyError::Unreadable { path: path.clone(), error };
+        match Lines::open(&path).map_err(unreadable)?.next().map_err(unreadable)? {
+            Next::Torn(length) if !segments.is_empty() => self.verified.unfinished = length,
+            Next::End if !segments.is_empty() => {}
+            _ => segments.push(last),
+        }
+        Ok(())
+    }
+
+    /// Reads the segment that begins with record `first`, as far as the next one, which begins with `next`.
+    fn segment(&mut self, first: u64, next: Option<u64>, sealed: bool) -> Result<(), VerifyError> {
+        let file = segment_name(first);
+        let path = self.verification.directory.join(&file);
+        let unreadable = |error| VerifyError::Unreadable { path: path.clone(), error };
+        let mut lines = Lines::open(&path).map_err(unreadable)?;
+        self.verified.segments += 1;
+        if self.verified.segments == 1 && first > 1 && !self.verification.archived {
+            return Err(bad(&file, Some(1), Finding::Archived(first - 1)));
+        }
+        let mut opened = false;
+        loop {
+            if opened && next == Some(self.head.sequence + 1) {
+                let (superseded, torn) = lines.count_rest().map_err(unreadable)?;
+                if superseded > 0 || torn {
+                    let (file, finding) = match next {
+                        Some(next) if superseded > 0 => (segment_name(next), Finding::Overlap),
+                        _ => (file.clone(), Finding::Torn),
+                    };
+                    self.verified.superseded += superseded;
+                    self.excused_by_fault = Some(bad(&file, next, finding));
+                }
+                break;
+            }
+            let at = Some(if opened { self.head.sequence + 1 } else { first });
+            match lines.next().map_err(unreadable)? {
+                Next::Line(line) if opened => {
+                    self.record(line).map_err(|finding| bad(&file, at, finding))?;
+                    self.compare()?;
+                }
+                Next::Line(line) => {
+                    let reason = self.header(line, first).map_err(|finding| bad(&file, at, finding))?;
+                    if let Some(error) = self.excused_by_fault.take()
+                        && reason != SegmentReason::Fault
+                    {
+                        return Err(error);
+                    }
+                    opened = true;
+                    self.compare()?;
+                }
+                Next::Long => return Err(bad(&file, at, Finding::Long)),
+                Next::Torn(length) if next.is_none() => {
+                    self.verified.unfinished += length;
+                    break;
+                }
+                Next::Torn(_) => return Err(bad(&file, at, Finding::Torn)),
+                Next::End => match next {
+                    Some(next) => {
+                        let missing = Finding::Missing { from: self.head.sequence + 1, through: next - 1 };
+                        return Err(bad(&file, at, missing));
+                    }
+                    None => break,
+                },
+            }
+        }
+        self.seal(first, &file, next.is_some(), sealed)
+    }
+
+    /// The first record of a segment: why it begins.
+    fn header(&mut self, line: &[u8], first: u64) -> Result<SegmentReason, Finding> {
+        let begins = self.verified.segments == 1;
+        if begins && first > 1 {
+            // What was before is archived: where it ended is what this record says, and what checkpoints vouch for.
+            self.head = Head::before(line).ok_or(Finding::Header)?;
+        }
+        let name = self.head.follow(line)?;
+        if name != SEGMENT_OPENED || self.head.sequence != first {
+            return Err(Finding::Header);
+        }
+        let entry = serde_json::from_slice::<Entry>(line).map_err(|_| Finding::Header)?;
+        let Event::Trail(TrailEvent::SegmentOpened { origin, reason, first: stated, peaks, verifier_key }) =
+            entry.event
+        else {
+            return Err(Finding::Header);
+        };
+        if stated != first {
+            return Err(Finding::Header);
+        }
+        if begins {
+            self.verified.origin = origin.to_string();
+            self.verified.first = first;
+            let peaks = peaks.iter().map(|peak| peak.parse::<Hash>().ok()).collect::<Option<Vec<_>>>();
+            self.tree =
+                peaks.and_then(|peaks| Frontier::from_peaks(first - 1, peaks)).ok_or(Finding::Peaks)?;
+        }
+        if origin.as_str() != self.verified.origin {
+            return Err(Finding::Origin(origin.to_string()));
+        }
+        if !self.tree.peaks().iter().map(Hash::to_string).eq(peaks) {
+            return Err(Finding::Peaks);
+        }
+        self.take_key(verifier_key)?;
+        self.tree.push(&self.head.hash);
+        Ok(reason)
+    }
+
+    fn record(&mut self, line: &[u8]) -> Result<(), Finding> {
+        let name = self.head.follow(line)?;
+        if name == SEGMENT_OPENED {
+            return Err(Finding::HeaderAmid);
+        }
+        if name == RECORDS_DROPPED {
+            let entry = serde_json::from_slice::<Entry>(line).map_err(|_| Finding::Form)?;
+            if let Event::Trail(TrailEvent::RecordsDropped { count, .. }) = entry.event {
+                self.verified.dropped = self.verified.dropped.saturating_add(count);
+            }
+        }
+        self.tree.push(&self.head.hash);
+        Ok(())
+    }
+}
+
+const SEGMENT_OPENED: &[u8] = b"segment_opened";
+const RECORDS_DROPPED: &[u8] = b"records_dropped";
+
+pub(super) fn bad(file: &str, sequence: Option<u64>, finding: Finding) -> VerifyError {
+    VerifyError::Bad { file: file.to_owned(), sequence, finding }
+}
