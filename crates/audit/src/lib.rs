@@ -28,6 +28,7 @@ mod chain;
 pub mod checkpoint;
 mod entry;
 mod file;
+pub mod format;
 mod log;
 mod record;
 pub mod verify;
