@@ -25,7 +25,12 @@ pub(super) fn render(entry: &Entry, origin: &Origin, id: &str) -> String {
     line.add("", meaning.caption, "|", escape_header);
     line.add("", severity(meaning.weight), "|", escape_header);
     line.add("rt=", &entry.at.as_millis().to_string(), "", escape);
-    let mut put = |key: &str, value: &str| line.add(&format!(" {key}="), value, "", escape);
+    // What is empty is left out: readers differ on a key without a value.
+    let mut put = |key: &str, value: &str| {
+        if !value.is_empty() {
+            line.add(&format!(" {key}="), value, "", escape);
+        }
+    };
     put("externalId", id);
     put("act", entry.event.name());
     put("outcome", meaning.outcome.name());
@@ -63,7 +68,7 @@ pub(super) fn render(entry: &Entry, origin: &Origin, id: &str) -> String {
         ("cs3", "scopes", required),
     ];
     for (slot, label, value) in slots {
-        if let Some(value) = value {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
             put(slot, &value);
             put(&format!("{slot}Label"), label);
         }

@@ -126,6 +126,9 @@ pub(super) fn render(entry: &Entry, origin: &Origin, id: &str) -> String {
             .with_object("src_endpoint", Object::new().with("name", origin.host()))
             .with_object("dst_endpoint", Object::new().with("svc_name", origin.service())),
     };
+    if !matches!(class, Class::Authentication | Class::NetworkActivity) {
+        fields.add("service", origin.service());
+    }
     if let Some(session) = &entry.session {
         fields.add("session", session.as_str());
     }

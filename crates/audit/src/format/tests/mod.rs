@@ -6,6 +6,13 @@ use auth_core::AuthEvent;
 use auth_core::observe::Label;
 use auth_core::time::Timestamp;
 
+mod cef;
+mod ecs;
+mod golden;
+mod ocsf;
+mod samples;
+mod syslog;
+
 use super::*;
 use crate::entry::Event;
 
