@@ -26,6 +26,7 @@
 
 mod chain;
 pub mod checkpoint;
+pub mod deliver;
 mod entry;
 mod file;
 pub mod format;
