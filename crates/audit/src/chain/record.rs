@@ -66,14 +66,16 @@ impl Head {
 
     /// The same, and the name of its event.
     ///
-    /// A record's hash vouches for all of it: it is what was written. That it begins and ends as records do is looked at,
-    /// and what stands between is left to whoever reads it.
+    /// A record's hash vouches for all of it: it is what was written. That it is text, and begins and ends as records do, is
+    /// looked at here; what stands between is left to whoever reads it.
     pub(crate) fn follow<'a>(&mut self, line: &'a [u8]) -> Result<&'a [u8], Misfit> {
         let (record, stated) = ends_in_hash(line, HASH, END).ok_or(Misfit::Form)?;
         let hash = Hash::of(record);
         if *stated != hash.digits() {
             return Err(Misfit::Changed);
         }
+        // Whoever writes a chain anew writes good hashes of anything.
+        std::str::from_utf8(line).map_err(|_| Misfit::Form)?;
         let (number, rest) = number(line).ok_or(Misfit::Form)?;
         let (_, predecessor) = ends_in_hash(record, PREDECESSOR, b"\"").ok_or(Misfit::Form)?;
         let event = event_after_number(rest).ok_or(Misfit::Form)?;
@@ -189,6 +191,9 @@ mod tests {
         head.check(&lines[0]).unwrap();
         let predecessor = head.hash.to_string();
         let zeros = "0".repeat(64);
+        let mut not_text = Vec::new();
+        { head }.append(&mut not_text, b"\"time\":\"\",\"event\":\"\xff\"");
+        not_text.pop();
         for (line, misfit) in [
             (lines[2].clone(), Misfit::Sequence),
             (lines[0].clone(), Misfit::Sequence),
@@ -200,6 +205,7 @@ mod tests {
             (rehashed(&lines[1], "\"prev\"", "\"prev_\""), Misfit::Form),
             (lines[1][..lines[1].len() - 1].to_vec(), Misfit::Form),
             (lines[1][1..].to_vec(), Misfit::Changed),
+            (not_text, Misfit::Form),
             (Vec::new(), Misfit::Form),
         ] {
             let before = head;
