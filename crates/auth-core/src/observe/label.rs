@@ -6,7 +6,7 @@ use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Text from a stranger, made safe to record: at most 128 characters, controls replaced. Cloning it allocates nothing.
+/// Text from a stranger, made safe to record: at most 128 characters, controls and separators of lines replaced. Cloning it allocates nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Label(Arc<str>);
 
@@ -17,7 +17,10 @@ impl Label {
     /// A label from any text.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        let safe = |character: char| if character.is_control() { '\u{fffd}' } else { character };
+        let ends_a_line = |character| matches!(character, '\u{2028}' | '\u{2029}');
+        let safe = |character: char| {
+            if character.is_control() || ends_a_line(character) { '\u{fffd}' } else { character }
+        };
         Self(text.chars().take(Self::LONGEST).map(safe).collect::<String>().into())
     }
 
@@ -54,8 +57,8 @@ mod tests {
 
     #[test]
     fn a_label_can_neither_forge_a_line_nor_flood_a_log() {
-        let label = Label::new("a\r\n<85>1 forged\u{0}");
-        assert_eq!(label.as_str(), "a\u{fffd}\u{fffd}<85>1 forged\u{fffd}");
+        let label = Label::new("a\r\n<85>1 forged\u{0}\u{2028}\u{85}");
+        assert_eq!(label.as_str(), "a\u{fffd}\u{fffd}<85>1 forged\u{fffd}\u{fffd}\u{fffd}");
         assert_eq!(Label::new(&format!("{:1000}", 1)).as_str().chars().count(), Label::LONGEST);
     }
 }
