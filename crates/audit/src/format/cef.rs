@@ -1,7 +1,7 @@
 //! CEF, the Common Event Format: one line, without the syslog header that may go before it.
 
 use super::Origin;
-use super::fields::{Fields, text};
+use super::fields::{Fields, is_unsafe, text};
 use super::line::Line;
 use super::meaning::{Meaning, Weight};
 use crate::entry::Entry;
@@ -106,7 +106,7 @@ fn key(name: &str) -> String {
 fn escape_header(character: char, text: &mut String) {
     match character {
         '|' | '\\' => text.extend(['\\', character]),
-        control if control.is_control() => text.push('\u{fffd}'),
+        control if is_unsafe(control) => text.push('\u{fffd}'),
         other => text.push(other),
     }
 }
@@ -117,7 +117,7 @@ fn escape(character: char, text: &mut String) {
         '=' | '\\' => text.extend(['\\', character]),
         '\n' => text.push_str("\\n"),
         '\r' => text.push_str("\\r"),
-        control if control.is_control() => text.push('\u{fffd}'),
+        control if is_unsafe(control) => text.push('\u{fffd}'),
         other => text.push(other),
     }
 }

@@ -61,6 +61,11 @@ impl Fields {
 /// The largest number that a signed 64-bit field of a receiver holds.
 pub(super) const LARGEST: u64 = i64::MAX as u64;
 
+/// Whether a reader of lines may take a character for an end of one, or a terminal for a command.
+pub(super) fn is_unsafe(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+}
+
 /// A value as text: lists with spaces between, as scopes are written.
 pub(super) fn text(value: &Value) -> String {
     match value {

@@ -18,6 +18,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
+use self::fields::is_unsafe;
 pub use self::origin::{DOCUMENTATION_ENTERPRISE_NUMBER, Origin};
 use crate::entry::Entry;
 
@@ -142,16 +143,14 @@ impl Renderer {
     }
 }
 
-/// JSON lets some characters stand that readers of lines may take for an end of one: they are escaped too.
+/// JSON lets some unsafe characters stand as they are: they are escaped too.
 fn escaped(json: &str) -> Cow<'_, str> {
-    let ends_a_line =
-        |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
-    if !json.contains(ends_a_line) {
+    if !json.contains(is_unsafe) {
         return Cow::Borrowed(json);
     }
     let mut escaped = String::with_capacity(json.len() + 16);
     for character in json.chars() {
-        if ends_a_line(character) {
+        if is_unsafe(character) {
             escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
         } else {
             escaped.push(character);

@@ -1,5 +1,7 @@
 //! Who speaks: the host, the program and the service that records come from.
 
+use super::fields::is_unsafe;
+
 /// Who speaks in the records that are rendered: a SIEM files them by it.
 ///
 /// Texts are made safe to stand in a record: at most 255 characters, controls replaced.
@@ -110,6 +112,6 @@ impl Origin {
 }
 
 fn safe(text: &str) -> String {
-    let safe = |character: char| if character.is_control() { '\u{fffd}' } else { character };
+    let safe = |character: char| if is_unsafe(character) { '\u{fffd}' } else { character };
     text.chars().take(LONGEST).map(safe).collect()
 }

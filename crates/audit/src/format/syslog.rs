@@ -1,7 +1,7 @@
 //! RFC 5424: one message without framing, whose structured data holds the record.
 
 use super::Origin;
-use super::fields::{Fields, text};
+use super::fields::{Fields, is_unsafe, text};
 use super::line::Line;
 use super::meaning::{Meaning, Weight};
 use crate::entry::Entry;
@@ -75,7 +75,7 @@ fn escape(character: char, text: &mut String) {
     match character {
         '"' | '\\' | ']' => text.extend(['\\', character]),
         '\n' => text.push('\u{2424}'),
-        control if control.is_control() => text.push('\u{fffd}'),
+        control if is_unsafe(control) => text.push('\u{fffd}'),
         other => text.push(other),
     }
 }

@@ -8,6 +8,7 @@ use auth_core::time::Timestamp;
 
 mod cef;
 mod ecs;
+mod generic;
 mod golden;
 mod ocsf;
 mod samples;
