@@ -1,4 +1,52 @@
 //! The same record in the words of whoever receives it: the log's own JSON, and the formats of SIEMs.
+//!
+//! ```
+//! use audit::format::{Format, Origin, Renderer};
+//! use audit::{Entry, Event};
+//! use auth_core::AuthEvent;
+//! use auth_core::time::Timestamp;
+//!
+//! let renderer = Renderer::new(Format::Cef, Origin::new("gw-1", "gateway").with_version("1.0"));
+//! let event = Event::Auth(AuthEvent::SessionClosed { lasted: None });
+//! let record = renderer.render(&Entry::new(7, Timestamp::from_millis(0), None, event));
+//! assert!(record.starts_with("CEF:0|realtime-auth|gateway|1.0|session_closed|Session Closed|3|rt=0 "));
+//! ```
+//!
+//! # Where fields go
+//!
+//! What is not in this table keeps its name in the log, under `rtauth` in ECS, `unmapped` in OCSF, `metadata` in the Genesys document's
+//! entry, with `rtauth` before it in CEF, and as it is in RFC 5424 and Splunk's `event`.
+//!
+//! | In the log | ECS | OCSF | CEF | RFC 5424 | Genesys |
+//! | --- | --- | --- | --- | --- | --- |
+//! | `time` | `@timestamp` | `time` (ms) | `rt` (ms) | TIMESTAMP | `timestamp` |
+//! | `event` | `event.action` | `metadata.event_code` | signature, `act` | MSGID | `event_type` |
+//! | `seq` | `event.sequence` | `metadata.sequence` | `cn3` | `seq` | |
+//! | its UUID | `event.id` | `metadata.uid` | `externalId` | `id` | `id` |
+//! | `session` | `rtauth.session` | `unmapped.session` | `cs6` | `session` | |
+//! | `client_id` | `user.id`, `related.user` | `user.uid` | `suser` | | |
+//! | `key_name` | | `user.credential_uid` | `cs1` | | |
+//! | `peer` | `client.ip`, `.port`, `related.ip` | `src_endpoint.ip`, `.port` | `src`, `spt` | `src`, `spt` | |
+//! | `session_id` | | `session.uid` | `cs4` | | |
+//! | `token` | | `session.credential_uid` | `cs5` | | |
+//! | `reason`, `kind` | `event.reason`, `error.type` | `status_detail` | `reason` | | |
+//! | `code` | `error.code`, or `event.code` | `status_code` | `cn2` | | |
+//! | `latency_ms`, `took_ms`, `lasted_ms` | `event.duration` (ns) | `duration` (ms) | `cn1` (ms) | | `latency_ms` of attempts |
+//! | `required`, `missing` | | `privileges`, `unmapped.missing` | `cs3`, `cs2` | | |
+//! | host, program, process | `host.hostname`, `event.provider`, `process.pid` | `metadata.reporter`, `.product`, `unmapped.process_id` | `dvchost`, product, `dvcpid` | HOST, APP-NAME, PROCID | `source` of SIEM events |
+//! | service | `service.name` | `service.name`, `dst_endpoint.svc_name` | `destinationServiceName` | `service` | |
+//!
+//! The UUID (version 8) comes from the record, the host and the program, so a receiver that gets a record twice can tell. The document's
+//! `success_rate` is in per cent of the attempts that this renderer has rendered, and 100 before the first; `avg_latency_ms` is of those that say
+//! how long they took (an attempt that fails does not), and `null` before the first. An attempt is a connection that was let in, or was not,
+//! or for which no token could be had; its `event_type` is `authentication_attempt`.
+//!
+//! # What events are
+//!
+//! The RFC's number is PRI: facility 10 (authpriv) times 8, plus the severity.
+//!
+
+#![doc = include_str!("events.md")]
 
 mod cef;
 mod ecs;

@@ -109,10 +109,10 @@ impl Field {
             if !fits {
                 complaints.push(format!("{name} can't be {value}"));
             }
-            if let (Some(allowed), Some(text)) = (&self.allowed, value.as_str()) {
-                if !allowed.contains_key(text) {
-                    complaints.push(format!("{name} allows no {text}"));
-                }
+            if let (Some(allowed), Some(text)) = (&self.allowed, value.as_str())
+                && !allowed.contains_key(text)
+            {
+                complaints.push(format!("{name} allows no {text}"));
             }
         }
     }

@@ -128,10 +128,11 @@ impl Schema {
             }
             let caption = attribute.captions.as_ref().and_then(|captions| captions.get(&value.to_string()));
             let told = attribute.sibling.as_ref().and_then(|sibling| members.get(sibling));
-            if let (Some(caption), Some(told)) = (caption, told) {
-                if value != 99 && told != caption.as_str() {
-                    complaints.push(format!("{place} {value} is {caption:?}, not {told}"));
-                }
+            if let (Some(caption), Some(told)) = (caption, told)
+                && value != 99
+                && told != caption.as_str()
+            {
+                complaints.push(format!("{place} {value} is {caption:?}, not {told}"));
             }
         }
     }

@@ -203,7 +203,7 @@ fn without_escapes_the_reader_sees_a_forgery() {
     let element = unescaped(r#"x"][forged@1 x="1"#);
     assert!(element.contains("[forged@1 "), "{element}");
     let line = unescaped("x\"] x\n<85>1 2026-11-22T05:00:00.000Z evil app - forged [x y=\"");
-    assert!(line.lines().count() > 1 && read(&line.lines().nth(1).unwrap()).is_ok(), "{line}");
+    assert!(line.lines().count() > 1 && read(line.lines().nth(1).unwrap()).is_ok(), "{line}");
     for broken in ["x]", "x\\n", "x\""] {
         assert!(read(&unescaped(broken)).is_err(), "{broken}");
     }
