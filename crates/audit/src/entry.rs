@@ -80,6 +80,16 @@ pub enum TrailEvent {
         /// How many of those between were not delivered.
         count: u64,
     },
+    /// Only for a receiver of events that does not acknowledge them: these were on their way to it when the connection broke, and
+    /// may or may not have arrived. They are not sent again.
+    EventsInDoubt {
+        /// The first in doubt.
+        from_seq: u64,
+        /// The last in doubt.
+        to_seq: u64,
+        /// How many of those between.
+        count: u64,
+    },
     /// A checkpoint was signed. Kept elsewhere, it shows whether records were cut off or written anew.
     CheckpointSigned {
         /// How many records it covers.
@@ -162,6 +172,7 @@ impl TrailEvent {
             Self::LogRecovered { .. } => "log_recovered",
             Self::LogFault { .. } => "log_fault",
             Self::EventsDropped { .. } => "events_dropped",
+            Self::EventsInDoubt { .. } => "events_in_doubt",
             Self::CheckpointSigned { .. } => "checkpoint_signed",
         }
     }

@@ -29,6 +29,8 @@ mod machine;
 mod outlet;
 mod running;
 mod sink;
+#[cfg(feature = "syslog")]
+pub mod syslog;
 
 pub use self::machine::HookCounts;
 pub use self::outlet::Outlet;
