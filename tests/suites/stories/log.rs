@@ -100,10 +100,12 @@ impl Observer for Log {
             AuthEvent::Authenticated { connection, session_id: Some(id), .. } => {
                 format!("authenticated {connection} as {}", id.as_str())
             }
-            AuthEvent::TokenRenewed { in_band: true, connection, .. } => {
-                format!("renewed in band {connection}")
+            AuthEvent::TokenRenewed { in_band, connection, session_id, .. } => {
+                let by = if *in_band { "in band" } else { "by" };
+                // Named as before, as a rule.
+                let name = session_id.as_ref().filter(|id| id.as_str() != "s");
+                format!("renewed {by} {connection}{}", name.map(|id| format!(" as {id}")).unwrap_or_default())
             }
-            AuthEvent::TokenRenewed { in_band: false, connection, .. } => format!("renewed by {connection}"),
             AuthEvent::RenewalFailed { .. } => "renewal failed".to_owned(),
             AuthEvent::ConnectionLost { connection, code, reason, retry_in, .. } => {
                 let code = code.map(|code| format!(" {code}")).unwrap_or_default();

@@ -8,6 +8,7 @@ mod on_tokio;
 pub(crate) mod server;
 mod subject;
 
+mod echoes;
 mod ends;
 mod faults;
 mod logins;

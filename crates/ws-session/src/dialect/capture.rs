@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use auth_core::Secret;
 use auth_core::observe::Label;
 use serde_json::Value;
 
@@ -69,6 +70,9 @@ pub enum Unit {
 #[derive(Clone, Default)]
 pub struct Captures {
     session_id: Option<Label>,
+    /// In the place of that, where it is not to be shown.
+    withheld: Option<Secret>,
+    withholds: bool,
     expires_in: Option<Duration>,
     idle: Option<Duration>,
     named: BTreeMap<String, Value>,
@@ -88,8 +92,8 @@ impl Captures {
     pub(crate) fn accepted(&mut self, places: &Captured) {
         let last = self.last.take();
         if places.resumed == Some(Resumed::SameSession) {
-            let before = last.as_ref().and_then(|last| last.session_id());
-            self.resumed = Some(before.is_some() && before == self.session_id());
+            let before = last.as_ref().and_then(|last| last.session_name());
+            self.resumed = Some(before.is_some() && before == self.session_name());
         }
     }
 
@@ -109,6 +113,9 @@ impl Captures {
     pub fn take(&mut self, places: &Captured, message: &Value) {
         if let Some(label) = places.session_id.as_ref().and_then(|at| message.pointer(at)).and_then(label) {
             self.session_id = Some(label);
+            if self.withholds {
+                self.withhold();
+            }
         }
         if let Some(duration) = places.expires_in.as_ref().and_then(|place| place.read(message)) {
             self.expires_in = Some(duration);
@@ -132,7 +139,20 @@ impl Captures {
         self.expires_in = None;
     }
 
-    /// The session's name at the server.
+    /// The session's name is not shown any more: the server has put a credential there.
+    pub(crate) fn withhold(&mut self) {
+        self.withholds = true;
+        if let Some(label) = self.session_id.take() {
+            self.withheld = Some(Secret::from(label.as_str()));
+        }
+    }
+
+    /// The session's name at the server, for the server alone.
+    pub(crate) fn session_name(&self) -> Option<&str> {
+        self.session_id.as_ref().map(Label::as_str).or_else(|| self.withheld.as_ref().map(Secret::expose))
+    }
+
+    /// The session's name at the server, unless that is a credential, or holds one.
     #[must_use]
     pub const fn session_id(&self) -> Option<&Label> {
         self.session_id.as_ref()
@@ -159,11 +179,12 @@ impl Captures {
 
 impl fmt::Debug for Captures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A server may have said something that only we may repeat: names alone.
-        let Self { session_id, expires_in, idle, named, resumed, last: _ } = self;
+        // A server may have said something that only we may repeat: names alone. Whether it has named the session by the credential
+        // is not known before it accepts that.
+        let Self { session_id, withheld, withholds: _, expires_in, idle, named, resumed, last: _ } = self;
         formatter
             .debug_struct("Captures")
-            .field("session_id", session_id)
+            .field("has_session_id", &(session_id.is_some() || withheld.is_some()))
             .field("expires_in", expires_in)
             .field("idle", idle)
             .field("named", &named.keys())
@@ -241,7 +262,7 @@ mod tests {
     #[test]
     fn debug_names_what_was_said_and_does_not_repeat_it() {
         let mut captures = Captures::default();
-        captures.take(&places(), &json!({"d": {"nonce": "canary"}}));
+        captures.take(&places(), &json!({"d": {"nonce": "canary", "sid": "canary"}}));
         let shown = format!("{captures:?}");
         assert!(shown.contains("nonce") && !shown.contains("canary"), "{shown}");
     }

@@ -28,7 +28,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "tokio")]
 pub(crate) use self::assembly::Assembly;
 pub use self::authenticator::{Authenticator, Meaning};
 pub use self::capture::{Captured, Captures, InUnit, Resumed, Unit};
@@ -41,9 +40,10 @@ pub use self::renewal::{Renewal, RenewalTime};
 pub use self::requests::Requests;
 pub use self::rule::{Codes, On, Rule};
 pub use self::table::default_verdict;
+pub(crate) use self::template::Encoding;
 pub(crate) use self::template::Filling;
 #[cfg(feature = "tokio")]
-pub(crate) use self::template::{Encoding, uuid};
+pub(crate) use self::template::uuid;
 pub use self::template::{Fresh, InvalidTemplate, Template};
 #[cfg(feature = "polled")]
 pub(crate) use self::upgrade::grammar::{check_header, is_header_value};

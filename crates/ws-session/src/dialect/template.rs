@@ -185,7 +185,7 @@ fn is_left_out(text: &str, captures: &Captures) -> bool {
 
 fn said(captures: &Captures, name: &str) -> bool {
     captures.last().is_some_and(|last| match name {
-        "session_id" => last.session_id().is_some(),
+        "session_id" => last.session_name().is_some(),
         name => last.named(name).is_some(),
     })
 }
@@ -305,7 +305,7 @@ impl<'a> Filling<'a> {
     fn fill(&self, name: &str) -> Result<Filled<'a>, Unplaceable> {
         if let Some(name) = name.strip_prefix(LAST) {
             let last = self.captures.last();
-            let session_id = || last.and_then(Captures::session_id).map(|id| Secret::from(id.as_str()));
+            let session_id = || last.and_then(Captures::session_name).map(Secret::from);
             return Ok(match (name, last.and_then(|last| last.named(name))) {
                 ("session_id", _) => Filled::Text(session_id().unwrap_or_else(|| Secret::from(""))),
                 (_, Some(value)) => Filled::Value(value),
@@ -318,10 +318,7 @@ impl<'a> Filling<'a> {
             "uuid" => Filled::Text(uuid(self.fresh.random)),
             "now_ms" => Filled::Number(now.as_millis()),
             "now_s" => Filled::Number(now.as_secs()),
-            "session_id" => {
-                let session_id = self.captures.session_id();
-                Filled::Text(Secret::from(session_id.ok_or(UNKNOWN_CAPTURE)?.as_str()))
-            }
+            "session_id" => Filled::Text(Secret::from(self.captures.session_name().ok_or(UNKNOWN_CAPTURE)?)),
             _ => match (self.captures.named(name), self.authenticator) {
                 (Some(value), _) => Filled::Value(value),
                 (None, Some(authenticator)) => {

@@ -9,6 +9,7 @@
 //! 3. It waits for the first of: a token, a connection, its user, the deadline of [`Output::Wait`]; in the last
 //!    case the input is [`Input::Tick`].
 //! 4. The user's messages go out on [`Session::live`], and on nothing else. It may change with each input.
+//! 5. Events go to the observer by way of [`Session::tellable`]: only the driver has the tokens that a server may have said back.
 //!
 //! Every input about a connection carries its [`Epoch`], so that a late answer or a stale close can't touch the
 //! next one. The machine never sees a secret: the driver keeps the token of a [`Ticket`] until an [`Output::Forget`], and has
@@ -19,6 +20,7 @@
 
 mod attempt;
 mod config;
+mod echo;
 mod ending;
 mod held;
 mod live;
@@ -263,7 +265,7 @@ pub enum Output {
         /// The connection.
         epoch: Epoch,
     },
-    /// Tell the observer.
+    /// Tell the observer what [`Session::tellable`] leaves of it.
     Event(AuthEvent),
     /// Nothing more to do before this deadline, or before the next input if there is none.
     Wait(Option<Deadline>),

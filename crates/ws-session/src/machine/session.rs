@@ -54,6 +54,8 @@ pub struct Session {
     pub(super) last_said: Option<Captures>,
     /// The next attempt asks for nothing of that: the server may have refused the last because of it.
     pub(super) starts_anew: bool,
+    /// A server has named a session by its credential: no name is told any more.
+    pub(super) withholds: bool,
     pub(super) epoch: Epoch,
     pub(super) next_ticket: u64,
     pub(super) outputs: VecDeque<Output>,
@@ -84,6 +86,7 @@ impl Session {
             spent: Spent::default(),
             last_said: None,
             starts_anew: false,
+            withholds: false,
             epoch: Epoch::default(),
             next_ticket: 0,
             outputs: VecDeque::new(),
@@ -289,7 +292,11 @@ impl Session {
     /// What is known when a connection is made.
     pub(super) fn following(&self) -> Captures {
         let last = self.captures().or(self.last_said.as_ref());
-        Captures::following(last.filter(|_| !self.starts_anew))
+        let mut captures = Captures::following(last.filter(|_| !self.starts_anew));
+        if self.withholds {
+            captures.withhold();
+        }
+        captures
     }
 
     /// A message of the dialect's, for [`Output::Send`], with the credential of its ticket.

@@ -38,7 +38,10 @@ impl Driver {
                 }
                 Output::Close { epoch } => self.close(epoch),
                 Output::Abort { epoch } => self.forget(epoch),
-                Output::Event(event) => self.observer.observe(&event),
+                Output::Event(event) => {
+                    let held = self.tokens.iter().map(|(_, token)| token.secret());
+                    self.observer.observe(&self.machine.tellable(event, held));
+                }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
                     break;

@@ -246,6 +246,8 @@ impl<L: Ledger> Engine<L> {
                 }
                 Output::Abort { epoch } => self.drop_connection(epoch),
                 Output::Event(event) => {
+                    let held = self.tokens.iter().map(|(_, token)| token.secret());
+                    let event = self.parts.machine.tellable(event, held);
                     self.parts.observer.observe(&event);
                     let heard = self.narrator.hear(now, &self.parts.machine, &event);
                     heard.into_iter().for_each(|event| self.tell_of(now, &event));
