@@ -20,9 +20,10 @@ const CLOSE_TIMEOUTS: u32 = 12;
 impl Session {
     pub(super) fn ended(&mut self, now: Now, epoch: Epoch, failure: &Failure, retry_after: Option<Duration>) {
         if matches!(self.life, Life::Closing { epoch: closing, .. } if closing == epoch) {
+            let lasted = self.lasted(now);
             self.drop_live();
             self.life = Life::Closed;
-            return self.closed();
+            return self.told_closed(lasted);
         }
         if self.retiring == Some(epoch) {
             self.retiring = None;
@@ -35,7 +36,8 @@ impl Session {
         let (reason, code) = describe(failure, phase);
         let verdict = self.verdict_on(now, epoch, failure);
         let advice = advice_on(failure, phase);
-        self.over(now, epoch, Over { reason, code, verdict, retry_after, timed_out: false, advice });
+        let over = Over { code, verdict, retry_after, advice, ..Over::unanswered(reason) };
+        self.over(now, epoch, over);
     }
 
     /// What a failure of a connection means where that connection is.
@@ -108,8 +110,9 @@ impl Session {
     }
 
     /// The live connection is over.
-    pub(super) fn live_over(&mut self, now: Now, over: Over) {
+    pub(super) fn live_over(&mut self, now: Now, mut over: Over) {
         let Some((epoch, held)) = self.live.as_ref().map(|live| (live.epoch, live.held)) else { return };
+        over.lasted = self.lasted(now);
         self.drop_live();
         self.timers.arm(Timer::Suspend, now.timer(self.config.suspended_after));
         if matches!(self.attempt, Attempt::Idle) {
@@ -117,15 +120,15 @@ impl Session {
         }
         // The next connection is on its way already, with a newer credential.
         if over.verdict.disposition() == Disposition::Fatal {
-            self.lost(epoch, over.reason, over.code, None);
+            self.lost(epoch, over, None);
             return self.fail(fatal(over, true));
         }
         if !self.config.reconnects {
-            self.lost(epoch, over.reason, over.code, None);
+            self.lost(epoch, over, None);
             return self.fail(only_one(over));
         }
         let wait = self.timers.get(Timer::Backoff).map_or(Duration::ZERO, |due| due.remaining(now));
-        self.lost(epoch, over.reason, over.code, Some(wait));
+        self.lost(epoch, over, Some(wait));
     }
 
     /// The attempt is over.
@@ -175,14 +178,14 @@ impl Session {
         }
         if fatal_now {
             let error = fatal(over, blamed.is_some());
-            self.lost(epoch, over.reason, over.code, None);
+            self.lost(epoch, over, None);
             if self.live.is_some() {
                 return self.renewal_is_impossible(now, error);
             }
             return self.fail(error);
         }
         if !self.config.reconnects && self.live.is_none() {
-            self.lost(epoch, over.reason, over.code, None);
+            self.lost(epoch, over, None);
             return self.fail(only_one(over));
         }
         let demand = self.next_demand();
@@ -194,7 +197,7 @@ impl Session {
             Disposition::RetrySlowly => self.back_off_slowly(now, demand, over.retry_after),
             _ => self.back_off(now, demand, over.retry_after),
         };
-        self.lost(epoch, over.reason, over.code, Some(wait));
+        self.lost(epoch, over, Some(wait));
         self.tell_of_suspension();
     }
 
@@ -276,21 +279,21 @@ impl Session {
         if self.live.is_some() { self.renewal_is_impossible(now, error) } else { self.fail(error) }
     }
 
-    pub(super) fn lost(
-        &mut self,
-        epoch: Epoch,
-        reason: &'static str,
-        code: Option<u16>,
-        retry_in: Option<Duration>,
-    ) {
-        let (connection, reason) = (epoch.0, Label::new(reason));
+    pub(super) fn lost(&mut self, epoch: Epoch, over: Over, retry_in: Option<Duration>) {
+        let Over { reason, code, lasted, .. } = over;
         self.outputs.push_back(Output::Event(AuthEvent::ConnectionLost {
-            connection,
-            reason,
+            connection: epoch.0,
+            reason: Label::new(reason),
             code,
-            lasted: None,
+            lasted,
             retry_in,
         }));
+    }
+
+    /// How long the live connection has been that, if there is one.
+    pub(super) fn lasted(&self, now: Now) -> Option<Duration> {
+        let since = self.live.as_ref()?.since;
+        Some(now.mono.elapsed().saturating_sub(since.mono.elapsed()))
     }
 
     pub(super) fn fail(&mut self, error: Error) {
@@ -313,7 +316,7 @@ impl Session {
             Attempt::LoggingIn { epoch, .. } => Some(epoch),
             _ => None,
         };
-        let Some(epoch) = self.live().or(login) else { return self.closed() };
+        let Some(epoch) = self.live().or(login) else { return self.closed(now) };
         if let Some(other) = self.attempt.epoch().filter(|other| *other != epoch) {
             self.outputs.push_back(Output::Abort { epoch: other });
         }
@@ -326,10 +329,14 @@ impl Session {
     }
 
     /// Nothing of the session is left.
-    pub(super) fn closed(&mut self) {
+    pub(super) fn closed(&mut self, now: Now) {
+        self.told_closed(self.lasted(now));
+    }
+
+    fn told_closed(&mut self, lasted: Option<Duration>) {
         self.let_go();
         self.life = Life::Closed;
-        self.outputs.push_back(Output::Event(AuthEvent::SessionClosed { lasted: None }));
+        self.outputs.push_back(Output::Event(AuthEvent::SessionClosed { lasted }));
     }
 
     /// Drops every connection and every token that there still is.

@@ -158,8 +158,10 @@ impl Session {
         if let Renewal::Impossible(error) = &live.renewal {
             let (epoch, error) = (live.epoch, error.clone());
             self.outputs.push_back(Output::Abort { epoch });
+            let reason = "the credential expired and there is no newer one";
+            let over = Over { lasted: self.lasted(now), ..Over::unanswered(reason) };
             self.drop_live();
-            self.lost(epoch, "the credential expired and there is no newer one", None, None);
+            self.lost(epoch, over, None);
             return self.fail(error);
         }
         let (epoch, reason) = (live.epoch, "the credential expired before it could be renewed");

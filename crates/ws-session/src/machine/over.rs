@@ -14,6 +14,8 @@ pub(super) struct Over {
     pub(super) retry_after: Option<Duration>,
     /// It was not made in time.
     pub(super) timed_out: bool,
+    /// How long it had been live, where it was.
+    pub(super) lasted: Option<Duration>,
     /// What to do about it, where neither the server nor the credential is to blame.
     pub(super) advice: Option<&'static str>,
 }
@@ -26,6 +28,7 @@ impl Over {
             verdict: Verdict::Transient,
             retry_after: None,
             timed_out: false,
+            lasted: None,
             advice: None,
         }
     }

@@ -8,6 +8,7 @@ use auth_core::token::Generation;
 use auth_core::{AuthEvent, Demand, Retry};
 
 use super::held::Held;
+use super::over::Over;
 use super::phase::{Attempt, Life, Live, Renewal};
 use super::timers::Timer;
 use super::{DialectMessage, Epoch, Output, Session, Ticket, TokenFacts};
@@ -75,12 +76,8 @@ impl Session {
             _ => {
                 if let Some(epoch) = self.attempt.epoch() {
                     self.outputs.push_back(Output::Abort { epoch });
-                    self.lost(
-                        epoch,
-                        "a newer credential takes the place of its own",
-                        None,
-                        Some(Duration::ZERO),
-                    );
+                    let over = Over::unanswered("a newer credential takes the place of its own");
+                    self.lost(epoch, over, Some(Duration::ZERO));
                 }
                 self.end_attempt();
                 self.fetch(now, self.next_demand());

@@ -371,7 +371,7 @@ impl Session {
             Timer::Stable => self.stable(),
             Timer::Silence => self.look_at_silence(now),
             Timer::Retire => self.retire_now(now),
-            Timer::Close => self.closed(),
+            Timer::Close => self.closed(now),
             Timer::Suspend => self.suspend(),
         }
     }

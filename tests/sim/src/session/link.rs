@@ -47,6 +47,8 @@ pub(crate) struct Link {
     pub(crate) opened: bool,
     pub(crate) closing: bool,
     pub(crate) authenticated_at: Option<At>,
+    /// The same by the machine's monotonic clock.
+    pub(crate) live_since: Option<Duration>,
     /// On the client's monotonic clock: when it will have been up for long enough.
     pub(crate) stable_at: Option<Duration>,
     pub(crate) heard: Duration,
@@ -94,6 +96,7 @@ impl Link {
             opened: false,
             closing: false,
             authenticated_at: None,
+            live_since: None,
             stable_at: None,
             heard,
             presented: Vec::new(),

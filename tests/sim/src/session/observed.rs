@@ -189,7 +189,8 @@ impl World {
                 self.seen.not_before = Some((now.mono.elapsed() + *retry_in, advised));
                 self.count_failure();
             }
-            AuthEvent::ConnectionLost { connection, retry_in, .. } => {
+            AuthEvent::ConnectionLost { connection, retry_in, lasted, .. } => {
+                self.check_lasted(now, Some(*connection), *lasted);
                 self.note_lost(now, cause, *connection, *retry_in);
             }
             AuthEvent::SessionFailed { .. } => {
@@ -197,7 +198,8 @@ impl World {
                 self.seen.ends += 1;
                 self.never_when_quiet("the session failed");
             }
-            AuthEvent::SessionClosed { .. } => {
+            AuthEvent::SessionClosed { lasted } => {
+                self.check_lasted(now, None, *lasted);
                 self.coverage.saw("machine: closed");
                 self.seen.ends += 1;
             }
@@ -238,6 +240,7 @@ impl World {
             return self.violate(Property::Observed, format!("{connection} is no connection"));
         };
         let again = link.authenticated_at.replace(at).is_some();
+        link.live_since = Some(now.mono.elapsed());
         link.stable_at = Some(inherited.unwrap_or_else(|| now.mono.elapsed() + self.plan.settings.stable));
         link.heard = now.mono.elapsed();
         if again || !explained {
@@ -257,6 +260,21 @@ impl World {
         let held = link.ticket.and_then(|ticket| self.client.held.get(&ticket));
         link.in_use = held.and_then(|held| held.told);
         link.accepted = held.map(|held| held.token);
+    }
+
+    /// How long a connection lasted, from its acceptance: that of this number, or any.
+    fn check_lasted(&mut self, now: Now, connection: Option<u64>, lasted: Option<Duration>) {
+        let of = |link: &&super::link::Link| connection.is_none_or(|number| link.epoch.number() == number);
+        let since = self.links.iter().filter(of).filter_map(|link| link.live_since);
+        let expected: Vec<_> = since.map(|since| now.mono.elapsed().saturating_sub(since)).collect();
+        let plausible = match lasted {
+            Some(lasted) => expected.contains(&lasted),
+            None => connection.is_none() || expected.is_empty(),
+        };
+        if !plausible {
+            let text = format!("{connection:?} is told to have lasted {lasted:?}, not {expected:?}");
+            self.violate(Property::Observed, text);
+        }
     }
 
     fn note_lost(&mut self, now: Now, cause: &Cause, connection: u64, retry_in: Option<Duration>) {

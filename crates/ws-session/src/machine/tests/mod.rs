@@ -1,5 +1,6 @@
 //! The machine against the server's half in simulated time, and against servers that misbehave.
 
+mod lasted;
 mod login;
 mod one_connection;
 mod present;

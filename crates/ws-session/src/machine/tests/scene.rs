@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth_core::time::{Moment, Now, Timestamp};
-use auth_core::{Demand, Secret, Token};
+use auth_core::{AuthEvent, Demand, Secret, Token};
 
 use super::world::{generation, name};
 use crate::dialect::{Dialect, Failure, Incoming};
@@ -16,6 +16,8 @@ pub(super) struct Scene {
     pub(super) ticket: Ticket,
     /// How long the machine wants to wait.
     pub(super) wait: Option<Duration>,
+    /// What was told of how long connections lasted.
+    pub(super) lasted: Vec<Option<Duration>>,
 }
 
 impl Scene {
@@ -25,7 +27,13 @@ impl Scene {
 
     pub(super) fn with(dialect: Dialect, config: Config) -> Self {
         let now = Now { wall: Timestamp::from_millis(1_700_000_000_000), mono: Moment::ORIGIN };
-        Self { now, client: Session::new(dialect, config, 1), ticket: Ticket(0), wait: None }
+        Self {
+            now,
+            client: Session::new(dialect, config, 1),
+            ticket: Ticket(0),
+            wait: None,
+            lasted: Vec::new(),
+        }
     }
 
     /// Connected on the first connection with token 1, which lives for ten minutes.
@@ -110,7 +118,14 @@ impl Scene {
                 Output::Ping { epoch } => format!("ping {}", epoch.0),
                 Output::Close { epoch } => format!("close {}", epoch.0),
                 Output::Abort { epoch } => format!("abort {}", epoch.0),
-                Output::Event(event) => name(&event).to_owned(),
+                Output::Event(event) => {
+                    if let AuthEvent::ConnectionLost { lasted, .. } | AuthEvent::SessionClosed { lasted } =
+                        &event
+                    {
+                        self.lasted.push(*lasted);
+                    }
+                    name(&event).to_owned()
+                }
                 Output::Wait(deadline) => {
                     self.wait = deadline.map(|deadline| deadline.remaining(self.now));
                     return lines;
