@@ -45,7 +45,7 @@ pub enum ErrorKind {
     Refused,
     /// The server failed (HTTP 5xx); nothing was decided about the token.
     ServerFailed,
-    /// What keeps tokens between runs could not be read, locked or written.
+    /// What keeps tokens between runs, or the record of what is done with them, could not be read, locked or written.
     StoreFailed,
     /// No answer came in time.
     Timeout,

@@ -1,6 +1,5 @@
 //! A token as it is handed to whoever presents it.
 
-use alloc::sync::Arc;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +24,12 @@ impl Generation {
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
     }
+
+    /// Its number, as events state it.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
 }
 
 /// A token with what its bearer needs to know: how long it serves, and when to ask for the next.
@@ -37,7 +42,7 @@ pub struct Token {
     token_type: TokenType,
     generation: Generation,
     fingerprint: Option<Fingerprint>,
-    scope: Option<Arc<Scopes>>,
+    scope: Option<Scopes>,
     expires_in: Option<Duration>,
     renew_in: Option<Duration>,
 }
@@ -90,10 +95,6 @@ impl Token {
     /// The same token with the scopes that its issuer said it grants.
     #[must_use]
     pub fn with_scope(self, scope: Option<Scopes>) -> Self {
-        self.with_shared_scope(scope.map(Arc::new))
-    }
-
-    pub(crate) fn with_shared_scope(self, scope: Option<Arc<Scopes>>) -> Self {
         Self { scope, ..self }
     }
 
@@ -124,8 +125,8 @@ impl Token {
 
     /// The scopes that its issuer said it grants; what the token itself says may be less.
     #[must_use]
-    pub fn scope(&self) -> Option<&Scopes> {
-        self.scope.as_deref()
+    pub const fn scope(&self) -> Option<&Scopes> {
+        self.scope.as_ref()
     }
 
     /// The time it still lives, from the hand-over; `None` when nobody knows.

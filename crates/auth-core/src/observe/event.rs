@@ -68,6 +68,9 @@ pub enum AuthEvent {
     RateLimited {
         /// Which attempt of this flight, from 1.
         attempt: u32,
+        /// How long the request was under way.
+        #[serde(rename = "took_ms", with = "optional_millis")]
+        took: Option<Duration>,
         /// The wait that the server named.
         #[serde(rename = "retry_after_ms", with = "optional_millis")]
         retry_after: Option<Duration>,
@@ -442,13 +445,14 @@ mod tests {
     fn events_serialize_flat_under_their_names() {
         let event = AuthEvent::RateLimited {
             attempt: 1,
+            took: None,
             retry_after: Some(Duration::from_secs(1)),
             retry_in: None,
             valid_for: None,
         };
         assert_eq!(
             serde_json::to_string(&event).unwrap(),
-            r#"{"event":"rate_limited","attempt":1,"retry_after_ms":1000,"retry_in_ms":null,"valid_for_ms":null}"#
+            r#"{"event":"rate_limited","attempt":1,"took_ms":null,"retry_after_ms":1000,"retry_in_ms":null,"valid_for_ms":null}"#
         );
     }
 

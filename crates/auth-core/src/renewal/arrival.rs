@@ -46,7 +46,7 @@ impl Renewal {
                 let until = self.pause_after_failure(now, &error);
                 self.save(now, self.rotation.record(None), Purpose::RefreshToken, Some((error, until)));
             }
-            Err(error) => self.attempt_failed(now, error),
+            Err(error) => self.attempt_failed(now, sent, error),
         }
     }
 
@@ -162,7 +162,7 @@ impl Renewal {
             fingerprint: self.names.fingerprint(&secret),
             secret,
             generation: self.generation,
-            scope: scope.map(Arc::new),
+            scope,
             token_type: self.token_type,
             renew_at: since(renew_after),
             margin_from: since(life.saturating_sub(margin(life))),

@@ -16,7 +16,7 @@ pub struct Credential {
     pub(super) secret: Secret,
     pub(super) generation: Generation,
     pub(super) fingerprint: Fingerprint,
-    pub(super) scope: Option<Arc<Scopes>>,
+    pub(super) scope: Option<Scopes>,
     pub(super) token_type: TokenType,
     pub(super) renew_at: Deadline,
     /// From here on a caller waits for the next token, if one is on its way.
@@ -70,7 +70,7 @@ impl Credential {
         Token::new(self.secret.clone())
             .with_generation(self.generation)
             .with_fingerprint(self.fingerprint)
-            .with_shared_scope(self.scope.clone())
+            .with_scope(self.scope.clone())
             .with_type(self.token_type)
             .with_expires_in(self.expires.remaining(now))
             .with_renew_in(self.renew_at.remaining(now))

@@ -21,13 +21,13 @@ impl Renewal {
         match refresh_token {
             Some(_) if error.is_in_doubt() => self.lost(now, at, error),
             Some(refresh_token) if error.kind() == ErrorKind::InvalidGrant => {
-                self.refused(now, refresh_token, error);
+                self.refused(now, at, refresh_token, error);
             }
             None if error.retry() == Retry::Reauthorize => {
                 self.rotation.anew_refused();
-                self.attempt_failed(now, error);
+                self.attempt_failed(now, at, error);
             }
-            Some(_) | None => self.attempt_failed(now, error),
+            Some(_) | None => self.attempt_failed(now, at, error),
         }
     }
 
@@ -35,16 +35,16 @@ impl Renewal {
     fn lost(&mut self, now: Now, sent: Now, error: Error) {
         let wait = self.rotation.lost(now, sent, &error).filter(|wait| self.fits(now, *wait));
         let valid_for = self.valid_for(now);
-        self.tell_of_failure(now, &error, wait);
+        self.tell_of_failure(now, sent, &error, wait);
         self.tell(AuthEvent::RefreshInDoubt { kind: error.kind(), retry_in: wait, valid_for });
         self.wait_or_fail(now, wait, error);
     }
 
     /// A refresh token was refused. Another process may have a newer one; else it is time to log in.
-    fn refused(&mut self, now: Now, refresh_token: Secret, error: Error) {
+    fn refused(&mut self, now: Now, sent: Now, refresh_token: Secret, error: Error) {
         let token = self.names.fingerprint(&refresh_token);
         let valid_for = self.valid_for(now);
-        self.tell_of_failure(now, &error, None);
+        self.tell_of_failure(now, sent, &error, None);
         self.tell(AuthEvent::RefreshTokenRefused { token, valid_for });
         self.rotation.refused(refresh_token, error.clone());
         let attempts = self.policy.attempts;
@@ -84,9 +84,9 @@ impl Renewal {
         self.wait_or_fail(now, retry_in, error);
     }
 
-    pub(super) fn attempt_failed(&mut self, now: Now, error: Error) {
+    pub(super) fn attempt_failed(&mut self, now: Now, sent: Now, error: Error) {
         let retry_in = self.retry(now, &error);
-        self.tell_of_failure(now, &error, retry_in);
+        self.tell_of_failure(now, sent, &error, retry_in);
         self.wait_or_fail(now, retry_in, error);
     }
 
@@ -125,7 +125,7 @@ impl Renewal {
         }
         match step {
             Step::Sent { at, refresh_token: Some(_), .. } => self.lost(now, at, late()),
-            Step::Sent { refresh_token: None, .. } => self.attempt_failed(now, late()),
+            Step::Sent { at, refresh_token: None, .. } => self.attempt_failed(now, at, late()),
             Step::Loading { .. } | Step::Locking { .. } | Step::Intending { .. } => {
                 self.fail(now, hung());
             }
@@ -235,24 +235,21 @@ impl Renewal {
         })
     }
 
-    fn tell_of_failure(&mut self, now: Now, error: &Error, retry_in: Option<Duration>) {
+    fn tell_of_failure(&mut self, now: Now, sent: Now, error: &Error, retry_in: Option<Duration>) {
         let Flight::Flying(Flying { attempt, .. }) = self.flight else { return };
         let valid_for = self.valid_for(now);
+        let took = Some(now.mono.elapsed().saturating_sub(sent.mono.elapsed()));
         let event = match (error.kind(), error.retry()) {
             (ErrorKind::RateLimited, advice) => AuthEvent::RateLimited {
                 attempt,
+                took,
                 retry_after: if let Retry::After(wait) = advice { Some(wait) } else { None },
                 retry_in,
                 valid_for,
             },
-            (kind, _) => AuthEvent::TokenRequestFailed {
-                attempt,
-                kind,
-                code: error.code(),
-                took: None,
-                retry_in,
-                valid_for,
-            },
+            (kind, _) => {
+                AuthEvent::TokenRequestFailed { attempt, kind, code: error.code(), took, retry_in, valid_for }
+            }
         };
         self.tell(event);
     }

@@ -39,6 +39,8 @@ pub(crate) struct Process {
 pub(crate) struct Known {
     /// When the requests were sent that brought each access token, and how long it was to live.
     pub(crate) received: HashMap<String, Vec<(Now, Duration)>>,
+    /// When the last request was told of, by the monotonic clock.
+    pub(crate) requested: Option<Duration>,
     /// What was published last.
     pub(crate) published: Option<Arc<Credential>>,
     /// The generations that were served, with their texts; the newest last.
@@ -319,12 +321,13 @@ impl World {
             Output::Serve { caller, token } => self.served(process, now, caller, &token),
             Output::Fail { caller, error } => self.failed(process, now, caller, &error),
             Output::Event(event) => {
-                if let AuthEvent::RenewalPaused { kind, failures, retry_in, valid_for } = event {
+                if let &AuthEvent::RenewalPaused { kind, failures, retry_in, valid_for } = &event {
                     // To the end of the token in use is no pause of so many seconds, but a deadline on both clocks.
                     let pause = (valid_for != Some(retry_in)).then_some(retry_in);
                     self.paused(process, now, kind, failures, pause);
                     self.check_pause(kind, failures, retry_in, valid_for);
                 }
+                self.check_took(process, now, &event);
                 let text = serde_json::to_string(&event).unwrap_or_default();
                 self.note(format_args!("{process} = {text}"));
             }

@@ -3,10 +3,11 @@
 use auth_core::oauth::TokenResponse;
 use auth_core::renewal::{Attempt, Input, Ticket};
 use auth_core::time::Now;
-use auth_core::{Error, ErrorKind};
+use auth_core::{AuthEvent, Error, ErrorKind};
 
 use super::endpoint::{Asked, Fate};
 use super::plan::Profile;
+use super::properties::Property;
 use super::world::{Event, Work, World};
 use crate::chance::Chance;
 use crate::clock::At;
@@ -118,5 +119,25 @@ impl World {
         };
         self.apply(process, input);
         self.protocol_step(process);
+    }
+
+    /// How long each request was under way is told, from when it was told of to its answer, or to the end of the wait for that.
+    pub(super) fn check_took(&mut self, process: usize, now: Now, event: &AuthEvent) {
+        let requested = &mut self.processes[process].known.requested;
+        let took = match event {
+            AuthEvent::TokenRequested { .. } => {
+                *requested = Some(now.mono.elapsed());
+                return;
+            }
+            AuthEvent::TokenIssued { took, .. }
+            | AuthEvent::TokenRequestFailed { took, .. }
+            | AuthEvent::RateLimited { took, .. } => *took,
+            _ => return,
+        };
+        let expected = requested.take().map(|since| now.mono.elapsed().saturating_sub(since));
+        if took.is_none() || took != expected {
+            let text = format!("a request is told to have taken {took:?}, not {expected:?}");
+            self.violate(Property::Contract, text);
+        }
     }
 }

@@ -75,16 +75,39 @@ fn a_servers_retry_after_is_obeyed_and_observed() {
     let mut simulation = Simulation::new(Policy::new(), 5);
     simulation.demand(Demand::Current);
     simulation.fail(Error::new(ErrorKind::RateLimited, "slow down").with_retry(Retry::After(7 * SECOND)));
-    let Some(AuthEvent::RateLimited { retry_after, retry_in, attempt: 1, .. }) = simulation.events.last()
+    let Some(AuthEvent::RateLimited { retry_after, retry_in, took, attempt: 1, .. }) =
+        simulation.events.last()
     else {
         panic!("{:?}", simulation.events)
     };
-    assert_eq!(*retry_after, Some(7 * SECOND));
+    assert_eq!((*retry_after, *took), (Some(7 * SECOND), Some(Duration::ZERO)));
     assert!(retry_in.unwrap() >= 7 * SECOND && retry_in.unwrap() <= Duration::from_millis(7_700));
     simulation.sleep(Duration::from_millis(6_999));
     assert_eq!(simulation.requests, 1);
     simulation.sleep(Duration::from_millis(702));
     assert_eq!(simulation.requests, 2);
+}
+
+#[test]
+fn how_long_a_failed_request_was_under_way_is_told_whether_it_was_answered_or_not() {
+    let mut simulation = Simulation::new(Policy::new(), 5);
+    simulation.demand(Demand::Current);
+    simulation.sleep(3 * SECOND);
+    simulation.fail(outage());
+    let took = |simulation: &Simulation| {
+        simulation.events.iter().rev().find_map(|event| match event {
+            AuthEvent::TokenRequestFailed { took, .. } => *took,
+            _ => None,
+        })
+    };
+    assert_eq!(took(&simulation), Some(3 * SECOND));
+    // The next has what is left of the flight, and no answer.
+    simulation.sleep_until_due();
+    let begun = simulation.now.mono.elapsed();
+    simulation.sleep_until_due();
+    let late = simulation.now.mono.elapsed() - begun;
+    assert!(late > 3 * SECOND && simulation.requests == 2, "{late:?}");
+    assert_eq!(took(&simulation), Some(late));
 }
 
 #[test]
