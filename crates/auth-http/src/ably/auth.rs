@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use auth_core::Error;
 use auth_core::ably::{
-    AuthOptions, Authorization, ErrorCode, RevocationRequest, RevocationResult, TokenClientId, TokenDetails,
-    TokenParams, TokenRequest, check_identity,
+    ApiKey, AuthOptions, Authorization, ErrorCode, RevocationRequest, RevocationResult, TokenClientId,
+    TokenDetails, TokenParams, TokenRequest, check_identity,
 };
 use auth_core::time::{Now, Timestamp};
 use auth_core::token::Generation;
@@ -15,7 +15,7 @@ use super::builder::Builder;
 use super::changes::{Announcements, Changes};
 use super::core::Core;
 use super::obtaining::Landing;
-use super::state::{Arrival, State};
+use super::state::{Arrival, Held, State};
 use super::surroundings::Surroundings;
 use super::wire::read_revocation;
 
@@ -134,7 +134,8 @@ impl Auth {
                 {
                     plan.params = plan.params.clone().with_client_id(client_id.clone());
                 }
-                let (flight, replaced) = state.begin(self.getting(plan), now);
+                let request = self.getting(plan, state.lives_until());
+                let (flight, replaced) = state.begin(request, now);
                 dropped.2 = replaced;
                 Authorizing::Wait(Landing::of(&flight))
             }
@@ -159,7 +160,11 @@ impl Auth {
     ) -> Result<TokenRequest, Error> {
         let defaults = self.state().defaults.clone();
         let plan = defaults.signing_plan(params, options)?;
-        self.0.core.sign(&plan.key, &plan.params, plan.query_time).await
+        let request = self.0.core.sign(&plan.key, &plan.params, plan.query_time).await?;
+        if let Some(told) = &self.0.core.told {
+            told.signed(&request);
+        }
+        Ok(request)
     }
 
     /// Gets a token, to be handed on (RSA8): it is neither kept nor used here.
@@ -176,9 +181,19 @@ impl Auth {
         params: Option<TokenParams>,
         options: Option<AuthOptions>,
     ) -> Result<TokenDetails, Error> {
-        let defaults = self.state().defaults.clone();
+        let (defaults, in_use) = {
+            let state = self.state();
+            (state.defaults.clone(), state.lives_until())
+        };
         let plan = defaults.token_plan(params, options)?;
-        self.0.core.token(plan).await
+        let core = &self.0.core;
+        let begun = core.now();
+        let details = core.token(plan, in_use).await?;
+        if let Some(told) = &core.told {
+            let arrival = self.arrival(begun);
+            told.issued(&Held::arrived(details.clone(), arrival), begun, arrival.now);
+        }
+        Ok(details)
     }
 
     /// Revokes tokens that this client's key issued (RSA17). What came of each target is in the result.
@@ -193,8 +208,16 @@ impl Auth {
             let text = "revoking tokens needs the key itself; use a client that authenticates with it";
             ErrorCode::NEEDS_BASIC.error(text)
         })?;
+        let outcome = self.revoking(&key, request).await;
+        if let Some(told) = &self.0.core.told {
+            told.revoked(request, &outcome);
+        }
+        outcome
+    }
+
+    async fn revoking(&self, key: &ApiKey, request: &RevocationRequest) -> Result<RevocationResult, Error> {
         let core = &self.0.core;
-        read_revocation(&core.exchange(core.service.revoke_tokens(&key, request)?).await?)?
+        read_revocation(&core.exchange(core.service.revoke_tokens(key, request)?).await?)?
             .in_order_of(request)
     }
 
@@ -257,7 +280,7 @@ impl Auth {
     }
 
     /// The key, while requests carry it.
-    pub(super) fn basic_key(&self) -> Option<auth_core::ably::ApiKey> {
+    pub(super) fn basic_key(&self) -> Option<ApiKey> {
         let state = self.state();
         if state.defaults.uses_token_auth() { None } else { state.defaults.options().key.clone() }
     }
@@ -301,7 +324,7 @@ impl Drop for Inner {
 impl fmt::Debug for Auth {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { core, state: _, announcements: _ } = &*self.0;
-        let Core { surroundings: _, service, server_clock, client_id, provider_timeout } = &**core;
+        let Core { surroundings: _, service, server_clock, client_id, provider_timeout, told: _ } = &**core;
         formatter
             .debug_struct("Auth")
             .field("service", service)

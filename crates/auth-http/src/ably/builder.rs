@@ -1,15 +1,18 @@
 //! The settings of a client.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use auth_core::Error;
 use auth_core::ably::{AuthDefaults, AuthOptions, ClientId, TokenParams};
+use auth_core::fingerprint::FingerprintKey;
+use auth_core::{Error, Observer};
 
 use super::Auth;
 use super::core::Core;
 use super::server_clock::ServerClock;
 use super::surroundings::Surroundings;
+use super::told::Told;
 use super::wire::{BearerFormat, PRIMARY_ENDPOINT, Service};
 
 /// The settings of an [`Auth`].
@@ -23,6 +26,8 @@ pub struct Builder {
     bearer: BearerFormat,
     provider_timeout: Duration,
     plaintext_keys: bool,
+    observer: Option<Arc<dyn Observer>>,
+    names: Option<FingerprintKey>,
 }
 
 /// Settings that give up protection: see [`Builder::dangerous`].
@@ -40,6 +45,8 @@ impl Builder {
             bearer: BearerFormat::default(),
             provider_timeout: Duration::from_secs(10),
             plaintext_keys: false,
+            observer: None,
+            names: None,
         }
     }
 
@@ -70,6 +77,17 @@ impl Builder {
         Self { provider_timeout: limit, ..self }
     }
 
+    /// Who is told about requests for tokens and what came of them, about what is signed for others, and about refusals and
+    /// revocations; nobody by default. A panic of the observer is caught, and costs it the event.
+    pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
+    }
+
+    /// The key under which events name tokens; random by default, so that names mean nothing elsewhere.
+    pub fn with_fingerprint_key(self, names: FingerprintKey) -> Self {
+        Self { names: Some(names), ..self }
+    }
+
     /// Settings that give up protection.
     pub fn dangerous(self) -> Dangerous {
         Dangerous(self)
@@ -92,6 +110,8 @@ impl Builder {
             bearer,
             provider_timeout,
             plaintext_keys,
+            observer,
+            names,
         } = self;
         let defaults = AuthDefaults::new(options, client_id.clone(), params)?;
         let mut service = Service::new(&endpoint)?.with_bearer(bearer);
@@ -105,7 +125,10 @@ impl Builder {
             service.check_basic()?;
         }
         let server_clock = ServerClock::default();
-        let core = Core { surroundings, service, server_clock, client_id, provider_timeout };
+        let told = observer.map(|observer| {
+            Told::new(observer, names.unwrap_or_else(|| FingerprintKey::new((surroundings.random)())))
+        });
+        let core = Core { surroundings, service, server_clock, client_id, provider_timeout, told };
         Ok(Auth::new(core, defaults))
     }
 }
@@ -130,6 +153,8 @@ impl fmt::Debug for Builder {
             bearer,
             provider_timeout,
             plaintext_keys,
+            observer: _,
+            names: _,
         } = self;
         formatter
             .debug_struct("Builder")

@@ -6,15 +6,17 @@ use std::future::Future;
 use std::time::Duration;
 
 use auth_core::ably::{
-    ApiKey, ClientId, ErrorCode, Means, Nonce, TokenDetails, TokenParams, TokenPlan, TokenReply, TokenRequest,
+    ApiKey, ClientId, ErrorCode, Means, Nonce, TokenDetails, TokenParams, TokenPlan, TokenReply,
+    TokenRequest, check_identity,
 };
-use auth_core::time::{Now, Timestamp};
+use auth_core::time::{Deadline, Now, Timestamp};
 use auth_core::{Error, ErrorKind, Retry};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use super::server_clock::ServerClock;
 use super::surroundings::Surroundings;
+use super::told::{Asking, Told};
 use super::wire::{Service, auth_url_request, read_auth_url, read_time, read_token};
 use crate::wire::server_time;
 use crate::within::within;
@@ -26,6 +28,8 @@ pub(super) struct Core {
     pub(super) server_clock: ServerClock,
     pub(super) client_id: Option<ClientId>,
     pub(super) provider_timeout: Duration,
+    /// Whoever is told, if anybody is.
+    pub(super) told: Option<Told>,
 }
 
 /// A refused exchange: why, and what the reply said of the time.
@@ -92,17 +96,40 @@ impl Core {
         TokenRequest::sign(key, params, Now { wall, ..now }, Nonce::from_random(bytes))
     }
 
-    /// The same as [`token`](Self::token), within the time that a [`TokenSource`](auth_core::TokenSource) has.
-    pub(super) async fn token_in_time(&self, plan: TokenPlan) -> Result<TokenDetails, Error> {
-        let late = "no token came within 50 s, all requests for it together; it may recover";
-        self.within(LONGEST_FLIGHT, self.token(plan), || Error::new(ErrorKind::Timeout, late)).await
+    /// The same as [`token`](Self::token), within the time that a [`TokenSource`](auth_core::TokenSource) has, for this client.
+    pub(super) async fn token_in_time(
+        &self,
+        plan: TokenPlan,
+        in_use: Option<Deadline>,
+    ) -> Result<TokenDetails, Error> {
+        let late = || {
+            let text = "no token came within 50 s, all requests for it together; it may recover";
+            Error::new(ErrorKind::Timeout, text)
+        };
+        let mut asking = Asking::begin(self.told.as_ref(), &*self.surroundings.clock, in_use);
+        let details = self.within(LONGEST_FLIGHT, self.planned(plan, &mut asking), late).await;
+        details
+            .and_then(|details| {
+                check_identity(self.client_id.as_ref(), details.client_id())?;
+                Ok(details)
+            })
+            .inspect_err(|error| asking.failed(error))
     }
 
-    /// Gets a token as planned (RSA8).
-    pub(super) async fn token(&self, plan: TokenPlan) -> Result<TokenDetails, Error> {
+    /// Gets a token as planned (RSA8). The one in use lives until `in_use`.
+    pub(super) async fn token(
+        &self,
+        plan: TokenPlan,
+        in_use: Option<Deadline>,
+    ) -> Result<TokenDetails, Error> {
+        let mut asking = Asking::begin(self.told.as_ref(), &*self.surroundings.clock, in_use);
+        self.planned(plan, &mut asking).await.inspect_err(|error| asking.failed(error))
+    }
+
+    async fn planned(&self, plan: TokenPlan, asking: &mut Asking<'_>) -> Result<TokenDetails, Error> {
         let TokenPlan { means, params, query_time, .. } = plan;
         match means {
-            Means::Key(key) => self.by_key(&key, &params, query_time).await,
+            Means::Key(key) => self.by_key(&key, &params, query_time, asking).await,
             Means::Callback(callback) => {
                 let reply = self.provided(Provider::Callback, callback.token(&params)).await?;
                 self.details(Provider::Callback, checked(reply)?).await
@@ -122,6 +149,7 @@ impl Core {
         key: &ApiKey,
         params: &TokenParams,
         query_time: bool,
+        asking: &mut Asking<'_>,
     ) -> Result<TokenDetails, Error> {
         let request = self.sign(key, params, query_time).await?;
         let refused = match self.exchanged(&request).await {
@@ -134,6 +162,7 @@ impl Core {
         if let Err(cause) = self.query_time().await {
             return Err(self.not_current("this machine", &request, refused).with_source(cause));
         }
+        asking.again(&refused.error);
         let request = self.signed(key, params);
         self.exchanged(&request).await.map_err(|refused| {
             if refused.is(ErrorCode::TIMESTAMP_NOT_CURRENT) {

@@ -92,6 +92,7 @@ mod state;
 mod surroundings;
 #[cfg(test)]
 mod tests;
+mod told;
 pub mod wire;
 
 pub use self::auth::Auth;

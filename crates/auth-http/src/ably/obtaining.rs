@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use auth_core::ably::{ErrorCode, TokenDetails, TokenPlan, check_identity};
-use auth_core::time::Now;
+use auth_core::ably::{ErrorCode, TokenDetails, TokenPlan};
+use auth_core::time::{Deadline, Now};
 use auth_core::token::Generation;
 use auth_core::{Demand, Error, ErrorKind, Retry};
 
 use super::Auth;
-use super::state::{Flight, Held, Request};
+use super::state::{Flight, Held, Landed, Request};
 use crate::shared_future::{Outcome, SharedFuture};
 
 /// What a token is wanted for.
@@ -58,14 +58,28 @@ impl Auth {
 
     /// Notes that a server refused the token of this generation.
     pub(super) fn reject(&self, generation: Generation) {
-        self.state().reject(generation);
+        let rejected = self.state().reject(generation);
+        if let Some(rejected) = rejected {
+            self.tell_of_rejection(&rejected);
+        }
+    }
+
+    fn tell_of_rejection(&self, rejected: &Held) {
+        if let Some(told) = &self.core().told {
+            told.rejected(rejected, self.core().now());
+        }
     }
 
     fn step(&self, demand: Demand, purpose: Purpose) -> Result<Step, Error> {
         let (now, server_now) = (self.core().now(), self.core().server_now());
         let mut state = self.state();
-        if let Demand::InsteadOf(refused) = demand {
-            state.reject(refused);
+        if let Demand::InsteadOf(refused) = demand
+            && let Some(rejected) = state.reject(refused)
+        {
+            // The observer is code of the program.
+            drop(state);
+            self.tell_of_rejection(&rejected);
+            state = self.state();
         }
         let renewable = state.is_renewable();
         let serves = |held: &&Arc<Held>| {
@@ -83,7 +97,8 @@ impl Auth {
             Some(ending) => error.with_source(ending),
             None => error,
         })?;
-        let (flight, replaced) = state.begin(self.getting(plan), now);
+        let request = self.getting(plan, state.lives_until());
+        let (flight, replaced) = state.begin(request, now);
         // Code of the program is in it.
         drop(state);
         drop(replaced);
@@ -91,13 +106,9 @@ impl Auth {
     }
 
     /// Gets a token that this client may use (RSA15).
-    pub(super) fn getting(&self, plan: TokenPlan) -> Request {
+    pub(super) fn getting(&self, plan: TokenPlan, in_use: Option<Deadline>) -> Request {
         let core = Arc::clone(self.core());
-        SharedFuture::new(async move {
-            let details = core.token_in_time(plan).await?;
-            check_identity(core.client_id.as_ref(), details.client_id())?;
-            Ok(details)
-        })
+        SharedFuture::new(async move { core.token_in_time(plan, in_use).await })
     }
 
     /// Waits for a request, and takes in what it gave: the token in use, which may be that of a later one.
@@ -109,12 +120,15 @@ impl Auth {
             Err(ErrorCode::PROVIDER_FAILED.error(text).with_retry(Retry::Never))
         });
         let arrival = self.arrival(begun);
-        let (is_new, held) = {
+        let (landed, held) = {
             let mut state = self.state();
-            let is_new = state.landed(number, outcome.as_ref().ok(), arrival);
-            (is_new, state.held().cloned())
+            let landed = state.landed(number, outcome.as_ref().ok(), arrival);
+            (landed, state.held().cloned())
         };
-        if is_new {
+        if let (Some(told), Landed::New(held) | Landed::Superseded(held)) = (&self.core().told, &landed) {
+            told.issued(held, begun, arrival.now);
+        }
+        if matches!(landed, Landed::New(_)) {
             self.announce();
         }
         outcome?;

@@ -14,6 +14,7 @@ use super::Auth;
 use super::core::is_refusal;
 use super::obtaining::Purpose;
 use super::state::Held;
+use super::told;
 use crate::grant::Grant;
 use crate::store::CredentialKey;
 
@@ -49,11 +50,17 @@ impl TokenSource for Auth {
         let held =
             held.map_err(|error| if own && is_verdict(&error) { error } else { connection_error(error) })?;
         let (now, renewable) = (self.core().now(), self.can_renew());
-        if !renewable && !held.is_alive(now) {
+        let name = told::name(self.core().told.as_ref(), held.details.token());
+        let token = if !renewable && !held.is_alive(now) {
             // The service knows the time, and there is no other token: it has the last word (RSA4a2).
-            return Ok(held.undated());
-        }
-        Ok(held.token(now, renewable))
+            held.undated()
+        } else {
+            held.token(now, renewable)
+        };
+        Ok(match name {
+            Some(name) => token.with_fingerprint(name),
+            None => token,
+        })
     }
 }
 
@@ -107,7 +114,7 @@ pub fn connection_error(cause: Error) -> Error {
 }
 
 /// A token manager can keep the tokens of an [`Auth`], in a store too, with what is known of them. Give it a client of its
-/// own: the manager's tokens are not those of [`Auth::token_details`]. A store is for one service and one key, or one auth
+/// own: the manager's tokens are not those of [`Auth::token_details`], and an observer of both would hear of each token twice. A store is for one service and one key, or one auth
 /// URL with its method, headers and parameters, which say who asks.
 #[async_trait]
 impl Grant for Auth {

@@ -23,6 +23,8 @@ pub(super) struct State {
     /// How many requests have begun.
     begun: u64,
     newest: Option<Flight>,
+    /// The numbers of requests that others took the place of: what they give is of no use here.
+    superseded: Vec<u64>,
     /// Whom the service said that the live connection speaks for (RSA7b3).
     connected_as: Option<TokenClientId>,
 }
@@ -43,6 +45,16 @@ pub(super) struct Flight {
     pub(super) number: u64,
     pub(super) begun: Now,
     pub(super) outcome: Request,
+}
+
+/// What came of a request that is over.
+pub(super) enum Landed {
+    /// The token in use from now on.
+    New(Arc<Held>),
+    /// A token that nobody uses, as there is that of a later request.
+    Superseded(Arc<Held>),
+    /// No token, or one that was taken in before.
+    Known,
 }
 
 /// A request, which all who wait for it share.
@@ -75,6 +87,7 @@ impl State {
             installed: 0,
             begun: 0,
             newest: None,
+            superseded: Vec::new(),
             connected_as: None,
         }
     }
@@ -102,9 +115,17 @@ impl State {
         Some(code.error(if refused { "the service refused the token" } else { "the token has expired" }))
     }
 
-    /// Notes that a server refused the token of this generation.
-    pub(super) fn reject(&mut self, generation: Generation) {
-        self.refused = self.refused.max(generation);
+    /// Notes that a server refused the token of this generation: the one in use, if that is why it is no longer.
+    pub(super) fn reject(&mut self, generation: Generation) -> Option<Arc<Held>> {
+        let before = self.refused;
+        self.refused = before.max(generation);
+        self.held.clone().filter(|held| held.generation > before && held.generation <= generation)
+    }
+
+    /// Until when the token in use lives, as far as can be told.
+    pub(super) fn lives_until(&self) -> Option<Deadline> {
+        let held = self.held.as_ref().filter(|held| held.generation > self.refused)?;
+        held.expiry.map(|(expiry, _)| expiry)
     }
 
     /// The generation of the last token that came.
@@ -127,19 +148,38 @@ impl State {
         self.begun += 1;
         let flight = Flight { number: self.begun, begun: now, outcome };
         let replaced = self.newest.replace(flight.clone());
+        self.supersede(replaced.as_ref());
         (flight, replaced)
     }
 
+    fn supersede(&mut self, replaced: Option<&Flight>) {
+        /// Nobody may ever look at one that was abandoned.
+        const REMEMBERED: usize = 64;
+        let Some(replaced) = replaced else { return };
+        if self.superseded.len() == REMEMBERED {
+            self.superseded.remove(0);
+        }
+        self.superseded.push(replaced.number);
+    }
+
     /// Takes in what a request gave, unless a later one has given something already; in either case it is no longer
-    /// under way. Says whether there is a new token.
-    pub(super) fn landed(&mut self, number: u64, details: Option<&TokenDetails>, arrival: Arrival) -> bool {
+    /// under way.
+    pub(super) fn landed(&mut self, number: u64, details: Option<&TokenDetails>, arrival: Arrival) -> Landed {
         if self.newest.as_ref().is_some_and(|newest| newest.number == number) {
             self.newest = None;
         }
-        let Some(details) = details.filter(|_| number > self.installed) else { return false };
-        self.installed = number;
-        self.install(details.clone(), arrival);
-        true
+        let superseded = self.superseded.iter().position(|known| *known == number);
+        let was_superseded = superseded.map(|index| self.superseded.swap_remove(index)).is_some();
+        match details {
+            Some(details) if number > self.installed => {
+                self.installed = number;
+                Landed::New(self.install(details.clone(), arrival))
+            }
+            Some(details) if was_superseded => {
+                Landed::Superseded(Arc::new(Held::arrived(details.clone(), arrival)))
+            }
+            Some(_) | None => Landed::Known,
+        }
     }
 
     /// Whether a later request is under way, or has given a token.
@@ -154,13 +194,17 @@ impl State {
         self.begun += 1;
         self.installed = self.begun;
         self.install(details, arrival);
-        self.newest.take()
+        let newest = self.newest.take();
+        self.supersede(newest.as_ref());
+        newest
     }
 
-    fn install(&mut self, details: TokenDetails, arrival: Arrival) {
+    fn install(&mut self, details: TokenDetails, arrival: Arrival) -> Arc<Held> {
         self.generation = self.generation.next();
         self.connected_as = None;
-        self.held = Some(Arc::new(Held::new(details, self.generation, arrival)));
+        let held = Arc::new(Held::new(details, self.generation, arrival));
+        self.held = Some(Arc::clone(&held));
+        held
     }
 
     pub(super) const fn held(&self) -> Option<&Arc<Held>> {
@@ -211,6 +255,16 @@ impl Held {
     /// Whether it has not expired, as far as can be told.
     pub(super) fn is_alive(&self, now: Now) -> bool {
         self.expiry.as_ref().is_none_or(|(expiry, _)| !expiry.passed(now))
+    }
+
+    /// How long it lives yet, as far as can be told.
+    pub(super) fn left(&self, now: Now) -> Option<Duration> {
+        self.expiry.map(|(expiry, _)| expiry.remaining(now))
+    }
+
+    /// When its bearer should ask for the next.
+    pub(super) fn renews_in(&self, now: Now) -> Option<Duration> {
+        self.expiry.map(|(_, renewal)| renewal.remaining(now))
     }
 
     /// As it is handed to whoever is to ask the service how long it lives.

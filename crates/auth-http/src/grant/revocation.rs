@@ -4,7 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use auth_core::{Error, Secret};
+use auth_core::fingerprint::FingerprintKey;
+use auth_core::{AuthEvent, Error, Observer, Secret};
 
 use crate::exchange::HttpExchange;
 use crate::wire::{RevocationEndpoint, TokenHint};
@@ -13,13 +14,22 @@ use crate::wire::{RevocationEndpoint, TokenHint};
 pub struct Revocation {
     endpoint: RevocationEndpoint,
     http: Arc<dyn HttpExchange>,
+    /// Whoever is told, and how it is told of tokens.
+    told: Option<(Arc<dyn Observer>, FingerprintKey)>,
 }
 
 impl Revocation {
     /// Revokes tokens at `endpoint`.
     #[must_use]
     pub fn new(endpoint: RevocationEndpoint, http: Arc<dyn HttpExchange>) -> Self {
-        Self { endpoint, http }
+        Self { endpoint, http, told: None }
+    }
+
+    /// The same, which tells this observer what came of each token, nobody by default. `names` is the key under which it is told of
+    /// them: that of the token manager that had them, so that both speak of the same ones.
+    #[must_use]
+    pub fn with_observer(self, observer: Arc<dyn Observer>, names: FingerprintKey) -> Self {
+        Self { told: Some((observer, names)), ..self }
     }
 
     /// Revokes one token. That the server never knew it is a success, too.
@@ -28,6 +38,20 @@ impl Revocation {
     ///
     /// Those of the exchange and of [`RevocationEndpoint::read`]: the token must be taken to be good still.
     pub async fn revoke(&self, token: &Secret, hint: TokenHint) -> Result<(), Error> {
+        let outcome = self.revoking(token, hint).await;
+        if let Some((observer, names)) = &self.told {
+            let (token, target) = (Some(names.fingerprint(token)), None);
+            observer.observe(&match &outcome {
+                Ok(()) => AuthEvent::TokenRevoked { token, target, peer: None },
+                Err(error) => {
+                    AuthEvent::RevocationFailed { token, target, kind: error.kind(), code: error.code() }
+                }
+            });
+        }
+        outcome
+    }
+
+    async fn revoking(&self, token: &Secret, hint: TokenHint) -> Result<(), Error> {
         let request = self.endpoint.request(token, hint, None)?;
         self.endpoint.read(&self.http.exchange(request).await?)
     }
@@ -61,7 +85,7 @@ impl Revocation {
 
 impl fmt::Debug for Revocation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, http: _ } = self;
+        let Self { endpoint, http: _, told: _ } = self;
         formatter.debug_struct("Revocation").field("endpoint", endpoint).finish_non_exhaustive()
     }
 }
@@ -106,6 +130,27 @@ mod tests {
         let (revoked, forgotten, outcome) = log_out([(503, ""), (200, "")], Ok(())).await;
         assert_eq!((revoked.len(), forgotten), (2, true));
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::ServerFailed);
+    }
+
+    #[tokio::test]
+    async fn what_came_of_each_token_is_told_by_the_name_that_others_know_it_by() {
+        let http = Scripted::of([(503, ""), (200, "")]);
+        let client = ClientAuthentication::none("c").unwrap();
+        let endpoint = RevocationEndpoint::new("https://a/revoke", client).unwrap();
+        let (told, names) = (Arc::new(std::sync::Mutex::new(Vec::new())), FingerprintKey::new([1; 32]));
+        let tells = Arc::clone(&told);
+        let observer = Arc::new(move |event: &AuthEvent| tells.lock().unwrap().push(event.clone()));
+        let revocation = Revocation::new(endpoint, http).with_observer(observer, names.clone());
+        let [refresh, access] = [Secret::from("refresh-token"), Secret::from("access-token")];
+        let outcome = revocation.log_out(Some(&refresh), Some(&access), || async { Ok(()) }).await;
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::ServerFailed);
+        let (token, code) = (Some(names.fingerprint(&refresh)), Some(503));
+        let failed = AuthEvent::RevocationFailed { token, target: None, kind: ErrorKind::ServerFailed, code };
+        let token = Some(names.fingerprint(&access));
+        assert_eq!(
+            *told.lock().unwrap(),
+            [failed, AuthEvent::TokenRevoked { token, target: None, peer: None }]
+        );
     }
 
     #[tokio::test]

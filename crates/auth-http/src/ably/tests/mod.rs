@@ -16,6 +16,7 @@ mod source;
 mod time;
 mod token_details;
 mod token_types;
+mod told;
 
 use std::future::Future;
 use std::pin::Pin;
