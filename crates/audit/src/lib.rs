@@ -1,39 +1,63 @@
-//! An audit log of JSON lines, each chained to the one before by its hash.
+//! The audit trail of authenticated realtime connections: on record before anybody goes on, and without holding up a
+//! session.
 //!
-//! [`AuditLog`] is an [`Observer`](auth_core::Observer): it queues each event and returns at once; a thread of its
-//! own writes and syncs. [`verify()`] reads a log back and names the first record that does not fit. This crate
-//! knows no network, and takes events that can't hold a secret.
+//! A [`Trail`] is an [`Observer`](auth_core::Observer): it queues each event and returns at once. It is a
+//! [`Recorder`](auth_core::observe::Recorder) too, for whoever must know that an event is safe before going on. A thread of
+//! its own writes and syncs. [`verify()`] reads a log back and names the first record that does not fit. Events can't hold
+//! a secret.
 //!
 //! ```
+//! use audit::{LogOptions, Trail};
 //! use auth_core::{AuthEvent, Observer};
 //!
 //! # let directory = tempfile::tempdir()?;
-//! # let path = directory.path().join("audit.jsonl");
-//! let log = audit::AuditLog::open(&path)?;
-//! log.observe(&AuthEvent::SessionClosed { lasted: None });
-//! let summary = log.close();
+//! # let path = directory.path().join("audit");
+//! let trail = Trail::builder().log(LogOptions::new(&path)).open()?;
+//! trail.named("orders").observe(&AuthEvent::SessionClosed { lasted: None });
+//! let summary = trail.close();
 //! assert_eq!((summary.written, summary.dropped), (1, 0));
-//! assert_eq!(audit::verify(&path)?.records, 1);
+//! // The log's own first record, and ours.
+//! assert_eq!(audit::verify(&path)?.records, 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # What is promised
+//!
+//! - What [`record`](auth_core::observe::Recorder::record) acknowledged as durable or strict is on the disk: it was written
+//!   and synced before, and neither the end of the process nor that of the power loses it.
+//! - An event is in the log, or it is counted and the log has a `records_dropped` record where it would be:
+//!   [`Summary`] adds up at every moment.
+//! - `observe` does no I/O and waits for nobody, whatever the disk or a receiver does.
+//! - A failed sync is final for its file. What was not acknowledged is written again in a new segment, after a `log_fault`
+//!   record.
+//! - Opening repairs what a crash leaves, which is after the last whole record, and says so in a `log_recovered` record. A
+//!   log that is bad anywhere else is refused, and stays as it is for whoever looks into it.
+//!
+//! Each is as good as the disk: one that says that bytes are safe when they are not loses them. Opening reads only the newest
+//! segment; [`verify()`] reads all.
 //!
 //! # What the chain shows, and what it does not
 //!
 //! A record that was changed, removed, moved or doubled breaks the chain at its place, unless whoever did it computed
-//! every later hash anew, as anybody can who may write the file. Records cut off the end leave a shorter chain that is
-//! whole. Both show in [`Verified::head`] if it is kept elsewhere: a head that was seen once must be met again by
-//! whoever verifies the same records later.
+//! every later hash anew, as anybody can who may write the files. Records cut off the end leave a shorter chain that is
+//! whole. Checkpoints show both, where a [`signing_key`](LogOptions::signing_key) is set: each segment is sealed with one, and
+//! the newest is at most a second old while records come.
+//!
+//! Whoever has the signing key, as the machine that writes the log does, can sign another past. Against them only a
+//! checkpoint helps that is out of their reach: the outlets are given each one as a `checkpoint_signed` entry, to be kept on
+//! another machine, and [`verify::Verification::with_checkpoint`] holds the log to it. One key signs all segments, and does
+//! not evolve: a stolen one puts the past in doubt as far back as no checkpoint was kept elsewhere.
 
 mod chain;
 pub mod checkpoint;
 pub mod deliver;
 mod entry;
-mod file;
 pub mod format;
 mod log;
-mod record;
+mod trail;
 pub mod verify;
 
 pub use self::entry::{DropReason, Entry, Event, LogStep, SegmentReason, TrailEvent};
-pub use self::file::{Verified, VerifyError, verify};
-pub use self::log::{AuditLog, OpenError, Summary};
+pub use self::log::{LogOptions, Mode, Modes, OpenError};
+pub use self::trail::{Summary, Trail, TrailBuilder};
+pub use self::verify::{Verified, VerifyError, verify};

@@ -41,7 +41,6 @@ impl Head {
     /// Appends the next record to `lines`, newline included, and moves on.
     ///
     /// `members` is what stands between its number and its predecessor: from `"time":` on, without commas around.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the log still has a chain of its own"))]
     pub(crate) fn append(&mut self, lines: &mut Vec<u8>, members: &[u8]) {
         let sequence = self.sequence + 1;
         let start = lines.len();
@@ -59,7 +58,6 @@ impl Head {
     }
 
     /// Checks that `line`, without its newline, is the next record, and moves on.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the log still has a chain of its own"))]
     pub(crate) fn check(&mut self, line: &[u8]) -> Result<(), Misfit> {
         self.follow(line).map(drop)
     }

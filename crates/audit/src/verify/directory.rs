@@ -20,7 +20,7 @@ pub(super) struct Listing {
 /// The newest checkpoint, beside the segments.
 pub(super) const CHECKPOINT: &str = "checkpoint";
 /// What else the writer keeps beside them.
-const OTHERS: [&str; 2] = ["lock", "reserve"];
+const OTHERS: [&str; 3] = ["lock", "reserve", "temporary"];
 /// Ours have about 300 bytes; what is longer is no checkpoint.
 const LONGEST_NOTE: u64 = 64 * 1024;
 const MOST_FOREIGN: usize = 16;

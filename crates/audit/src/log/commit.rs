@@ -1,0 +1,177 @@
+//! A batch: one write and one sync, and what is done when they fail.
+
+use auth_core::time::Now;
+
+use super::health::{Fault, Gaps, Outage};
+use super::item::{Fate, Item};
+use super::storage::Storage;
+use super::{Log, Segment};
+use crate::entry::{DropReason, Event, LogStep, SegmentReason, TrailEvent};
+
+/// No batch grows longer than this by another record: what a disk takes at once, and what is written again after a fault.
+const BATCH_BYTES: usize = 1 << 20;
+
+impl<S: Storage> Log<S> {
+    /// Writes the first of `items`, brings them to the disk, and decides their fate; says how many that were, which is at
+    /// least one where there are any.
+    pub(crate) fn commit(&mut self, items: &mut [Item], now: Now) -> usize {
+        if self.failing.is_some_and(|outage| !outage.again().passed(now)) {
+            return self.lose(items, DropReason::DiskFailed);
+        }
+        if self.full.is_some_and(|outage| outage.again().passed(now)) {
+            self.make_room(now);
+        }
+        let mut tries = 0;
+        loop {
+            let taken = match self.attempt(items, now) {
+                Ok(taken) => {
+                    if self.failing.take().is_some() {
+                        tracing::info!(sequence = self.head.sequence, "the audit log is being written again");
+                    }
+                    return taken;
+                }
+                Err((fault, taken)) => {
+                    tries += 1;
+                    self.take_note_of(&fault);
+                    if fault.is_full() && self.full.is_none() {
+                        self.give_up_reserve(now);
+                        continue;
+                    }
+                    if !fault.is_full() {
+                        if tries < 2 {
+                            continue;
+                        }
+                        self.failing = Some(Outage::after(self.failing, now));
+                    }
+                    self.lose(&mut items[..taken], fault.reason());
+                    taken
+                }
+            };
+            return taken;
+        }
+    }
+
+    /// One try. After a fault nothing of it counts as written, and it says how many items it was for.
+    fn attempt(&mut self, items: &mut [Item], now: Now) -> Result<usize, (Fault, usize)> {
+        self.settle();
+        self.ready_segment(now).map_err(|fault| (fault, items.len()))?;
+        let only_last = self.full.is_some();
+        let (own, hashes) = (self.own.len(), self.hashes.len());
+        let mut head = self.head;
+        self.lines.clear();
+        let worth_it = !only_last || items.iter().any(Item::is_last_to_go);
+        if worth_it {
+            for event in self.notices.clone().into_iter().chain(self.gaps.events()) {
+                let entry = self.own_record(&mut head, now.wall, event);
+                self.own.push(entry);
+                self.hashes.push(head.hash);
+            }
+        }
+        let mut taken = 0;
+        for item in items.iter_mut() {
+            if self.lines.len() >= BATCH_BYTES {
+                break;
+            }
+            taken += 1;
+            if only_last && !item.is_last_to_go() {
+                item.fate = Fate::Lost(DropReason::DiskFull);
+                continue;
+            }
+            self.rendering.append(&mut self.lines, &mut head, item.at, item.session.as_ref(), &item.event);
+            self.hashes.push(head.hash);
+            item.fate = Fate::Recorded(head.sequence);
+        }
+        if self.lines.is_empty() {
+            self.count_lost(&items[..taken]);
+            return Ok(taken);
+        }
+        if let Err(fault) = self.write() {
+            self.hashes.truncate(hashes);
+            self.own.truncate(own);
+            return Err((fault, taken));
+        }
+        self.head = head;
+        if !only_last {
+            self.was_full = None;
+        }
+        self.notices.clear();
+        self.gaps = Gaps::default();
+        self.count_lost(&items[..taken]);
+        Ok(taken)
+    }
+
+    /// Writes the lines to the segment. If that fails, the segment ends where it ended before, or is used no more.
+    fn write(&mut self) -> Result<(), Fault> {
+        let Some(Segment { file, length, .. }) = &mut self.segment else { return Ok(()) };
+        let written = self.storage.append(file, &self.lines).map_err(Fault::at(LogStep::Write));
+        let synced = written.and_then(|()| self.storage.sync(file).map_err(Fault::at(LogStep::Sync)));
+        match synced {
+            Ok(()) => {
+                *length += self.lines.len() as u64;
+                Ok(())
+            }
+            Err(fault) => {
+                let cut = self.storage.truncate(file, *length);
+                // Only where there was no room is the file as good as before. After a failed sync nobody knows what is
+                // on the disk, and another one may lie.
+                let usable = fault.is_full() && fault.step == LogStep::Write && cut.is_ok();
+                if !usable {
+                    self.abandon_segment();
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    /// Makes sure that there is a segment to write to, and that it is not the time for the next.
+    fn ready_segment(&mut self, now: Now) -> Result<(), Fault> {
+        let Some(segment) = &self.segment else { return self.begin_segment(SegmentReason::Fault, now) };
+        let age = self.options.segment_age;
+        let is_due = segment.length >= self.options.segment_bytes
+            || age.is_some_and(|age| now.wall.saturating_since(segment.opened_at) >= age);
+        let waits = self.full.is_some() || self.postponed.is_some_and(|outage| !outage.again().passed(now));
+        if is_due && !waits {
+            self.postponed = match self.begin_segment(SegmentReason::Rotated, now) {
+                Ok(()) => None,
+                Err(fault) => {
+                    let Fault { step, error } = fault;
+                    tracing::warn!(?step, %error, "the audit log can't begin its next segment, and goes on in this one");
+                    Some(Outage::after(self.postponed, now))
+                }
+            };
+        }
+        // A segment whose successor is half there can't be used on.
+        if self.segment.is_none() { self.begin_segment(SegmentReason::Fault, now) } else { Ok(()) }
+    }
+
+    /// Warns of a fault, once for each time that the disk fails, and has it recorded where it ends a segment.
+    fn take_note_of(&mut self, fault: &Fault) {
+        let Fault { step, error } = fault;
+        if !fault.is_full() && self.failing.is_none() {
+            tracing::warn!(?step, %error, "the audit log can't be written, and tries again in a new segment");
+        }
+        let is_fault = |event: &TrailEvent| matches!(event, TrailEvent::LogFault { .. });
+        if self.segment.is_none() && !self.notices.iter().any(is_fault) {
+            self.notices.push(fault.event());
+        }
+    }
+
+    fn lose(&mut self, items: &mut [Item], reason: DropReason) -> usize {
+        items.iter_mut().for_each(|item| item.fate = Fate::Lost(reason));
+        self.count_lost(items);
+        items.len()
+    }
+
+    /// Remembers what is to be reported of the items that are lost.
+    fn count_lost(&mut self, items: &[Item]) {
+        for item in items {
+            match (&item.fate, &item.event) {
+                (Fate::Lost(_), Event::Trail(TrailEvent::RecordsDropped { count, reason })) => {
+                    self.gaps.add(*reason, *count);
+                }
+                (Fate::Lost(reason), Event::Auth(_)) => self.gaps.add(*reason, 1),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The real disk: a directory and files that only their owner may read.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, BufRead, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::layout;
+use super::storage::Storage;
+
+/// A directory of this machine.
+pub(crate) struct Disk {
+    directory: PathBuf,
+    lock: Option<File>,
+}
+
+impl Disk {
+    pub(crate) const fn new(directory: PathBuf) -> Self {
+        Self { directory, lock: None }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+}
+
+impl Storage for Disk {
+    type File = File;
+
+    fn claim(&mut self) -> io::Result<bool> {
+        make_directory(&self.directory)?;
+        let path = self.path(layout::LOCK);
+        if self.lock.as_ref().is_some_and(|held| is_at(held, &path)) {
+            return Ok(true);
+        }
+        let file = owner_only(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;
+        match file.try_lock() {
+            Ok(()) => self.lock = Some(file),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    fn names(&mut self) -> io::Result<Vec<String>> {
+        let entries = fs::read_dir(&self.directory)?;
+        // A name that is not UTF-8 is none of ours.
+        entries
+            .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
+            .collect()
+    }
+
+    fn create(&mut self, name: &str) -> io::Result<File> {
+        owner_only(OpenOptions::new().append(true).create_new(true)).open(self.path(name))
+    }
+
+    fn open(&mut self, name: &str) -> io::Result<File> {
+        OpenOptions::new().append(true).open(self.path(name))
+    }
+
+    fn read(&mut self, name: &str) -> io::Result<impl BufRead> {
+        File::open(self.path(name)).map(|file| BufReader::with_capacity(256 * 1024, file))
+    }
+
+    fn append(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    fn truncate(&mut self, file: &mut File, length: u64) -> io::Result<()> {
+        file.set_len(length)
+    }
+
+    fn sync(&mut self, file: &mut File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    fn sync_directory(&mut self) -> io::Result<()> {
+        sync_directory(&self.directory)
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name))
+    }
+}
+
+/// Makes a directory and those above it that are missing, so that none of their names is lost with the power.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let missing = directory.ancestors().take_while(|above| !above.exists()).count();
+    builder.create(directory)?;
+    for above in directory.ancestors().skip(1).take(missing) {
+        // The directory above a relative name of one part is the one that the program is in.
+        sync_directory(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Elsewhere a directory can't be opened, and names are as safe as the file system makes them.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "it is fallible where there is something to do")]
+fn sync_directory(_directory: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+/// Whether the open file is still the one at `path`: not where its directory was moved away.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let (Ok(held), Ok(there)) = (file.metadata(), fs::metadata(path)) else { return false };
+    (held.dev(), held.ino()) == (there.dev(), there.ino())
+}
+
+/// Elsewhere a directory with an open file in it can't be moved away.
+#[cfg(not(unix))]
+fn is_at(_file: &File, path: &Path) -> bool {
+    path.exists()
+}

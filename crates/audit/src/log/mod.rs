@@ -1,0 +1,154 @@
+//! The log on disk: a directory of segments that one writer appends to, batch by batch.
+//!
+//! Nothing here waits, knows a thread or reads a clock; [`Trail`](crate::Trail) does. The steps of a batch are: one write,
+//! one sync; only then is it acknowledged. What each failure does:
+//!
+//! | Failure | What is done |
+//! | --- | --- |
+//! | a write or a sync | final for the file, whose pages may be gone although a second sync would succeed: cut to what was acknowledged, a new segment, `log_fault`, and the batch again there |
+//! | that too | the batch is lost by its mode; again with growing pauses |
+//! | the disk is full | the reserve is given up for what the trail says of itself, revocations and strict events; the rest is lost by its mode until the reserve can be made again |
+//! | a new segment can't be made in time | the old one is used on, and it is tried again |
+//! | a checkpoint can't be written | warned of once, and tried again when the next is due |
+
+mod commit;
+mod disk;
+mod health;
+mod item;
+mod layout;
+mod open;
+mod options;
+mod scan;
+mod seal;
+mod segment;
+mod storage;
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
+
+use auth_core::observe::Label;
+use auth_core::time::{Deadline, Now, Timestamp};
+
+pub(crate) use self::disk::Disk;
+use self::health::{Gaps, Outage};
+use self::item::Rendering;
+pub(crate) use self::item::{Fate, Item};
+pub use self::open::OpenError;
+pub use self::options::{LogOptions, Mode, Modes};
+pub(crate) use self::storage::Storage;
+use crate::chain::{Frontier, Hash, Head};
+use crate::entry::{Entry, Event, TrailEvent};
+
+/// A log that is being written.
+pub(crate) struct Log<S: Storage> {
+    storage: S,
+    options: LogOptions,
+    name: Label,
+    /// The last record that is safe.
+    head: Head,
+    /// The tree up to `head`, but for the records in `hashes`.
+    frontier: Frontier,
+    hashes: Vec<Hash>,
+    /// `None` after a fault.
+    segment: Option<Segment<S::File>>,
+    /// The segment that a fault put an end to, until the next one begins and it is sealed.
+    faulty: Option<u64>,
+    /// The number of a segment that could not be begun, and whose file may still be there.
+    leftover: Option<u64>,
+    /// Until when a segment that should be the last is used on, because the next could not be made.
+    postponed: Option<Outage>,
+    failing: Option<Outage>,
+    full: Option<Outage>,
+    /// The last time that the disk was full, until a batch was written since.
+    was_full: Option<Outage>,
+    /// What the log has to say of itself with the next batch.
+    notices: Vec<TrailEvent>,
+    gaps: Gaps,
+    checkpoint: Checkpointing,
+    /// The log's own records since somebody took them.
+    own: Vec<Entry>,
+    rendering: Rendering,
+    lines: Vec<u8>,
+}
+
+/// The segment that is being written.
+struct Segment<F> {
+    file: F,
+    first: u64,
+    /// Up to the end of what is safe.
+    length: u64,
+    opened_at: Timestamp,
+    /// Whether it is to be added to no more.
+    sealed: bool,
+}
+
+/// How far the newest checkpoint goes.
+struct Checkpointing {
+    /// The last record that the file `checkpoint` covers.
+    covered: u64,
+    /// The last record that is covered, or says only what was covered.
+    told: u64,
+    due: Deadline,
+    failing: bool,
+}
+
+impl<S: Storage> Log<S> {
+    /// The modes of the classes.
+    pub(crate) const fn modes(&self) -> Modes {
+        self.options.modes
+    }
+
+    /// Whether records are being written, as far as is known.
+    pub(crate) const fn is_well(&self) -> bool {
+        self.failing.is_none() && self.full.is_none()
+    }
+
+    /// The log's own records since the last call, in order; they come before the items of the same batch.
+    pub(crate) fn take_own(&mut self) -> std::vec::Drain<'_, Entry> {
+        self.own.drain(..)
+    }
+
+    /// Completes the tree. It can wait until whoever waits for the records has been told.
+    pub(crate) fn settle(&mut self) {
+        self.hashes.drain(..).for_each(|hash| self.frontier.push(&hash));
+    }
+
+    /// When [`tick`](Self::tick) has something to do although nobody records anything.
+    pub(crate) fn wakes_in(&self, now: Now) -> Option<std::time::Duration> {
+        let again = self.failing.as_ref().or(self.full.as_ref()).map(Outage::again);
+        let checkpoint = (self.is_well() && self.has_unsigned()).then_some(self.checkpoint.due);
+        again.or(checkpoint).map(|deadline| deadline.remaining(now))
+    }
+
+    /// Does what is due: a checkpoint, or another try at a disk that failed or was full.
+    pub(crate) fn tick(&mut self, now: Now) {
+        if !self.is_well() {
+            self.commit(&mut [], now);
+        }
+        if self.checkpoint.due.passed(now) {
+            self.sign_checkpoint(now);
+        }
+    }
+
+    /// The last try to write what could not be written, and the last checkpoint.
+    pub(crate) fn finish(&mut self, now: Now) {
+        self.failing.iter_mut().chain(&mut self.full).for_each(|outage| outage.expire(now));
+        self.commit(&mut [], now);
+        self.sign_checkpoint(now);
+    }
+
+    /// Writes to the segment no more.
+    fn abandon_segment(&mut self) {
+        if let Some(segment) = self.segment.take() {
+            self.faulty = Some(segment.first);
+        }
+    }
+
+    fn own_record(&mut self, head: &mut Head, at: Timestamp, event: TrailEvent) -> Entry {
+        let event = Event::Trail(event);
+        self.rendering.append(&mut self.lines, head, at, None, &event);
+        Entry::new(head.sequence, at, None, event)
+    }
+}

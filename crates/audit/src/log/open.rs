@@ -1,0 +1,286 @@
+//! Opening a log: the newest segment is read and goes on, or nothing is touched and the reason is named.
+
+use std::io::{self, Read as _};
+
+use auth_core::observe::Label;
+use auth_core::time::Now;
+
+use super::health::{Fault, Gaps, Outage};
+use super::item::Rendering;
+use super::scan::{Found, Scan, scan};
+use super::storage::Storage;
+use super::{Checkpointing, Log, LogOptions, Segment, layout};
+use crate::chain::{Frontier, Head};
+use crate::checkpoint::Checkpoint;
+use crate::entry::{SegmentReason, TrailEvent};
+
+/// Why a log can't be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process, or another trail in this one, writes to the directory.
+    #[error("the audit log is being written by somebody else; one log has one writer")]
+    Busy,
+    /// There is a file where the directory should be: a log of the form that had one file, perhaps.
+    #[error(
+        "an audit log is a directory, and there is a file; name another path, and keep the file if it is an older log"
+    )]
+    NotADirectory,
+    /// The directory or a file in it can't be created, read or written.
+    #[error("the audit log can't be opened: {0}")]
+    Io(#[from] io::Error),
+    /// The directory has a log of another name.
+    #[error("the directory has the audit log {0:?}; name it so, or choose another directory")]
+    OtherLog(Label),
+    /// The log is sealed by a key, and none was given: it would go on without, and nobody could tell why.
+    #[error("the audit log is sealed by {0}; give its signing key")]
+    KeyMissing(String),
+    /// Records do not fit, or are missing. The log is not extended: that would hide where it broke.
+    #[error(
+        "record {sequence} of the audit log, in {segment}, is bad: {reason}; move the directory aside and keep it"
+    )]
+    Broken {
+        /// The name of the segment's file.
+        segment: String,
+        /// The number of the first record that is bad or missing.
+        sequence: u64,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+impl<S: Storage> Log<S> {
+    /// Opens the log, or creates it.
+    pub(crate) fn open(mut storage: S, options: LogOptions, now: Now) -> Result<Self, OpenError> {
+        match storage.claim() {
+            Ok(true) => {}
+            Ok(false) => return Err(OpenError::Busy),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) =>
+            {
+                return Err(OpenError::NotADirectory);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let names = storage.names()?;
+        let checkpoint = read_note(&mut storage, &options, &names, layout::CHECKPOINT)?;
+        let watch = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+        let Newest { segment, dropped } = newest(&mut storage, &names, watch)?;
+        if let Some(checkpoint) = &checkpoint {
+            holds(checkpoint, segment.as_ref())?;
+        }
+        let name = match &segment {
+            Some((_, scan)) => scan.continued_by(&options)?,
+            None => options.name(),
+        };
+        let covered = watch;
+        let mut log = Self {
+            storage,
+            name,
+            options,
+            head: Head::EMPTY,
+            frontier: Frontier::new(),
+            hashes: Vec::new(),
+            segment: None,
+            faulty: None,
+            leftover: None,
+            postponed: None,
+            failing: None,
+            full: None,
+            was_full: None,
+            notices: Vec::new(),
+            gaps: Gaps::default(),
+            checkpoint: Checkpointing {
+                covered,
+                told: covered,
+                due: now.timer(std::time::Duration::ZERO),
+                failing: false,
+            },
+            own: Vec::new(),
+            rendering: Rendering::default(),
+            lines: Vec::new(),
+        };
+        if !names.iter().any(|name| name == layout::RESERVE) && !log.keep_reserve() {
+            log.full = Some(Outage::after(None, now));
+        }
+        match segment {
+            Some((first, scan)) => {
+                let sealed = read_note(&mut log.storage, &log.options, &names, &layout::seal(first))?;
+                let is_other_key = scan.verifier_key != log.options.verifier_key();
+                log.resume(first, scan, names.contains(&layout::seal(first)))?;
+                match &sealed {
+                    Some(seal) if (seal.size, seal.head) != (log.head.sequence, log.head.hash.0) => {
+                        return Err(broken(
+                            first,
+                            seal.size,
+                            "its segment was sealed with this as its last record",
+                        ));
+                    }
+                    // What is sealed is not added to, and each segment names the key that seals it.
+                    _ if is_other_key || log.segment.as_ref().is_some_and(|segment| segment.sealed) => {
+                        log.begin_segment(SegmentReason::Reopened, now)
+                            .map_err(|Fault { error, .. }| error)?;
+                    }
+                    _ => {}
+                }
+            }
+            None => log.begin_segment(SegmentReason::Created, now).map_err(|Fault { error, .. }| error)?,
+        }
+        if dropped > 0 {
+            tracing::warn!(
+                dropped_bytes = dropped,
+                "a crash had torn the end of the audit log, which is cut off"
+            );
+            log.notices.push(TrailEvent::LogRecovered { dropped_bytes: dropped });
+        }
+        log.commit(&mut [], now);
+        // So that there is a checkpoint from the first moment on, and a verifier with the key has something to check.
+        log.sign_checkpoint(now);
+        Ok(log)
+    }
+
+    /// Goes on in the segment `first`.
+    fn resume(&mut self, first: u64, scan: Scan, sealed: bool) -> io::Result<()> {
+        let mut file = self.storage.open(&layout::segment(first))?;
+        if scan.torn > 0 {
+            self.storage.truncate(&mut file, scan.length)?;
+        }
+        // A process may have ended between a write and its sync: what was read is not on the disk yet.
+        self.storage.sync(&mut file)?;
+        self.storage.sync_directory()?;
+        self.head = scan.head;
+        self.frontier = scan.frontier;
+        self.segment = Some(Segment { file, first, length: scan.length, opened_at: scan.opened_at, sealed });
+        Ok(())
+    }
+
+    /// Begins a new segment because somebody asks.
+    ///
+    /// Where the directory was moved away, it is made anew and its lock is taken.
+    pub(crate) fn reopen(&mut self, reason: SegmentReason, now: Now) -> io::Result<()> {
+        if !self.storage.claim()? {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody else writes to the directory"));
+        }
+        let kept = self.storage.names()?.iter().any(|name| name == layout::RESERVE);
+        let reason = if self.segment.is_some() { reason } else { SegmentReason::Fault };
+        self.begin_segment(reason, now).map_err(|Fault { error, .. }| error)?;
+        if !kept && self.full.is_none() && !self.keep_reserve() {
+            self.give_up_reserve(now);
+        }
+        Ok(())
+    }
+}
+
+/// What is found in a directory.
+struct Newest {
+    segment: Option<(u64, Scan)>,
+    /// How many bytes of records that nobody was told of are gone.
+    dropped: u64,
+}
+
+/// Finds the segment that goes on, and clears away what a crash left after it.
+fn newest<S: Storage>(storage: &mut S, names: &[String], watch: u64) -> Result<Newest, OpenError> {
+    let mut segments = names.iter().filter_map(|name| layout::first_of(name)).collect::<Vec<_>>();
+    segments.sort_unstable();
+    let mut dropped = 0;
+    let mut found = None;
+    if let Some(first) = segments.pop() {
+        found = match read(storage, first, watch)? {
+            Found::Segment(scan) => Some((first, scan)),
+            Found::Nothing(_) if segments.is_empty() && first > 1 => {
+                return Err(broken(
+                    first,
+                    first,
+                    "it was never written whole, and the records before it are not here",
+                ));
+            }
+            // The power went while the segment was made: nothing in it was ever acknowledged.
+            Found::Nothing(bytes) => {
+                remove(storage, first)?;
+                dropped += bytes;
+                match segments.pop() {
+                    None => None,
+                    Some(first) => match read(storage, first, watch)? {
+                        Found::Segment(scan) => Some((first, scan)),
+                        Found::Nothing(_) => return Err(broken(first, first, "the segment is empty")),
+                    },
+                }
+            }
+        };
+    }
+    // A segment that could not be begun, and that a crash brought back, while the one before went on.
+    if let (Some((first, scan)), Some(previous)) = (&found, segments.last().copied())
+        && scan.head.sequence == *first
+        && scan.reason != SegmentReason::Fault
+        && let Found::Segment(before) = read(storage, previous, watch)?
+        && before.head.sequence >= *first
+    {
+        remove(storage, *first)?;
+        dropped += scan.length + scan.torn;
+        found = Some((previous, before));
+    }
+    dropped += found.as_ref().map_or(0, |(_, scan)| scan.torn);
+    Ok(Newest { segment: found, dropped })
+}
+
+fn read<S: Storage>(storage: &mut S, first: u64, watch: u64) -> Result<Found, OpenError> {
+    let name = layout::segment(first);
+    scan(storage.read(&name)?, &name, first, watch)
+}
+
+fn remove<S: Storage>(storage: &mut S, first: u64) -> io::Result<()> {
+    storage.remove(&layout::segment(first))?;
+    storage.sync_directory()
+}
+
+fn broken(first: u64, sequence: u64, reason: &'static str) -> OpenError {
+    OpenError::Broken { segment: layout::segment(first), sequence, reason }
+}
+
+/// A note in the directory, where there is one that the log's key signed.
+fn read_note<S: Storage>(
+    storage: &mut S,
+    options: &LogOptions,
+    names: &[String],
+    name: &str,
+) -> io::Result<Option<Checkpoint>> {
+    let Some(key) = &options.signing_key else { return Ok(None) };
+    if !names.iter().any(|other| other == name) {
+        return Ok(None);
+    }
+    let mut note = String::new();
+    let read = storage.read(name)?.take(LONGEST_NOTE).read_to_string(&mut note);
+    let opened = match read {
+        Ok(_) => Checkpoint::open(&note, &key.verifier()).map_err(|error| error.to_string()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(error.to_string()),
+        Err(error) => return Err(error),
+    };
+    match opened {
+        Ok(checkpoint) => Ok(Some(checkpoint)),
+        Err(error) => {
+            tracing::warn!(error, name, "a checkpoint of the audit log is not of its key, and shows nothing");
+            Ok(None)
+        }
+    }
+}
+
+/// Ours have about 300 bytes.
+const LONGEST_NOTE: u64 = 64 * 1024;
+
+/// Checks that the records which a checkpoint covers are there, as far as the newest segment tells.
+fn holds(checkpoint: &Checkpoint, segment: Option<&(u64, Scan)>) -> Result<(), OpenError> {
+    let (first, last) = segment.map_or((1, 0), |(first, scan)| (*first, scan.head.sequence));
+    if last < checkpoint.size {
+        return Err(broken(
+            first,
+            last + 1,
+            "the checkpoint covers it, and it is not here: the end was cut off",
+        ));
+    }
+    match segment.and_then(|(_, scan)| scan.watched) {
+        Some(hash) if hash.0 != checkpoint.head => {
+            Err(broken(first, checkpoint.size, "it is not the one that the checkpoint covers"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,59 @@
+//! Signed notes: the seal of a segment that is complete, and the newest checkpoint.
+
+use std::io;
+
+use auth_core::time::Now;
+
+use super::storage::{self, Storage};
+use super::{Log, layout};
+use crate::chain::{Hash, Head};
+use crate::checkpoint::Checkpoint;
+use crate::entry::TrailEvent;
+
+impl<S: Storage> Log<S> {
+    /// Seals the segment `first`, whose last record is `head`; without a key, does nothing.
+    pub(super) fn seal(&mut self, first: u64, head: Head, root: Hash) -> io::Result<()> {
+        let Some(note) = self.note(head, root) else { return Ok(()) };
+        storage::replace(&mut self.storage, layout::TEMPORARY, &layout::seal(first), note.as_bytes())
+    }
+
+    /// Whether there is anything that the newest checkpoint does not cover.
+    pub(super) const fn has_unsigned(&self) -> bool {
+        self.options.signing_key.is_some() && self.checkpoint.covered < self.head.sequence
+    }
+
+    /// Signs a checkpoint: a record that carries it to whoever keeps it elsewhere, and a file that covers that record too.
+    /// An idle log has a checkpoint that covers all of it, and signs no more.
+    pub(super) fn sign_checkpoint(&mut self, now: Now) {
+        self.settle();
+        if !self.has_unsigned() || !self.is_well() {
+            return;
+        }
+        self.checkpoint.due = now.timer(self.options.checkpoint_every);
+        if self.checkpoint.told < self.head.sequence {
+            let Some(note) = self.note(self.head, self.frontier.root()) else { return };
+            self.notices.push(TrailEvent::CheckpointSigned { size: self.head.sequence, note });
+            self.commit(&mut [], now);
+            self.settle();
+            self.notices.retain(|event| !matches!(event, TrailEvent::CheckpointSigned { .. }));
+            self.checkpoint.told = self.head.sequence;
+        }
+        let Some(note) = self.note(self.head, self.frontier.root()) else { return };
+        let storage = &mut self.storage;
+        let written = storage::replace(storage, layout::TEMPORARY, layout::CHECKPOINT, note.as_bytes());
+        match &written {
+            Ok(()) => self.checkpoint.covered = self.head.sequence,
+            Err(error) if !self.checkpoint.failing => {
+                tracing::warn!(%error, "the checkpoint of the audit log can't be written");
+            }
+            Err(_) => {}
+        }
+        self.checkpoint.failing = written.is_err();
+    }
+
+    fn note(&self, head: Head, root: Hash) -> Option<String> {
+        let key = self.options.signing_key.as_ref()?;
+        let origin = self.name.to_string();
+        Some(Checkpoint { origin, size: head.sequence, root: root.0, head: head.hash.0 }.sign(key))
+    }
+}

@@ -1,0 +1,141 @@
+//! Every step of a session fails once, in every way; then the log is opened again.
+
+use super::super::model::{Fault, Survives};
+use super::*;
+
+/// A session with all that a log does: batches of all modes, rotation by size and by call, checkpoints, an idle while.
+fn play(session: &mut Session) {
+    for round in 0..8 {
+        session.write(&[Mode::BestEffort, Mode::Strict, Mode::Durable][..1 + round % 3]);
+        let now = session.now();
+        session.log.tick(now);
+        session.pass(Duration::from_millis(450));
+        if round == 5 {
+            let now = session.now();
+            let _ = session.log.reopen(SegmentReason::Rotated, now);
+        }
+    }
+    let now = session.now();
+    session.log.tick(now);
+}
+
+fn finish(session: &mut Session) {
+    session.pass(Duration::from_secs(60));
+    let now = session.now();
+    session.log.finish(now);
+}
+
+/// How many steps the opening and the session take.
+fn steps() -> u64 {
+    let model = Model::default();
+    let mut session = Session::open(&model, Duration::ZERO).unwrap();
+    play(&mut session);
+    finish(&mut session);
+    model.steps()
+}
+
+/// What is told as written but not in the log after the restart.
+fn lost_after(model: &Model, session: &Session, survives: Survives, context: &str) -> Vec<u32> {
+    model.restart(survives);
+    let mut again = Session::open(model, session.elapsed)
+        .unwrap_or_else(|error| panic!("{context}: {error}\n{}", text(model)));
+    again.next = 1_000;
+    assert!(matches!(again.write(&[Mode::Strict])[..], [Fate::Recorded(_)]), "{context}: it goes on");
+    finish(&mut again);
+    let (verified, numbers) = verified(model);
+    assert_eq!(verified.unsealed_tail, 0, "{context}");
+    assert!(numbers.contains(&1_001), "{context}");
+    session.recorded.difference(&numbers).copied().collect()
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_power_goes_at_any_step() {
+    for step in 0..steps() {
+        for survives in Survives::ALL {
+            let model = Model::default();
+            model.fail(step..step + 1, Fault::Crash);
+            let context = format!("step {step}, {survives:?} survives");
+            let Ok(mut session) = Session::open(&model, Duration::ZERO) else {
+                let model = model.clone();
+                model.restart(survives);
+                assert!(Session::open(&model, Duration::ZERO).is_ok(), "{context}: a new log");
+                continue;
+            };
+            play(&mut session);
+            assert_eq!(lost_after(&model, &session, survives, &context), [0; 0], "{context}");
+        }
+    }
+}
+
+/// The control: a disk that does not do what a sync asks for loses what was acknowledged, and the test above would show it.
+#[test]
+fn without_syncing_acknowledged_records_are_lost() {
+    let model = Model::default();
+    model.lie();
+    let mut session = Session::open(&model, Duration::ZERO).unwrap();
+    play(&mut session);
+    assert_eq!(session.recorded.len(), session.next as usize);
+    model.restart(Survives::Nothing);
+    let again = Session::open(&model, session.elapsed).unwrap();
+    assert!(again.log.head.sequence < u64::from(session.next), "{}", text(&model));
+}
+
+#[test]
+fn a_step_that_fails_loses_nothing_that_was_acknowledged_and_counts_the_rest() {
+    fails_at_each_step(Fault::Error);
+}
+
+#[test]
+fn a_step_without_room_loses_nothing_that_was_acknowledged_and_counts_the_rest() {
+    fails_at_each_step(Fault::Full);
+}
+
+#[test]
+fn a_half_written_batch_loses_nothing_that_was_acknowledged_and_counts_the_rest() {
+    fails_at_each_step(Fault::Short);
+}
+
+/// Once, three times in a row, and until the end.
+fn fails_at_each_step(fault: Fault) {
+    let steps = steps();
+    for step in 0..steps {
+        for length in [1, 3, steps] {
+            fails_for_a_while(
+                fault,
+                step..step + length,
+                &format!("{fault:?} at {length} steps from {step}"),
+            );
+        }
+    }
+}
+
+fn fails_for_a_while(fault: Fault, steps: std::ops::Range<u64>, context: &str) {
+    let model = Model::default();
+    model.fail(steps, fault);
+    let Ok(mut session) = Session::open(&model, Duration::ZERO) else {
+        model.heal();
+        assert!(Session::open(&model, Duration::ZERO).is_ok(), "{context}: a new log");
+        return;
+    };
+    play(&mut session);
+    model.heal();
+    finish(&mut session);
+    let (verified, numbers) = verified(&model);
+    assert_eq!(numbers, session.recorded, "{context}: what was lost is not there, and what was written is");
+    assert_eq!(session.recorded.len() + session.lost.len(), session.next as usize, "{context}");
+    assert_eq!(verified.dropped, session.lost.len() as u64, "{context}: gaps are reported\n{}", text(&model));
+    assert!(session.log.is_well(), "{context}: a disk that works again is used again");
+    assert_eq!(lost_after(&model, &session, Survives::Nothing, context), [0; 0], "{context}");
+}
+
+#[test]
+fn one_failed_sync_costs_no_event() {
+    let model = Model::default();
+    let mut session = Session::open(&model, Duration::ZERO).unwrap();
+    assert_eq!(session.write(&[Mode::Strict]), [Fate::Recorded(3)]);
+    // The write, then the sync.
+    model.fail(1..2, Fault::Error);
+    assert_eq!(session.write(&[Mode::Strict, Mode::BestEffort]), [Fate::Recorded(6), Fate::Recorded(7)]);
+    let told = ["checkpoint_signed", "token_requested", "segment_opened", "log_fault", "token_requested"];
+    assert_eq!(names(&model)[1..6], told);
+}

@@ -1,0 +1,156 @@
+//! What is found when a log is opened, and what is refused.
+
+use super::*;
+
+fn written(events: usize) -> Model {
+    let model = Model::default();
+    let mut session = Session::open(&model, Duration::ZERO).unwrap();
+    for _ in 0..events {
+        session.write(&[Mode::Strict]);
+    }
+    let now = session.now();
+    session.log.finish(now);
+    model
+}
+
+fn open(model: &Model) -> Result<Session, OpenError> {
+    Session::open(model, Duration::from_secs(3_600))
+}
+
+const FIRST: &str = "00000000000000000001.jsonl";
+
+fn change(model: &Model, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = model.bytes(FIRST).unwrap();
+    change(&mut bytes);
+    model.put(FIRST, &bytes);
+}
+
+#[test]
+fn a_torn_tail_is_cut_off_and_told_of() {
+    let tails: [&[u8]; 6] = [
+        b"{\"seq\":5,\"time",
+        b"\0\0\0\0",
+        b"\0\0\n\0\0\n",
+        b"\xff\xfe\n\x80\n",
+        b"{\"seq\":5\0\0\"}\n",
+        b"garbage",
+    ];
+    for tail in tails {
+        let model = written(3);
+        change(&model, |bytes| bytes.extend_from_slice(tail));
+        let whole = entries(&model).len();
+        open(&model).unwrap();
+        let dropped_bytes = tail.len() as u64;
+        assert_eq!(entries(&model)[whole].event, Event::Trail(TrailEvent::LogRecovered { dropped_bytes }));
+        verified(&model);
+    }
+}
+
+#[test]
+fn an_untouched_log_is_continued_without_a_word() {
+    let model = written(3);
+    let before = model.bytes(FIRST).unwrap();
+    open(&model).unwrap();
+    assert_eq!(model.bytes(FIRST).unwrap(), before);
+}
+
+#[test]
+fn a_bad_record_is_refused_wherever_it_is_and_nothing_is_touched() {
+    for position in [0, 1, 3] {
+        let model = written(3);
+        change(&model, |bytes| {
+            let line =
+                bytes.split(|byte| *byte == b'\n').take(position).map(|line| line.len() + 1).sum::<usize>();
+            bytes[line + 40] ^= 1;
+        });
+        let before = model.bytes(FIRST).unwrap();
+        let sequence = position as u64 + 1;
+        let error = open(&model).err().unwrap();
+        assert!(
+            matches!(&error, OpenError::Broken { segment, sequence: at, .. } if segment == FIRST && *at == sequence),
+            "{error}"
+        );
+        assert_eq!(model.bytes(FIRST).unwrap(), before);
+    }
+}
+
+#[test]
+fn what_a_checkpoint_covers_can_not_have_been_cut_off() {
+    let model = written(3);
+    let whole = model.bytes(FIRST).unwrap();
+    change(&model, |bytes| {
+        let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
+        bytes.truncate(last + 1);
+    });
+    assert!(matches!(open(&model), Err(OpenError::Broken { .. })));
+    change(&model, |bytes| *bytes = whole);
+    assert!(open(&model).is_ok(), "the control");
+}
+
+#[test]
+fn a_segment_that_was_sealed_is_not_added_to() {
+    let model = written(3);
+    let mut log = open(&model).unwrap().log;
+    let (head, root) = (log.head, log.frontier.root());
+    log.seal(1, head, root).unwrap();
+    let before = model.bytes(FIRST).unwrap();
+    open(&model).unwrap();
+    assert_eq!(model.bytes(FIRST).unwrap(), before);
+    assert_eq!(verified(&model).0.segments, 2);
+}
+
+#[test]
+fn files_of_others_are_left_alone() {
+    let model = written(1);
+    for name in ["00000000000000000099.jsonl.gz", "notes.txt", "99.jsonl"] {
+        model.put(name, b"ours");
+    }
+    let mut session = open(&model).unwrap();
+    session.log.reopen(SegmentReason::Rotated, at(Duration::from_secs(9))).unwrap();
+    for name in ["00000000000000000099.jsonl.gz", "notes.txt", "99.jsonl"] {
+        assert_eq!(model.bytes(name).unwrap(), b"ours");
+    }
+}
+
+#[test]
+fn a_log_keeps_its_name_and_its_key() {
+    let model = written(1);
+    let now = at(Duration::ZERO);
+    let other = Log::open(model.clone(), options().origin("another"), now);
+    assert!(matches!(other, Err(OpenError::OtherLog(name)) if name.as_str() == "log.example"));
+    let keyless = Log::open(model.clone(), LogOptions::new("unused"), now);
+    assert!(matches!(keyless, Err(OpenError::KeyMissing(_))));
+    let new_key = SigningKey::from_seed("new.example", [8; 32]).unwrap();
+    Log::open(model.clone(), options().signing_key(new_key), now).unwrap();
+    let told = entries(&model).into_iter().filter_map(|entry| match entry.event {
+        Event::Trail(TrailEvent::SegmentOpened { origin, verifier_key, .. }) => {
+            Some((origin.to_string(), verifier_key?))
+        }
+        _ => None,
+    });
+    let told = told.collect::<Vec<_>>();
+    assert_eq!(told.len(), 2, "each segment names the key that seals it");
+    assert!(told[0].0 == "log.example" && told[1].0 == "log.example" && told[0].1 != told[1].1, "{told:?}");
+}
+
+#[test]
+fn an_idle_log_signs_one_checkpoint_and_no_more() {
+    let model = written(1);
+    let mut session = open(&model).unwrap();
+    session.next = 1;
+    session.write(&[Mode::Strict]);
+    for _ in 0..5 {
+        let now = session.now();
+        session.log.tick(now);
+        session.pass(Duration::from_secs(10));
+    }
+    let now = session.now();
+    assert_eq!(session.log.wakes_in(now), None);
+    session.log.finish(now);
+    let opened = ["segment_opened", "checkpoint_signed", "token_requested", "checkpoint_signed"];
+    assert_eq!(names(&model), [&opened[..], &opened[2..]].concat());
+    let (verified, _) = verified(&model);
+    assert_eq!((verified.sealed_through, verified.unsealed_tail), (6, 0));
+    open(&model).unwrap();
+    assert_eq!(names(&model).len(), 6, "nor when it is opened again");
+}

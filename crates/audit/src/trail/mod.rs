@@ -1,0 +1,241 @@
+//! The trail: what is observed goes through one queue to one thread, which writes the log and then tells the outlets.
+
+mod builder;
+mod clock;
+mod outlets;
+mod queue;
+mod ticket;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use auth_core::AuthEvent;
+use auth_core::observe::{Label, Observer, Recorder, Unrecorded};
+
+pub use self::builder::TrailBuilder;
+use self::queue::{Offered, Order, Queue};
+pub(crate) use self::ticket::Pledge;
+use self::ticket::{Ticket, block_on};
+use self::writer::Written;
+use crate::entry::{Event, SegmentReason};
+use crate::log::{Item, Mode, Modes};
+
+/// A trail that is being written. Clones write to the same one.
+///
+/// [`observe`](Observer::observe) never waits and does no I/O: it stamps the event and queues it. [`record`](Recorder::record)
+/// waits as long as the [`Mode`] of the event's class says. One thread takes whatever is queued, writes it at once and
+/// syncs once, tells those who wait, and then gives each entry to the outlets: so a slow disk slows those who wait for it,
+/// and a slow receiver slows nobody.
+///
+/// Dropping the last clone closes the trail and waits for the disk, as [`close`](Self::close) does.
+#[derive(Clone)]
+pub struct Trail {
+    shared: Arc<Shared>,
+    session: Option<Label>,
+}
+
+struct Shared {
+    queue: Arc<Queue>,
+    written: Arc<Written>,
+    modes: Modes,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What became of the events of a trail: `observed = written + dropped + failed + queued`, at every moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Events that were observed or recorded since the trail was opened.
+    pub observed: u64,
+    /// Events that are on the disk; in a trail without a log, those that were offered to the outlets.
+    pub written: u64,
+    /// Events for which there was no room, in the queue or on the disk, or that came after the close.
+    pub dropped: u64,
+    /// Events lost to a failing disk.
+    pub failed: u64,
+    /// Events that wait for the disk; none after the close.
+    pub queued: u64,
+}
+
+impl Trail {
+    /// Begins to describe a trail.
+    pub fn builder() -> TrailBuilder {
+        TrailBuilder::new()
+    }
+
+    /// The same trail for one session or service: what it observes carries `name`, at most 128 characters.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        Self { shared: Arc::clone(&self.shared), session: Some(Label::new(name)) }
+    }
+
+    /// Records `event` as [`record`](Recorder::record) does, and blocks this thread for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Unrecorded`] where the event's class is strict, and it could not be recorded.
+    pub fn record_blocking(&self, event: &AuthEvent) -> Result<(), Unrecorded> {
+        block_on(self.record_when_safe(event))
+    }
+
+    /// Waits until all that was observed so far is on the disk, or counted as lost.
+    ///
+    /// # Errors
+    ///
+    /// [`Unrecorded`] where the disk is full or fails just now, or the trail is closed.
+    pub async fn flush(&self) -> Result<(), Unrecorded> {
+        self.order(Order::Flush).await
+    }
+
+    /// [`flush`](Self::flush) that blocks this thread.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`flush`](Self::flush).
+    pub fn flush_blocking(&self) -> Result<(), Unrecorded> {
+        block_on(self.flush())
+    }
+
+    /// Begins a new segment after all that was observed so far, and seals the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`Unrecorded`] where that can't be done; the old segment is used on.
+    pub async fn rotate(&self) -> Result<(), Unrecorded> {
+        self.order(Order::Segment(SegmentReason::Rotated)).await
+    }
+
+    /// Begins a new segment because files of the log, or all of its directory, were moved away: what a service does on
+    /// SIGHUP after logrotate. A directory that is gone is made anew.
+    ///
+    /// # Errors
+    ///
+    /// [`Unrecorded`] where that can't be done; the old segment is used on, wherever it is now.
+    pub async fn reopen(&self) -> Result<(), Unrecorded> {
+        self.order(Order::Segment(SegmentReason::Reopened)).await
+    }
+
+    /// What became of the events so far.
+    #[must_use]
+    pub fn counts(&self) -> Summary {
+        self.shared.counts()
+    }
+
+    /// Writes out what is queued, signs the last checkpoint, gives the outlets a while to deliver, and says what became of
+    /// the events. Blocks this thread for it. Later events count as dropped; a further call says the same.
+    pub fn close(&self) -> Summary {
+        self.shared.close()
+    }
+
+    async fn record_when_safe(&self, event: &AuthEvent) -> Result<(), Unrecorded> {
+        let mut item = self.item(event);
+        let mode = item.mode;
+        if mode == Mode::BestEffort {
+            self.shared.queue.offer(item);
+            return Ok(());
+        }
+        let (pledge, ticket) = Ticket::new();
+        item.ticket = Some(pledge);
+        let queue = &self.shared.queue;
+        let mut item = Some(item);
+        let mut waiting = Waiting(Some(queue));
+        let offered = poll_fn(|context| match queue.offer_or_wait(&mut item, context.waker()) {
+            Offered::Full => Poll::Pending,
+            offered => Poll::Ready(offered),
+        })
+        .await;
+        waiting.0 = None;
+        match (offered, mode) {
+            (Offered::Queued, _) => ticket.outcome().await.map_err(Unrecorded::new),
+            (_, Mode::Strict) => Err(Unrecorded::new("it is closed, because the program is about to end")),
+            _ => Ok(()),
+        }
+    }
+
+    async fn order(&self, order: Order) -> Result<(), Unrecorded> {
+        let (pledge, ticket) = Ticket::new();
+        self.shared.queue.order(order, pledge);
+        ticket.outcome().await.map_err(Unrecorded::new)
+    }
+
+    fn item(&self, event: &AuthEvent) -> Item {
+        // METRICS: each event is counted here, once, before it is queued.
+        let mode = self.shared.modes.of(event.class());
+        Item::new(clock::wall(), self.session.clone(), Event::Auth(event.clone()), mode)
+    }
+}
+
+impl Observer for Trail {
+    fn observe(&self, event: &AuthEvent) {
+        self.shared.queue.offer(self.item(event));
+    }
+}
+
+#[async_trait]
+impl Recorder for Trail {
+    /// Best effort: queued, or counted as dropped, and `Ok` at once. Durable: `Ok` once it is on the disk, and also where it
+    /// can't be, which is counted and recorded as a gap. Strict: `Ok` only once it is on the disk.
+    ///
+    /// Where the queue is full, whoever records a durable or strict event waits for room. Dropping the future withdraws
+    /// nothing that is queued.
+    async fn record(&self, event: &AuthEvent) -> Result<(), Unrecorded> {
+        self.record_when_safe(event).await
+    }
+}
+
+impl fmt::Debug for Trail {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Trail").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn counts(&self) -> Summary {
+        // In this order: what is written was observed before.
+        let written = self.written.recorded.load(Ordering::Acquire);
+        let no_room = self.written.dropped.load(Ordering::Acquire);
+        let failed = self.written.failed.load(Ordering::Acquire);
+        let queue = self.queue.counts();
+        let dropped = queue.dropped + no_room;
+        let queued = queue.observed - written - dropped - failed;
+        Summary { observed: queue.observed, written, dropped, failed, queued }
+    }
+
+    fn close(&self) -> Summary {
+        self.queue.close();
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // A waker that drops the last clone does so on the writer's own thread, which can't wait for itself.
+        if let Some(writer) = writer.take_if(|writer| writer.thread().id() != std::thread::current().id())
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer of the audit trail has panicked");
+        }
+        self.counts()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Somebody who waits for room in the queue, and may go away.
+struct Waiting<'a>(Option<&'a Arc<Queue>>);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(queue) = self.0 {
+            queue.count_given_up();
+        }
+    }
+}
