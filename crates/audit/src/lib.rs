@@ -54,6 +54,7 @@ pub mod deliver;
 mod entry;
 pub mod format;
 mod log;
+pub mod metrics;
 mod trail;
 pub mod verify;
 

@@ -21,16 +21,15 @@ pub(super) struct Totals {
 
 /// An attempt to authenticate a connection that came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Attempt {
-    succeeded: bool,
-    latency_ms: Option<u64>,
+pub(crate) struct Attempt {
+    pub(crate) succeeded: bool,
+    pub(crate) latency_ms: Option<u64>,
 }
 
 impl Attempt {
     /// The attempt that `event` is the end of: a connection that was let in, or was not, or could not be tried for want of a token.
     /// Renewals of a live connection are none, as in the document.
-    fn ended_by(event: &Event) -> Option<Self> {
-        let Event::Auth(event) = event else { return None };
+    pub(crate) fn ended_by(event: &AuthEvent) -> Option<Self> {
         match event {
             AuthEvent::Authenticated { latency, .. } | AuthEvent::ClientAuthenticated { latency, .. } => {
                 let latency_ms = Some(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
@@ -54,9 +53,8 @@ impl Totals {
         }
     }
 
-    /// In per cent; 100 before the first attempt, since none has failed.
     fn success_rate(self) -> f64 {
-        ratio(self.successes, self.attempts).map_or(100.0, |ratio| ratio * 100.0)
+        success_rate(self.successes, self.attempts)
     }
 
     /// Over the attempts that say how long they took; `None` before the first of these.
@@ -65,8 +63,13 @@ impl Totals {
     }
 }
 
+/// In per cent; 100 before the first attempt, since none has failed.
+pub(crate) fn success_rate(successes: u64, attempts: u64) -> f64 {
+    ratio(successes, attempts).map_or(100.0, |ratio| ratio * 100.0)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a ratio is rounded anyway")]
-fn ratio(part: u64, whole: u64) -> Option<f64> {
+pub(crate) fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
@@ -79,7 +82,10 @@ pub(super) fn render(
     for_siem: bool,
 ) -> String {
     let meaning = Meaning::of(&entry.event);
-    let attempt = Attempt::ended_by(&entry.event);
+    let attempt = match &entry.event {
+        Event::Auth(event) => Attempt::ended_by(event),
+        Event::Trail(_) => None,
+    };
     if let Some(attempt) = attempt {
         totals.count(attempt);
     }

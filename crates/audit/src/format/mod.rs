@@ -67,6 +67,7 @@ use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use self::fields::is_unsafe;
+pub(crate) use self::generic::{Attempt, ratio, success_rate};
 pub use self::origin::{DOCUMENTATION_ENTERPRISE_NUMBER, Origin};
 use crate::entry::Entry;
 
