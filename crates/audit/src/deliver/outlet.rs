@@ -54,7 +54,6 @@ impl Outlet {
     }
 
     /// Calls a closure with the text of each entry.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the trail's `on_audit` and `on_siem` call it"))]
     pub(crate) fn text(
         name: &str,
         render: impl Fn(&Entry) -> String + Send + Sync + 'static,

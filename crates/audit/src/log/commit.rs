@@ -54,6 +54,10 @@ impl<S: Storage> Log<S> {
     /// One try. After a fault nothing of it counts as written, and it says how many items it was for.
     fn attempt(&mut self, items: &mut [Item], now: Now) -> Result<usize, (Fault, usize)> {
         self.settle();
+        let quiet = items.is_empty() && self.notices.is_empty() && self.gaps.is_empty();
+        if quiet && self.segment.is_some() {
+            return Ok(0);
+        }
         self.ready_segment(now).map_err(|fault| (fault, items.len()))?;
         let only_last = self.full.is_some();
         let (own, hashes) = (self.own.len(), self.hashes.len());

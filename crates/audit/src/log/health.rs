@@ -78,6 +78,10 @@ impl Gaps {
         }
     }
 
+    pub(super) fn is_empty(self) -> bool {
+        self.events().next().is_none()
+    }
+
     /// The records that report them.
     pub(super) fn events(self) -> impl Iterator<Item = TrailEvent> {
         let counts = [

@@ -24,7 +24,7 @@ mod segment;
 mod storage;
 
 #[cfg(test)]
-mod model;
+pub(crate) mod model;
 #[cfg(test)]
 mod tests;
 

@@ -1,33 +1,95 @@
 //! What a trail is made of.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::clock::Clock;
 use super::outlets::Outlets;
 use super::queue::Queue;
 use super::writer::{Writer, Written};
 use super::{Shared, Trail};
+use crate::deliver::Outlet;
+use crate::format::{Format, Origin, Renderer};
 use crate::log::{Disk, Log, LogOptions, Modes, OpenError, Storage};
 
 /// Describes a trail, and opens it.
+///
+/// ```
+/// use audit::Trail;
+/// use auth_core::{AuthEvent, Observer};
+///
+/// let trail = Trail::builder().on_siem(|event| println!("{event}")).open()?;
+/// trail.observe(&AuthEvent::SessionClosed { lasted: None });
+/// trail.close();
+/// # Ok::<(), audit::OpenError>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "it does nothing until it is opened"]
 pub struct TrailBuilder {
     log: Option<LogOptions>,
+    outlets: Vec<Outlet>,
+    texts: Vec<Text>,
+    origin: Origin,
     queue: usize,
+    patience: Duration,
+}
+
+/// A closure that is given texts; they say the origin, which may be set later.
+struct Text {
+    name: &'static str,
+    format: Format,
+    hook: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Text({})", self.name)
+    }
 }
 
 /// How many events may wait for the disk: a few seconds of a busy gateway, about 1 MB.
 const QUEUE: usize = 4_096;
 
 impl TrailBuilder {
-    pub(super) const fn new() -> Self {
-        Self { log: None, queue: QUEUE }
+    pub(super) fn new() -> Self {
+        Self {
+            log: None,
+            outlets: Vec::new(),
+            texts: Vec::new(),
+            origin: Origin::new("localhost", "realtime-auth"),
+            queue: QUEUE,
+            patience: Duration::from_secs(5),
+        }
     }
 
     /// The log that is written; by default none is, and the trail only tells its outlets.
     pub fn log(mut self, options: LogOptions) -> Self {
         self.log = Some(options);
+        self
+    }
+
+    /// A receiver of each entry, once it is on record. May be called again, with another.
+    pub fn outlet(mut self, outlet: Outlet) -> Self {
+        self.outlets.push(outlet);
+        self
+    }
+
+    /// Calls a closure with each entry as JSON, in the form of [`Format::Generic`]. It may block, and it may panic; see
+    /// [`Outlet::closure`].
+    pub fn on_audit(self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.text("on_audit", Format::Generic, Box::new(hook))
+    }
+
+    /// Calls a closure with each entry as JSON, in the form of [`Format::Siem`]; else as [`on_audit`](Self::on_audit).
+    pub fn on_siem(self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.text("on_siem", Format::Siem, Box::new(hook))
+    }
+
+    /// Who speaks in the texts of [`on_audit`](Self::on_audit) and [`on_siem`](Self::on_siem): `realtime-auth` on `localhost`
+    /// by default.
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
         self
     }
 
@@ -38,18 +100,35 @@ impl TrailBuilder {
         self
     }
 
+    /// How long the outlets together may take to deliver what they have when the trail is closed: 5 s by default.
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Opens the log, creates it where there is none, and starts the thread that writes.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]. Without a log, only where there can be no thread.
+    /// [`OpenError`]. Without a log, [`OpenError::Io`] where an outlet's file can't be opened or there can be no thread.
     pub fn open(self) -> Result<Trail, OpenError> {
+        let Self { log, mut outlets, texts, origin, queue, patience } = self;
+        for Text { name, format, hook } in texts {
+            let renderer = Renderer::new(format, origin.clone());
+            outlets.push(Outlet::text(name, move |entry| renderer.render(entry), hook));
+        }
         let clock = Clock::start();
-        let log = match self.log {
-            Some(options) => Some(Log::open(Disk::new(options.directory.clone()), options, clock.now())?),
-            None => None,
-        };
-        start(log, Outlets::default(), self.queue, clock)
+        let open =
+            |options: LogOptions| Log::open(Disk::new(options.directory.clone()), options, clock.now());
+        // The log first: where it is refused, nothing has begun.
+        let log = log.map(open).transpose()?;
+        let running = outlets.into_iter().map(Outlet::start).collect::<Result<Vec<_>, _>>()?;
+        start(log, Outlets { running, patience }, queue, clock)
+    }
+
+    fn text(mut self, name: &'static str, format: Format, hook: Box<dyn Fn(&str) + Send + Sync>) -> Self {
+        self.texts.push(Text { name, format, hook });
+        self
     }
 }
 
@@ -65,8 +144,9 @@ pub(super) fn start<S: Storage<File: Send> + 'static>(
     let queue = Arc::new(Queue::new(queue));
     let written = Arc::new(Written::default());
     let (for_writer, counted) = (Arc::clone(&queue), Arc::clone(&written));
+    let hooks = outlets.running.iter().map(|outlet| Arc::clone(outlet.hook())).collect();
     let writer = Writer { queue: for_writer, written: counted, log, sequence: 0, outlets, clock };
     let thread = std::thread::Builder::new().name("audit-trail".to_owned()).spawn(move || writer.run())?;
     let writer = Mutex::new(Some(thread));
-    Ok(Trail { shared: Arc::new(Shared { queue, written, modes, writer }), session: None })
+    Ok(Trail { shared: Arc::new(Shared { queue, written, modes, hooks, writer }), session: None })
 }

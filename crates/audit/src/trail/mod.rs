@@ -26,6 +26,7 @@ use self::queue::{Offered, Order, Queue};
 pub(crate) use self::ticket::Pledge;
 use self::ticket::{Ticket, block_on};
 use self::writer::Written;
+use crate::deliver::Hook;
 use crate::entry::{Event, SegmentReason};
 use crate::log::{Item, Mode, Modes};
 
@@ -47,6 +48,7 @@ struct Shared {
     queue: Arc<Queue>,
     written: Arc<Written>,
     modes: Modes,
+    hooks: Vec<Arc<Hook>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -128,6 +130,12 @@ impl Trail {
     #[must_use]
     pub fn counts(&self) -> Summary {
         self.shared.counts()
+    }
+
+    /// The outlets, in the order in which they were given, then `on_audit` and `on_siem`: with what became of their entries.
+    #[must_use]
+    pub fn hooks(&self) -> &[Arc<Hook>] {
+        &self.shared.hooks
     }
 
     /// Writes out what is queued, signs the last checkpoint, gives the outlets a while to deliver, and says what became of

@@ -1,25 +1,37 @@
 //! Those who are given each entry once it is on record.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::clock::Clock;
+use crate::deliver::Running;
 use crate::entry::Entry;
 
 /// The outlets of a trail.
-#[derive(Default)]
-pub(super) struct Outlets(Vec<Box<dyn Fn(&Arc<Entry>) + Send>>);
+pub(super) struct Outlets {
+    pub(super) running: Vec<Running>,
+    /// How long they have at the close, together.
+    pub(super) patience: Duration,
+}
 
 impl Outlets {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.running.is_empty()
     }
 
     /// Gives an entry to each of them; none of them can hold it up.
     pub(super) fn offer(&self, entry: Entry) {
         if !self.is_empty() {
             let entry = Arc::new(entry);
-            self.0.iter().for_each(|outlet| outlet(&entry));
+            self.running.iter().for_each(|outlet| outlet.offer(&entry));
         }
     }
 
-    pub(super) fn close(&self) {}
+    /// Lets them deliver what they have. They do so at the same time, each on its own thread.
+    pub(super) fn close(&self, clock: &Clock) {
+        let until = clock.now().timer(self.patience);
+        for outlet in &self.running {
+            outlet.close(until.remaining(clock.now()));
+        }
+    }
 }

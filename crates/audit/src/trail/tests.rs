@@ -1,1 +1,171 @@
+//! The trail on a real disk: what is promised to those who observe, record, and listen.
 
+mod hooks;
+mod modes;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::mpsc::channel;
+use std::task::{Context, Waker};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::log::LogOptions;
+use crate::{Entry, OpenError, verify};
+
+fn event(attempt: u32) -> AuthEvent {
+    AuthEvent::TokenRequested { attempt, redeems: false, valid_for: None }
+}
+
+fn directory() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("deep").join("audit");
+    (directory, path)
+}
+
+/// A log of which every event is strict.
+fn strict(path: &Path) -> LogOptions {
+    let strict = Mode::Strict;
+    let modes =
+        Modes { issuing: strict, consuming: strict, revoking: strict, deciding: strict, progress: strict };
+    LogOptions::new(path).modes(modes)
+}
+
+fn open(options: LogOptions) -> Trail {
+    Trail::builder().log(options).open().unwrap()
+}
+
+fn segments(path: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths =
+        paths.filter(|path| path.extension().is_some_and(|kind| kind == "jsonl")).collect::<Vec<_>>();
+    paths.sort();
+    paths
+}
+
+fn entries(path: &Path) -> Vec<Entry> {
+    let texts = segments(path).into_iter().map(|path| fs::read_to_string(path).unwrap()).collect::<String>();
+    texts.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn what_is_observed_is_in_the_log_with_its_session() {
+    let (_directory, path) = directory();
+    let trail = open(LogOptions::new(&path));
+    trail.named("orders").observe(&event(1));
+    trail.observe(&event(2));
+    let summary = trail.close();
+    assert_eq!(summary, Summary { observed: 2, written: 2, ..Summary::default() });
+    assert_eq!(verify(&path).unwrap().records, 3);
+    let entries = entries(&path);
+    assert_eq!(entries[1].session.as_ref().map(Label::as_str), Some("orders"));
+    assert_eq!((&entries[1].event, &entries[2].session), (&Event::Auth(event(1)), &None));
+}
+
+#[test]
+fn dropping_the_last_clone_writes_out_what_is_queued() {
+    let (_directory, path) = directory();
+    let trail = open(LogOptions::new(&path));
+    let named = trail.named("orders");
+    drop(trail);
+    (0..500).for_each(|attempt| named.observe(&event(attempt)));
+    drop(named);
+    assert_eq!(verify(&path).unwrap().records, 501);
+}
+
+#[test]
+fn a_log_is_continued_where_it_ended() {
+    let (_directory, path) = directory();
+    for _ in 0..3 {
+        let trail = open(LogOptions::new(&path));
+        trail.observe(&event(1));
+    }
+    let verified = verify(&path).unwrap();
+    assert_eq!((verified.records, verified.segments), (4, 1));
+}
+
+#[test]
+fn a_log_has_one_writer() {
+    let (_directory, path) = directory();
+    let first = open(LogOptions::new(&path));
+    let second = Trail::builder().log(LogOptions::new(&path)).open();
+    assert!(matches!(second, Err(OpenError::Busy)));
+    drop(first);
+    open(LogOptions::new(&path));
+}
+
+#[test]
+fn a_log_of_the_older_form_is_not_touched() {
+    let (directory, _) = directory();
+    let path = directory.path().join("audit.jsonl");
+    fs::write(&path, "{}\n").unwrap();
+    let error = Trail::builder().log(LogOptions::new(&path)).open().unwrap_err();
+    assert!(matches!(error, OpenError::NotADirectory), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{}\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_may_look_into_a_log() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_directory, path) = directory();
+    drop(open(LogOptions::new(&path)));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o700, 0o700));
+    let files = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    assert_eq!(files.len(), 3, "lock, reserve and segment: {files:?}");
+    files.iter().for_each(|file| assert_eq!(mode(file), 0o600, "{}", file.display()));
+}
+
+#[test]
+fn events_after_the_close_are_counted_and_strict_ones_refused() {
+    let (_directory, path) = directory();
+    let trail = open(strict(&path));
+    let _ = trail.close();
+    trail.observe(&event(1));
+    let error = trail.record_blocking(&event(2)).unwrap_err();
+    assert!(error.to_string().contains("closed"), "{error}");
+    assert!(trail.flush_blocking().is_err());
+    assert_eq!(trail.close(), Summary { observed: 2, dropped: 2, ..Summary::default() });
+}
+
+#[test]
+fn a_directory_that_was_moved_away_is_made_anew() {
+    let (directory, path) = directory();
+    let trail = open(strict(&path));
+    trail.record_blocking(&event(1)).unwrap();
+    let moved = directory.path().join("moved");
+    fs::rename(&path, &moved).unwrap();
+    trail.record_blocking(&event(2)).unwrap();
+    block_on(trail.reopen()).unwrap();
+    trail.record_blocking(&event(3)).unwrap();
+    let other = Trail::builder().log(LogOptions::new(&path)).open();
+    assert!(matches!(other, Err(OpenError::Busy)), "the lock is in the new directory");
+    drop(trail);
+    assert_eq!(verify(&moved).unwrap().records, 3);
+    let verification = verify::Verification::of(&path).allowing_archived();
+    let verified = verification.run().unwrap();
+    assert_eq!((verified.first, verified.records), (4, 2));
+}
+
+#[test]
+fn a_segment_begins_when_somebody_asks_and_when_the_one_before_is_full_or_old() {
+    let (_directory, path) = directory();
+    let trail = open(strict(&path));
+    block_on(trail.rotate()).unwrap();
+    assert_eq!(segments(&path).len(), 2);
+    drop(trail);
+    let trail = open(strict(&path).segment_bytes(1));
+    trail.record_blocking(&event(1)).unwrap();
+    trail.record_blocking(&event(2)).unwrap();
+    drop(trail);
+    assert_eq!(segments(&path).len(), 4);
+    drop(open(strict(&path).segment_age(std::time::Duration::ZERO)));
+    let trail = open(strict(&path).segment_age(std::time::Duration::ZERO));
+    trail.record_blocking(&event(3)).unwrap();
+    drop(trail);
+    assert_eq!(segments(&path).len(), 5, "an idle log begins none");
+    verify(&path).unwrap();
+}

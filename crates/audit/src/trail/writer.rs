@@ -60,7 +60,7 @@ impl<S: Storage> Writer<S> {
             }
             self.offer_own();
             if !open {
-                self.outlets.close();
+                self.outlets.close(&self.clock);
                 return;
             }
         }

@@ -1,0 +1,73 @@
+//! What the outlets of a trail are given.
+
+use std::sync::Mutex;
+
+use super::*;
+use crate::checkpoint::SigningKey;
+use crate::deliver::Outlet;
+
+#[test]
+fn an_outlet_is_given_what_the_log_has_in_its_order() {
+    let (_directory, path) = directory();
+    let given = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&given);
+    let outlet = Outlet::closure("collected", move |entry| into.lock().unwrap().push(entry.clone()));
+    let key = SigningKey::from_seed("log.example", [7; 32]).unwrap();
+    let trail = Trail::builder().log(strict(&path).signing_key(key)).outlet(outlet).open().unwrap();
+    for attempt in 1..=5 {
+        trail.record_blocking(&event(attempt)).unwrap();
+    }
+    block_on(trail.rotate()).unwrap();
+    let _ = trail.close();
+    assert_eq!(*given.lock().unwrap(), entries(&path));
+    assert!(given.lock().unwrap().iter().any(|entry| entry.event.name() == "checkpoint_signed"));
+    let counts = trail.hooks()[0].counts();
+    assert_eq!((counts.accepted, counts.delivered), (given.lock().unwrap().len() as u64, counts.accepted));
+}
+
+#[test]
+fn a_trail_without_a_log_numbers_what_it_tells() {
+    let given = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&given);
+    let outlet = Outlet::closure("collected", move |entry| into.lock().unwrap().push(entry.sequence));
+    let texts = Arc::new(Mutex::new(Vec::new()));
+    let (audit, siem) = (Arc::clone(&texts), Arc::clone(&texts));
+    let trail = Trail::builder()
+        .outlet(outlet)
+        .on_audit(move |text| audit.lock().unwrap().push(text.to_owned()))
+        .on_siem(move |text| siem.lock().unwrap().push(text.to_owned()))
+        .open()
+        .unwrap();
+    trail.observe(&event(1));
+    trail.record_blocking(&event(2)).unwrap();
+    assert_eq!(trail.close(), Summary { observed: 2, written: 2, ..Summary::default() });
+    assert_eq!(*given.lock().unwrap(), [1, 2]);
+    let texts = texts.lock().unwrap();
+    assert_eq!(texts.len(), 4);
+    assert!(texts.iter().all(|text| serde_json::from_str::<serde_json::Value>(text).is_ok()), "{texts:?}");
+}
+
+#[test]
+fn an_outlet_that_panics_and_one_that_blocks_cost_only_themselves() {
+    let (_directory, path) = directory();
+    let (release, blocked) = channel::<()>();
+    let blocked = Mutex::new(blocked);
+    let trail = Trail::builder()
+        .log(strict(&path))
+        .outlet(Outlet::closure("panics", |_| panic!("as it was told")))
+        .outlet(Outlet::closure("blocks", move |_| while blocked.lock().unwrap().recv().is_ok() {}))
+        .patience(std::time::Duration::ZERO)
+        .open()
+        .unwrap();
+    for attempt in 1..=20 {
+        trail.record_blocking(&event(attempt)).unwrap();
+    }
+    let summary = trail.close();
+    drop(release);
+    assert_eq!(summary, Summary { observed: 20, written: 20, ..Summary::default() });
+    for hook in trail.hooks() {
+        let counts = hook.counts();
+        let accounted = counts.delivered + counts.queued + counts.dropped + counts.dead_lettered;
+        assert_eq!((counts.accepted, accounted), (21, 21), "{}", hook.name());
+    }
+}

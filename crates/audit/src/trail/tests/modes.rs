@@ -1,0 +1,208 @@
+//! How long a caller waits, and what it is told, by the mode of the event's class.
+
+use super::*;
+use crate::log::model::{Fault, Model};
+use crate::log::{Log, Storage};
+use crate::trail::clock::Clock;
+use crate::trail::outlets::Outlets;
+use crate::{DropReason, TrailEvent};
+
+fn on<S: Storage<File: Send> + 'static>(storage: S, options: LogOptions, queue: usize) -> Trail {
+    let clock = Clock::start();
+    let log = Log::open(storage, options.reserve_bytes(0), clock.now()).unwrap();
+    let outlets = Outlets { running: Vec::new(), patience: std::time::Duration::ZERO };
+    builder::start(Some(log), outlets, queue, clock).unwrap()
+}
+
+fn durable(path: &Path) -> LogOptions {
+    LogOptions::new(path).modes(Modes { progress: Mode::Durable, ..Modes::client() })
+}
+
+#[test]
+fn what_was_recorded_is_in_the_file_when_the_caller_is_told() {
+    let (_directory, path) = directory();
+    let trail = open(strict(&path));
+    for attempt in 1..=3 {
+        trail.record_blocking(&event(attempt)).unwrap();
+        assert_eq!(entries(&path).last().unwrap().event, Event::Auth(event(attempt)));
+        assert_eq!(trail.counts().written, u64::from(attempt));
+    }
+}
+
+#[test]
+fn a_failing_disk_refuses_strict_events_and_only_counts_others() {
+    let model = Model::default();
+    let trail = on(model.clone(), strict(Path::new("unused")), 100);
+    trail.record_blocking(&event(1)).unwrap();
+    model.fail(0..u64::MAX / 2, Fault::Error);
+    let error = trail.record_blocking(&event(2)).unwrap_err();
+    assert!(error.to_string().contains("disk"), "{error}");
+    trail.observe(&event(3));
+    assert!(trail.flush_blocking().is_err());
+    model.heal();
+    let summary = trail.close();
+    assert_eq!(summary, Summary { observed: 3, written: 1, failed: 2, ..Summary::default() });
+
+    let model = Model::default();
+    let trail = on(model.clone(), durable(Path::new("unused")), 100);
+    model.fail(0..u64::MAX / 2, Fault::Error);
+    trail.record_blocking(&event(1)).unwrap();
+    assert_eq!(trail.counts().failed, 1);
+}
+
+#[test]
+fn a_caller_that_goes_away_withdraws_nothing_that_is_queued() {
+    let (_directory, path) = directory();
+    let trail = open(strict(&path));
+    let event = event(1);
+    let mut recording = trail.record(&event);
+    let _ = recording.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    drop(recording);
+    assert_eq!(trail.close(), Summary { observed: 1, written: 1, ..Summary::default() });
+}
+
+/// A disk that waits, at its first sync after the opening, until it is let go on.
+struct Held {
+    disk: crate::log::Disk,
+    gate: Option<(std::sync::mpsc::Sender<()>, std::sync::mpsc::Receiver<()>)>,
+    armed: Arc<AtomicBool>,
+}
+
+impl Storage for Held {
+    type File = fs::File;
+
+    fn claim(&mut self) -> std::io::Result<bool> {
+        self.disk.claim()
+    }
+    fn names(&mut self) -> std::io::Result<Vec<String>> {
+        self.disk.names()
+    }
+    fn create(&mut self, name: &str) -> std::io::Result<fs::File> {
+        self.disk.create(name)
+    }
+    fn open(&mut self, name: &str) -> std::io::Result<fs::File> {
+        self.disk.open(name)
+    }
+    fn read(&mut self, name: &str) -> std::io::Result<impl std::io::BufRead> {
+        self.disk.read(name)
+    }
+    fn append(&mut self, file: &mut fs::File, bytes: &[u8]) -> std::io::Result<()> {
+        self.disk.append(file, bytes)
+    }
+    fn truncate(&mut self, file: &mut fs::File, length: u64) -> std::io::Result<()> {
+        self.disk.truncate(file, length)
+    }
+    fn sync(&mut self, file: &mut fs::File) -> std::io::Result<()> {
+        if self.armed.load(Ordering::SeqCst)
+            && let Some((reached, go)) = self.gate.take()
+        {
+            reached.send(()).unwrap();
+            let _ = go.recv();
+        }
+        self.disk.sync(file)
+    }
+    fn sync_directory(&mut self) -> std::io::Result<()> {
+        self.disk.sync_directory()
+    }
+    fn rename(&mut self, from: &str, to: &str) -> std::io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove(&mut self, name: &str) -> std::io::Result<()> {
+        self.disk.remove(name)
+    }
+}
+
+/// A trail whose writer stands in the sync of one event, until the sender is used or dropped.
+fn held(path: &Path, queue: usize) -> (Trail, std::sync::mpsc::Sender<()>) {
+    let ((reached, at_gate), (go, gate)) = (channel(), channel());
+    let armed = Arc::new(AtomicBool::new(false));
+    let storage = Held {
+        disk: crate::log::Disk::new(path.to_owned()),
+        gate: Some((reached, gate)),
+        armed: Arc::clone(&armed),
+    };
+    let modes = Modes { revoking: Mode::Strict, ..Modes::client() };
+    let trail = on(storage, LogOptions::new(path).modes(modes), queue);
+    armed.store(true, Ordering::SeqCst);
+    trail.observe(&event(0));
+    at_gate.recv().unwrap();
+    (trail, go)
+}
+
+fn revoked() -> AuthEvent {
+    AuthEvent::TokenRevoked { token: None, target: None, peer: None }
+}
+
+#[test]
+fn a_full_queue_drops_what_comes_and_the_log_says_where() {
+    let (_directory, path) = directory();
+    let (trail, go) = held(&path, 8);
+    // Six of best effort, and two that only what is durable or strict may use.
+    (1..=10).for_each(|attempt| trail.observe(&event(attempt)));
+    trail.observe(&revoked());
+    (11..=12).for_each(|attempt| trail.observe(&event(attempt)));
+    assert_eq!(trail.counts().dropped, 6);
+    drop(go);
+    let summary = trail.close();
+    assert_eq!((summary.observed, summary.written, summary.dropped), (14, 8, 6));
+    let entries = entries(&path);
+    let names = entries.iter().map(|entry| entry.event.name()).collect::<Vec<_>>();
+    assert_eq!(names[7..], ["token_requested", "records_dropped", "token_revoked", "records_dropped"]);
+    let counts = entries.iter().filter_map(|entry| match entry.event {
+        Event::Trail(TrailEvent::RecordsDropped { count, reason: DropReason::QueueFull }) => Some(count),
+        _ => None,
+    });
+    assert_eq!(counts.collect::<Vec<_>>(), [4, 2]);
+    assert_eq!(verify(&path).unwrap().dropped, 6);
+}
+
+#[test]
+fn whoever_records_a_strict_event_waits_for_room() {
+    let (_directory, path) = directory();
+    let (trail, go) = held(&path, 4);
+    (0..4).for_each(|_| trail.observe(&revoked()));
+    let event = revoked();
+    let mut waiting = trail.record(&event);
+    let mut given_up = trail.record(&event);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(waiting.as_mut().poll(&mut context).is_pending());
+    assert!(given_up.as_mut().poll(&mut context).is_pending());
+    drop(given_up);
+    assert_eq!(trail.counts().dropped, 1, "what its caller does not wait for is counted");
+    drop(go);
+    block_on(waiting).unwrap();
+    let summary = trail.close();
+    assert_eq!((summary.observed, summary.written, summary.dropped), (7, 6, 1));
+    assert_eq!(verify(&path).unwrap().dropped, 1);
+}
+
+#[test]
+fn observing_never_waits_for_the_disk() {
+    let (_directory, path) = directory();
+    let (trail, go) = held(&path, 8);
+    (0..1_000).for_each(|attempt| trail.observe(&event(attempt)));
+    drop(go);
+    assert_eq!(trail.close().observed, 1_001);
+}
+
+#[test]
+fn accounts_add_up_while_many_threads_record() {
+    let (_directory, path) = directory();
+    let trail = open(strict(&path));
+    let acknowledged = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for attempt in 0..50 {
+                    trail.record_blocking(&event(attempt)).unwrap();
+                    acknowledged.fetch_add(1, Ordering::SeqCst);
+                    let Summary { observed, written, dropped, failed, queued } = trail.counts();
+                    assert_eq!(observed, written + dropped + failed + queued);
+                    assert!(written >= acknowledged.load(Ordering::SeqCst) as u64 / 8);
+                }
+            });
+        }
+    });
+    assert_eq!(trail.close(), Summary { observed: 400, written: 400, ..Summary::default() });
+    assert_eq!(verify(&path).unwrap().records, 401);
+}
