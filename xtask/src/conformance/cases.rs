@@ -31,6 +31,15 @@ impl Program {
         let log = how.folder.join(format!("{peer}.log"));
         let answers = Served::start(server, how.material, &log)
             .and_then(|served| self.asked(peer, &format!("{}\n{}", how.material, served.told)));
+        Self::counted(peer, version, answers)
+    }
+
+    /// The same with a peer that the program starts itself.
+    pub(super) fn with(self, peer: &'static str, version: String, settings: &str) -> Outcome {
+        Self::counted(peer, version, self.asked(peer, settings))
+    }
+
+    fn counted(peer: &'static str, version: String, answers: Done<Vec<Value>>) -> Outcome {
         // The other peers are told of all the same: no case at all is a complaint of its own.
         let answers = answers.unwrap_or_else(|Failed(reason)| {
             eprintln!("{peer}: {reason}");

@@ -10,6 +10,7 @@ mod dialects;
 mod oauth;
 mod peers;
 mod served;
+mod syslog;
 mod token_request;
 mod wasm;
 
@@ -33,12 +34,19 @@ pub(crate) struct Options {
     /// Replays the parameter sets of an earlier run, which printed its seed.
     #[arg(long)]
     seed: Option<u64>,
+
+    /// For how many seconds a receiver of syslog is stopped in the middle. A release is shown with 60.
+    #[arg(long, default_value_t = STOP)]
+    stop: u64,
 }
+
+/// As long as anybody waits for.
+const STOP: u64 = 5;
 
 impl Options {
     /// All jobs, for people.
     pub(crate) const fn all() -> Self {
-        Self { job: None, json: false, seed: None }
+        Self { job: None, json: false, seed: None, stop: STOP }
     }
 }
 
@@ -57,6 +65,9 @@ pub(crate) enum Job {
     /// auth-http obtains, renews, revokes and verifies tokens of other people's authorization servers.
     #[value(name = "oauth")]
     OAuth,
+    /// audit delivers to rsyslog, which is stopped and restarted, over TCP, TLS and unix sockets: nothing is doubled, what is missing is
+    /// told, and no value forges a record.
+    Syslog,
     /// Ably's libraries for JavaScript and Python sign token requests; ours signs the same ones, and verifies theirs.
     TokenRequest,
     /// auth-core signs inside a WebAssembly module that imports nothing from its host, and a session in one is driven by JavaScript.
@@ -100,6 +111,7 @@ pub(crate) fn run(options: &Options) -> Done {
             Job::Backends => backends::run(),
             Job::Dialects => dialects::run(),
             Job::OAuth => oauth::run(),
+            Job::Syslog => syslog::run(options.stop),
             Job::TokenRequest => token_request::run(options.seed),
             Job::Wasm => wasm::run(),
         };

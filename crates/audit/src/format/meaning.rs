@@ -153,7 +153,7 @@ impl Meaning {
             TrailEvent::LogRecovered { .. } => means("Log Recovered", Success, Notable, A::LOG, FILE, &["change"]),
             TrailEvent::LogFault { .. } => means("Log Fault", Failure, Alarm, A::LOG, FILE, INFO),
             TrailEvent::EventsDropped { .. } => means("Events Dropped", Failure, Alarm, A::LOG, FILE, INFO),
-            TrailEvent::EventsInDoubt { .. } => means("Events In Doubt", Unknown, Warning, A::LOG, FILE, INFO),
+            TrailEvent::EventsInDoubt { .. } => means("Events In Doubt", Failure, Alarm, A::LOG, FILE, INFO),
             TrailEvent::CheckpointSigned { .. } => means("Checkpoint Signed", Success, Routine, A::LOG, FILE, INFO),
         }
     }
