@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::samples::{self, for_each_rendering};
 use crate::Entry;
 use crate::format::Format;
-use crate::format::fields::{Fields, text};
+use crate::format::fields::{Fields, is_unsafe, text};
 
 /// A record that was read.
 #[derive(Debug)]
@@ -114,7 +114,12 @@ fn check(entry: &Entry, record: &str) {
         fields.insert("session".to_owned(), session.as_str().into());
     }
     for (name, value) in fields {
-        let value = text(&value);
+        let shown = |character: char| match character {
+            '\r' | '\n' => character,
+            other if is_unsafe(other) => '\u{fffd}',
+            other => other,
+        };
+        let value: String = text(&value).chars().map(shown).collect();
         let key = match name.as_str() {
             "client_id" => "suser",
             "reason" | "kind" => "reason",

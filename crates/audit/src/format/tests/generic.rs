@@ -2,6 +2,7 @@
 
 use auth_core::AuthEvent;
 use auth_core::scope::{Scopes, validate, validate_token};
+use auth_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::samples::{self, AT};
@@ -156,4 +157,7 @@ fn splunk_gets_seconds_with_a_fraction_and_flat_text_fields() {
         assert!(event["fields"].as_object().unwrap().values().all(Value::is_string), "{text}");
         assert_eq!(event["event"]["seq"], entry.sequence);
     });
+    let early = Entry::new(1, Timestamp::from_millis(1_002), None, entry(FAILED).event);
+    let text = samples::renderer(Format::Hec).render(&early);
+    assert!(text.starts_with("{\"time\":1.002,"), "{text}");
 }

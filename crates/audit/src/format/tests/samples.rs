@@ -53,11 +53,14 @@ pub(super) const FULL: &[&str] = &[
     r#"{"event":"client_disconnected","connection":9,"reason":"$","code":4001,"lasted_ms":60000}"#,
     r#"{"event":"segment_opened","origin":"$","reason":"created","first":1,"peaks":[],"verifier_key":null}"#,
     r#"{"event":"segment_opened","origin":"$","reason":"rotated","first":8,"peaks":["00ff","ee11"],"verifier_key":"log.example+00112233+AQID"}"#,
+    // What a log holds in these is the log's own, but whoever may write the file may write anything.
+    r#"{"event":"segment_opened","origin":"$","reason":"reopened","first":8,"peaks":["$","$"],"verifier_key":"$"}"#,
     r#"{"event":"records_dropped","count":3,"reason":"disk_full"}"#,
     r#"{"event":"log_recovered","dropped_bytes":77}"#,
     r#"{"event":"log_fault","step":"sync","code":5}"#,
     r#"{"event":"events_dropped","from_seq":3,"to_seq":9,"count":7}"#,
     r#"{"event":"checkpoint_signed","size":8,"note":"log.example\n8\nAQID=\nhead 00ff\n\n— log.example AQIDBA==\n"}"#,
+    r#"{"event":"checkpoint_signed","size":8,"note":"$"}"#,
 ];
 
 /// Text that wants to be more than text.
@@ -84,9 +87,7 @@ pub(super) fn events(text: &str) -> Vec<Event> {
     for sample in FULL {
         let mut full: Value = serde_json::from_str(sample).unwrap();
         for value in full.as_object_mut().unwrap().values_mut() {
-            if value == "$" {
-                *value = text.into();
-            }
+            replace(value, text);
         }
         events.push(event(&full));
         let least = least(full);
@@ -96,6 +97,14 @@ pub(super) fn events(text: &str) -> Vec<Event> {
         }
     }
     events
+}
+
+fn replace(value: &mut Value, text: &str) {
+    match value {
+        Value::String(place) if place == "$" => *place = text.to_owned(),
+        Value::Array(values) => values.iter_mut().for_each(|value| replace(value, text)),
+        _ => {}
+    }
 }
 
 /// The sample without every field that it can be read without.

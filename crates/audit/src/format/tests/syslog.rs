@@ -3,11 +3,12 @@
 use auth_core::observe::Label;
 use auth_core::time::Timestamp;
 use proptest::prelude::*;
+use serde_json::Value;
 
 use super::samples::{self, for_each_rendering};
 use crate::Entry;
 use crate::format::Format;
-use crate::format::fields::{Fields, text};
+use crate::format::fields::{Fields, is_unsafe, text};
 
 /// A message that was read.
 #[derive(Debug)]
@@ -117,7 +118,13 @@ fn expected(entry: &Entry) -> Vec<(String, String)> {
         expected.push(("src".to_owned(), peer.ip().to_string()));
         expected.push(("spt".to_owned(), peer.port().to_string()));
     }
-    let fields = fields.rest().into_iter().map(|(name, value)| (name, text(&value).replace('\n', "␤")));
+    let shown = |character: char| match character {
+        '\n' => '␤',
+        other if is_unsafe(other) => '\u{fffd}',
+        other => other,
+    };
+    let shown = |value: &Value| text(value).chars().map(shown).collect();
+    let fields = fields.rest().into_iter().map(|(name, value)| (name, shown(&value)));
     expected.extend(fields);
     if let Some(session) = &entry.session {
         expected.push(("session".to_owned(), session.to_string()));
