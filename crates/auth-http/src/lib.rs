@@ -4,7 +4,8 @@
 //! This crate knows no WebSockets. With default features off it performs no I/O: [`wire`] builds requests and
 //! reads replies, [`endpoint`] is the server's half of the same, and [`grant`] works over any
 //! [`HttpExchange`](exchange::HttpExchange), as does [`fetched`], which keeps the keys and metadata of issuers. [`store`]
-//! keeps tokens between runs, and [`bearer`] sends requests with them. Time and randomness come in through [`freshness`]. Of systems that obtain their tokens in a way
+//! keeps tokens between runs, and [`bearer`] sends requests with them;
+//! [`recorded`] lets out none that is not on record. Time and randomness come in through [`freshness`]. Of systems that obtain their tokens in a way
 //! of their own there are [`ably`], [`optave`] and [`spatium`].
 //!
 #![cfg_attr(all(feature = "client", feature = "tokio"), doc = "```no_run")]
@@ -48,6 +49,7 @@ pub mod grant;
 #[cfg(feature = "manager")]
 pub mod manager;
 pub mod optave;
+pub mod recorded;
 #[cfg(feature = "tokio")]
 pub mod redirect;
 mod shared_future;
@@ -55,6 +57,7 @@ pub mod spatium;
 pub mod store;
 #[cfg(test)]
 mod testing;
+mod told;
 mod waiting;
 pub mod wire;
 mod within;

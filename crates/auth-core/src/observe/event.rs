@@ -105,7 +105,7 @@ pub enum AuthEvent {
         token: Fingerprint,
         /// Its number at this source.
         generation: Generation,
-        /// How long it lives.
+        /// How long it lives; zero where nobody says.
         #[serde(rename = "expires_in_ms", with = "millis")]
         expires_in: Duration,
         /// When it will be renewed: before it expires, at a moment drawn once.

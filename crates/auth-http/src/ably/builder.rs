@@ -12,8 +12,8 @@ use super::Auth;
 use super::core::Core;
 use super::server_clock::ServerClock;
 use super::surroundings::Surroundings;
-use super::told::Told;
 use super::wire::{BearerFormat, PRIMARY_ENDPOINT, Service};
+use crate::told::Told;
 
 /// The settings of an [`Auth`].
 #[must_use]

@@ -16,8 +16,8 @@ use http::{Request, Response, StatusCode};
 
 use super::server_clock::ServerClock;
 use super::surroundings::Surroundings;
-use super::told::{Asking, Told};
 use super::wire::{Service, auth_url_request, read_auth_url, read_time, read_token};
+use crate::told::{Asking, Told};
 use crate::wire::server_time;
 use crate::within::within;
 

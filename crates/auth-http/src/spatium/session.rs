@@ -10,19 +10,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_core::observe::StoreStep;
 use auth_core::renewal::{Policy, Record, StoredToken};
 use auth_core::token::Generation;
-use auth_core::{Demand, Error, ErrorKind, Observer, Retry, Secret, Token, TokenSource};
+use auth_core::{AuthEvent, Demand, Error, ErrorKind, Retry, Secret, Token, TokenSource};
 
 pub use self::builder::Builder;
 #[cfg(all(feature = "client", feature = "tokio"))]
 use super::ConfigError;
 use super::PermissionGrant;
-use super::wire::{AuthorizationService, WantedPermissions};
+use super::wire::{AuthorizationService, IssuedTokens, WantedPermissions};
 use crate::exchange::HttpExchange;
 use crate::grant::Delay;
 use crate::manager::{Driver, Sleep, Timer, TokenManager};
 use crate::store::{Bound, LockedStore, TokenStore, displaced, lock};
+use crate::told::{Asking, Told, elapsed};
 
 /// An authorization session, shared by all clones.
 ///
@@ -40,7 +42,7 @@ struct Inner {
     grant: Arc<PermissionGrant>,
     store: Arc<dyn TokenStore>,
     policy: Policy,
-    observer: Arc<dyn Observer>,
+    told: Told,
     timer: Arc<dyn Timer>,
     spawn: Box<dyn Fn(Driver) + Send + Sync>,
     held: Mutex<Held>,
@@ -124,21 +126,18 @@ impl AuthorizationSession {
     pub async fn establish(&self, security_tokens: &[Secret]) -> Result<(), Error> {
         // The lock comes first: no refresh is under way meanwhile, and what will be issued can be kept.
         let pausing = Pausing(&*self.0.timer);
-        let mut store = lock(&self.0.store(), &pausing).await?;
-        let before = displaced(&mut *store, &pausing).await?;
+        let mut store = lock(&self.0.store(), &pausing)
+            .await
+            .inspect_err(|error| self.store_failed(StoreStep::Lock, error))?;
+        let before = displaced(&mut *store, &pausing)
+            .await
+            .inspect_err(|error| self.store_failed(StoreStep::Load, error))?;
         let before = Record { revision: before.revision.saturating_add(1), ..before };
         // A disk that is full shows now, and not when the store is to take the only copy of a refresh token.
-        store.save(&before).await?;
+        store.save(&before).await.inspect_err(|error| self.store_failed(StoreStep::SaveIntent, error))?;
         let grant = &self.0.grant;
-        let id = grant.request_id();
         let sent = grant.now();
-        let request = grant.service().issue_by_factors(&id, grant.wanted(), security_tokens);
-        let response = grant.exchange(request).await?;
-        let issued = grant.service().read_by_factors(&id, &response)?;
-        let refresh_token = issued.refresh_token.clone().ok_or_else(|| {
-            let text = "the authorization service issued no refresh token, without which there is no session";
-            Error::new(ErrorKind::MalformedResponse, text)
-        })?;
+        let (issued, refresh_token) = self.issued(security_tokens).await?;
         grant.note(&issued);
         let access_token = issued.expires_in(grant.now()).map(|expires_in| StoredToken {
             secret: issued.permission_token,
@@ -153,11 +152,55 @@ impl AuthorizationSession {
             access_token,
             ..Record::default()
         };
-        self.save(&mut *store, &record).await?;
+        let saved = self.save(&mut *store, &record).await;
+        saved.inspect_err(|error| self.store_failed(StoreStep::SaveToken, error))?;
+        self.0.told.tell(&AuthEvent::RefreshTokenSaved { revision: record.revision });
         drop(store);
         grant.begin_anew();
         self.begin();
         Ok(())
+    }
+
+    /// Has tokens issued by factors: what came, and the refresh token in it.
+    async fn issued(&self, security_tokens: &[Secret]) -> Result<(IssuedTokens, Secret), Error> {
+        let Inner { grant, told, timer, .. } = &*self.0;
+        let clock = || timer.now();
+        let (current, newest) = {
+            let held = self.0.held();
+            {
+                let current = held.manager.as_ref().and_then(TokenManager::current);
+                (current.map(|current| current.token().expires_in()), held.newest)
+            }
+        };
+        let in_use = current.and_then(|left| left).map(|left| clock().expiry(left));
+        let asking = Asking::begin(Some(told), &clock, in_use);
+        let issuing = async {
+            let id = grant.request_id();
+            let request = grant.service().issue_by_factors(&id, grant.wanted(), security_tokens);
+            let response = grant.exchange(request).await?;
+            let issued = grant.service().read_by_factors(&id, &response)?;
+            let refresh_token = issued.refresh_token.clone().ok_or_else(|| {
+                let text =
+                    "the authorization service issued no refresh token, without which there is no session";
+                Error::new(ErrorKind::MalformedResponse, text)
+            })?;
+            Ok((issued, refresh_token))
+        };
+        let (issued, refresh_token) = issuing.await.inspect_err(|error| asking.failed(error))?;
+        let expires_in = issued.expires_in(grant.now()).unwrap_or_default();
+        told.tell(&AuthEvent::TokenIssued {
+            token: told.names.fingerprint(&issued.permission_token),
+            generation: newest.next(),
+            expires_in,
+            renews_in: expires_in,
+            took: Some(elapsed(asking.begun, clock())),
+        });
+        Ok((issued, refresh_token))
+    }
+
+    fn store_failed(&self, step: StoreStep, error: &Error) {
+        let kind = error.kind();
+        self.0.told.tell(&AuthEvent::StoreFailed { step, kind, retry_in: None, valid_for: None });
     }
 
     /// Goes on with the session that the store has from an earlier run; says whether it has one. Nothing is sent: whether
@@ -254,7 +297,8 @@ impl AuthorizationSession {
         let mut held = inner.held();
         let builder = TokenManager::over(Arc::clone(&inner.grant) as _)
             .with_policy(inner.policy.clone())
-            .with_observer(Arc::clone(&inner.observer))
+            .with_observer(Arc::clone(&inner.told.observer))
+            .with_fingerprint_key(inner.told.names.clone())
             .with_generations_after(held.newest)
             .with_store(Arc::clone(&inner.store));
         let (manager, driver) = builder.build_on(Arc::clone(&inner.timer));
@@ -309,7 +353,7 @@ impl Inner {
 
 impl fmt::Debug for AuthorizationSession {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { grant, store: _, policy: _, observer: _, timer: _, spawn: _, held: _ } = &*self.0;
+        let Inner { grant, store: _, policy: _, told: _, timer: _, spawn: _, held: _ } = &*self.0;
         let established = self.0.held().manager.is_some();
         formatter
             .debug_struct("AuthorizationSession")

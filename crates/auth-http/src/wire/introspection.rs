@@ -25,10 +25,6 @@ pub struct IntrospectionEndpoint {
 /// What the issuer says of a token.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "a token is active or it is not")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an answer is matched where it is read, and nobody keeps a list of them"
-)]
 pub enum Introspection {
     /// It is good for nothing; why is nobody's business, and whatever else the answer says is not read.
     Inactive,

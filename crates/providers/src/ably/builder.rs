@@ -91,8 +91,11 @@ impl Builder {
             Some(surroundings) => surroundings,
             None => Surroundings::by(settings.client().map_err(misconfigured)?)?,
         };
-        let mut auth =
-            Auth::builder(options, surroundings).with_default_params(params).with_endpoint(&endpoint);
+        let (observer, audit) = settings.witnesses().map_err(misconfigured)?;
+        let mut auth = Auth::builder(options, surroundings)
+            .with_default_params(params)
+            .with_endpoint(&endpoint)
+            .with_observer(Arc::clone(&observer));
         let mut dialect = Dialect::ably();
         if let Some(client_id) = client_id {
             // RTN2d; a text of the user's is no template.
@@ -103,7 +106,6 @@ impl Builder {
         let auth = auth.build()?;
         let url = endpoint.strip_prefix("http").map(|rest| format!("ws{rest}"));
         let url = url.ok_or(ws_session::ConfigError::NotAUrl).map_err(misconfigured)?;
-        let (observer, audit) = settings.witnesses().map_err(misconfigured)?;
         let sockets = settings.sockets(observer);
         let way = sockets.way(&url).map_err(misconfigured)?;
         let identity = Arc::new(Identity::of(auth.clone()));

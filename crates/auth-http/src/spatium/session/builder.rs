@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use auth_core::Observer;
+use auth_core::fingerprint::FingerprintKey;
 use auth_core::observe::Unobserved;
 use auth_core::renewal::Policy;
 use auth_core::time::Timestamp;
@@ -15,6 +16,7 @@ use crate::manager::{Driver, Timer};
 use crate::spatium::PermissionGrant;
 use crate::spatium::wire::{AuthorizationService, WantedPermissions};
 use crate::store::{MemoryStore, TokenStore};
+use crate::told::Told;
 
 /// The settings of an [`AuthorizationSession`].
 #[must_use]
@@ -92,7 +94,7 @@ impl Builder {
             grant: Arc::new(grant),
             store,
             policy,
-            observer: self.observer,
+            told: Told::new(self.observer, FingerprintKey::new(rand::random())),
             timer,
             spawn: Box::new(run),
             held: Mutex::new(Held::default()),

@@ -124,6 +124,82 @@ async fn a_failure_of_long_ago_is_no_reason() {
     assert_eq!(session.refresh().await.unwrap_err().kind(), ErrorKind::Timeout);
 }
 
+/// What was told since the last look, in short.
+type Diary = Arc<Mutex<Vec<String>>>;
+
+fn watched(http: &Arc<Scripted>, store: Arc<dyn TokenStore>) -> (AuthorizationSession, Diary) {
+    let (service, diary) = (AuthorizationService::new("https://a/v1").unwrap(), Diary::default());
+    let wanted = WantedPermissions::new("device", ["read"]).unwrap();
+    let builder = AuthorizationSession::builder(service, Arc::clone(http) as _, wanted).with_store(store);
+    let told = Arc::clone(&diary);
+    let observer = Arc::new(move |event: &AuthEvent| {
+        told.lock().unwrap().push(match event {
+            // Virtual time is not the wall's.
+            AuthEvent::ClockSetBack { .. } => return,
+            AuthEvent::TokenRequested { attempt, redeems, valid_for } => {
+                format!("requested {attempt} {redeems} {}", valid_for.is_some())
+            }
+            AuthEvent::TokenIssued { generation, took: Some(_), .. } => {
+                format!("issued {}", generation.number())
+            }
+            AuthEvent::TokenAdopted { generation, .. } => format!("adopted {}", generation.number()),
+            AuthEvent::TokenRequestFailed { code, took: Some(_), retry_in: None, .. } => {
+                format!("failed {code:?}")
+            }
+            AuthEvent::RefreshTokenSaved { revision } => format!("saved {revision}"),
+            AuthEvent::RefreshTokenRefused { .. } => "refused".to_owned(),
+            AuthEvent::StoreFailed { step, retry_in: None, .. } => format!("no store: {step:?}"),
+            other => other.name().to_owned(),
+        });
+    });
+    (builder.with_observer(observer).build(), diary)
+}
+
+fn take(diary: &Diary) -> Vec<String> {
+    std::mem::take(&mut *diary.lock().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_step_of_a_session_is_told_once() {
+    let http = Scripted::new([]);
+    let (session, diary) = watched(&http, Arc::new(MemoryStore::new()));
+    http.answer(Ok(reply(401, &[], "")));
+    session.establish(&[Secret::from("f")]).await.unwrap_err();
+    assert_eq!(take(&diary), ["requested 1 false false", "failed Some(401)"]);
+    issue(&http, 1);
+    session.establish(&[Secret::from("f")]).await.unwrap();
+    assert_eq!(take(&diary), ["requested 1 false false", "issued 1", "saved 3"]);
+    assert_eq!(text(&session).await, "p1");
+    assert_eq!(take(&diary), ["renewal_started", "adopted 1"], "by whoever renews it from here on");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    issue(&http, 2);
+    session.refresh().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let refreshed = ["renewal_started", "requested 1 true true", "issued 2", "saved 4"];
+    assert_eq!(take(&diary), refreshed);
+    issue(&http, 3);
+    session.establish(&[Secret::from("f")]).await.unwrap();
+    assert_eq!(take(&diary), ["requested 1 false true", "issued 3", "saved 6"]);
+    assert_eq!(text(&session).await, "p3");
+    take(&diary);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    http.answer(Ok(reply(401, &[], "")));
+    session.refresh().await.unwrap_err();
+    let over = take(&diary);
+    assert_eq!(over.iter().filter(|line| *line == "refused").count(), 1, "{over:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_while_a_session_is_established_is_told_of() {
+    for (successes, step) in [(0, "SaveIntent"), (1, "SaveToken")] {
+        let http = Scripted::new([]);
+        let (session, diary) = watched(&http, Arc::new(Failing::after(successes, 100)));
+        issue(&http, 1);
+        session.establish(&[Secret::from("f")]).await.unwrap_err();
+        assert_eq!(take(&diary).last().unwrap(), &format!("no store: {step}"));
+    }
+}
+
 /// A store of which so many writes succeed, and then so many fail; what it holds is damaged until it was written.
 #[derive(Clone, Default)]
 struct Failing {
