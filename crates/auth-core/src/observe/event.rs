@@ -362,6 +362,9 @@ pub enum AuthEvent {
         client_id: Option<Label>,
         /// Whose request it was.
         peer: Option<SocketAddr>,
+        /// How many more like it, from the same place and told by no record of their own, it stands for: a flood is summed up.
+        #[serde(default)]
+        repeated: u64,
     },
     /// A server accepted what serves once, which is spent now.
     TokenConsumed {
@@ -382,6 +385,9 @@ pub enum AuthEvent {
         client_id: Option<Label>,
         /// Who presented it.
         peer: Option<SocketAddr>,
+        /// How many more like it, from the same place and told by no record of their own, it stands for: a flood is summed up.
+        #[serde(default)]
+        repeated: u64,
     },
     /// A server let a connection in.
     ClientAuthenticated {
@@ -422,6 +428,9 @@ pub enum AuthEvent {
         token: Option<Fingerprint>,
         /// Where it comes from.
         peer: Option<SocketAddr>,
+        /// How many more like it, from the same place and told by no record of their own, it stands for: a flood is summed up.
+        #[serde(default)]
+        repeated: u64,
     },
     /// An authenticated connection of a server ended.
     ClientDisconnected {

@@ -17,7 +17,7 @@ pub use self::class::EventClass;
 pub use self::event::AuthEvent;
 pub use self::label::Label;
 pub use self::reason::{DelayReason, RenewalReason, Replayed, ScopeVerdict, StoreStep};
-pub use self::recorder::{Recorder, Unrecorded};
+pub use self::recorder::{Recorder, Unconfirmed, Unrecorded};
 #[cfg(feature = "tracing")]
 pub use self::traced::Traced;
 

@@ -6,7 +6,7 @@ use core::fmt;
 
 use async_trait::async_trait;
 
-use super::{AuthEvent, Observer};
+use super::{AuthEvent, Observer, Unobserved};
 
 /// An observer that says when an event is on record.
 ///
@@ -20,6 +20,40 @@ pub trait Recorder: Observer {
     ///
     /// [`Unrecorded`] where the event's class is strict, and it could not be recorded.
     async fn record(&self, event: &AuthEvent) -> Result<(), Unrecorded>;
+}
+
+/// Nothing is recorded, and nothing waits for it.
+#[async_trait]
+impl Recorder for Unobserved {
+    async fn record(&self, _event: &AuthEvent) -> Result<(), Unrecorded> {
+        Ok(())
+    }
+}
+
+/// Any observer as a recorder: it is told of every event, and nothing ever waits for it or fails.
+///
+/// ```
+/// use auth_core::observe::{AuthEvent, Recorder, Unconfirmed};
+///
+/// let told = Unconfirmed(|event: &AuthEvent| println!("{}", event.name()));
+/// let recorder: &dyn Recorder = &told;
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it is nothing but a name for the observer in it")]
+pub struct Unconfirmed<O>(pub O);
+
+impl<O: Observer> Observer for Unconfirmed<O> {
+    fn observe(&self, event: &AuthEvent) {
+        self.0.observe(event);
+    }
+}
+
+#[async_trait]
+impl<O: Observer> Recorder for Unconfirmed<O> {
+    async fn record(&self, event: &AuthEvent) -> Result<(), Unrecorded> {
+        self.0.observe(event);
+        Ok(())
+    }
 }
 
 /// An event that had to be recorded, and was not.
