@@ -79,13 +79,21 @@ pub struct Refusal {
     pub verdict: Verdict,
     /// The reason, for people; the client reads it.
     pub reason: &'static str,
+    /// Whether the credential serves once, and had been used: for the server's own records.
+    pub is_replay: bool,
 }
 
 impl Refusal {
     /// A refusal that means this.
     #[must_use]
     pub const fn new(verdict: Verdict, reason: &'static str) -> Self {
-        Self { verdict, reason }
+        Self { verdict, reason, is_replay: false }
+    }
+
+    /// The credential serves once, and had been used. To the client it is as any other that is no good.
+    #[must_use]
+    pub const fn replayed(reason: &'static str) -> Self {
+        Self { is_replay: true, ..Self::rejected(reason) }
     }
 
     /// The credential is no good.

@@ -270,6 +270,12 @@ impl ServerSession {
         matches!(self.stage, Stage::Live | Stage::Renewing)
     }
 
+    /// Whether the time of the newest credential that was accepted is up: after its grace, or earlier once it was revoked.
+    #[must_use]
+    pub fn is_expired(&self, now: Now) -> bool {
+        self.lease.is_some_and(|lease| lease.end.passed(now))
+    }
+
     fn deadline(&self) -> Option<Deadline> {
         let lease = self.lease.map(|lease| lease.end);
         let ask = self.lease.and_then(|lease| lease.ask);
