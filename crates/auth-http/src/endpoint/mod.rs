@@ -1,6 +1,8 @@
 //! The server's half of [`wire`](crate::wire): requests read and replies built as values, without I/O.
 
 pub mod ably;
+mod claimed;
+mod decision;
 pub mod optave;
 pub mod spatium;
 mod token;
@@ -10,6 +12,8 @@ use std::time::Duration;
 
 use auth_core::jwt::{HmacKey, KeySet, SignJws, Verifier};
 
+pub use self::claimed::Claimed;
+pub use self::decision::{Decision, Decisions};
 pub use self::token::{Grant, Issued, Refusal, TokenCall};
 
 /// A key that signs, and the keys that verify what it has signed.

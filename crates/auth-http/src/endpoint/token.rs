@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use auth_core::Secret;
+use auth_core::observe::Label;
 use auth_core::scope::Scopes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +12,8 @@ use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::Serialize;
+
+use super::Decision;
 
 /// A well-formed request to the token endpoint. Nothing about it has been checked against any record yet.
 #[derive(Debug)]
@@ -34,6 +37,17 @@ pub enum Grant {
     ClientCredentials,
     /// RFC 6749 §6.
     RefreshToken(Secret),
+}
+
+impl Grant {
+    /// Its `grant_type`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::RefreshToken(_) => "refresh_token",
+        }
+    }
 }
 
 impl TokenCall {
@@ -85,7 +99,7 @@ fn is_form(request: &Request<Bytes>) -> bool {
 }
 
 /// The credentials of HTTP Basic (RFC 7617), if the request has any.
-fn basic(request: &Request<Bytes>) -> Result<Option<(String, Secret)>, Refusal> {
+pub(super) fn basic(request: &Request<Bytes>) -> Result<Option<(String, Secret)>, Refusal> {
     let mut headers = request.headers().get_all(AUTHORIZATION).into_iter();
     let Some(header) = headers.next() else { return Ok(None) };
     if headers.next().is_some() {
@@ -124,6 +138,19 @@ pub struct Issued {
 }
 
 impl Issued {
+    /// The record of it.
+    #[must_use]
+    pub fn minted(&self, grant: &'static str, client_id: &str) -> Decision {
+        Decision::Minted {
+            token: self.access_token.clone(),
+            refresh_token: self.refresh_token.clone(),
+            grant,
+            client_id: Some(Label::new(client_id)),
+            scope: self.scope.clone(),
+            expires_in: self.expires_in,
+        }
+    }
+
     /// The reply (RFC 6749 §5.1).
     #[must_use]
     pub fn into_response(self) -> Response<Bytes> {
@@ -175,6 +202,19 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The `error` in the reply (RFC 6749 §5.2).
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::InvalidRequest | Self::MethodNotAllowed => "invalid_request",
+            Self::InvalidScope => "invalid_scope",
+            Self::RateLimited { .. } | Self::Unavailable => "temporarily_unavailable",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+        }
+    }
+
     /// The reply.
     #[must_use]
     pub fn into_response(self) -> Response<Bytes> {
@@ -182,17 +222,16 @@ impl Refusal {
         struct Wire {
             error: &'static str,
         }
-        let (status, error) = match self {
-            Self::InvalidClient => (StatusCode::UNAUTHORIZED, "invalid_client"),
-            Self::InvalidGrant => (StatusCode::BAD_REQUEST, "invalid_grant"),
-            Self::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid_request"),
-            Self::InvalidScope => (StatusCode::BAD_REQUEST, "invalid_scope"),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
-            Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
-            Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+        let status = match self {
+            Self::InvalidClient => StatusCode::UNAUTHORIZED,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::InvalidGrant | Self::InvalidRequest | Self::InvalidScope | Self::UnsupportedGrantType => {
+                StatusCode::BAD_REQUEST
+            }
         };
-        let mut response = json(status, &Wire { error });
+        let mut response = json(status, &Wire { error: self.code() });
         let headers = response.headers_mut();
         match self {
             Self::InvalidClient => {

@@ -74,8 +74,7 @@ pub fn respond(
             body::check(request, &Method::GET).map(|()| json(StatusCode::OK, now))
         }
         Path::RequestToken { key_name } => {
-            let details = request_token::answer(records, now, fresh, &key_name, request, admit);
-            details.map(|details| json(StatusCode::CREATED, details.to_json().expose().to_owned()))
+            return Some(request_token::respond(records, now, fresh, &key_name, request, admit));
         }
         Path::RevokeTokens { key_name } => revoke_tokens::answer(records, now, &key_name, request),
         Path::Messages { .. } | Path::Other => return None,

@@ -68,6 +68,13 @@ impl Refusal {
         Self { retry_after: Some(Duration::from_secs(60)), ..Self::new(code::BUSY, message) }
     }
 
+    /// What was asked for must be recorded first, and could not be.
+    #[must_use]
+    pub fn unrecorded() -> Self {
+        let text = "this can't be recorded at the moment, so it is not done; ask again";
+        Self { retry_after: Some(Duration::from_secs(1)), ..Self::new(code::BUSY, text) }
+    }
+
     /// The number, the status and the words.
     #[must_use]
     pub const fn info(&self) -> &ErrorInfo {

@@ -4,21 +4,27 @@ use std::time::Duration;
 
 use auth_core::ably::{ErrorCode, TokenClientId, TokenDetails, TokenRequest, TokenRequestRefused};
 use auth_core::capability::Capability;
+use auth_core::observe::{Label, Replayed};
+use auth_core::scope::Scopes;
 use auth_core::time::Now;
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{Method, Request, Response, StatusCode};
 use serde_json::{Map, Value};
 
 use super::authenticate::granted;
 use super::credentials::{Credentials, wrong};
 use super::records::{IssuedToken, KeyRecord, NonceRefused, Seal, app_of};
 use super::{Records, Refusal, body};
+use crate::endpoint::{Decision, Decisions};
 
 /// The lifetime of a token whose request names none, as at Ably.
 const USUAL: Duration = Duration::from_secs(3_600);
 
 /// The longest lifetime of a token that can be revoked, as at Ably.
 pub(super) const LONGEST_REVOCABLE: Duration = Duration::from_secs(3_600);
+
+/// What records call this way to a token.
+const GRANT: &str = "ably_token_request";
 
 /// The longest token that is issued, in bytes. Many servers and proxies refuse a longer header.
 const LONGEST_TOKEN: usize = 8 * 1_024;
@@ -30,12 +36,51 @@ struct Asked {
     client_id: Option<TokenClientId>,
 }
 
+/// The reply, with the decision that it stands for.
+pub(super) fn respond(
+    records: &mut Records,
+    now: Now,
+    fresh: [u8; 32],
+    key_name: &str,
+    request: &Request<Bytes>,
+    admit: impl FnOnce(&str) -> Result<(), Duration>,
+) -> Response<Bytes> {
+    // Who puts a whole key into the path must not find its secret in the records.
+    let asking = Label::new(key_name.split(':').next().unwrap_or_default());
+    match answer(records, now, fresh, key_name, request, admit) {
+        Ok(details) => {
+            let named = details.client_id().map(|client_id| Label::new(client_id.as_str()));
+            let expires = details.expires().unwrap_or(now.wall);
+            let minted = Decision::Minted {
+                token: details.token().clone(),
+                refresh_token: None,
+                grant: GRANT,
+                client_id: named.or(Some(asking)),
+                scope: Scopes::default(),
+                expires_in: expires.saturating_since(details.issued().unwrap_or(now.wall)),
+            };
+            let reply = super::json(StatusCode::CREATED, details.to_json().expose().to_owned());
+            Decisions::tell(reply, [minted])
+        }
+        Err(refusal) if refusal.info().code == ErrorCode::NONCE_REPLAYED => {
+            let replayed =
+                Decision::Replayed { replayed: Replayed::Nonce, token: None, client_id: Some(asking) };
+            Decisions::tell(refusal.into_response(), [replayed])
+        }
+        Err(refusal) => {
+            let reason = Label::new(&refusal.info().code.number().to_string());
+            let denied = Decision::Denied { grant: GRANT, reason, client_id: Some(asking) };
+            Decisions::tell(refusal.into_response(), [denied])
+        }
+    }
+}
+
 /// The checks in Ably's order: the application and the key, the MAC, the values, the timestamp, the nonce, and at last what
 /// is left of the capability.
 ///
 /// The rate limit counts what the key's owner let pass, and each of it once: a stranger, or whoever replays a request,
 /// uses up nothing. A request that it refuses may be sent again after the wait: its nonce is not used.
-pub(super) fn answer(
+fn answer(
     records: &mut Records,
     now: Now,
     fresh: [u8; 32],

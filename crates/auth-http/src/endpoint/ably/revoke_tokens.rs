@@ -7,6 +7,7 @@ use auth_core::ably::{
     ErrorCode, ErrorInfo, RevocationRequest, RevocationResult, RevocationTarget, TargetRefused, TargetRevoked,
 };
 use auth_core::jwt::looks_like_jwt;
+use auth_core::observe::Label;
 use auth_core::time::{Now, Timestamp};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -16,6 +17,7 @@ use super::authenticate::{embedded, header_of};
 use super::records::{KeyRecord, Kind};
 use super::request_token::{check_key, key_of_path};
 use super::{Records, Refusal, body, code};
+use crate::endpoint::{Decision, Decisions};
 
 /// How far back `issuedBefore` may be, as at Ably.
 const LONGEST_AGO: Duration = Duration::from_secs(3_600);
@@ -60,11 +62,22 @@ pub(super) fn answer(
         }
     });
     let result = RevocationResult { results: results.collect() };
-    Ok(if knows_batches(request) {
+    let revoked = result.results.iter().flatten().map(|revoked| decision(&revoked.target));
+    let decisions: Vec<_> = revoked.collect();
+    let reply = if knows_batches(request) {
         super::json(StatusCode::CREATED, result.to_json().expose().to_owned())
     } else {
         in_the_old_form(&result)
-    })
+    };
+    Ok(Decisions::tell(reply, decisions))
+}
+
+/// The record of a revocation. A token is named by itself, and never by its text.
+fn decision(target: &RevocationTarget) -> Decision {
+    if target.kind() == RevocationTarget::TOKEN {
+        return Decision::Revoked { token: Some(target.value().clone()), target: None };
+    }
+    Decision::Revoked { token: None, target: Some(Label::new(target.to_text().expose())) }
 }
 
 fn revoke(

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::jwt::{Draft, KeySet, SignJws, Verifier};
+use auth_core::observe::Label;
 use auth_core::time::Now;
 use auth_core::{Error, Secret};
 use base64::Engine as _;
@@ -27,7 +28,7 @@ use serde_json::json;
 pub use self::browsers::Browsers;
 use self::spent::{Spent, Verdict};
 use super::token::{json as json_reply, whole_seconds};
-use super::{Grant, Issued, Refusal, TokenCall, hs256, verifier};
+use super::{Claimed, Decision, Decisions, Grant, Issued, Refusal, TokenCall, hs256, verifier};
 pub use crate::optave::wire::TICKET_PATH;
 
 /// Where the vendor's example has a backend hand out tokens: GET.
@@ -39,6 +40,12 @@ pub const LONGEST_LIFETIME: Duration = Duration::from_secs(900);
 /// The scope that the vendor's service has.
 const SCOPE: &str = "client";
 const ISSUER: &str = "optave-gateway";
+
+/// Whom a token is for that was handed to a page.
+const BROWSER: &str = "browser";
+
+/// What records call the way in which pages get theirs.
+const TICKET: &str = "optave_ticket";
 
 /// The issuer of tokens for one connection each, and the memory of those that were used.
 pub struct TokenServer {
@@ -135,8 +142,14 @@ impl TokenServer {
         admit: Admit<'_>,
     ) -> Response<Bytes> {
         match self.grant(now, random, request, admit) {
-            Ok(issued) => issued.into_response(),
-            Err(refusal) => refusal.into_response(),
+            Ok((issued, client_id)) => {
+                let minted = issued.minted(Grant::ClientCredentials.name(), client_id);
+                Decisions::tell(issued.into_response(), [minted])
+            }
+            Err(refusal) => {
+                let denied = Claimed::by(&gathered(request)).denied(refusal);
+                Decisions::tell(refusal.into_response(), [denied])
+            }
         }
     }
 
@@ -165,11 +178,22 @@ impl TokenServer {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
             return response;
         }
-        match self.mint(now, random, "browser") {
-            Ok(token) => json_reply(
-                StatusCode::OK,
-                &json!({ "token": token.expose(), "expires_in": self.lifetime.as_secs() }),
-            ),
+        match self.mint(now, random, BROWSER) {
+            Ok(token) => {
+                let reply = json_reply(
+                    StatusCode::OK,
+                    &json!({ "token": token.expose(), "expires_in": self.lifetime.as_secs() }),
+                );
+                let minted = Decision::Minted {
+                    token,
+                    refresh_token: None,
+                    grant: TICKET,
+                    client_id: Some(Label::new(BROWSER)),
+                    scope: SCOPE.parse().unwrap_or_default(),
+                    expires_in: self.lifetime,
+                };
+                Decisions::tell(reply, [minted])
+            }
             Err(_) => refused(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         }
     }
@@ -201,7 +225,7 @@ impl TokenServer {
         random: [u8; 32],
         request: &Request<Bytes>,
         admit: Admit<'_>,
-    ) -> Result<Issued, Refusal> {
+    ) -> Result<(Issued, &str), Refusal> {
         let call = TokenCall::read(&gathered(request))?;
         let mut found = None;
         for (id, secret) in &self.clients {
@@ -221,7 +245,7 @@ impl TokenServer {
             return Err(Refusal::InvalidScope);
         }
         let access_token = self.mint(now, random, id).map_err(|_| Refusal::Unavailable)?;
-        Ok(Issued { access_token, expires_in: self.lifetime, refresh_token: None, scope })
+        Ok((Issued { access_token, expires_in: self.lifetime, refresh_token: None, scope }, id))
     }
 }
 
@@ -253,12 +277,14 @@ fn gathered(request: &Request<Bytes>) -> Request<Bytes> {
     gathered
 }
 
+/// The refusal of a page.
 fn refused(status: StatusCode, error: &'static str) -> Response<Bytes> {
     #[derive(Serialize)]
     struct Wire {
         error: &'static str,
     }
-    json_reply(status, &Wire { error })
+    let denied = Decision::Denied { grant: TICKET, reason: Label::new(error), client_id: None };
+    Decisions::tell(json_reply(status, &Wire { error }), [denied])
 }
 
 impl fmt::Debug for TokenServer {

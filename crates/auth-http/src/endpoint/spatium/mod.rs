@@ -6,16 +6,19 @@
 //! permission token's 15 minutes.
 
 mod call;
+mod parties;
 mod refusal;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::jwt::{Claims, Draft, KeySet, SignJws, Verifier};
+use auth_core::scope::Scopes;
 use auth_core::time::Now;
 use auth_core::{Error, Secret};
 use base64::Engine as _;
@@ -25,11 +28,13 @@ use http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use self::call::{ByFactors, ByKey, Credentials, Redeem, read};
+pub use self::parties::{Account, Admit, Asking, Merchant};
 use self::refusal::Refusal;
 pub use self::sessions::Counts;
 use self::sessions::{Holder, Session, Sessions};
+use self::told::Told;
 use super::token::json as json_reply;
-use super::{hs256, verifier};
+use super::{Decisions, hs256, verifier};
 use crate::spatium::wire::{BY_FACTORS_PATH, BY_KEY_PATH, CREDENTIALS_PATH, REFRESH_PATH, REQUEST_ID};
 
 /// The authorization service: who may have a session, and which sessions there are.
@@ -42,65 +47,6 @@ pub struct AuthorizationServer {
     refresh_lifetime: Duration,
     sessions: Sessions,
 }
-
-/// A user, with a password as the one security factor.
-#[derive(Debug, Clone)]
-pub struct Account {
-    username: String,
-    password: Secret,
-    permissions: Vec<String>,
-}
-
-/// A service, with a merchant key.
-#[derive(Debug, Clone)]
-pub struct Merchant {
-    id: String,
-    key: Secret,
-    permissions: Vec<String>,
-}
-
-impl Account {
-    /// A user who may have these permissions. With an empty password they are refused whatever they present.
-    #[must_use]
-    pub fn new(
-        username: impl Into<String>,
-        password: Secret,
-        permissions: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Self {
-        let permissions = permissions.into_iter().map(Into::into).collect();
-        Self { username: username.into(), password, permissions }
-    }
-}
-
-impl Merchant {
-    /// A service that may have these permissions. An empty key is refused.
-    #[must_use]
-    pub fn new(
-        id: impl Into<String>,
-        key: Secret,
-        permissions: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Self {
-        Self { id: id.into(), key, permissions: permissions.into_iter().map(Into::into).collect() }
-    }
-}
-
-/// Who asks. Each needs a limit of its own: whoever guesses passwords must not use up what a live session is refreshed by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Asking<'a> {
-    /// A stranger who tries a password for this user name. There may be no such user, and the limit must not show it. The
-    /// names are the stranger's choice: whoever keeps a limit for each needs a bound on how many.
-    Password(&'a str),
-    /// A stranger who tried a merchant key, and a wrong one.
-    MerchantKey,
-    /// An account, which is proven.
-    Account(&'a str),
-    /// A merchant, which is proven.
-    Merchant(&'a str),
-}
-
-/// Says whether somebody may ask now, or else how long to wait.
-pub type Admit<'a> = &'a mut dyn FnMut(Asking<'_>) -> Result<(), Duration>;
 
 /// The longest grace of a spent refresh token: a minute. A retry that comes later is no retry.
 pub const LONGEST_REFRESH_GRACE: Duration = Duration::from_secs(60);
@@ -197,12 +143,13 @@ impl AuthorizationServer {
     ) -> Response<Bytes> {
         let mut ids = request.headers().get_all(REQUEST_ID).iter();
         let id = ids.next().map(|id| id.to_str().ok().filter(|id| id.len() <= LONGEST_REQUEST_ID));
+        let mut told = Told::at(path);
         let answer = match (&id, ids.next()) {
             (Some(None), _) | (_, Some(_)) => Err(Refusal::BadRequest),
-            _ => self.answer(now, random, path, request, admit),
+            _ => self.answer(now, random, path, request, admit, &mut told),
         };
         let id = id.flatten();
-        match answer {
+        let reply = match answer {
             Ok(data) => {
                 let mut body = json!({ "data": data });
                 if let Some(id) = id {
@@ -210,8 +157,29 @@ impl AuthorizationServer {
                 }
                 json_reply(StatusCode::OK, &body)
             }
-            Err(refusal) => refusal.into_response(id),
+            Err(refusal) => {
+                told.refused(refusal);
+                refusal.into_response(id)
+            }
+        };
+        Decisions::tell(reply, told.decisions)
+    }
+
+    /// The reply with this refresh token never left: the token before it may be presented again, until one does. A token that is
+    /// not the newest of its session changes nothing.
+    pub fn unsent(&mut self, now: Now, refresh_token: &Secret) {
+        let Ok(claims) = self.verified(now, refresh_token.expose(), REFRESH) else { return };
+        if let (Some(holder), Some((token_id, jti))) =
+            (Holder::of(&claims), claims.text("tokenId").zip(claims.token_id()))
+        {
+            self.sessions.unsent(&holder, token_id, jti);
         }
+    }
+
+    /// The reply to a request that can't be granted at the moment.
+    #[must_use]
+    pub fn unavailable() -> Response<Bytes> {
+        Refusal::Unavailable.into_response(None)
     }
 
     fn answer(
@@ -221,6 +189,7 @@ impl AuthorizationServer {
         path: &str,
         request: &Request<Bytes>,
         admit: Admit<'_>,
+        told: &mut Told,
     ) -> Result<Value, Refusal> {
         if !Self::serves(path) {
             return Err(Refusal::NotFound);
@@ -229,10 +198,10 @@ impl AuthorizationServer {
             return Err(Refusal::MethodNotAllowed);
         }
         match path {
-            CREDENTIALS_PATH => self.security_token(now, random, &read(request)?, admit),
-            BY_FACTORS_PATH => self.issue_by_factors(now, random, read(request)?, admit),
-            BY_KEY_PATH => self.issue_by_key(now, random, read(request)?, admit),
-            _ => self.refresh(now, random, &read(request)?, admit),
+            CREDENTIALS_PATH => self.security_token(now, random, &read(request)?, admit, told),
+            BY_FACTORS_PATH => self.issue_by_factors(now, random, read(request)?, admit, told),
+            BY_KEY_PATH => self.issue_by_key(now, random, read(request)?, admit, told),
+            _ => self.refresh(now, random, &read(request)?, admit, told),
         }
     }
 
@@ -242,7 +211,9 @@ impl AuthorizationServer {
         random: [u8; 32],
         credentials: &Credentials,
         admit: Admit<'_>,
+        told: &mut Told,
     ) -> Result<Value, Refusal> {
+        told.asks(&credentials.username);
         // Before the password is looked at, and whether there is such a user: this is what bounds guessing.
         admit(Asking::Password(&credentials.username)).map_err(Refusal::TooManyRequests)?;
         let account = self.accounts.iter().find(|account| account.username == credentials.username);
@@ -257,7 +228,10 @@ impl AuthorizationServer {
             .with_lifetime(now.wall, SECURITY_LIFETIME)
             .with_issuer(ISSUER)
             .with_token_id(&name(&random[..16]));
-        Ok(json!({ "securityToken": self.sign(&draft)?.expose() }))
+        let token = self.sign(&draft)?;
+        let reply = json!({ "securityToken": token.expose() });
+        told.minted(token, None, Scopes::default(), SECURITY_LIFETIME);
+        Ok(reply)
     }
 
     fn issue_by_factors(
@@ -266,6 +240,7 @@ impl AuthorizationServer {
         random: [u8; 32],
         wanted: ByFactors,
         admit: Admit<'_>,
+        told: &mut Told,
     ) -> Result<Value, Refusal> {
         let mut username: Option<String> = None;
         for token in &wanted.security_tokens {
@@ -277,6 +252,7 @@ impl AuthorizationServer {
             username = Some(of);
         }
         let username = username.ok_or(Refusal::BadRequest)?;
+        told.asks(&username);
         let account = self.accounts.iter().find(|account| account.username == username);
         let account = account.ok_or(Refusal::Unauthorized)?;
         admit(Asking::Account(&username)).map_err(Refusal::TooManyRequests)?;
@@ -290,7 +266,7 @@ impl AuthorizationServer {
             wanted.session,
             self.refresh_lifetime,
         )?;
-        self.tokens(now, random, &session)
+        self.tokens(now, random, &session, told)
     }
 
     fn issue_by_key(
@@ -299,18 +275,20 @@ impl AuthorizationServer {
         random: [u8; 32],
         wanted: ByKey,
         admit: Admit<'_>,
+        told: &mut Told,
     ) -> Result<Value, Refusal> {
         let key = &wanted.merchant_key.0;
         let merchant = self.merchants.iter().find(|merchant| merchant.key == *key && !key.is_empty());
         let asking = merchant.map_or(Asking::MerchantKey, |merchant| Asking::Merchant(&merchant.id));
         admit(asking).map_err(Refusal::TooManyRequests)?;
         let merchant = merchant.ok_or(Refusal::Unauthorized)?;
+        told.asks(&merchant.id);
         if !wanted.session.permissions.iter().all(|permission| merchant.permissions.contains(permission)) {
             return Err(Refusal::Forbidden);
         }
         let holder = Holder::Merchant(merchant.id.clone());
         let session = self.sessions.establish(now, &random, holder, wanted.session, self.refresh_lifetime)?;
-        self.tokens(now, random, &session)
+        self.tokens(now, random, &session, told)
     }
 
     fn refresh(
@@ -319,17 +297,26 @@ impl AuthorizationServer {
         random: [u8; 32],
         presented: &Redeem,
         admit: Admit<'_>,
+        told: &mut Told,
     ) -> Result<Value, Refusal> {
         let claims = self.verified(now, presented.permission_refresh_token.0.expose(), REFRESH)?;
         let holder = Holder::of(&claims).ok_or(Refusal::Unauthorized)?;
+        told.asks(holder.name());
+        told.presents(&presented.permission_refresh_token.0);
         admit(holder.asking()).map_err(Refusal::TooManyRequests)?;
         let (token_id, jti) = claims.text("tokenId").zip(claims.token_id()).ok_or(Refusal::Unauthorized)?;
         let session = self.sessions.redeem(now, &holder, token_id, jti, self.refresh_lifetime)?;
-        self.tokens(now, random, &session)
+        self.tokens(now, random, &session, told)
     }
 
     /// The two tokens of a session, with their doubled names.
-    fn tokens(&self, now: Now, random: [u8; 32], session: &Session) -> Result<Value, Refusal> {
+    fn tokens(
+        &self,
+        now: Now,
+        random: [u8; 32],
+        session: &Session,
+        told: &mut Told,
+    ) -> Result<Value, Refusal> {
         let drafted = |magic: &str| {
             let draft = Draft::new().with_text("magic", magic);
             match &session.holder {
@@ -351,18 +338,23 @@ impl AuthorizationServer {
         let expires = |from: auth_core::time::Timestamp, lifetime| {
             from.saturating_add(lifetime).as_millis().div_ceil(1_000)
         };
-        Ok(json!({
+        let (permission, refresh) = (self.sign(&permission)?, self.sign(&refresh)?);
+        let reply = json!({
             "permissionToken": {
-                "permissionToken": self.sign(&permission)?.expose(),
+                "permissionToken": permission.expose(),
                 "issuer": ISSUER,
                 "expiresAt": expires(now.wall, self.permission_lifetime),
             },
             "permissionRefreshToken": {
-                "permissionRefreshToken": self.sign(&refresh)?.expose(),
+                "permissionRefreshToken": refresh.expose(),
                 "issuer": ISSUER,
                 "expiresAt": expires(session.issued, self.refresh_lifetime),
             },
-        }))
+        });
+        // Permissions of the configuration need not have the form of scopes.
+        let scope = Scopes::of(&session.permissions).unwrap_or_default();
+        told.minted(permission, Some(refresh), scope, self.permission_lifetime);
+        Ok(reply)
     }
 
     fn verified(&self, now: Now, token: &str, magic: &str) -> Result<Claims, Refusal> {

@@ -14,6 +14,8 @@ use crate::endpoint::token::{json as json_reply, whole_seconds};
 pub(super) enum Refusal {
     BadRequest,
     Unauthorized,
+    /// A spent refresh token was presented, and its session is revoked. The client sees an [`Unauthorized`](Self::Unauthorized).
+    Reused,
     Forbidden,
     NotFound,
     MethodNotAllowed,
@@ -23,23 +25,34 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    /// The `code` in the reply.
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::Unauthorized | Self::Reused => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::TooManyRequests(_) => "too_many_requests",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
     pub(super) fn into_response(self, request_id: Option<&str>) -> Response<Bytes> {
-        let (status, code, message) = match self {
-            Self::BadRequest => (StatusCode::BAD_REQUEST, "bad_request", "the request is malformed"),
-            Self::Unauthorized => {
-                (StatusCode::UNAUTHORIZED, "unauthorized", "the credentials are wrong, or no longer good")
+        let (status, message) = match self {
+            Self::BadRequest => (StatusCode::BAD_REQUEST, "the request is malformed"),
+            Self::Unauthorized | Self::Reused => {
+                (StatusCode::UNAUTHORIZED, "the credentials are wrong, or no longer good")
             }
-            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "a permission is not granted"),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "there is no such call"),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "use POST"),
-            Self::TooManyRequests(_) => {
-                (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "ask more slowly")
-            }
+            Self::Forbidden => (StatusCode::FORBIDDEN, "a permission is not granted"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "there is no such call"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "use POST"),
+            Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "ask more slowly"),
             Self::Unavailable => {
-                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the service has no room; ask again later")
+                (StatusCode::SERVICE_UNAVAILABLE, "the service has no room; ask again later")
             }
         };
-        let mut body = json!({ "error": { "code": code, "message": message } });
+        let mut body = json!({ "error": { "code": self.code(), "message": message } });
         if let Some(id) = request_id {
             body["requestId"] = Value::from(id);
         }
@@ -51,7 +64,12 @@ impl Refusal {
             Self::TooManyRequests(wait) => {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
             }
-            Self::BadRequest | Self::Unauthorized | Self::Forbidden | Self::NotFound | Self::Unavailable => {}
+            Self::BadRequest
+            | Self::Unauthorized
+            | Self::Reused
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::Unavailable => {}
         }
         response
     }

@@ -63,6 +63,12 @@ impl Holder {
         account.or_else(|| Some(Self::Merchant(claims.text("merchantId")?.to_owned())))
     }
 
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Account(name) | Self::Merchant(name) => name,
+        }
+    }
+
     pub(super) fn asking(&self) -> Asking<'_> {
         match self {
             Self::Account(name) => Asking::Account(name),
@@ -86,6 +92,8 @@ pub(super) struct Session {
     expires: Timestamp,
     /// Until when the refresh token before this one may be presented again.
     grace: Option<Deadline>,
+    /// Whether the reply with the newest refresh token never left: then nobody has it, and the one before it still serves.
+    unsent: bool,
 }
 
 impl Session {
@@ -155,6 +163,7 @@ impl Sessions {
             step: 0,
             expires: now.wall.saturating_add(lifetime),
             grace: None,
+            unsent: false,
         };
         own.insert(wanted.token_id, session.clone());
         self.counts.0.established.fetch_add(1, Ordering::Relaxed);
@@ -184,18 +193,31 @@ impl Sessions {
             session.expires = now.wall.saturating_add(lifetime);
             // It is short, so it ends by either clock: a suspended server must not extend it.
             session.grace = Some(now.expiry(self.grace));
+            session.unsent = false;
             self.counts.0.redeemed.fetch_add(1, Ordering::Relaxed);
             return Ok(session.clone());
         }
-        let in_grace = session.grace.is_some_and(|grace| !grace.passed(now));
+        let in_grace = session.unsent || session.grace.is_some_and(|grace| !grace.passed(now));
         if in_grace && step.checked_add(1) == Some(session.step) {
+            if session.unsent {
+                session.unsent = false;
+                session.grace = Some(now.expiry(self.grace));
+            }
             self.counts.0.retried.fetch_add(1, Ordering::Relaxed);
             return Ok(session.clone());
         }
         // Nobody can tell the thief from the owner.
         own.remove(token_id);
         self.counts.0.revoked.fetch_add(1, Ordering::Relaxed);
-        Err(Refusal::Unauthorized)
+        Err(Refusal::Reused)
+    }
+
+    /// The reply with the refresh token of this name never left.
+    pub(super) fn unsent(&mut self, holder: &Holder, token_id: &str, jti: &str) {
+        let session = self.of.get_mut(holder).and_then(|own| own.get_mut(token_id));
+        if let Some(session) = session.filter(|session| session.jti() == jti) {
+            session.unsent = true;
+        }
     }
 }
 

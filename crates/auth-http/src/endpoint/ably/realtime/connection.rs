@@ -22,6 +22,8 @@ pub struct Connection {
     heartbeats: bool,
     /// `None` once the connection is refused or has ended.
     standing: Option<Standing>,
+    /// Why it was refused or ended, where it was the server that did so.
+    ending: Option<Refusal>,
     pub(super) attachments: BTreeMap<String, Attachment>,
     /// How many publications came from here.
     pub(super) published: u64,
@@ -62,6 +64,7 @@ impl Connection {
             echo: opening.echo,
             heartbeats: opening.heartbeats,
             standing: None,
+            ending: None,
             attachments: BTreeMap::new(),
             published: 0,
             heartbeat: now.timer(IDLE),
@@ -74,6 +77,7 @@ impl Connection {
             (Some(refusal), _) => {
                 connection.outputs.push_back(Output::SendBinary(failure_in_msgpack(&refusal)));
                 connection.outputs.push_back(Output::Close);
+                connection.ending = Some(refusal);
             }
             (None, Ok(caller)) => {
                 connection.connected(&caller, opening.resumes);
@@ -94,6 +98,18 @@ impl Connection {
     #[must_use]
     pub fn application(&self) -> Option<&str> {
         self.standing.as_ref().map(|standing| standing.caller.application())
+    }
+
+    /// Who it is; `None` once it is refused or has ended.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Caller> {
+        self.standing.as_ref().map(|standing| &standing.caller)
+    }
+
+    /// Why it was refused or has ended; `None` while it lives, and where its client ended it.
+    #[must_use]
+    pub const fn ending(&self) -> Option<&Refusal> {
+        self.ending.as_ref()
     }
 
     /// When the connection ends unless it is renewed; `None` if it never does.
@@ -226,8 +242,9 @@ impl Connection {
         };
         match verdict {
             Ok(caller) => {
-                self.connected(&caller, false);
+                // Ahead of the answer: whoever keeps records does so before it leaves.
                 self.outputs.push_back(Output::Renewed);
+                self.connected(&caller, false);
                 self.recheck_attachments(now, &caller);
                 self.standing = Some(Standing::of(now, caller, token));
             }
@@ -265,6 +282,7 @@ impl Connection {
 
     /// Ends the connection for a reason.
     fn end(&mut self, action: u8, refusal: &Refusal) {
+        self.ending = Some(refusal.clone());
         self.finish(&failure(action, refusal));
     }
 

@@ -93,7 +93,7 @@ pub enum Output {
     },
     /// Hand this to all connections of the same application that hear it.
     Publish(Publication),
-    /// The connection goes on under a fresh token.
+    /// The connection goes on under a fresh token; its client is told so next.
     Renewed,
     /// Close the connection: what there is to say has been said.
     Close,

@@ -71,7 +71,9 @@ impl Opening {
         caller?.declared_as(self.client_id.as_ref().map_err(Refusal::clone)?.as_ref())
     }
 
-    pub(super) fn token(&self) -> Option<Secret> {
+    /// The token that it presents; `None` where it presents a key, or nothing that can be read.
+    #[must_use]
+    pub fn token(&self) -> Option<Secret> {
         match &self.credentials {
             Ok(Credentials::Token(token)) => Some(token.clone()),
             Ok(Credentials::Key(_)) | Err(_) => None,

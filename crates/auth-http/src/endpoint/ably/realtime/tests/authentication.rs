@@ -110,12 +110,12 @@ fn a_fresh_token_renews_the_connection_in_place() {
     let second = server.token(10, 600_000, &alice());
     let mut connection = server.live(20, &first);
     let came = server.authorize(&mut connection, 30, &second);
-    assert_eq!(in_short(&came), ["4", "renewed"]);
+    assert_eq!(in_short(&came), ["renewed", "4"]);
     assert_eq!(
-        (&came[0]["connectionId"], &came[0]["connectionDetails"]["connectionKey"]),
+        (&came[1]["connectionId"], &came[1]["connectionDetails"]["connectionKey"]),
         (&json!("me"), &json!("me!secret"))
     );
-    assert_eq!(came[0]["connectionDetails"]["clientId"], "alice");
+    assert_eq!(came[1]["connectionDetails"]["clientId"], "alice");
     // The first one's expiry is past, and means nothing any more.
     assert_eq!(tick(&mut connection, 61_000), ["ping", "0"]);
 }
@@ -148,7 +148,7 @@ fn a_token_that_does_not_fit_the_connection_ends_it() {
         let mut connection = server.live(1, before);
         let came = in_short(&server.authorize(&mut connection, 10, after));
         match expected {
-            None => assert_eq!(came, ["4", "renewed"]),
+            None => assert_eq!(came, ["renewed", "4"]),
             Some(refused) => assert_eq!(came, [refused, "close"]),
         }
     }
@@ -167,7 +167,7 @@ fn a_connection_of_the_key_can_go_over_to_a_token_and_is_bound_to_its_client() {
     assert_eq!(actions(&mut connection), ["4"]);
     assert_eq!(connection.deadline(), None);
     let came = server.authorize(&mut connection, 10, &alices);
-    assert_eq!(came[0]["connectionDetails"]["clientId"], "alice");
+    assert_eq!(came[1]["connectionDetails"]["clientId"], "alice");
     assert!(connection.deadline().is_some());
 }
 

@@ -148,14 +148,14 @@ fn after_a_renewal_channels_that_lost_everything_fail_and_others_get_what_is_lef
         server.say(&mut connection, 2, &attach(channel));
     }
     let came = server.authorize(&mut connection, 3, &narrow);
-    assert_eq!(in_short(&came), ["4", "renewed", "leave chat:a", "9 40160", "11"]);
+    assert_eq!(in_short(&came), ["renewed", "4", "leave chat:a", "9 40160", "11"]);
     assert_eq!(came[3]["channel"], "chat:a");
     assert_eq!((&came[4]["channel"], &came[4]["flags"]), (&json!("chat:b"), &json!(786_432 | 4)));
     assert!(!connection.hears("chat:a", None) && connection.hears("chat:b", None));
     assert_eq!(in_short(&server.say(&mut connection, 4, &publish("chat:b", 0, &json!([{}])))), ["2 40160"]);
     // And back: it gets again what it asked for, and a channel that failed can be attached.
     let came = server.authorize(&mut connection, 5, &wide);
-    assert_eq!(in_short(&came), ["4", "renewed", "11"]);
+    assert_eq!(in_short(&came), ["renewed", "4", "11"]);
     assert_eq!(came[2]["flags"], 983_040 | 4);
     assert_eq!(in_short(&server.say(&mut connection, 6, &attach("chat:a"))), ["join chat:a", "11"]);
 }

@@ -60,7 +60,7 @@ fn a_frame_that_comes_too_late_is_not_taken() {
     let mut connection = server.live(0, &token);
     assert_eq!(
         in_short(&server.authorize(&mut connection, 9_999, &fresh)),
-        ["17", "4", "renewed"],
+        ["17", "renewed", "4"],
         "the control"
     );
 }
@@ -106,7 +106,7 @@ fn a_revocation_with_a_margin_asks_first_and_spares_who_answers() {
     assert_eq!(in_short(&server.recheck(&mut quick, 1_000)), ["17"]);
     assert_eq!(server.recheck(&mut slow, 1_500), [Value::Null; 0], "it is asked once");
     let fresh = server.token(2_000, 600_000, &alice());
-    assert_eq!(in_short(&server.authorize(&mut quick, 2_000, &fresh)), ["4", "renewed"]);
+    assert_eq!(in_short(&server.authorize(&mut quick, 2_000, &fresh)), ["renewed", "4"]);
     assert_eq!(server.recheck(&mut quick, 2_001), [Value::Null; 0]);
     // Who comes with the token that is about to go is asked at once.
     let mut late = server.open(3_000, &format!("access_token={}", token.expose()));

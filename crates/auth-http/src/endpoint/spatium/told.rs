@@ -1,0 +1,69 @@
+//! What the service decided about one request, for its records.
+
+use std::time::Duration;
+
+use auth_core::Secret;
+use auth_core::observe::{Label, Replayed};
+use auth_core::scope::Scopes;
+
+use super::Refusal;
+use crate::endpoint::Decision;
+use crate::spatium::wire::{BY_FACTORS_PATH, BY_KEY_PATH, CREDENTIALS_PATH, REFRESH_PATH};
+
+/// What is known of a request so far, and what was decided about it.
+pub(super) struct Told {
+    /// What records call the call.
+    grant: &'static str,
+    client_id: Option<Label>,
+    refresh_token: Option<Secret>,
+    pub(super) decisions: Vec<Decision>,
+}
+
+impl Told {
+    /// A request to this path.
+    pub(super) fn at(path: &str) -> Self {
+        let grant = match path {
+            CREDENTIALS_PATH => "spatium_credentials",
+            BY_FACTORS_PATH => "spatium_security_factors",
+            BY_KEY_PATH => "spatium_merchant_key",
+            REFRESH_PATH => "spatium_refresh",
+            _ => "unknown",
+        };
+        Self { grant, client_id: None, refresh_token: None, decisions: Vec::new() }
+    }
+
+    /// It is this account or merchant that asks, or says so.
+    pub(super) fn asks(&mut self, name: &str) {
+        self.client_id = Some(Label::new(name));
+    }
+
+    /// It presents this refresh token, which its signature has vouched for.
+    pub(super) fn presents(&mut self, refresh_token: &Secret) {
+        self.refresh_token = Some(refresh_token.clone());
+    }
+
+    pub(super) fn minted(
+        &mut self,
+        token: Secret,
+        refresh_token: Option<Secret>,
+        scope: Scopes,
+        expires_in: Duration,
+    ) {
+        let (grant, client_id) = (self.grant, self.client_id.clone());
+        self.decisions.push(Decision::Minted { token, refresh_token, grant, client_id, scope, expires_in });
+    }
+
+    pub(super) fn refused(&mut self, refusal: Refusal) {
+        let client_id = self.client_id.clone();
+        if refusal == Refusal::Reused {
+            let token = self.refresh_token.take();
+            let replayed = Replayed::RefreshToken;
+            let target = client_id.as_ref().map(|name| Label::new(&format!("session of {name}")));
+            self.decisions.push(Decision::Replayed { replayed, token, client_id });
+            self.decisions.push(Decision::Revoked { token: None, target });
+        } else {
+            let reason = Label::new(refusal.code());
+            self.decisions.push(Decision::Denied { grant: self.grant, reason, client_id });
+        }
+    }
+}
