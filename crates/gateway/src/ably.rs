@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use auth_core::time::Now;
 use auth_http::endpoint::ably::{self, Caller, Path, Records, Refusal};
+use auth_http::endpoint::{Decision, Decisions};
 use bytes::Bytes;
 use http::{Request, Response};
 use tokio::sync::watch;
@@ -69,9 +70,9 @@ impl AblyEndpoint {
         let admit =
             |key_name: &str| throttles.get_mut(key_name).map_or(Ok(()), |throttle| throttle.admit(now));
         let response = ably::respond(records, now, rand::random(), request, admit);
-        if matches!(path, Path::RevokeTokens { .. })
-            && response.as_ref().is_some_and(|response| response.status().is_success())
-        {
+        let decisions = response.as_ref().map(Decisions::of).unwrap_or_default();
+        // Of several targets some may have been revoked, whatever the status says.
+        if decisions.iter().any(|decision| matches!(decision, Decision::Revoked { .. })) {
             self.revocations.send_modify(|revocations| *revocations += 1);
         }
         response.unwrap_or_else(|| Refusal::unknown_path().into_response())
