@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use auth_core::observe::{self, Unrecorded};
 use auth_core::{AuthEvent, Observer};
 use tokio::sync::Notify;
 
@@ -13,6 +15,7 @@ pub struct Recorder(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     events: Mutex<Vec<AuthEvent>>,
+    refused: Mutex<Vec<&'static str>>,
     changed: Notify,
 }
 
@@ -21,6 +24,11 @@ impl Recorder {
     #[must_use]
     pub fn events(&self) -> Vec<AuthEvent> {
         self.0.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on, refuses to record events of these names, and records all others.
+    pub fn refuse(&self, names: &[&'static str]) {
+        *self.0.refused.lock().unwrap_or_else(PoisonError::into_inner) = names.to_vec();
     }
 
     /// How many events so far match.
@@ -54,6 +62,19 @@ impl Observer for Recorder {
     fn observe(&self, event: &AuthEvent) {
         self.0.events.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
         self.0.changed.notify_waiters();
+    }
+}
+
+#[async_trait]
+impl observe::Recorder for Recorder {
+    async fn record(&self, event: &AuthEvent) -> Result<(), Unrecorded> {
+        // As a recorder that waits for a disk: it does not answer at once.
+        tokio::task::yield_now().await;
+        if self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(&event.name()) {
+            return Err(Unrecorded::new("the disk is full"));
+        }
+        self.observe(event);
+        Ok(())
     }
 }
 

@@ -17,6 +17,7 @@ mod faraway;
 mod faults;
 mod gateway;
 mod gateway_dialects;
+mod gateway_records;
 mod genesys;
 mod manager;
 mod manager_callers;

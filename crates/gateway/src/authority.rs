@@ -57,6 +57,8 @@ pub struct Admission {
     pub subject: String,
     /// How long it still lives.
     pub expires_in: Duration,
+    /// Whether it serves once, and is spent now. Who presents it again is refused as [replayed](Refusal::replayed).
+    pub is_consumed: bool,
 }
 
 /// A credential that a connection presents.
@@ -134,7 +136,7 @@ impl Authenticator for JwtAuthority {
         let claims = verified.claims();
         let exp = claims.expires().ok_or(Refusal::rejected("the token never expires"))?;
         let subject = claims.subject().ok_or(Refusal::rejected("the token names no subject"))?.to_owned();
-        Ok(Admission { subject, expires_in: exp.saturating_since(now.wall) })
+        Ok(Admission { subject, expires_in: exp.saturating_since(now.wall), is_consumed: false })
     }
 }
 

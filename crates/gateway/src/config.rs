@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use auth_core::Secret;
+use auth_core::fingerprint::FingerprintKey;
+use auth_core::observe::{Recorder, Unobserved};
 use auth_core::scope::Scopes;
 use auth_http::endpoint::ably::ServedKey;
 use auth_http::endpoint::optave::TokenServer;
@@ -34,6 +36,16 @@ pub struct Config {
     websockets: Vec<WebSocket>,
     pub(crate) optave: Option<Arc<Mutex<TokenServer>>>,
     pub(crate) spatium: Option<Arc<Mutex<AuthorizationServer>>>,
+    pub(crate) recorder: Arc<dyn Recorder>,
+    pub(crate) fingerprint_key: FingerprintKey,
+    pub(crate) metrics: Option<Metrics>,
+}
+
+/// What is scraped, and where.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    pub(crate) listen: SocketAddr,
+    pub(crate) text: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
 /// The shortest lifetime of a token: a second, the resolution of a JWT.
@@ -103,6 +115,9 @@ impl Config {
             websockets: vec![WebSocket::new("/ws", Dialect::genesys(), None)],
             optave: None,
             spatium: None,
+            recorder: Arc::new(Unobserved),
+            fingerprint_key: FingerprintKey::new(rand::random()),
+            metrics: None,
         }
     }
 
@@ -242,6 +257,33 @@ impl Config {
     #[must_use]
     pub fn with_optave(self, server: TokenServer) -> Self {
         Self { optave: Some(Arc::new(Mutex::new(server))), ..self }
+    }
+
+    /// Who is told of each decision, and says when it is on record: nobody by default.
+    ///
+    /// The gateway waits for it before a token is handed out, before a connection is let in or renewed, and before a revocation is answered;
+    /// where it can't be recorded, the answer is 503 with `Retry-After`, or close code 1013. What was begun then stands thus:
+    /// the refresh token that was presented still serves; a token that opens one connection is spent; a revocation has taken effect,
+    /// and is recorded as soon as that can be done. Refusals are told without waiting. More than ten a second of one kind from one
+    /// place, or a thousand from all, are summed up every 5 s.
+    #[must_use]
+    pub fn with_recorder(self, recorder: Arc<dyn Recorder>) -> Self {
+        Self { recorder, ..self }
+    }
+
+    /// The key under which tokens are named in what is recorded: a random one by default. With one that is kept, the names are
+    /// the same after a restart, and at every gateway that has it.
+    #[must_use]
+    pub fn with_fingerprint_key(self, fingerprint_key: FingerprintKey) -> Self {
+        Self { fingerprint_key, ..self }
+    }
+
+    /// Serves this text at `/metrics` of an address of its own, apart from that of the gateway: what is scraped is nobody else's
+    /// business. Whoever reaches the address can read it: let it be one of this machine, or of a network of your own. Nothing is
+    /// served by default.
+    #[must_use]
+    pub fn with_metrics(self, listen: SocketAddr, text: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self { metrics: Some(Metrics { listen, text: Arc::new(text) }), ..self }
     }
 
     /// What answers the messages of authenticated connections: an echo by default.

@@ -1,10 +1,16 @@
 //! What the gateway answers over HTTP: the token endpoint, and those of the systems that are configured.
 
+use std::net::SocketAddr;
+
+use auth_core::Secret;
 use auth_core::time::Now;
 use auth_http::endpoint::ably::{self as ably_wire, Refusal};
+use auth_http::endpoint::spatium::AuthorizationServer;
+use auth_http::endpoint::{self, Decision, Decisions};
 use bytes::Bytes;
+use http::header::RETRY_AFTER;
 use http::uri::PathAndQuery;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 
 use crate::Config;
 use crate::ably::{self, AblyEndpoint};
@@ -12,6 +18,7 @@ use crate::doors::{Door, Doors};
 use crate::optave::Optave;
 use crate::spatium::Spatium;
 use crate::token_endpoint::TokenEndpoint;
+use crate::websocket::Shared;
 
 pub(crate) struct Endpoints {
     pub(crate) tokens: TokenEndpoint,
@@ -86,14 +93,38 @@ impl Endpoint<'_> {
         }
     }
 
-    /// Answers a request.
-    pub(crate) fn respond(&self, now: Now, request: &Request<Bytes>) -> Response<Bytes> {
-        match self {
+    /// Answers a request, once what it decides is on record.
+    pub(crate) async fn respond(
+        &self,
+        shared: &Shared,
+        peer: SocketAddr,
+        request: &Request<Bytes>,
+    ) -> Response<Bytes> {
+        let now = shared.clock.now();
+        let mut response = match self {
             Self::Tokens(tokens) => tokens.respond(now, request),
             Self::Ably(ably) => ably.respond(now, request),
             Self::Optave(optave) => optave.respond(now, request),
             Self::Spatium(spatium) => spatium.respond(now, request),
+        };
+        let decisions = Decisions::take(&mut response);
+        let mut unsent = Unsent { endpoint: self, now, refresh_token: refresh_token(&decisions) };
+        if shared.ledger.settle(now, peer, decisions).await.is_err() {
+            return self.unavailable();
         }
+        unsent.refresh_token = None;
+        response
+    }
+
+    /// The answer in its own shape to a request that can't be recorded.
+    fn unavailable(&self) -> Response<Bytes> {
+        let mut response = match self {
+            Self::Tokens(_) | Self::Optave(_) => endpoint::Refusal::Unavailable.into_response(),
+            Self::Ably(_) => Refusal::unrecorded().into_response(),
+            Self::Spatium(_) => AuthorizationServer::unavailable(),
+        };
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
     }
 
     /// The answer in its own shape, if it has one, to a request whose body did not come as it should.
@@ -105,6 +136,32 @@ impl Endpoint<'_> {
         };
         Some(refusal.into_response())
     }
+}
+
+/// A refresh token that is in a reply, and has not left with it: until it does, nobody has it.
+struct Unsent<'a> {
+    endpoint: &'a Endpoint<'a>,
+    now: Now,
+    refresh_token: Option<Secret>,
+}
+
+impl Drop for Unsent<'_> {
+    /// Whether it was not recorded or its client did not wait for that: the token before it must still serve.
+    fn drop(&mut self) {
+        let Some(refresh_token) = &self.refresh_token else { return };
+        match self.endpoint {
+            Endpoint::Tokens(tokens) => tokens.unsent(refresh_token),
+            Endpoint::Spatium(spatium) => spatium.unsent(self.now, refresh_token),
+            Endpoint::Ably(_) | Endpoint::Optave(_) => {}
+        }
+    }
+}
+
+fn refresh_token(decisions: &[Decision]) -> Option<Secret> {
+    decisions.iter().find_map(|decision| match decision {
+        Decision::Minted { refresh_token, .. } => refresh_token.clone(),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

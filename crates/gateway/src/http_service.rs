@@ -1,8 +1,8 @@
 //! Routing: the endpoints, the upgrades, and nothing else.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use auth_http::endpoint::ably::realtime::Opening;
 use bytes::Bytes;
@@ -13,9 +13,9 @@ use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 
 use crate::ably;
-use crate::clock::Clock;
 use crate::endpoints::Endpoints;
 use crate::upgrade::{Opened, accept, handshake};
+use crate::websocket::Shared;
 
 /// Where an accepted upgrade is left for whoever owns the connection.
 pub(crate) type Upgrade = Arc<Mutex<Option<Accepted>>>;
@@ -38,8 +38,8 @@ pub(crate) enum Spoken {
 pub(crate) async fn respond(
     mut request: Request<Incoming>,
     endpoints: Arc<Endpoints>,
-    clock: Clock,
-    patience: Duration,
+    shared: Arc<Shared>,
+    peer: SocketAddr,
     upgrade: Upgrade,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path();
@@ -47,9 +47,9 @@ pub(crate) async fn respond(
     let is_upgrade = endpoints.doors.has(path) || at_ablys;
     let response = match (endpoints.at(path), is_upgrade) {
         (Some(endpoint), _) => {
-            let read = tokio::time::timeout(patience, read(request, endpoint.largest_body())).await;
+            let read = tokio::time::timeout(shared.patience, read(request, endpoint.largest_body())).await;
             last(match read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT)) {
-                Ok(request) => endpoint.respond(clock.now(), &request),
+                Ok(request) => endpoint.respond(&shared, peer, &request).await,
                 Err(status) => endpoint.refuse(status).unwrap_or_else(|| refused(status)),
             })
         }
@@ -61,7 +61,7 @@ pub(crate) async fn respond(
                 let response = handshake(&request).map_err(|refused| *refused);
                 response.map(|response| (response, Spoken::Ably(Opening::read(&request))))
             } else {
-                let accepted = accept(&request, &endpoints.doors, clock, patience).await;
+                let accepted = accept(&request, &endpoints.doors, &shared, peer).await;
                 accepted.map(|(response, opened)| (response, Spoken::Dialect(Box::new(opened))))
             };
             match answer {

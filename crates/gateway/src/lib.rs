@@ -17,6 +17,12 @@
 //! are renewed in place, expire, are revoked, and attach, publish and subscribe within their capability.
 //! Beside its own endpoints it serves Optave's and Spatium's, where they are [configured](Config::with_optave).
 //!
+//! Each decision is [told](Config::with_recorder) exactly once: who got a token and who did not, what was spent, replayed and
+//! revoked, who was let in, renewed, refused, and how each connection ended. A token is handed out, a connection let in, and a
+//! revocation answered only when that is on record; where it can't be, the answer is 503, or close code 1013. Refusals are told
+//! to the last one, but summed up where a stranger causes a flood of them. No event holds a token: each is named by its
+//! [fingerprint](Config::with_fingerprint_key).
+//!
 //! ```no_run
 //! use auth_core::Secret;
 //! use gateway::{Client, Config, Gateway};
@@ -37,16 +43,20 @@ mod config;
 mod doors;
 mod endpoints;
 mod http_service;
+mod ledger;
+mod metrics;
 mod optave;
 mod refresh;
 mod registry;
 mod serve;
 mod socket;
 mod spatium;
+mod strangers;
 mod throttle;
 mod token_endpoint;
 mod upgrade;
 mod websocket;
+mod witness;
 
 /// The pure halves of the systems' servers, which [`Config::with_optave`] and [`Config::with_spatium`] take.
 pub use auth_http::endpoint;

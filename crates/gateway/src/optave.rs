@@ -66,8 +66,10 @@ impl Authenticator for Tokens {
         let token = presented.credential.expose();
         let token = Secret::from(token.strip_prefix("Bearer ").unwrap_or(token));
         match lock(&self.0).redeem(now, &token) {
-            Ok(opening) => Ok(Admission { subject: opening.subject, expires_in: opening.expires_in }),
-            Err(NotOpened::AlreadyUsed) => Err(Refusal::rejected("token_already_used")),
+            Ok(opening) => {
+                Ok(Admission { subject: opening.subject, expires_in: opening.expires_in, is_consumed: true })
+            }
+            Err(NotOpened::AlreadyUsed) => Err(Refusal::replayed("token_already_used")),
             Err(NotOpened::NoRoom) => Err(Refusal::unreachable("unavailable")),
             Err(_) => Err(Refusal::rejected("invalid_token")),
         }

@@ -82,12 +82,14 @@ struct Family {
 struct Rotation {
     salt: Secret,
     grace: Deadline,
+    /// Whether the answer with the successor never left: then nobody has it, and the token before it still serves.
+    unsent: bool,
 }
 
 impl Rotation {
     fn begin(now: Now, grace: Duration) -> Self {
         // The grace is short, so it ends by either clock: a suspended server must not extend it.
-        Self { salt: Secret::from(random_text() + &random_text()), grace: now.expiry(grace) }
+        Self { salt: Secret::from(random_text() + &random_text()), grace: now.expiry(grace), unsent: false }
     }
 
     /// 256 random bits, hashed with the token that is redeemed: always of the same length, so that no two inputs
@@ -103,6 +105,18 @@ enum Standing {
     Current,
     /// Spent a moment ago, and its successor was not redeemed yet.
     InGrace,
+}
+
+/// Why a token is not good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotGood {
+    /// It is unknown, another client's, or of a family that was revoked for another reason.
+    Unknown,
+    /// It was spent, and whoever presents it is the thief, or the one who was stolen from.
+    Reused {
+        /// Whether its family is revoked by that, and was not before.
+        revokes: bool,
+    },
 }
 
 /// How many spent tokens of a family are remembered. An older one is refused too, without the alarm.
@@ -134,20 +148,23 @@ impl RefreshTokens {
 
     /// The scopes that a client's token carries. The token stays as it is: what is asked for may yet be refused. A
     /// spent one past its grace revokes its family, as in [`redeem`](Self::redeem).
-    pub(crate) fn scope(&mut self, now: Now, token: &Secret, client_id: &str) -> Option<&Scopes> {
+    pub(crate) fn scope(&mut self, now: Now, token: &Secret, client_id: &str) -> Result<&Scopes, NotGood> {
         let (index, _) = self.find(now, &hash(token), client_id)?;
-        Some(&self.families[index].scope)
+        Ok(&self.families[index].scope)
     }
 
-    /// Redeems a token for its successor, within the grace for the same one again; `None` when it is unknown, another
-    /// client's, revoked or spent.
-    pub(crate) fn redeem(&mut self, now: Now, token: &Secret, client_id: &str) -> Option<Secret> {
+    /// Redeems a token for its successor, within the grace for the same one again.
+    pub(crate) fn redeem(&mut self, now: Now, token: &Secret, client_id: &str) -> Result<Secret, NotGood> {
         let presented = hash(token);
         let (index, standing) = self.find(now, &presented, client_id)?;
         let family = &mut self.families[index];
         if let Standing::InGrace = standing {
             self.refreshes.0.retried.fetch_add(1, Ordering::Relaxed);
-            return family.rotation.as_ref().map(|rotation| rotation.successor(token));
+            let rotation = family.rotation.as_mut().ok_or(NotGood::Unknown)?;
+            if std::mem::take(&mut rotation.unsent) {
+                rotation.grace = now.expiry(self.grace);
+            }
+            return Ok(rotation.successor(token));
         }
         self.refreshes.0.redeemed.fetch_add(1, Ordering::Relaxed);
         let successor = family.rotation.insert(Rotation::begin(now, self.grace)).successor(token);
@@ -160,26 +177,47 @@ impl RefreshTokens {
         {
             self.by_hash.remove(&oldest);
         }
-        Some(successor)
+        Ok(successor)
+    }
+
+    /// The answer with this successor never left: the token before it may be presented again, until an answer does leave.
+    pub(crate) fn unsent(&mut self, successor: &Secret) {
+        let hash = hash(successor);
+        let family = self.by_hash.get(&hash).and_then(|index| self.families.get_mut(*index));
+        let family = family.filter(|family| family.current == Some(hash));
+        if let Some(rotation) = family.and_then(|family| family.rotation.as_mut()) {
+            rotation.unsent = true;
+        }
     }
 
     /// The family in which this token may be presented. A spent one whose answer can't have been lost revokes the
     /// family: nobody can tell the thief from the owner.
-    fn find(&mut self, now: Now, presented: &TokenHash, client_id: &str) -> Option<(usize, Standing)> {
-        let index = *self.by_hash.get(presented)?;
-        let family = self.families.get_mut(index).filter(|family| family.client_id == client_id)?;
+    fn find(
+        &mut self,
+        now: Now,
+        presented: &TokenHash,
+        client_id: &str,
+    ) -> Result<(usize, Standing), NotGood> {
+        let index = *self.by_hash.get(presented).ok_or(NotGood::Unknown)?;
+        let family = self.families.get_mut(index).filter(|family| family.client_id == client_id);
+        let family = family.ok_or(NotGood::Unknown)?;
         if family.current.as_ref() == Some(presented) {
-            return Some((index, Standing::Current));
+            return Ok((index, Standing::Current));
         }
-        let in_grace = family.rotation.as_ref().is_some_and(|rotation| !rotation.grace.passed(now));
-        if in_grace && family.spent.back() == Some(presented) {
-            return Some((index, Standing::InGrace));
+        let serves = |rotation: &Rotation| rotation.unsent || !rotation.grace.passed(now);
+        if family.rotation.as_ref().is_some_and(serves) && family.spent.back() == Some(presented) {
+            return Ok((index, Standing::InGrace));
+        }
+        if !family.spent.contains(presented) {
+            // The last of a family that is revoked.
+            return Err(NotGood::Unknown);
         }
         family.rotation = None;
-        if family.current.take().is_some() {
+        let revokes = family.current.take().is_some();
+        if revokes {
             self.refreshes.0.revoked.fetch_add(1, Ordering::Relaxed);
         }
-        None
+        Err(NotGood::Reused { revokes })
     }
 }
 

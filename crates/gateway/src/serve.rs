@@ -17,6 +17,8 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::endpoints::Endpoints;
 use crate::http_service::{Accepted, Spoken, Upgrade, respond};
+use crate::ledger::{Ledger, SUMMING_UP};
+use crate::metrics::MetricsListener;
 use crate::websocket::{self, Shared};
 use crate::{Config, Refreshes, Sessions};
 
@@ -29,6 +31,7 @@ pub struct Gateway {
     endpoints: Arc<Endpoints>,
     shared: Arc<Shared>,
     drain: watch::Sender<bool>,
+    metrics: Option<MetricsListener>,
 }
 
 /// How long a connection may take over HTTP in all: its head and its body have limits of their own, this is for a peer that
@@ -57,6 +60,11 @@ impl Gateway {
             sessions: Sessions::default(),
             patience: config.patience,
             draining,
+            ledger: Arc::new(Ledger::new(config.recorder, config.fingerprint_key, clock.now())),
+        };
+        let metrics = match config.metrics {
+            Some(metrics) => Some(MetricsListener::bind(metrics).await?),
+            None => None,
         };
         Ok(Self {
             address: listener.local_addr()?,
@@ -65,6 +73,7 @@ impl Gateway {
             endpoints: Arc::new(endpoints),
             shared: Arc::new(shared),
             drain,
+            metrics,
         })
     }
 
@@ -78,6 +87,12 @@ impl Gateway {
     #[must_use]
     pub fn ws_url(&self) -> String {
         format!("ws://{}/ws", self.address)
+    }
+
+    /// Where metrics are scraped, if they are [served](Config::with_metrics).
+    #[must_use]
+    pub fn metrics_url(&self) -> Option<String> {
+        self.metrics.as_ref().map(MetricsListener::url)
     }
 
     /// The live connections.
@@ -96,14 +111,20 @@ impl Gateway {
     /// for the connections to end.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
         let mut tasks = JoinSet::new();
+        #[expect(clippy::disallowed_methods, reason = "it ends with this")]
+        tasks.spawn(keep_books(Arc::clone(&self.shared)));
+        if let Some(metrics) = self.metrics {
+            #[expect(clippy::disallowed_methods, reason = "it ends with this")]
+            tasks.spawn(metrics.serve(self.shared.draining.clone()));
+        }
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                (stream, permit) = accept(&self.listener, &self.connections) => {
+                (stream, peer, permit) = accept(&self.listener, &self.connections) => {
                     let (endpoints, shared) = (Arc::clone(&self.endpoints), Arc::clone(&self.shared));
                     #[expect(clippy::disallowed_methods, reason = "each connection is a task, and ends with this")]
-                    tasks.spawn(connection(stream, endpoints, shared, permit));
+                    tasks.spawn(connection(stream, peer, endpoints, shared, permit));
                 }
                 Some(_) = tasks.join_next() => {}
             }
@@ -114,6 +135,8 @@ impl Gateway {
         if drained.is_err() {
             tasks.shutdown().await;
         }
+        // What was held back is told at last, and all connections are told to be gone.
+        self.shared.ledger.sum_up(self.shared.clock.now()).await;
     }
 
     /// Serves on the current tokio runtime until [`Running::stop`], or until what is returned is dropped.
@@ -124,13 +147,13 @@ impl Gateway {
     #[expect(clippy::disallowed_methods, reason = "the caller asked for it by name")]
     pub fn spawn(self) -> Running {
         let (stop, stopped) = oneshot::channel::<()>();
-        let (http_url, ws_url) = (self.http_url(), self.ws_url());
+        let (http_url, ws_url, metrics_url) = (self.http_url(), self.ws_url(), self.metrics_url());
         let (sessions, refreshes) = (self.sessions(), self.refreshes());
         let serving = tokio::spawn(self.serve(async {
             // A dropped sender is a dropped `Running`: stop as well.
             let _ = stopped.await;
         }));
-        Running { http_url, ws_url, sessions, refreshes, stop, serving }
+        Running { http_url, ws_url, metrics_url, sessions, refreshes, stop, serving }
     }
 }
 
@@ -145,6 +168,7 @@ impl std::fmt::Debug for Gateway {
 pub struct Running {
     http_url: String,
     ws_url: String,
+    metrics_url: Option<String>,
     sessions: Sessions,
     refreshes: Refreshes,
     stop: oneshot::Sender<()>,
@@ -162,6 +186,12 @@ impl Running {
     #[must_use]
     pub fn ws_url(&self) -> &str {
         &self.ws_url
+    }
+
+    /// Where metrics are scraped, if they are [served](Config::with_metrics).
+    #[must_use]
+    pub fn metrics_url(&self) -> Option<&str> {
+        self.metrics_url.as_deref()
     }
 
     /// The live connections.
@@ -184,12 +214,23 @@ impl Running {
     }
 }
 
+/// Tells now and then what was held back, until the gateway drains.
+async fn keep_books(shared: Arc<Shared>) {
+    let mut draining = shared.draining.clone();
+    while timeout(SUMMING_UP, drained(&mut draining)).await.is_err() {
+        shared.ledger.sum_up(shared.clock.now()).await;
+    }
+}
+
 /// Waits for room, then for a connection.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+pub(crate) async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     let permit = Arc::clone(room).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, peer)) => return (stream, peer, permit),
             // The peer has gone again, or there are no descriptors left: try again when there may be.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
@@ -204,6 +245,7 @@ pub(crate) async fn drained(draining: &mut watch::Receiver<bool>) {
 
 async fn connection(
     stream: TcpStream,
+    peer: SocketAddr,
     endpoints: Arc<Endpoints>,
     shared: Arc<Shared>,
     _room: Option<OwnedSemaphorePermit>,
@@ -212,9 +254,9 @@ async fn connection(
         return;
     }
     let upgrade = Upgrade::default();
-    let (clock, patience) = (shared.clock, shared.patience);
-    let service =
-        service_fn(|request| respond(request, Arc::clone(&endpoints), clock, patience, Arc::clone(&upgrade)));
+    let service = service_fn(|request| {
+        respond(request, Arc::clone(&endpoints), Arc::clone(&shared), peer, Arc::clone(&upgrade))
+    });
     let mut http = std::pin::pin!(
         http1::Builder::new()
             // Without a timer the header timeout is inert.
@@ -243,7 +285,7 @@ async fn connection(
             let stream = TokioIo::new(upgraded);
             match (spoken, &endpoints.ably) {
                 (Spoken::Dialect(opened), _) => websocket::serve(stream, shared, *opened).await,
-                (Spoken::Ably(opening), Some(ably)) => ably.serve(stream, shared, opening).await,
+                (Spoken::Ably(opening), Some(ably)) => ably.serve(stream, shared, peer, opening).await,
                 // It was Ably's endpoint that accepted it.
                 (Spoken::Ably(_), None) => {}
             }

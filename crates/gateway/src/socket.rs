@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tungstenite::Message as Frame;
-use tungstenite::error::Error as WebSocketError;
+use tungstenite::error::{Error as WebSocketError, ProtocolError};
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
 /// How long a peer may take to accept what we send before it is dropped.
@@ -97,6 +97,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 pub(crate) fn fault(error: &WebSocketError, too_large: &'static str) -> Option<(u16, &'static str)> {
     match error {
         WebSocketError::Capacity(_) => Some((1009, too_large)),
+        // There is nobody left to say it to.
+        WebSocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
         WebSocketError::Utf8(_) => Some((1007, "text must be UTF-8")),
         WebSocketError::Protocol(_) => Some((1002, "the frame is against RFC 6455")),
         _ => None,

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use auth_core::Secret;
 use auth_core::time::Now;
 use auth_http::endpoint::spatium::{Asking, AuthorizationServer};
 use bytes::Bytes;
@@ -60,5 +61,10 @@ impl Spatium {
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
         server.respond(now, rand::random(), path, request, &mut |asking| limits.admit(now, asking))
+    }
+
+    /// The reply with this refresh token never left.
+    pub(crate) fn unsent(&self, now: Now, refresh_token: &Secret) {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).unsent(now, refresh_token);
     }
 }

@@ -44,6 +44,11 @@ impl Throttle {
         Self { limit, full_at: Moment::since_origin(now.mono.elapsed().saturating_add(empty_for)) }
     }
 
+    /// Whether nothing has been drawn from it for long enough that it is as good as new.
+    pub(crate) fn is_full(&self, now: Now) -> bool {
+        self.full_at <= now.mono
+    }
+
     /// Takes one request out of the bucket, or says how long to wait for it.
     pub(crate) fn admit(&mut self, now: Now) -> Result<(), Duration> {
         let full_at = self.full_at.elapsed().max(now.mono.elapsed()).saturating_add(self.limit.interval);

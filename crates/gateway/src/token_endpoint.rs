@@ -1,17 +1,19 @@
 //! The token endpoint's policy: who the client is, how often it asks, what it gets. Pure: the time is an argument.
 
 use std::collections::HashMap;
+use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use auth_core::Secret;
+use auth_core::observe::{Label, Replayed};
 use auth_core::scope::Scopes;
 use auth_core::time::Now;
-use auth_http::endpoint::{Grant, Issued, Refusal, TokenCall};
+use auth_http::endpoint::{Claimed, Decision, Decisions, Grant, Issued, Refusal, TokenCall};
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::refresh::{RefreshTokens, Refreshes};
+use crate::refresh::{NotGood, RefreshTokens, Refreshes};
 use crate::throttle::Throttle;
 use crate::{Approved, Client, Config, Issuer};
 
@@ -56,13 +58,28 @@ impl TokenEndpoint {
 
     /// Answers a request.
     pub(crate) fn respond(&self, now: Now, request: &Request<Bytes>) -> Response<Bytes> {
-        match TokenCall::read(request).and_then(|call| self.grant(now, &call)) {
-            Ok(issued) => issued.into_response(),
-            Err(refusal) => refusal.into_response(),
+        let granted = TokenCall::read(request).map_err(Refused::from).and_then(|call| {
+            let issued = self.grant(now, &call)?;
+            let minted = issued.minted(call.grant.name(), &call.client_id);
+            Ok((issued, minted))
+        });
+        match granted {
+            Ok((issued, minted)) => Decisions::tell(issued.into_response(), [minted]),
+            Err(Refused { refusal, reuse: None }) => {
+                Decisions::tell(refusal.into_response(), [Claimed::by(request).denied(refusal)])
+            }
+            Err(Refused { refusal, reuse: Some(reuse) }) => {
+                Decisions::tell(refusal.into_response(), reuse.decisions())
+            }
         }
     }
 
-    fn grant(&self, now: Now, call: &TokenCall) -> Result<Issued, Refusal> {
+    /// The answer with this refresh token never left: the one before it must still serve.
+    pub(crate) fn unsent(&self, refresh_token: &Secret) {
+        self.state().refresh_tokens.unsent(refresh_token);
+    }
+
+    fn grant(&self, now: Now, call: &TokenCall) -> Result<Issued, Refused> {
         let client = self.clients.get(&call.client_id);
         let secret = client.map_or(&self.nobody, |client| &client.secret);
         let known = *secret == call.client_secret && !secret.is_empty();
@@ -74,16 +91,15 @@ impl TokenEndpoint {
         let (scope, refresh_token) = match &call.grant {
             Grant::ClientCredentials => (narrowed(&client.scope, call.scope.as_ref())?, None),
             Grant::RefreshToken(token) => {
+                let refused = |not_good| Refused::of(not_good, token, &client.id);
                 let mut state = self.state();
-                let granted =
-                    state.refresh_tokens.scope(now, token, &client.id).ok_or(Refusal::InvalidGrant)?;
+                let granted = state.refresh_tokens.scope(now, token, &client.id).map_err(refused)?;
                 // Before the token is spent: a refused scope must not cost the client its login.
                 let scope = narrowed(granted, call.scope.as_ref())?;
-                let successor =
-                    state.refresh_tokens.redeem(now, token, &client.id).ok_or(Refusal::InvalidGrant)?;
+                let successor = state.refresh_tokens.redeem(now, token, &client.id).map_err(refused)?;
                 (scope, Some(successor))
             }
-            _ => return Err(Refusal::UnsupportedGrantType),
+            _ => return Err(Refusal::UnsupportedGrantType.into()),
         };
         let approved = Approved::new(client.id.clone(), scope, self.lifetime);
         Ok(Issued {
@@ -96,6 +112,50 @@ impl TokenEndpoint {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why there is no token.
+struct Refused {
+    refusal: Refusal,
+    reuse: Option<Reuse>,
+}
+
+/// A spent refresh token that was presented.
+struct Reuse {
+    token: Secret,
+    client_id: Label,
+    revokes: bool,
+}
+
+impl Refused {
+    fn of(not_good: NotGood, token: &Secret, client_id: &str) -> Self {
+        let reuse = match not_good {
+            NotGood::Unknown => None,
+            NotGood::Reused { revokes } => {
+                Some(Reuse { token: token.clone(), client_id: Label::new(client_id), revokes })
+            }
+        };
+        Self { refusal: Refusal::InvalidGrant, reuse }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, reuse: None }
+    }
+}
+
+impl Reuse {
+    fn decisions(self) -> impl Iterator<Item = Decision> {
+        let target = Label::new(&format!("refresh tokens of {}", self.client_id));
+        let revoked = self.revokes.then_some(Decision::Revoked { token: None, target: Some(target) });
+        let replayed = Decision::Replayed {
+            replayed: Replayed::RefreshToken,
+            token: Some(self.token),
+            client_id: Some(self.client_id),
+        };
+        iter::once(replayed).chain(revoked)
     }
 }
 

@@ -18,10 +18,11 @@ use ws_session::dialect::{Codec, Incoming};
 use ws_session::server::{Output, Received};
 
 use crate::clock::Clock;
+use crate::ledger::Ledger;
 use crate::registry::{Order, Registration};
 use crate::serve::drained;
 use crate::socket::{Ended, Socket, fault, write_patience};
-use crate::upgrade::Opened;
+use crate::upgrade::{Judged, Opened};
 use crate::{Admission, Refusal, Sessions};
 
 /// What answers the messages of authenticated connections.
@@ -50,7 +51,11 @@ pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
     pub(crate) patience: Duration,
     pub(crate) draining: watch::Receiver<bool>,
+    pub(crate) ledger: Arc<Ledger>,
 }
+
+/// How records call the end that a client chose.
+pub(crate) const CLOSED_BY_CLIENT: &str = "closed by the client";
 
 /// The largest message that is read, in bytes.
 const LARGEST_MESSAGE: usize = 64 * 1024;
@@ -67,9 +72,10 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: 
         answering: None,
         unanswered: VecDeque::new(),
         registered: None,
+        is_revoked: false,
         shared,
     };
-    // Whatever ended it, the connection is dropped here.
+    // Whatever ended it, the connection is dropped here; and where nothing has said so yet, it was lost.
     let _ended = connection.run().await;
 }
 
@@ -78,13 +84,15 @@ struct Connection<S> {
     opened: Opened,
     /// When the session last said that its time is up.
     deadline: Option<Deadline>,
-    verifying: Option<Task<(bool, Result<Admission, Refusal>)>>,
+    verifying: Option<Task<Judged>>,
     /// The application's answer to a message; nothing more is read until it is there.
     answering: Option<Task<Option<String>>>,
     /// Messages for the application that came with one that it is answering.
     unanswered: VecDeque<String>,
     /// The connection's place among the live ones, and what is to become of it.
     registered: Option<(Registration, mpsc::Receiver<Order>)>,
+    /// Whether its credential was revoked, and no other accepted since.
+    is_revoked: bool,
     shared: Arc<Shared>,
 }
 
@@ -115,11 +123,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let may_read = self.answering.is_none();
             tokio::select! {
                 () = drained(&mut draining) => {
+                    self.opened.judge.witness.ends("draining", Some(1001));
                     self.close(Some(1001), "the gateway is going away").await?;
                 }
                 order = ordered(&mut self.registered) => match order {
-                    Order::Disconnect => return Err(Ended::ByUs),
-                    Order::Revoke => self.opened.session.revoked(clock.now())?,
+                    Order::Disconnect => {
+                        self.opened.judge.witness.ends("dropped", None);
+                        return Err(Ended::ByUs);
+                    }
+                    Order::Revoke => {
+                        self.is_revoked = true;
+                        self.opened.session.revoked(clock.now())?;
+                        self.opened.judge.witness.revokes();
+                    }
                 },
                 (renewal, verdict) = optional(&mut self.verifying) => {
                     self.verifying = None;
@@ -152,7 +168,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 Output::Send { text, binary } => self.say(text, binary).await?,
                 Output::Deliver { text } => self.unanswered.push_back(text),
-                Output::Close { code, reason } => self.close(code, &reason).await?,
+                Output::Close { code, reason } => {
+                    let why = match &*reason {
+                        _ if self.is_revoked => "revoked",
+                        _ if self.opened.session.is_expired(self.shared.clock.now()) => "expired",
+                        reason => reason,
+                    };
+                    self.opened.judge.witness.ends(why, code);
+                    self.close(code, &reason).await?;
+                }
                 // The upgrade is answered.
                 Output::Accept | Output::Refuse { .. } => return Err(Ended::ByUs),
                 Output::Wait(deadline) => {
@@ -165,6 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn decided(&mut self, renewal: bool, verdict: Result<Admission, Refusal>) -> Result<(), Ended> {
         let verdict = self.opened.judge.decide(verdict);
+        self.is_revoked &= verdict.is_err();
         if let (true, Ok(_), Some((registration, _))) = (renewal, &verdict, &self.registered) {
             registration.renewed();
         }
@@ -181,6 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Says what was wrong with a frame, as far as the codec lets us, and ends the connection.
     async fn refuse(&mut self, error: &WebSocketError) -> Result<(), Ended> {
         let (code, reason) = fault(error, "messages of up to 64 KiB are read").ok_or(Ended::ByPeer)?;
+        self.opened.judge.witness.ends(reason, Some(code));
         self.close(Some(code), reason).await
     }
 
@@ -202,9 +228,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             // No credential is binary elsewhere, and before it nothing else is taken.
             Frame::Binary(_) if self.opened.session.is_live() => Ok(()),
-            Frame::Binary(_) => self.close(Some(1003), "authenticate with a text message").await,
+            Frame::Binary(_) => {
+                let reason = "authenticate with a text message";
+                self.opened.judge.witness.ends(reason, Some(1003));
+                self.close(Some(1003), reason).await
+            }
             Frame::Ping(_) => self.socket.flush(self.write_patience()).await,
-            Frame::Close(_) => {
+            Frame::Close(close) => {
+                let code = close.map(|close| close.code.into());
+                self.opened.judge.witness.leaves(CLOSED_BY_CLIENT, code);
                 self.socket.flush(self.write_patience()).await?;
                 Err(Ended::ByPeer)
             }

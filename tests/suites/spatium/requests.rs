@@ -221,7 +221,11 @@ impl Authenticator for ByPermission {
         let verified = self.0.verify(presented.credential.expose(), now);
         let claims = verified.map_err(|_| Refusal::rejected("no permission token"))?.into_inner();
         let expires = claims.expires().ok_or(Refusal::rejected("a token without an end"))?;
-        Ok(Admission { subject: "username".to_owned(), expires_in: expires.saturating_since(now.wall) })
+        Ok(Admission {
+            subject: "username".to_owned(),
+            expires_in: expires.saturating_since(now.wall),
+            is_consumed: false,
+        })
     }
 }
 

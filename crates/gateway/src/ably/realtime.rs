@@ -1,5 +1,6 @@
 //! One WebSocket of Ably's: the loop around the pure half in `auth_http::endpoint::ably::realtime`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use crate::authority::random_text;
 use crate::registry::{Order, Registration};
 use crate::serve::drained;
 use crate::socket::{Ended, Socket, fault, write_patience};
-use crate::websocket::{Shared, ordered, until};
+use crate::websocket::{CLOSED_BY_CLIENT, Shared, ordered, until};
+use crate::witness::Witness;
 
 /// Where connections are opened.
 pub(super) const PATH: &str = "/";
@@ -28,9 +30,11 @@ impl AblyEndpoint {
         &self,
         stream: S,
         shared: Arc<Shared>,
+        peer: SocketAddr,
         opening: Opening,
     ) {
-        let socket = Socket::new(stream, LARGEST_FRAME).await;
+        let witness = Witness::new(Arc::clone(&shared.ledger), shared.clock, "ably", peer);
+        let mut socket = Socket::new(stream, LARGEST_FRAME).await;
         shared.sessions.upgraded();
         // Watched from before the credentials are looked at, so that no revocation falls between.
         let revocations = self.revocations.subscribe();
@@ -39,8 +43,27 @@ impl AblyEndpoint {
         let connection_id = random_text();
         let connection_key = Secret::from(format!("{connection_id}!{}", random_text()));
         let connection = Connection::open(now, Identity { connection_id, connection_key }, &opening, caller);
-        let mut served = Served { endpoint: self, shared, socket, connection, revocations, live: None };
-        // Whatever ended it, the connection is dropped here.
+        if let Some(token) = opening.token() {
+            witness.presents(&token);
+        }
+        if let Some(caller) = connection.caller()
+            && witness.admits(name(caller)).await.is_err()
+        {
+            witness.ends(UNRECORDED, Some(1013));
+            socket.close(Some(1013), UNRECORDED, write_patience(None, now)).await;
+            return;
+        }
+        let mut served = Served {
+            endpoint: self,
+            shared,
+            socket,
+            connection,
+            revocations,
+            live: None,
+            why: None,
+            witness,
+        };
+        // Whatever ended it, the connection is dropped here; and where nothing has said so yet, it was lost.
         let _ended = served.run().await;
     }
 
@@ -48,6 +71,13 @@ impl AblyEndpoint {
         auth_http::endpoint::ably::caller_of_token(&self.state().records, shared.clock.now(), token)
     }
 }
+
+/// Whom records name: the client, or where it is anonymous the key.
+fn name(caller: &Caller) -> &str {
+    caller.client_id.as_ref().map_or(&caller.key_name, |client_id| client_id.as_str())
+}
+
+const UNRECORDED: &str = "this can't be recorded at the moment";
 
 struct Served<'a, S> {
     endpoint: &'a AblyEndpoint,
@@ -57,6 +87,9 @@ struct Served<'a, S> {
     revocations: watch::Receiver<u64>,
     /// Its places among the live connections and in the hub, once its credentials are accepted.
     live: Option<Live>,
+    /// Why the gateway itself ends it, where it does.
+    why: Option<&'static str>,
+    witness: Witness,
 }
 
 struct Live {
@@ -89,10 +122,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<'_, S> {
             // A connection whose credentials were refused has been closed.
             let Some(live) = &mut self.live else { return Err(Ended::ByUs) };
             tokio::select! {
-                () = drained(&mut draining) => self.connection.disconnect("the gateway is going away"),
+                () = drained(&mut draining) => {
+                    self.why = Some("draining");
+                    self.connection.disconnect("the gateway is going away");
+                }
                 order = ordered(&mut live.registered) => match order {
-                    Order::Disconnect => return Err(Ended::ByUs),
-                    Order::Revoke => self.connection.revoked(),
+                    Order::Disconnect => {
+                        self.witness.ends("dropped", None);
+                        return Err(Ended::ByUs);
+                    }
+                    Order::Revoke => {
+                        self.connection.revoked();
+                        self.witness.revokes();
+                    }
                 },
                 // The sender lives as long as the endpoint.
                 Ok(()) = self.revocations.changed() => {
@@ -114,7 +156,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<'_, S> {
             (Output::Send(text), _) => self.send(Frame::text(text)).await,
             (Output::SendBinary(bytes), _) => self.send(Frame::binary(bytes)).await,
             (Output::Ping, _) => self.send(Frame::Ping(Bytes::new())).await,
-            (Output::Close, _) => Err(self.close(1000, "").await),
+            (Output::Close, _) => {
+                self.tell_end(1000);
+                Err(self.close(1000, "").await)
+            }
             (Output::Join { channel }, Some(live)) => {
                 live.member.join(channel);
                 Ok(())
@@ -127,13 +172,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<'_, S> {
                 self.endpoint.hub.publish(&live.application, publication);
                 Ok(())
             }
-            (Output::Renewed, Some(Live { registered: Some((registration, _)), .. })) => {
-                registration.renewed();
+            (Output::Renewed, live) => {
+                if let Some(Live { registered: Some((registration, _)), .. }) = live {
+                    registration.renewed();
+                }
+                let caller = self.connection.caller().map(name).unwrap_or_default();
+                if self.witness.renews(caller).await.is_err() {
+                    self.witness.ends(UNRECORDED, Some(1013));
+                    return Err(self.close(1013, UNRECORDED).await);
+                }
                 Ok(())
             }
             // There is nothing to wait for, and nobody refused joins anything.
-            (Output::Wait(_) | Output::Join { .. } | Output::Leave { .. }, _)
-            | (Output::Publish(_) | Output::Renewed, _) => Ok(()),
+            (Output::Wait(_) | Output::Join { .. } | Output::Leave { .. } | Output::Publish(_), _) => Ok(()),
+        }
+    }
+
+    /// Tells why the connection is refused or ends.
+    fn tell_end(&self, code: u16) {
+        match (self.connection.ending(), self.why) {
+            (None, _) => self.witness.leaves(CLOSED_BY_CLIENT, Some(code)),
+            (Some(_), Some(why)) => self.witness.ends(why, Some(code)),
+            (Some(refusal), None) => {
+                let info = refusal.info();
+                match info.code.number() {
+                    40_141 => self.witness.ends("revoked", Some(code)),
+                    40_142 => self.witness.ends("expired", Some(code)),
+                    number => self.witness.ends(&format!("{number} {}", info.message), Some(code)),
+                }
+            }
         }
     }
 
@@ -149,7 +216,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<'_, S> {
         match frame {
             Ok(Frame::Text(text)) => {
                 let (endpoint, shared) = (self.endpoint, &self.shared);
-                self.connection.receive(now, &text, |token| endpoint.verify(shared, token));
+                let mut presented = None;
+                self.connection.receive(now, &text, |token| {
+                    presented = Some(token.clone());
+                    endpoint.verify(shared, token)
+                });
+                if let Some(token) = presented {
+                    self.witness.presents(&token);
+                    if let Some(refusal) = self.connection.ending() {
+                        self.witness.refuses_renewal(&refusal.info().code.number().to_string());
+                        self.why = Some("its fresh token was refused");
+                    }
+                }
                 Ok(())
             }
             Ok(Frame::Binary(_)) => {
@@ -160,13 +238,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<'_, S> {
                 self.connection.heard();
                 self.socket.flush(self.patience()).await
             }
-            Ok(Frame::Close(_)) => {
+            Ok(Frame::Close(close)) => {
+                self.witness.leaves(CLOSED_BY_CLIENT, close.map(|close| close.code.into()));
                 self.socket.flush(self.patience()).await?;
                 Err(Ended::ByPeer)
             }
             Err(error) => {
                 let (code, reason) =
                     fault(&error, "frames of up to 256 KiB are read").ok_or(Ended::ByPeer)?;
+                self.witness.ends(reason, Some(code));
                 Err(self.close(code, reason).await)
             }
         }
@@ -199,6 +279,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
+    use crate::ledger::Ledger;
     use crate::websocket::Echo;
     use crate::{Config, Sessions};
 
@@ -215,6 +296,11 @@ mod tests {
             sessions: Sessions::default(),
             patience: Duration::from_secs(10),
             draining,
+            ledger: Arc::new(Ledger::new(
+                config.recorder.clone(),
+                config.fingerprint_key.clone(),
+                clock.now(),
+            )),
         });
         // Issued a second ago: a JWT knows whole seconds only.
         let issued = Timestamp::from_millis(clock.now().wall.as_millis() - 1_000);
@@ -228,7 +314,7 @@ mod tests {
             while theirs.write_all(&ping).await.is_ok() {}
         };
         let begun = clock.now().mono.elapsed();
-        tokio::join!(endpoint.serve(ours, shared, Opening::read(&request)), flooding);
+        tokio::join!(endpoint.serve(ours, shared, config.listen, Opening::read(&request)), flooding);
         let lasted = clock.now().mono.elapsed() - begun;
         assert!(lasted < Duration::from_secs(5), "{lasted:?}");
     }

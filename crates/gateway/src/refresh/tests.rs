@@ -27,7 +27,7 @@ fn counts(tokens: &RefreshTokens) -> (u64, u64, u64) {
 }
 
 fn redeem(tokens: &mut RefreshTokens, millis: u64, token: &Secret) -> Option<Secret> {
-    tokens.redeem(at(millis), token, "client")
+    tokens.redeem(at(millis), token, "client").ok()
 }
 
 fn first() -> Secret {
@@ -50,7 +50,7 @@ fn a_retry_within_the_grace_gets_the_same_successor_however_often() {
     let mut tokens = tokens(GRACE);
     let second = redeem(&mut tokens, 0, &first()).unwrap();
     for millis in [0, 200, 1_200, 9_999] {
-        assert!(tokens.scope(at(millis), &first(), "client").is_some(), "after {millis} ms");
+        assert!(tokens.scope(at(millis), &first(), "client").is_ok(), "after {millis} ms");
         assert_eq!(redeem(&mut tokens, millis, &first()).as_ref(), Some(&second), "after {millis} ms");
     }
     assert!(redeem(&mut tokens, 9_999, &second).is_some(), "the successor is alive");
@@ -72,7 +72,7 @@ fn the_grace_ends_when_either_clock_says_so() {
     for later in [at_clocks(10_000, 1), at_clocks(1, 10_000)] {
         let mut tokens = tokens(GRACE);
         redeem(&mut tokens, 0, &first()).unwrap();
-        assert!(tokens.redeem(later, &first(), "client").is_none(), "{later:?}");
+        assert!(tokens.redeem(later, &first(), "client").is_err(), "{later:?}");
     }
 }
 
@@ -109,7 +109,8 @@ fn without_a_grace_the_reuse_of_a_spent_token_revokes_the_family() {
 fn a_look_at_a_spent_token_past_its_grace_is_reuse_as_well() {
     let mut tokens = tokens(GRACE);
     let second = redeem(&mut tokens, 0, &first()).unwrap();
-    assert!(tokens.scope(at(10_000), &first(), "client").is_none());
+    assert_eq!(tokens.scope(at(10_000), &first(), "client"), Err(NotGood::Reused { revokes: true }));
+    assert_eq!(tokens.scope(at(10_000), &first(), "client"), Err(NotGood::Reused { revokes: false }));
     assert!(redeem(&mut tokens, 10_000, &second).is_none());
     assert_eq!(counts(&tokens), (1, 0, 1));
 }
@@ -117,11 +118,11 @@ fn a_look_at_a_spent_token_past_its_grace_is_reuse_as_well() {
 #[test]
 fn another_clients_token_is_refused_and_stays_alive() {
     let mut tokens = tokens(GRACE);
-    assert!(tokens.redeem(at(0), &first(), "thief").is_none());
-    assert!(tokens.redeem(at(0), &Secret::from("unknown"), "client").is_none());
+    assert!(tokens.redeem(at(0), &first(), "thief").is_err());
+    assert!(tokens.redeem(at(0), &Secret::from("unknown"), "client").is_err());
     let second = redeem(&mut tokens, 0, &first()).unwrap();
-    assert!(tokens.redeem(at(1), &first(), "thief").is_none(), "the grace is the owner's");
-    assert!(tokens.redeem(at(10_000), &first(), "thief").is_none());
+    assert!(tokens.redeem(at(1), &first(), "thief").is_err(), "the grace is the owner's");
+    assert!(tokens.redeem(at(10_000), &first(), "thief").is_err());
     assert!(redeem(&mut tokens, 10_000, &second).is_some());
     assert_eq!(counts(&tokens), (2, 0, 0));
 }
@@ -140,4 +141,29 @@ fn memory_does_not_grow_with_the_number_of_refreshes() {
         token = redeem(&mut tokens, 0, &token).unwrap();
     }
     assert_eq!(tokens.by_hash.len(), REMEMBERED + 1);
+}
+
+#[test]
+fn what_never_left_costs_nobody_a_login_and_begins_its_grace_when_it_leaves() {
+    let mut tokens = tokens(Duration::ZERO);
+    let second = redeem(&mut tokens, 0, &first()).unwrap();
+    tokens.unsent(&second);
+    assert_eq!(
+        redeem(&mut tokens, 60_000, &first()),
+        Some(second.clone()),
+        "however late, and without a grace"
+    );
+    tokens.unsent(&Secret::from("unknown"));
+    assert!(redeem(&mut tokens, 60_000, &first()).is_none(), "this time it left");
+    assert!(redeem(&mut tokens, 60_000, &second).is_none(), "the family is revoked");
+
+    let mut tokens = self::tokens(GRACE);
+    let second = redeem(&mut tokens, 0, &first()).unwrap();
+    tokens.unsent(&second);
+    assert_eq!(redeem(&mut tokens, 60_000, &first()), Some(second.clone()));
+    assert_eq!(redeem(&mut tokens, 69_999, &first()), Some(second.clone()), "the answer was lost on its way");
+    let third = redeem(&mut tokens, 69_999, &second).unwrap();
+    tokens.unsent(&second);
+    assert_eq!(tokens.redeem(at(70_000), &first(), "client"), Err(NotGood::Reused { revokes: true }));
+    assert!(redeem(&mut tokens, 70_000, &third).is_none());
 }
