@@ -22,6 +22,7 @@ mod lines;
 mod seals;
 mod walk;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub use self::error::{Finding, VerifyError};
@@ -82,7 +83,21 @@ impl Verification {
     ///
     /// [`VerifyError`]: the first thing that is wrong.
     pub fn run(&self) -> Result<Verified, VerifyError> {
-        walk::run(self)
+        // Nothing ends this before the log does.
+        self.read(&mut |_| ControlFlow::Continue(())).map(Option::unwrap_or_default)
+    }
+
+    /// Reads the log, and hands on the line of each record once it fits those before it, until `take` has enough: then the answer is
+    /// `None`. That a seal does not fit is known only after the records of its segment were handed on.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`]: the first thing that is wrong. The records before it have been handed on.
+    pub fn read(
+        &self,
+        take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<Option<Verified>, VerifyError> {
+        walk::run(self, take)
     }
 
     /// The checkpoint in `note`, whose signature is checked where there is a key to.

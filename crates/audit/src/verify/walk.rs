@@ -1,6 +1,7 @@
 //! One pass over the records, from the first segment to the last.
 
 use std::mem;
+use std::ops::ControlFlow;
 
 use super::directory::{CHECKPOINT, Listing, note, seal_name, segment_name};
 use super::lines::{Lines, Next};
@@ -9,7 +10,10 @@ use crate::chain::{Frontier, Hash, Head};
 use crate::checkpoint::Checkpoint;
 use crate::entry::{Entry, Event, SegmentReason, TrailEvent};
 
-pub(super) fn run(verification: &Verification) -> Result<Verified, VerifyError> {
+/// Whoever takes the records, and says when they have enough.
+type Taker<'a> = &'a mut dyn FnMut(&[u8]) -> ControlFlow<()>;
+
+pub(super) fn run(verification: &Verification, take: Taker<'_>) -> Result<Option<Verified>, VerifyError> {
     let directory = &verification.directory;
     // A checkpoint is written after its records: read before them, it can't be ahead of a log that is being written.
     let newest = note(directory, CHECKPOINT)?;
@@ -30,14 +34,16 @@ pub(super) fn run(verification: &Verification) -> Result<Verified, VerifyError> 
     walk.pass_over_unopened(&mut listing.segments)?;
     for (index, first) in listing.segments.iter().enumerate() {
         let next = listing.segments.get(index + 1).copied();
-        walk.segment(*first, next, listing.seals.contains(first))?;
+        if walk.segment(*first, next, listing.seals.contains(first), take)?.is_break() {
+            return Ok(None);
+        }
     }
     let orphan = |seal: &u64| *seal >= begins && !listing.segments.contains(seal);
     if let Some(first) = listing.seals.into_iter().find(orphan) {
         let through = walk.open_seal(first)?.size;
         return Err(bad(&seal_name(first), Some(first), Finding::Missing { from: first, through }));
     }
-    walk.finish()
+    walk.finish().map(Some)
 }
 
 /// How far a log was read, and what is known of it so far.
@@ -70,7 +76,13 @@ impl Walk<'_> {
     }
 
     /// Reads the segment that begins with record `first`, as far as the next one, which begins with `next`.
-    fn segment(&mut self, first: u64, next: Option<u64>, sealed: bool) -> Result<(), VerifyError> {
+    fn segment(
+        &mut self,
+        first: u64,
+        next: Option<u64>,
+        sealed: bool,
+        take: Taker<'_>,
+    ) -> Result<ControlFlow<()>, VerifyError> {
         let file = segment_name(first);
         let path = self.verification.directory.join(&file);
         let unreadable = |error| VerifyError::Unreadable { path: path.clone(), error };
@@ -98,6 +110,9 @@ impl Walk<'_> {
                 Next::Line(line) if opened => {
                     self.record(line).map_err(|finding| bad(&file, at, finding))?;
                     self.compare()?;
+                    if take(line).is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
                 }
                 Next::Line(line) => {
                     let reason = self.header(line, first).map_err(|finding| bad(&file, at, finding))?;
@@ -108,6 +123,9 @@ impl Walk<'_> {
                     }
                     opened = true;
                     self.compare()?;
+                    if take(line).is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
                 }
                 Next::Long => return Err(bad(&file, at, Finding::Long)),
                 Next::Torn(length) if next.is_none() => {
@@ -124,7 +142,8 @@ impl Walk<'_> {
                 },
             }
         }
-        self.seal(first, &file, next.is_some(), sealed)
+        self.seal(first, &file, next.is_some(), sealed)?;
+        Ok(ControlFlow::Continue(()))
     }
 
     /// The first record of a segment: why it begins.

@@ -1,0 +1,172 @@
+//! What each of the commands does.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufWriter, Write as _};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use audit::Entry;
+use audit::checkpoint::SigningKey;
+use audit::format::{Origin, Renderer};
+use audit::verify::{Verified, VerifyError};
+use serde_json::{Value, json};
+
+use super::options::{Choice, ExportOptions, KeyOptions, ReportOptions, VerifyOptions};
+use super::report::{Report, Tone};
+use super::trust::{self, Trust};
+use super::reading;
+use crate::exit::{self, Failure};
+
+pub(super) fn verify(options: &VerifyOptions) -> Result<(), Failure> {
+    let trust = Trust::of(&options.trust)?;
+    let verified = match trust.run() {
+        Ok(verified) => verified,
+        Err(error) => {
+            if options.json {
+                exit::print(bad(&error))?;
+            }
+            return Err(trust::failure(&error));
+        }
+    };
+    if options.json {
+        return exit::print(told(&verified, options.trust.key.is_some()));
+    }
+    for claim in trust.standing(&verified).claims {
+        let mark = match claim.tone {
+            Tone::Good => '✓',
+            Tone::Neutral => '·',
+            Tone::Warning => '!',
+            Tone::Bad => '✗',
+        };
+        exit::print(format_args!("{mark} {}", claim.text))?;
+    }
+    exit::print(format_args!("head {}", verified.head))
+}
+
+/// What was verified, for programs.
+fn told(verified: &Verified, has_key: bool) -> Value {
+    json!({
+        "event": "verified", "origin": verified.origin, "records": verified.records, "first": verified.first, "last": verified.last,
+        "head": verified.head, "segments": verified.segments, "key_given": has_key, "signatures": verified.signatures,
+        "sealed_through": verified.sealed_through, "unsealed_tail": verified.unsealed_tail, "dropped": verified.dropped,
+        "superseded": verified.superseded, "unfinished_bytes": verified.unfinished, "keys": verified.keys, "foreign": verified.foreign,
+    })
+}
+
+fn bad(error: &VerifyError) -> Value {
+    match error {
+        VerifyError::Bad { file, sequence, finding } => {
+            json!({ "event": "bad", "file": file, "seq": sequence, "reason": finding.to_string() })
+        }
+        other => json!({ "event": "unreadable", "reason": other.to_string() }),
+    }
+}
+
+pub(super) fn export(options: &ExportOptions) -> Result<(), Failure> {
+    let origin = Origin::new(&host(options.host.as_deref()), "rtauth");
+    let service = options.service.as_deref().unwrap_or("rtauth");
+    let renderer = Renderer::new(options.format, origin.with_service(service));
+    let mut output = BufWriter::new(io::stdout().lock());
+    let mut written = Ok(());
+    let mut take = |entry: Entry| {
+        if options.choice.takes(&entry) {
+            written = writeln!(output, "{}", renderer.render(&entry));
+        }
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let read = if options.unverified {
+        unverified(&options.directory, &mut take)
+    } else {
+        let trust = Trust::in_chain(&options.directory, options.archived)?;
+        trust.read(take).map(drop).map_err(|error| trust::failure(&error))
+    };
+    let written = written.and_then(|()| output.flush());
+    match written {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::Operation(format!("standard output can't be written: {error}"))),
+        Ok(()) => read,
+    }
+}
+
+fn unverified(directory: &Path, take: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), Failure> {
+    for path in reading::segments(directory)? {
+        let mut segment = reading::Segment::open(&path)?;
+        while let Some(entry) = segment.entry()? {
+            if take(entry).is_break() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Choice {
+    /// Whether a record is wanted.
+    fn takes(&self, entry: &Entry) -> bool {
+        let named = |name: &String| entry.session.as_ref().is_some_and(|session| session.as_str() == name);
+        self.from.is_none_or(|from| entry.sequence >= from)
+            && self.since.is_none_or(|since| entry.at >= since)
+            && (self.session.is_empty() || self.session.iter().any(named))
+            && (self.event.is_empty() || self.event.iter().any(|name| name == entry.event.name()))
+    }
+}
+
+/// The name of this host, where the system tells it in a file.
+fn host(given: Option<&str>) -> String {
+    let told = || fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
+    let name = given.map(str::to_owned).or_else(told).filter(|name| !name.is_empty());
+    name.unwrap_or_else(|| "localhost".to_owned())
+}
+
+pub(super) fn report(options: &ReportOptions) -> Result<(), Failure> {
+    let trust = Trust::of(&options.trust)?;
+    let mut report = Report::new();
+    let read = trust.read(|entry| {
+        report.take(&entry);
+        ControlFlow::Continue(())
+    });
+    let (standing, outcome) = match read {
+        Ok(verified) => (trust.standing(&verified.unwrap_or_default()), Ok(())),
+        Err(error) => match trust::failure(&error) {
+            usage @ Failure::Usage(_) => return Err(usage),
+            failure => (trust.broken(&error), Err(failure)),
+        },
+    };
+    write_page(&options.out, &report.page(&standing))?;
+    outcome
+}
+
+fn write_page(path: &Path, page: &str) -> Result<(), Failure> {
+    if path != Path::new("-") {
+        return fs::write(path, page)
+            .map_err(|error| Failure::Usage(format!("--out: {} can't be written: {error}", path.display())));
+    }
+    match io::stdout().write_all(page.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Operation(format!("standard output can't be written: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn key(options: &KeyOptions) -> Result<(), Failure> {
+    let key = SigningKey::from_seed(&options.name, rand::random());
+    let key = key.map_err(|error| Failure::Usage(format!("--name: {error}")))?;
+    let path = options.out.display();
+    let unwritable = |error: io::Error| {
+        Failure::Usage(match error.kind() {
+            io::ErrorKind::AlreadyExists => format!("--out: {path} exists; a key is never written over, move it away first"),
+            _ => format!("--out: {path} can't be written: {error}"),
+        })
+    };
+    let mut open = OpenOptions::new();
+    open.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+    let mut file = open.open(&options.out).map_err(unwritable)?;
+    let written = file.write_all(format!("{}\n", key.to_secret().expose()).as_bytes()).and_then(|()| file.sync_all());
+    written.map_err(unwritable)?;
+    let verifier = key.verifier().to_string();
+    if options.json { exit::print(json!({ "verifier_key": verifier })) } else { exit::print(verifier) }
+}

@@ -1,0 +1,215 @@
+//! What a log is verified against, and what is known of it then, in words.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use audit::Entry;
+use audit::checkpoint::VerifierKey;
+use audit::verify::{Verification, Verified, VerifyError};
+
+use super::options::TrustOptions;
+use super::report::{Claim, Standing, Tone, counted, grouped};
+use crate::exit::Failure;
+use crate::files;
+
+/// How to verify a log.
+pub(super) struct Trust {
+    verification: Verification,
+    /// The key that was given.
+    key: Option<VerifierKey>,
+    /// Whether a checkpoint was given.
+    has_checkpoint: bool,
+    name: String,
+}
+
+impl Trust {
+    pub(super) fn of(options: &TrustOptions) -> Result<Self, Failure> {
+        let mut trust = Self::in_chain(&options.directory, options.archived)?;
+        if let Some(given) = &options.key {
+            let key = verifier_key(given)?;
+            trust.verification = trust.verification.with_key(key.clone());
+            trust.key = Some(key);
+        }
+        for path in &options.checkpoint {
+            trust.verification = trust.verification.with_checkpoint(files::text(path)?);
+            trust.has_checkpoint = true;
+        }
+        Ok(trust)
+    }
+
+    /// Nothing but the chain, and what the log says of itself.
+    pub(super) fn in_chain(directory: &Path, archived: bool) -> Result<Self, Failure> {
+        super::reading::segments(directory)?;
+        let verification = Verification::of(directory);
+        let verification = if archived { verification.allowing_archived() } else { verification };
+        let name = directory.display().to_string();
+        Ok(Self { verification, key: None, has_checkpoint: false, name })
+    }
+
+    pub(super) fn run(&self) -> Result<Verified, VerifyError> {
+        self.verification.run()
+    }
+
+    /// Verifies, and hands on each record once it fits. `None` where whoever takes them has enough.
+    pub(super) fn read(
+        &self,
+        mut take: impl FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<Option<Verified>, VerifyError> {
+        self.verification.read(&mut |line| match serde_json::from_slice(line) {
+            Ok(entry) => take(entry),
+            // It fits the chain, but is of a vocabulary that this program does not know yet.
+            Err(_) => ControlFlow::Continue(()),
+        })
+    }
+
+    /// What is known of a log in which nothing is wrong.
+    pub(super) fn standing(&self, verified: &Verified) -> Standing {
+        let Verified { records, first, last, unsealed_tail, .. } = verified;
+        let headline = match *records {
+            1 => "The one record is what was written".to_owned(),
+            records => format!("All {} records are what was written", grouped(records)),
+        };
+        let mut claims = vec![good(format!(
+            "No record was changed, removed, moved or put in: the chain is whole from record {} to record {}.",
+            grouped(*first),
+            grouped(*last)
+        ))];
+        claims.extend(self.seals(verified));
+        if *first > 1 {
+            claims.push(note(format!("The records before {} were archived, and are not in this report.", grouped(*first))));
+        }
+        if verified.unfinished > 0 {
+            claims.push(note(format!(
+                "A last record of {} was never finished: a crash or a write in progress, and nobody had been told that it was safe.",
+                counted(verified.unfinished, "byte")
+            )));
+        }
+        if verified.superseded > 0 {
+            claims.push(note(format!(
+                "{} written again after a fault of the disk; nobody had been told that the first ones were safe.",
+                if verified.superseded == 1 { "1 record was".to_owned() } else { format!("{} records were", grouped(verified.superseded)) }
+            )));
+        }
+        if verified.dropped > 0 {
+            claims.push(warning(format!(
+                "The log says itself that {} in no record: it came faster than the disk, or the disk failed.",
+                if verified.dropped == 1 { "1 event is".to_owned() } else { format!("{} events are", grouped(verified.dropped)) }
+            ).replace("events are in no record: it came", "events are in no record: they came")));
+        }
+        if !verified.foreign.is_empty() {
+            claims.push(note(format!("In the directory, but not of the log: {}.", verified.foreign.join(", "))));
+        }
+        let is_sealed = self.key.is_some() && verified.sealed_through > 0;
+        let tone = if is_sealed && *unsealed_tail < *records { Tone::Good } else { Tone::Warning };
+        let headline = if tone == Tone::Good { headline } else { format!("The {} are whole, but nothing proves who wrote them", counted(*records, "record")) };
+        Standing { name: self.name.clone(), headline, tone, claims }
+    }
+
+    /// What the signatures say.
+    fn seals(&self, verified: &Verified) -> Vec<Claim> {
+        let mut claims = Vec::new();
+        let Verified { sealed_through, unsealed_tail, last, .. } = verified;
+        match &self.key {
+            Some(key) => claims.push(good(format!(
+                "Records as far as {} are sealed by the key {}: nobody without that key has written them anew.",
+                grouped(*sealed_through),
+                short(key)
+            ))),
+            None if *sealed_through > 0 => claims.push(warning(
+                "No signature was checked, since no key was given (--key): whoever may write the files could have written all of \
+                 them anew."
+                    .to_owned(),
+            )),
+            None => claims.push(warning(
+                "Nothing seals this log: whoever may write the files could have written all of them anew, or cut off the end."
+                    .to_owned(),
+            )),
+        }
+        if self.key.is_some() && *unsealed_tail > 0 {
+            claims.push(warning(match *unsealed_tail {
+                1 => format!("Record {}, the last, is not sealed yet: it could have been written anew, or others cut off after it.", grouped(*last)),
+                tail => format!(
+                    "The last {} records, after {}, are not sealed yet: they could have been written anew, or others cut off after them.",
+                    grouped(tail),
+                    grouped(*sealed_through)
+                ),
+            }));
+        }
+        if self.has_checkpoint {
+            claims.push(good("All that the checkpoint which was kept elsewhere covers is still there, unchanged.".to_owned()));
+        } else if self.key.is_some() {
+            claims.push(note(
+                "Only a checkpoint that was kept elsewhere (--checkpoint) shows whether an older state of the whole log was put in its place."
+                    .to_owned(),
+            ));
+        }
+        claims
+    }
+
+    /// What is said of a log in which something is wrong.
+    pub(super) fn broken(&self, error: &VerifyError) -> Standing {
+        let text = error.to_string();
+        let claims = vec![
+            Claim { tone: Tone::Bad, text: format!("{text}.") },
+            warning(
+                "This page shows the records before that place. They fit together, but what came after them is not known, and \
+                 the log must be kept as it is for whoever looks into it."
+                    .to_owned(),
+            ),
+        ];
+        let headline = "This log can't be trusted".to_owned();
+        Standing { name: self.name.clone(), headline, tone: Tone::Bad, claims }
+    }
+}
+
+/// A failed verification, with the exit code that it has.
+pub(super) fn failure(error: &VerifyError) -> Failure {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    match error {
+        VerifyError::NoLog(_) => Failure::Usage(error.to_string()),
+        VerifyError::Unreadable { error: cause, .. }
+            if matches!(cause.kind(), NotADirectory | NotFound | PermissionDenied) =>
+        {
+            Failure::Usage(error.to_string())
+        }
+        _ => Failure::Operation(error.to_string()),
+    }
+}
+
+/// A key as people compare them: its name and number.
+fn short(key: &VerifierKey) -> String {
+    let text = key.to_string();
+    text.rsplit_once('+').map_or(text.clone(), |(short, _)| short.to_owned())
+}
+
+/// The key itself, or the file that has it.
+fn verifier_key(given: &str) -> Result<VerifierKey, Failure> {
+    let wrong = |error| Failure::Usage(format!("--key: {error}"));
+    if let Ok(key) = given.parse() {
+        return Ok(key);
+    }
+    let path = Path::new(given);
+    if !path.exists() && given.contains('+') {
+        return given.parse().map_err(wrong);
+    }
+    let text = files::text(path)?;
+    if text.starts_with("PRIVATE+KEY+") {
+        return Err(Failure::Usage(format!(
+            "--key: {given} holds the signing key, which belongs to the writer alone; give the public key that rtauth audit key printed"
+        )));
+    }
+    text.trim().parse().map_err(wrong)
+}
+
+const fn good(text: String) -> Claim {
+    Claim { tone: Tone::Good, text }
+}
+
+const fn note(text: String) -> Claim {
+    Claim { tone: Tone::Neutral, text }
+}
+
+const fn warning(text: String) -> Claim {
+    Claim { tone: Tone::Warning, text }
+}
