@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use auth_core::Secret;
 use clap::{Args, Parser, Subcommand};
 
+use crate::audit_command::AuditOptions;
 use crate::completions_command::CompletionsOptions;
 use crate::connect::ConnectOptions;
 use crate::dialects_command::DialectsOptions;
@@ -27,6 +28,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Audit(AuditOptions),
     Completions(CompletionsOptions),
     Connect(Box<ConnectOptions>),
     Demo(DemoOptions),

@@ -1,6 +1,7 @@
 //! The command line of realtime-auth, as a library so that its tests can play the demo against a broken counterpart.
 
 mod args;
+mod audit_command;
 mod clock;
 mod completions_command;
 mod connect;
@@ -49,6 +50,7 @@ pub fn run() -> ExitCode {
         }
     };
     match arguments.command {
+        Command::Audit(options) => audit_command::command(&options),
         Command::Completions(options) => completions_command::command(&options),
         Command::Connect(options) => connect::command(&options),
         Command::Demo(options) => demo::command(&options, demo::gateway_config(options.listen)),

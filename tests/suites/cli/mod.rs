@@ -1,5 +1,6 @@
 //! `rtauth` as a process against servers by script: what is asked of them, and what becomes of their answers.
 
+mod audit;
 mod browser;
 mod connect;
 mod device;

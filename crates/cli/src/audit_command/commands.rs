@@ -12,9 +12,9 @@ use audit::verify::{Verified, VerifyError};
 use serde_json::{Value, json};
 
 use super::options::{Choice, ExportOptions, KeyOptions, ReportOptions, VerifyOptions};
+use super::reading;
 use super::report::{Report, Tone};
 use super::trust::{self, Trust};
-use super::reading;
 use crate::exit::{self, Failure};
 
 pub(super) fn verify(options: &VerifyOptions) -> Result<(), Failure> {
@@ -156,7 +156,9 @@ pub(super) fn key(options: &KeyOptions) -> Result<(), Failure> {
     let path = options.out.display();
     let unwritable = |error: io::Error| {
         Failure::Usage(match error.kind() {
-            io::ErrorKind::AlreadyExists => format!("--out: {path} exists; a key is never written over, move it away first"),
+            io::ErrorKind::AlreadyExists => {
+                format!("--out: {path} exists; a key is never written over, move it away first")
+            }
             _ => format!("--out: {path} can't be written: {error}"),
         })
     };
@@ -165,7 +167,8 @@ pub(super) fn key(options: &KeyOptions) -> Result<(), Failure> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
     let mut file = open.open(&options.out).map_err(unwritable)?;
-    let written = file.write_all(format!("{}\n", key.to_secret().expose()).as_bytes()).and_then(|()| file.sync_all());
+    let written =
+        file.write_all(format!("{}\n", key.to_secret().expose()).as_bytes()).and_then(|()| file.sync_all());
     written.map_err(unwritable)?;
     let verifier = key.verifier().to_string();
     if options.json { exit::print(json!({ "verifier_key": verifier })) } else { exit::print(verifier) }

@@ -10,8 +10,8 @@ mod words;
 
 use std::process::ExitCode;
 
-pub(crate) use self::options::AuditOptions;
 use self::options::AuditCommand;
+pub(crate) use self::options::AuditOptions;
 use crate::exit;
 
 pub(crate) fn command(options: &AuditOptions) -> ExitCode {

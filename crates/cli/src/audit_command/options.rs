@@ -229,14 +229,15 @@ pub(super) struct KeyOptions {
 }
 
 fn format() -> impl clap::builder::TypedValueParser<Value = Format> {
-    PossibleValuesParser::new(Format::ALL.map(Format::name))
-        .try_map(|name| name.parse::<Format>())
+    PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| name.parse::<Format>())
 }
 
 /// A time, or how long ago it was.
 fn time(text: &str) -> Result<Timestamp, String> {
     const FORM: &str = "a time such as 2026-11-22T05:00:00Z, or how long ago, such as 90s, 15m, 24h or 7d";
-    if let Ok(at) = text.parse() {
+    let whole = text.strip_suffix('Z').map(|text| format!("{text}.000Z"));
+    let day = format!("{text}T00:00:00.000Z");
+    if let Some(at) = [text, whole.as_deref().unwrap_or(""), &day].iter().find_map(|text| text.parse().ok()) {
         return Ok(at);
     }
     let unit = match text.chars().last() {
@@ -256,8 +257,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_a_moment_or_how_long_ago_it_was() {
-        assert_eq!(time("2026-11-22T05:00:00Z").unwrap().as_secs(), 1_795_323_600);
+    fn a_moment_may_be_said_to_the_day_to_the_second_or_to_the_millisecond() {
+        for (text, millis) in [
+            ("2026-11-22", 1_795_305_600_000),
+            ("2026-11-22T05:00:00Z", 1_795_323_600_000),
+            ("2026-11-22T05:00:00.007Z", 1_795_323_600_007),
+        ] {
+            assert_eq!(time(text).map(Timestamp::as_millis), Ok(millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_may_be_said_by_how_long_ago_it_was() {
         let hour = time("1h").unwrap();
         let ago = clock::now().wall.saturating_since(hour);
         assert!((3_600..3_700).contains(&ago.as_secs()), "{ago:?}");

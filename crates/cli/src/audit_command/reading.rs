@@ -22,7 +22,8 @@ pub(super) fn segments(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     })?;
     let mut segments = Vec::new();
     for entry in listed {
-        let path = entry.map_err(|error| Failure::Operation(format!("{name} can't be read: {error}")))?.path();
+        let path =
+            entry.map_err(|error| Failure::Operation(format!("{name} can't be read: {error}")))?.path();
         if first_of(&path).is_some() {
             segments.push(path);
         }
@@ -54,7 +55,8 @@ pub(super) struct Segment {
 impl Segment {
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|error| Failure::Operation(format!("{name} can't be read: {error}")))?;
+        let file =
+            File::open(path).map_err(|error| Failure::Operation(format!("{name} can't be read: {error}")))?;
         Ok(Self { name, reader: BufReader::new(file), line: Vec::new(), number: 0 })
     }
 
@@ -86,7 +88,8 @@ impl Segment {
         }
         self.number += 1;
         let text = std::str::from_utf8(&self.line[..self.line.len() - 1]);
-        text.map(Some).map_err(|_| Failure::Operation(format!("{}: line {} is no text", self.name, self.number)))
+        text.map(Some)
+            .map_err(|_| Failure::Operation(format!("{}: line {} is no text", self.name, self.number)))
     }
 
     fn bad(&self, what: &str) -> Failure {

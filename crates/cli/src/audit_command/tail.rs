@@ -32,7 +32,7 @@ pub(super) async fn tail(options: &TailOptions) -> Result<(), Failure> {
                 lines.pop_front();
             }
         }
-        newest.get_or_insert((path.clone(), segment));
+        newest.get_or_insert_with(|| (path.clone(), segment));
         lines.append(&mut last);
         last = lines;
         if last.len() >= wanted {
@@ -110,6 +110,10 @@ impl Style {
         let (paint, dim, plain) = if self.color { (paint, "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
         let session = entry.session.as_ref().map_or("-", |name| name.as_str());
         let (name, detail) = (words::name(entry), words::detail(entry));
-        format!("{dim}{:>7} {}{plain}  {session:<12} {paint}{mark}{plain} {name:<22} {dim}{detail}{plain}", entry.sequence, clock(entry.at))
+        format!(
+            "{dim}{:>7} {}{plain}  {session:<12} {paint}{mark}{plain} {name:<22} {dim}{detail}{plain}",
+            entry.sequence,
+            clock(entry.at)
+        )
     }
 }

@@ -77,7 +77,10 @@ impl Trust {
         ))];
         claims.extend(self.seals(verified));
         if *first > 1 {
-            claims.push(note(format!("The records before {} were archived, and are not in this report.", grouped(*first))));
+            claims.push(note(format!(
+                "The records before {} were archived, and are not in this report.",
+                grouped(*first)
+            )));
         }
         if verified.unfinished > 0 {
             claims.push(note(format!(
@@ -98,11 +101,18 @@ impl Trust {
             ).replace("events are in no record: it came", "events are in no record: they came")));
         }
         if !verified.foreign.is_empty() {
-            claims.push(note(format!("In the directory, but not of the log: {}.", verified.foreign.join(", "))));
+            claims.push(note(format!(
+                "In the directory, but not of the log: {}.",
+                verified.foreign.join(", ")
+            )));
         }
         let is_sealed = self.key.is_some() && verified.sealed_through > 0;
         let tone = if is_sealed && *unsealed_tail < *records { Tone::Good } else { Tone::Warning };
-        let headline = if tone == Tone::Good { headline } else { format!("The {} are whole, but nothing proves who wrote them", counted(*records, "record")) };
+        let headline = if tone == Tone::Good {
+            headline
+        } else {
+            format!("The {} are whole, but nothing proves who wrote them", counted(*records, "record"))
+        };
         Standing { name: self.name.clone(), headline, tone, claims }
     }
 
@@ -137,7 +147,10 @@ impl Trust {
             }));
         }
         if self.has_checkpoint {
-            claims.push(good("All that the checkpoint which was kept elsewhere covers is still there, unchanged.".to_owned()));
+            claims.push(good(
+                "All that the checkpoint which was kept elsewhere covers is still there, unchanged."
+                    .to_owned(),
+            ));
         } else if self.key.is_some() {
             claims.push(note(
                 "Only a checkpoint that was kept elsewhere (--checkpoint) shows whether an older state of the whole log was put in its place."
@@ -180,7 +193,7 @@ pub(super) fn failure(error: &VerifyError) -> Failure {
 /// A key as people compare them: its name and number.
 fn short(key: &VerifierKey) -> String {
     let text = key.to_string();
-    text.rsplit_once('+').map_or(text.clone(), |(short, _)| short.to_owned())
+    text.rsplit_once('+').map_or_else(|| text.clone(), |(short, _)| short.to_owned())
 }
 
 /// The key itself, or the file that has it.

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::report::lasting;
 
 /// The members that the words of an event begin with, in this order, where it has them.
-const FIRST: [&str; 8] = ["reason", "kind", "code", "connection", "token", "generation", "attempt", "failures"];
+const FIRST: [&str; 8] =
+    ["reason", "kind", "code", "connection", "token", "generation", "attempt", "failures"];
 
 /// The name of an event with spaces.
 pub(super) fn name(entry: &Entry) -> String {
@@ -38,13 +39,23 @@ fn part(name: &str, value: &Value) -> Option<String> {
     let words = name.trim_end_matches("_ms").replace('_', " ");
     let text = match value {
         Value::Null => return None,
-        Value::Bool(yes) => return Some(format!("{}{words}", if *yes { "" } else { "not " })),
+        Value::Bool(yes) => {
+            return match (name, *yes) {
+                ("redeems", true) => Some("redeems a refresh token".to_owned()),
+                ("redeems", false) => None,
+                ("in_band", true) => Some("over the live connection".to_owned()),
+                ("in_band", false) => Some("by a new connection".to_owned()),
+                (_, true) => Some(words),
+                (_, false) => Some(format!("not {words}")),
+            };
+        }
         Value::Number(number) if name.ends_with("_ms") && number.is_u64() => {
             lasting(Duration::from_millis(number.as_u64()?))
         }
         Value::Number(number) if name.ends_with("_ms") => format!("{number} ms"),
-        Value::String(text) if name == "reason" => return Some(text.replace('_', " ")),
-        Value::String(text) if name == "kind" => text.replace('_', " "),
+        Value::String(text) if matches!(name, "reason" | "kind" | "step") => {
+            return Some(text.replace('_', " "));
+        }
         Value::String(text) => text.clone(),
         Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
         other => other.to_string(),

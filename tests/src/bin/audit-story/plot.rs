@@ -7,10 +7,10 @@ use auth_core::time::Timestamp;
 use serde_json::{Value, json};
 
 /// Something that happens, and when.
-pub struct Scene {
-    pub at: Timestamp,
-    pub session: Option<String>,
-    pub event: Event,
+pub(crate) struct Scene {
+    pub(crate) at: Timestamp,
+    pub(crate) session: Option<String>,
+    pub(crate) event: Event,
 }
 
 /// 2026-11-22T04:00:00Z.
@@ -20,7 +20,7 @@ const BEGIN: u64 = 1_795_320_000_000;
 const HOSTILE: &str = r#"</script><img src=x onerror="document.title='stranger'"><b id=stranger>"#;
 
 /// The hour, in order.
-pub fn hour(is_hostile: bool) -> Vec<Scene> {
+pub(crate) fn hour(is_hostile: bool) -> Vec<Scene> {
     let mut plot = Plot { scenes: Vec::new(), seed: 7 };
     orders(&mut plot);
     chat(&mut plot);
@@ -69,7 +69,8 @@ impl Plot {
     fn issue(&mut self, at: u64, session: &str, generation: u64, reason: &str, lives: u64) -> String {
         let (took, token) = (self.between(35, 160), self.token());
         self.tell(at, session, json!({ "event": "renewal_started", "reason": reason, "valid_for_ms": null }));
-        let requested = json!({ "event": "token_requested", "attempt": 1, "redeems": false, "valid_for_ms": null });
+        let requested =
+            json!({ "event": "token_requested", "attempt": 1, "redeems": false, "valid_for_ms": null });
         self.tell(at + 1, session, requested);
         let issued = json!({
             "event": "token_issued", "token": token, "generation": generation, "expires_in_ms": lives * 1_000,
@@ -82,7 +83,11 @@ impl Plot {
     /// A session connects; when it was accepted.
     fn connect(&mut self, at: u64, session: &str, connection: u64, failures: u64, token: &str) -> u64 {
         let latency = if self.between(0, 9) == 0 { self.between(600, 2_400) } else { self.between(90, 420) };
-        self.tell(at, session, json!({ "event": "connecting", "connection": connection, "failures": failures }));
+        self.tell(
+            at,
+            session,
+            json!({ "event": "connecting", "connection": connection, "failures": failures }),
+        );
         let checked = json!({
             "event": "scopes_checked", "verdict": "allowed", "required": ["conversation:read"],
             "granted": ["conversation:read", "user:read"], "missing": [], "client_id": "abc123",
@@ -103,7 +108,14 @@ impl Plot {
         self.tell(at, session, renewed);
     }
 
-    fn lost(&mut self, at: u64, session: &str, (connection, lasted): (u64, Option<u64>), why: (&str, u64), retry_in: Option<u64>) {
+    fn lost(
+        &mut self,
+        at: u64,
+        session: &str,
+        (connection, lasted): (u64, Option<u64>),
+        why: (&str, u64),
+        retry_in: Option<u64>,
+    ) {
         let lost = json!({
             "event": "connection_lost", "connection": connection, "reason": why.0, "code": why.1,
             "lasted_ms": lasted, "retry_in_ms": retry_in,
@@ -121,7 +133,13 @@ fn orders(plot: &mut Plot) {
     for generation in 2..6 {
         let due = (generation - 1) * 780_000 + 1_000;
         if generation == 3 {
-            plot.lost(1_510_000, name, (1, Some(1_510_000 - since)), ("the server is going away", 1001), Some(400));
+            plot.lost(
+                1_510_000,
+                name,
+                (1, Some(1_510_000 - since)),
+                ("the server is going away", 1001),
+                Some(400),
+            );
             connection = 2;
             since = plot.connect(1_510_400, name, connection, 1, &token);
         }
@@ -142,10 +160,15 @@ fn chat(plot: &mut Plot) {
         token = plot.issue(due, name, generation, "due", 720);
         plot.renewed(due + 380, name, 1, &token);
     }
-    plot.tell(1_804_000, name, json!({ "event": "renewal_started", "reason": "due", "valid_for_ms": 120_000 }));
+    plot.tell(
+        1_804_000,
+        name,
+        json!({ "event": "renewal_started", "reason": "due", "valid_for_ms": 120_000 }),
+    );
     let mut at = 1_804_010;
     for attempt in 1..=11_u64 {
-        let requested = json!({ "event": "token_requested", "attempt": attempt, "redeems": false, "valid_for_ms": null });
+        let requested =
+            json!({ "event": "token_requested", "attempt": attempt, "redeems": false, "valid_for_ms": null });
         plot.tell(at, name, requested);
         let took = plot.between(20, 90);
         let retry_in = (1_000 << attempt.min(7)) - plot.between(0, 600);
@@ -184,19 +207,37 @@ fn presence(plot: &mut Plot, name: &str) {
     let mut connection = 1;
     for lasted in [780_000_u64, 9_000, 31_000, 14_000, 62_000, 4_000, 90_000, 27_000] {
         let retry_in = plot.between(300, 24_000);
-        plot.lost(at + lasted, name, (connection, Some(lasted)), ("the connection broke", 1006), Some(retry_in));
+        plot.lost(
+            at + lasted,
+            name,
+            (connection, Some(lasted)),
+            ("the connection broke", 1006),
+            Some(retry_in),
+        );
         connection += 1;
         at = plot.connect(at + lasted + retry_in, name, connection, 1, &token);
     }
     token = plot.issue(1_689_000, name, 2, "due", 1_800);
     plot.renewed(1_689_300, name, connection, &token);
-    let rejected = json!({ "event": "token_rejected", "token": token, "generation": 2, "valid_for_ms": 300_000 });
+    let rejected =
+        json!({ "event": "token_rejected", "token": token, "generation": 2, "valid_for_ms": 300_000 });
     plot.tell(3_120_000, name, rejected);
-    plot.lost(3_120_001, name, (connection, Some(3_120_001 - at)), ("the server revoked the token", 4003), Some(500));
+    plot.lost(
+        3_120_001,
+        name,
+        (connection, Some(3_120_001 - at)),
+        ("the server revoked the token", 4003),
+        Some(500),
+    );
     let token = plot.issue(3_120_100, name, 3, "rejected", 1_800);
     plot.tell(3_120_500, name, json!({ "event": "connecting", "connection": connection + 1, "failures": 1 }));
     plot.lost(3_120_800, name, (connection + 1, None), ("the server refused the upgrade", 403), None);
-    plot.tell(3_120_801, name, json!({ "event": "session_failed", "reason": "the server refused the upgrade", "code": 403 }));
-    let rejected = json!({ "event": "token_rejected", "token": token, "generation": 3, "valid_for_ms": 1_799_000 });
+    plot.tell(
+        3_120_801,
+        name,
+        json!({ "event": "session_failed", "reason": "the server refused the upgrade", "code": 403 }),
+    );
+    let rejected =
+        json!({ "event": "token_rejected", "token": token, "generation": 3, "valid_for_ms": 1_799_000 });
     plot.tell(3_120_802, name, rejected);
 }

@@ -54,7 +54,8 @@ fn stacked(rates: &Rates, axis: Axis, tones: &[Tone], name: &str) -> String {
         for tone in tones {
             let count = column.events[*tone as usize];
             // What there is one of among thousands is seen all the same.
-            let height = if count == 0 { 0.0 } else { (count as f64 / highest as f64 * (HEIGHT - 6.0)).max(1.5) };
+            let height =
+                if count == 0 { 0.0 } else { (count as f64 / highest as f64 * (HEIGHT - 6.0)).max(1.5) };
             bottom = (bottom - height).max(0.0);
             if count > 0 {
                 let title = format!("{} UTC: {}, {}", clock(begin), counted(count, "event"), tone.words());
@@ -121,7 +122,9 @@ pub(super) fn failures(report: &Report) -> String {
     let rest = match kinds.len().saturating_sub(LISTED) {
         0 => String::new(),
         1 => format!("<p class=\"fine\">And {} of another kind.</p>", grouped(others)),
-        more => format!("<p class=\"fine\">And {} of {} other kinds.</p>", grouped(others), grouped(more as u64)),
+        more => {
+            format!("<p class=\"fine\">And {} of {} other kinds.</p>", grouped(others), grouped(more as u64))
+        }
     };
     let lead = match report.failed {
         0 => "Nothing failed in this log.".to_owned(),

@@ -91,7 +91,6 @@ pub(super) struct Lane {
     pub(super) renewals: Track<Phase>,
     pub(super) tokens: Track<Fate>,
     pub(super) connections: u64,
-    pub(super) renewed: u64,
     pub(super) lost: u64,
     phase: Option<(Phase, Timestamp, String)>,
     connection: u64,
@@ -114,7 +113,6 @@ impl Lane {
             renewals: Track::new(),
             tokens: Track::new(),
             connections: 0,
-            renewed: 0,
             lost: 0,
             phase: None,
             connection: 0,
@@ -151,18 +149,18 @@ impl Lane {
                 note.push_str(&named("token", token.as_ref()));
                 self.enters(at, Some((Phase::Connected, note)));
             }
-            AuthEvent::TokenRenewed { connection, in_band, .. } => {
-                self.renewed += 1;
-                if !in_band {
-                    self.connection = *connection;
-                    self.enters(at, Some((Phase::Connected, format!("connection {connection}, took over"))));
-                }
+            AuthEvent::TokenRenewed { connection, in_band: false, .. } => {
+                self.connection = *connection;
+                self.enters(at, Some((Phase::Connected, format!("connection {connection}, took over"))));
             }
             AuthEvent::ConnectionLost { connection, reason, retry_in, .. } => {
                 self.loses(at, *connection, &reason.to_string(), *retry_in);
             }
             AuthEvent::ConnectionDelayed { reason, failures, .. } => {
-                let note = format!("no token: {reason}; {} in a row", super::text::counted(u64::from(*failures), "failure"));
+                let note = format!(
+                    "no token: {reason}; {} in a row",
+                    super::text::counted(u64::from(*failures), "failure")
+                );
                 self.enters(at, Some((Phase::BackingOff, note)));
             }
             AuthEvent::SessionSuspended { failures } => {
@@ -175,8 +173,9 @@ impl Lane {
             AuthEvent::SessionClosed { .. } => self.enters(at, None),
             AuthEvent::RenewalStarted { reason, .. } => {
                 let reason = serde_json::to_value(reason).ok();
-                let reason = reason.as_ref().and_then(|reason| reason.as_str()).unwrap_or("").replace('_', " ");
-                self.renewing.get_or_insert((at, format!("reason: {reason}")));
+                let reason =
+                    reason.as_ref().and_then(|reason| reason.as_str()).unwrap_or("").replace('_', " ");
+                self.renewing.get_or_insert_with(|| (at, format!("reason: {reason}")));
             }
             AuthEvent::RenewalPaused { .. } => self.renews(at),
             AuthEvent::TokenIssued { token, expires_in, .. }
@@ -309,12 +308,23 @@ mod tests {
     }
 
     fn authenticated(connection: u64) -> AuthEvent {
-        AuthEvent::Authenticated { connection, token: None, session_id: None, latency: Duration::from_millis(80) }
+        AuthEvent::Authenticated {
+            connection,
+            token: None,
+            session_id: None,
+            latency: Duration::from_millis(80),
+        }
     }
 
     fn lost(connection: u64, retry_in: Option<u64>) -> AuthEvent {
         let retry_in = retry_in.map(Duration::from_secs);
-        AuthEvent::ConnectionLost { connection, reason: Label::new("gone"), code: None, lasted: None, retry_in }
+        AuthEvent::ConnectionLost {
+            connection,
+            reason: Label::new("gone"),
+            code: None,
+            lasted: None,
+            retry_in,
+        }
     }
 
     fn played(events: &[(u64, AuthEvent)], end: u64) -> Lane {
@@ -359,7 +369,8 @@ mod tests {
 
     #[test]
     fn a_connection_that_takes_over_interrupts_nothing() {
-        let renewed = AuthEvent::TokenRenewed { connection: 2, token: None, session_id: None, in_band: false };
+        let renewed =
+            AuthEvent::TokenRenewed { connection: 2, token: None, session_id: None, in_band: false };
         let connecting = AuthEvent::Connecting { connection: 2, failures: 0 };
         let lane = played(&[(0, authenticated(1)), (5, connecting), (6, renewed), (7, lost(1, None))], 9);
         assert_eq!(seconds(&lane.phases), [(0, 6, Phase::Connected), (6, 9, Phase::Connected)]);
@@ -371,7 +382,8 @@ mod tests {
             token: token("b"),
             generation: serde_json::from_value(2.into()).unwrap(),
         };
-        let lane = played(&[(0, issued("a", 1)), (40, issued("b", 2)), (100, expired), (101, issued("c", 3))], 120);
+        let lane =
+            played(&[(0, issued("a", 1)), (40, issued("b", 2)), (100, expired), (101, issued("c", 3))], 120);
         let expected = [(0, 40, Fate::Renewed), (40, 100, Fate::Expired), (101, 120, Fate::InUse)];
         assert_eq!(seconds(&lane.tokens), expected);
     }

@@ -70,7 +70,11 @@ fn header(report: &Report, standing: &Standing) -> String {
         None => "No records".to_owned(),
         Some(first) => {
             let last = report.last;
-            let until = if date(first) == date(last) { clock(last) } else { format!("{} {}", date(last), clock(last)) };
+            let until = if date(first) == date(last) {
+                clock(last)
+            } else {
+                format!("{} {}", date(last), clock(last))
+            };
             let length = lasting(last.saturating_since(first));
             format!("{} {} to {until} UTC, {length}", date(first), clock(first))
         }
@@ -158,7 +162,9 @@ fn table(report: &Report) -> String {
         format!(
             "{} of {}: the newest {MOST_ROWS} that may pass, and the newest {MOST_ROWS} that do not. rtauth audit export has them all.",
             grouped(rows.len() as u64),
-            counted(count, "event that tells of trouble").replace("troubles", "trouble").replace("event that tells", "events that tell"),
+            counted(count, "event that tells of trouble")
+                .replace("troubles", "trouble")
+                .replace("event that tells", "events that tell"),
         )
     };
     let mut body = String::new();
@@ -203,7 +209,11 @@ fn events(report: &Report) -> String {
         .events
         .iter()
         .map(|(name, count)| {
-            format!("<div><dt>{}</dt><dd data-event=\"{name}\">{}</dd></div>", name.replace('_', " "), grouped(*count))
+            format!(
+                "<div><dt>{}</dt><dd data-event=\"{name}\">{}</dd></div>",
+                name.replace('_', " "),
+                grouped(*count)
+            )
         })
         .collect();
     let marks: String = report

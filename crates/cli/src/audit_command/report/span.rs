@@ -69,7 +69,9 @@ impl<K: Copy + Ord> Track<K> {
         let mut merged: Vec<Span<K>> = Vec::with_capacity(MOST);
         for span in self.spans.drain(..) {
             match merged.last_mut() {
-                Some(last) if span.end.saturating_since(last.begin).as_millis() <= u128::from(self.quantum) => {
+                Some(last)
+                    if span.end.saturating_since(last.begin).as_millis() <= u128::from(self.quantum) =>
+                {
                     last.end = last.end.max(span.end);
                     last.until = last.until.max(span.until);
                     last.count += span.count;
@@ -106,7 +108,12 @@ mod tests {
     fn few_spans_stay_as_they_are() {
         let mut track = Track::new();
         for number in 0..1_000 {
-            track.push(Span::new(Timestamp::from_millis(number), Timestamp::from_millis(number), 0, String::new()));
+            track.push(Span::new(
+                Timestamp::from_millis(number),
+                Timestamp::from_millis(number),
+                0,
+                String::new(),
+            ));
         }
         assert_eq!(track.spans().len(), 1_000);
     }

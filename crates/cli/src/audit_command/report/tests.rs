@@ -26,10 +26,18 @@ fn what_strangers_wrote_makes_no_element_wherever_it_stands() {
     let named = format!(r#""session":"{HOSTILE}","#);
     let events = [
         r#""event":"connecting","connection":1,"failures":0"#.to_owned(),
-        format!(r#""event":"authenticated","connection":1,"token":null,"session_id":"{HOSTILE}","latency_ms":80"#),
-        format!(r#""event":"connection_lost","connection":1,"reason":"{HOSTILE}","code":4000,"lasted_ms":5,"retry_in_ms":9"#),
-        format!(r#""event":"client_rejected","connection":1,"dialect":"{HOSTILE}","reason":"{HOSTILE}","code":401,"token":null,"peer":null"#),
-        format!(r#""event":"segment_opened","origin":"{HOSTILE}","reason":"fault","first":5,"peaks":[],"verifier_key":"{HOSTILE}""#),
+        format!(
+            r#""event":"authenticated","connection":1,"token":null,"session_id":"{HOSTILE}","latency_ms":80"#
+        ),
+        format!(
+            r#""event":"connection_lost","connection":1,"reason":"{HOSTILE}","code":4000,"lasted_ms":5,"retry_in_ms":9"#
+        ),
+        format!(
+            r#""event":"client_rejected","connection":1,"dialect":"{HOSTILE}","reason":"{HOSTILE}","code":401,"token":null,"peer":null"#
+        ),
+        format!(
+            r#""event":"segment_opened","origin":"{HOSTILE}","reason":"fault","first":5,"peaks":[],"verifier_key":"{HOSTILE}""#
+        ),
     ];
     let entries = (1..).zip(events).map(|(number, event)| entry(number, number, &format!("{named}{event}")));
     let mut report = Report::new();
@@ -48,9 +56,9 @@ fn what_strangers_wrote_makes_no_element_wherever_it_stands() {
 fn the_page_counts_what_the_log_has() {
     let dropped = r#""event":"records_dropped","count":7,"reason":"queue_full""#;
     let limited = r#""session":"a","event":"rate_limited","attempt":1,"retry_after_ms":1000,"retry_in_ms":1000,"valid_for_ms":null"#;
-    let page = page_of((1..=1_200).map(|number| {
-        entry(number, number, if number % 400 == 0 { dropped } else { limited })
-    }));
+    let page = page_of(
+        (1..=1_200).map(|number| entry(number, number, if number % 400 == 0 { dropped } else { limited })),
+    );
     let body = r#"data-records="1200" data-sessions="1" data-failures="1200" data-missing="21""#;
     assert!(page.contains(body), "{}", &page[page.find("<body").unwrap()..][..200]);
     assert!(page.contains(r#"<dd data-count="records">1,200</dd>"#));
@@ -78,7 +86,8 @@ fn a_long_log_makes_a_page_that_is_hardly_larger() {
 #[test]
 fn the_browser_is_told_to_fetch_nothing_and_to_run_only_what_the_page_brings() {
     let page = page_of([entry(1, 1, r#""event":"session_closed","lasted_ms":null"#)]);
-    let policy = page.split_once("Content-Security-Policy\" content=\"").unwrap().1.split_once('"').unwrap().0;
+    let policy =
+        page.split_once("Content-Security-Policy\" content=\"").unwrap().1.split_once('"').unwrap().0;
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
     assert!(!policy.contains("unsafe"), "{policy}");
     for fetched in ["http:", "https:", "url(", "src=", "@import", " style=", "href=", "onclick"] {
@@ -94,8 +103,9 @@ fn a_log_without_records_has_a_page_too() {
 
 #[test]
 fn a_clock_that_runs_backwards_breaks_no_page() {
-    let page = page_of((1..=50).map(|number| {
-        entry(number, 1_000 - number, r#""event":"connecting","connection":1,"failures":0"#)
-    }));
+    let page =
+        page_of((1..=50).map(|number| {
+            entry(number, 1_000 - number, r#""event":"connecting","connection":1,"failures":0"#)
+        }));
     assert!(!page.contains("NaN") && !page.contains("inf%"));
 }

@@ -128,10 +128,7 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_and_counted() {
-        assert_eq!(
-            [0, 999, 1_000, 1_234_567].map(grouped),
-            ["0", "999", "1,000", "1,234,567"]
-        );
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([1, 2].map(|count| counted(count, "record")), ["1 record", "2 records"]);
     }
 

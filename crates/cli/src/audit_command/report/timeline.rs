@@ -51,9 +51,7 @@ fn legend(has_marks: bool) -> String {
         entries.push_str(&key("mark", "gap or fault of the log"));
     }
     let fates: String = Fate::ALL.into_iter().map(fate).collect();
-    format!(
-        r#"<ul class="legend">{entries}</ul><ul class="legend"><li class="of">Tokens</li>{fates}</ul>"#
-    )
+    format!(r#"<ul class="legend">{entries}</ul><ul class="legend"><li class="of">Tokens</li>{fates}</ul>"#)
 }
 
 /// An entry of a legend.
@@ -67,10 +65,22 @@ fn row(name: Option<&str>, lane: &Lane, marks: &[Mark], axis: Axis) -> String {
     let mut drawn = axis.grid(HEIGHT);
     // What is good is drawn first, so that nothing else disappears below it.
     for phase in [Phase::Connected, Phase::Connecting, Phase::BackingOff, Phase::Suspended, Phase::Failed] {
-        draw(&mut drawn, &lane.phases, axis, phase, &Shape { place: place(phase), class: phase.name(), words: phase.words() });
+        draw(
+            &mut drawn,
+            &lane.phases,
+            axis,
+            phase,
+            &Shape { place: place(phase), class: phase.name(), words: phase.words() },
+        );
     }
     let renewing = Phase::Renewing;
-    draw(&mut drawn, &lane.renewals, axis, renewing, &Shape { place: place(renewing), class: renewing.name(), words: renewing.words() });
+    draw(
+        &mut drawn,
+        &lane.renewals,
+        axis,
+        renewing,
+        &Shape { place: place(renewing), class: renewing.name(), words: renewing.words() },
+    );
     for (number, span) in lane.tokens.spans().iter().enumerate() {
         let class = format!("token {}", span.kind.name());
         // Neighbours stand on two levels, to be told apart.
@@ -92,10 +102,8 @@ fn row(name: Option<&str>, lane: &Lane, marks: &[Mark], axis: Axis) -> String {
     }
     let shown = name.unwrap_or("unnamed session");
     let mut facts = format!("connected {}×", grouped(lane.connections));
-    for (count, what) in [(lane.renewed, "renewed"), (lane.lost, "lost")] {
-        if count > 0 {
-            let _ = write!(facts, ", {what} {}×", grouped(count));
-        }
+    if lane.lost > 0 {
+        let _ = write!(facts, ", lost {}×", grouped(lane.lost));
     }
     format!(
         r#"<div class="lane"><div class="name"><b>{name}</b><span>{facts}</span></div><svg width="100%" height="{HEIGHT}" role="img" aria-label="{name}: {facts}">{drawn}</svg></div>
@@ -113,7 +121,12 @@ struct Shape {
 /// The spans of one phase.
 fn draw(drawn: &mut String, track: &Track<Phase>, axis: Axis, phase: Phase, shape: &Shape) {
     for span in track.spans().iter().filter(|span| span.kind == phase) {
-        drawn.push_str(&axis.span((span.begin, span.end), shape.place, shape.class, &title(span, shape.words)));
+        drawn.push_str(&axis.span(
+            (span.begin, span.end),
+            shape.place,
+            shape.class,
+            &title(span, shape.words),
+        ));
     }
 }
 
@@ -133,7 +146,10 @@ fn title<K>(span: &Span<K>, words: &str) -> String {
     let length = lasting(span.end.saturating_since(span.begin));
     let when = format!("{} to {} UTC, {length}", clock(span.begin), clock(span.end));
     if span.count > 1 {
-        return format!("{} too short to tell apart, the worst: {words}\n{when}", counted(span.count, "span"));
+        return format!(
+            "{} too short to tell apart, the worst: {words}\n{when}",
+            counted(span.count, "span")
+        );
     }
     format!("{words}\n{when}\n{}", span.note)
 }

@@ -112,7 +112,7 @@ pub(super) fn failure(event: &Event) -> Option<(&'static str, String)> {
             AuthEvent::TokenExpired { .. } => ("token expired", "before there was another".to_owned()),
             AuthEvent::TokenRejected { .. } => ("token rejected", "by the server".to_owned()),
             AuthEvent::ScopesChecked { verdict, missing, .. } if *verdict != ScopeVerdict::Allowed => {
-                ("scope missing", missing.iter().next().map(ToString::to_string).unwrap_or_default())
+                ("scope missing", missing.iter().next().map(str::to_owned).unwrap_or_default())
             }
             AuthEvent::RenewalFailed { reason, .. } => ("renewal failed", reason.to_string()),
             AuthEvent::ConnectionLost { reason, code, .. } => {
