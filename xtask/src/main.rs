@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a build tool reads its environment")]
 
 mod bench;
+mod chromium;
 mod ci;
 mod conformance;
 mod deny;
@@ -52,10 +53,15 @@ enum Task {
     ///
     /// Each input that fails is kept in target/fuzz/failed, and each that reaches new code in target/fuzz/found.
     Fuzz(fuzz::Options),
-    /// Makes the pictures of docs/pictures anew: what `rtauth connect` shows in a real terminal, which is tmux.
+    /// Makes the pictures of docs/pictures anew: what `rtauth connect` shows in a real terminal, which is tmux, and what `rtauth audit
+    /// report` shows in a real browser, which is Chromium.
     ///
     /// It takes about a minute, since a token is renewed in it.
-    Pictures,
+    Pictures {
+        /// Only the one of the report.
+        #[arg(long)]
+        report: bool,
+    },
     /// Runs a machine in worlds that seeds determine, hours in a millisecond, and checks what must hold in all of them.
     ///
     /// The same seed gives the same run: a violation names the command that replays it.
@@ -71,7 +77,7 @@ fn main() -> ExitCode {
         Task::Bench { name, json } => bench::run(name.as_deref(), json),
         Task::Conformance(options) => conformance::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
-        Task::Pictures => pictures::run(),
+        Task::Pictures { report } => pictures::run(report),
         Task::Sim(options) => sim::run(&options),
         Task::Tidy => tidy::run(),
     };

@@ -278,7 +278,7 @@ async fn a_report_of_a_log_counts_what_the_log_has() {
         shelf.audit(&["report", "log", "--key", "log.vkey", "--out", "report.html"]).await;
     assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "", ""));
     let page = fs::read_to_string(shelf.desk.path("report.html")).unwrap();
-    assert!(page.contains("All 141 records are what was written"));
+    assert!(page.contains("All 141 records fit together, and 137 are sealed"));
     assert!(page.contains(r#"data-records="141" data-sessions="3""#));
     let (code, same, _) = shelf.audit(&["report", "log", "--key", "log.vkey", "--out", "-"]).await;
     assert_eq!((code, same), (Some(0), page), "the same log makes the same page");

@@ -9,6 +9,7 @@ mod debian;
 mod dialects;
 mod oauth;
 mod peers;
+mod report;
 mod served;
 mod syslog;
 mod token_request;
@@ -17,6 +18,7 @@ mod wasm;
 use std::env;
 use std::fmt;
 
+pub(crate) use self::report::story;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
@@ -68,6 +70,8 @@ pub(crate) enum Job {
     /// audit delivers to rsyslog, which is stopped and restarted, over TCP, TLS and unix sockets: nothing is doubled, what is missing is
     /// told, and no value forges a record.
     Syslog,
+    /// The page of `rtauth audit report` in Chromium: its counts, labels of strangers, no request, nothing on the console.
+    Report,
     /// Ably's libraries for JavaScript and Python sign token requests; ours signs the same ones, and verifies theirs.
     TokenRequest,
     /// auth-core signs inside a WebAssembly module that imports nothing from its host, and a session in one is driven by JavaScript.
@@ -112,6 +116,7 @@ pub(crate) fn run(options: &Options) -> Done {
             Job::Dialects => dialects::run(),
             Job::OAuth => oauth::run(),
             Job::Syslog => syslog::run(options.stop),
+            Job::Report => report::run(),
             Job::TokenRequest => token_request::run(options.seed),
             Job::Wasm => wasm::run(),
         };

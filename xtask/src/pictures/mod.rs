@@ -1,4 +1,4 @@
-//! Pictures of `rtauth connect`: what it really shows in a terminal, against a gateway of its own, as the README has it.
+//! Pictures of `rtauth connect` in a terminal, against a gateway of its own, and of `rtauth audit report` in a browser, as the README has them.
 
 mod svg;
 mod terminal;
@@ -11,14 +11,20 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use self::terminal::Terminal;
+use crate::chromium::Chromium;
+use crate::conformance;
 use crate::shell::{Done, Failed, cargo, quietly, root, run as run_command};
 
 /// The page that has the first picture as text, since documentation pages show none, and what stands around it there.
 const PAGE: &str = "crates/realtime-auth/src/manual/sessions.md";
 const AROUND: [&str; 2] = ["<!-- cargo xtask pictures -->\n```text\n", "\n```\n"];
 
-/// Makes all pictures anew.
-pub(crate) fn run() -> Done {
+/// Makes all pictures anew, or that of a report alone.
+pub(crate) fn run(only_report: bool) -> Done {
+    report()?;
+    if only_report {
+        return Ok(());
+    }
     run_command(&mut cargo(&["build", "--locked", "-p", "rtauth"]))?;
     let folder = tempfile::tempdir()?;
     let stage = Stage::set(folder.path())?;
@@ -42,6 +48,19 @@ pub(crate) fn run() -> Done {
     fs::write(root().join(PAGE), with_text(&page, &svg::plain(&session))?)?;
     Ok(())
 }
+
+/// The page of an audit log, as a browser shows it.
+fn report() -> Done {
+    let folder = tempfile::tempdir()?;
+    let (page, _) = conformance::story(folder.path(), false)?;
+    let picture = root().join("docs").join("pictures").join("report.png");
+    Chromium::new()?.picture(&page, REPORT, &picture)?;
+    println!("docs/pictures/report.png: {} bytes", fs::metadata(&picture)?.len());
+    Ok(())
+}
+
+/// The size of the report's picture: its headline, its sessions, and what happened over time.
+const REPORT: (u32, u32) = (1_280, 1_400);
 
 /// What the terminals are wide, in characters.
 const COLUMNS: usize = 80;

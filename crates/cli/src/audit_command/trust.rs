@@ -66,10 +66,6 @@ impl Trust {
     /// What is known of a log in which nothing is wrong.
     pub(super) fn standing(&self, verified: &Verified) -> Standing {
         let Verified { records, first, last, unsealed_tail, .. } = verified;
-        let headline = match *records {
-            1 => "The one record is what was written".to_owned(),
-            records => format!("All {} records are what was written", grouped(records)),
-        };
         let mut claims = vec![good(format!(
             "No record was changed, removed, moved or put in: the chain is whole from record {} to record {}.",
             grouped(*first),
@@ -107,11 +103,18 @@ impl Trust {
             )));
         }
         let is_sealed = self.key.is_some() && verified.sealed_through > 0;
-        let tone = if is_sealed && *unsealed_tail < *records { Tone::Good } else { Tone::Warning };
-        let headline = if tone == Tone::Good {
-            headline
-        } else {
-            format!("The {} are whole, but nothing proves who wrote them", counted(*records, "record"))
+        let tone = if is_sealed { Tone::Good } else { Tone::Warning };
+        let headline = match (is_sealed, *unsealed_tail, *records) {
+            (false, _, 1) => "The one record fits, but nothing proves who wrote it".to_owned(),
+            (false, ..) => {
+                format!("All {} records fit together, but nothing proves who wrote them", grouped(*records))
+            }
+            (true, 0, 1) => "The one record is what was written".to_owned(),
+            (true, 0, _) => format!("All {} records are what was written", grouped(*records)),
+            (true, tail, _) => {
+                let sealed = records.saturating_sub(tail);
+                format!("All {} records fit together, and {} are sealed", grouped(*records), grouped(sealed))
+            }
         };
         Standing { name: self.name.clone(), headline, tone, claims }
     }
