@@ -165,7 +165,7 @@ impl Metrics {
 
 impl Observer for Metrics {
     fn observe(&self, event: &AuthEvent) {
-        add(&self.events, class(event.class()));
+        add(&self.events, class(event.class()), 1);
         if let Some(Attempt { succeeded, latency_ms }) = Attempt::ended_by(event) {
             if succeeded { &self.successes } else { &self.failures }.add(1);
             self.total_latency_ms.add(latency_ms.unwrap_or_default());
@@ -179,18 +179,24 @@ impl Observer for Metrics {
                 self.requests.error(labels::error(*kind));
                 took.iter().for_each(|took| self.failed_after.took(*took));
             }
-            AuthEvent::RateLimited { .. } => self.requests.error(labels::place(&ERRORS, "rate_limited")),
+            AuthEvent::RateLimited { took, .. } => {
+                self.requests.error(labels::place(&ERRORS, "rate_limited"));
+                took.iter().for_each(|took| self.failed_after.took(*took));
+            }
             AuthEvent::TokenMinted { grant, .. } => {
                 self.grant(grant.as_str()).iter().for_each(|answers| answers.token());
             }
-            AuthEvent::TokenDenied { grant, reason, .. } => {
+            AuthEvent::TokenDenied { grant, reason, repeated, .. } => {
                 let error = labels::place(&ERRORS, reason.as_str());
-                self.grant(grant.as_str()).iter().for_each(|answers| answers.error(error));
+                let denied = repeated.saturating_add(1);
+                self.grant(grant.as_str()).iter().for_each(|answers| answers.errors(error, denied));
             }
             AuthEvent::Authenticated { latency, .. } => self.client.let_in(*latency),
             AuthEvent::ClientAuthenticated { latency, .. } => self.server.let_in(*latency),
             AuthEvent::ConnectionLost { lasted: None, .. } => self.client.rejected.add(1),
-            AuthEvent::ClientRejected { .. } => self.server.rejected.add(1),
+            AuthEvent::ClientRejected { repeated, .. } => {
+                self.server.rejected.add(repeated.saturating_add(1))
+            }
             AuthEvent::ConnectionLost { lasted: Some(lasted), code, .. } => {
                 self.client.closed(*code, Some(*lasted));
             }
@@ -198,8 +204,10 @@ impl Observer for Metrics {
             // The connection that it took the place of ended, and no event says how long that had been.
             AuthEvent::TokenRenewed { in_band: false, .. } => self.client.closed(None, None),
             AuthEvent::ClientDisconnected { code, lasted, .. } => self.server.closed(*code, Some(*lasted)),
-            AuthEvent::ReplayRejected { replayed, .. } => add(&self.replayed, labels::replayed(*replayed)),
-            AuthEvent::StoreFailed { step, .. } => add(&self.store_errors, labels::step(*step)),
+            AuthEvent::ReplayRejected { replayed, repeated, .. } => {
+                add(&self.replayed, labels::replayed(*replayed), repeated.saturating_add(1));
+            }
+            AuthEvent::StoreFailed { step, .. } => add(&self.store_errors, labels::step(*step), 1),
             _ => {}
         }
     }
@@ -221,7 +229,11 @@ impl Answers {
     }
 
     fn error(&self, error: usize) {
-        add(&self.errors, error);
+        self.errors(error, 1);
+    }
+
+    fn errors(&self, error: usize, count: u64) {
+        add(&self.errors, error, count);
     }
 }
 
@@ -242,7 +254,7 @@ impl End {
     }
 
     fn closed(&self, code: Option<u16>, lasted: Option<Duration>) {
-        add(&self.closed, labels::code(code));
+        add(&self.closed, labels::code(code), 1);
         lasted.iter().for_each(|lasted| self.lasted.took(*lasted));
     }
 
@@ -265,9 +277,9 @@ const fn class(class: EventClass) -> usize {
     }
 }
 
-fn add(counters: &[Counter], place: usize) {
+fn add(counters: &[Counter], place: usize, count: u64) {
     if let Some(counter) = counters.get(place) {
-        counter.add(1);
+        counter.add(count);
     }
 }
 

@@ -43,6 +43,7 @@ fn client_rejected(reason: &str) -> AuthEvent {
         code: Some(4_001),
         token: None,
         peer: None,
+        repeated: 0,
     }
 }
 
@@ -56,6 +57,7 @@ pub(super) fn denied(grant: &str, reason: &str) -> AuthEvent {
         reason: Label::new(reason),
         client_id: Some(Label::new(reason)),
         peer: None,
+        repeated: 0,
     }
 }
 
@@ -71,7 +73,7 @@ pub(super) fn failed(kind: ErrorKind) -> AuthEvent {
 }
 
 pub(super) fn replayed(replayed: Replayed) -> AuthEvent {
-    AuthEvent::ReplayRejected { replayed, token: None, client_id: None, peer: None }
+    AuthEvent::ReplayRejected { replayed, token: None, client_id: None, peer: None, repeated: 0 }
 }
 
 pub(super) fn store_failed(step: StoreStep) -> AuthEvent {
@@ -181,7 +183,7 @@ fn connections_are_those_that_began_and_did_not_end() {
 #[test]
 fn requests_for_tokens_are_counted_at_either_end() {
     let rate_limited =
-        AuthEvent::RateLimited { attempt: 1, retry_after: None, retry_in: None, valid_for: None };
+        AuthEvent::RateLimited { attempt: 1, took: None, retry_after: None, retry_in: None, valid_for: None };
     let key = auth_core::fingerprint::FingerprintKey::new([1; 32]);
     let minted = AuthEvent::TokenMinted {
         token: key.fingerprint(&auth_core::Secret::from("token")),
@@ -308,4 +310,15 @@ fn what_the_trail_and_its_hooks_do_is_shown() {
     // Two of one name are one series.
     metrics.hook(Arc::clone(running.hook()));
     assert_eq!(series(&metrics, "audit_hook_dropped"), [format!("hook=hook {}", 2 * dropped)]);
+}
+
+#[test]
+fn a_refusal_that_stands_for_a_flood_counts_as_all_of_it() {
+    let metrics = Metrics::new();
+    let mut flood = client_rejected("invalid_token");
+    if let AuthEvent::ClientRejected { repeated, .. } = &mut flood {
+        *repeated = 999;
+    }
+    metrics.observe(&flood);
+    assert_eq!(metrics.server.rejected.read(), 1_000);
 }

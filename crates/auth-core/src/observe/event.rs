@@ -26,7 +26,7 @@ pub enum AuthEvent {
         /// Why.
         reason: RenewalReason,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
     /// A renewal that has started waits.
@@ -37,7 +37,7 @@ pub enum AuthEvent {
         #[serde(rename = "retry_in_ms", with = "millis")]
         retry_in: Duration,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
     /// Nothing is asked of the token endpoint for a while, whoever wants a token: a renewal failed, fresh tokens are refused, or a
@@ -51,7 +51,7 @@ pub enum AuthEvent {
         #[serde(rename = "retry_in_ms", with = "millis")]
         retry_in: Duration,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
     /// A request is about to go to the token endpoint.
@@ -61,7 +61,7 @@ pub enum AuthEvent {
         /// Whether it redeems a refresh token, or obtains a token anew.
         redeems: bool,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
     /// The token endpoint asked us to slow down.
@@ -69,16 +69,16 @@ pub enum AuthEvent {
         /// Which attempt of this flight, from 1.
         attempt: u32,
         /// How long the request was under way.
-        #[serde(rename = "took_ms", with = "optional_millis")]
+        #[serde(rename = "took_ms", with = "optional_millis", default)]
         took: Option<Duration>,
         /// The wait that the server named.
-        #[serde(rename = "retry_after_ms", with = "optional_millis")]
+        #[serde(rename = "retry_after_ms", with = "optional_millis", default)]
         retry_after: Option<Duration>,
         /// The wait that we chose, never shorter; `None` when this flight gives up.
-        #[serde(rename = "retry_in_ms", with = "optional_millis")]
+        #[serde(rename = "retry_in_ms", with = "optional_millis", default)]
         retry_in: Option<Duration>,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
     /// A request to the token endpoint failed.
@@ -90,13 +90,13 @@ pub enum AuthEvent {
         /// The wire's own number, where there was one: an HTTP status, or Ably's five digits.
         code: Option<u32>,
         /// How long the request was under way, where it was sent.
-        #[serde(rename = "took_ms", with = "optional_millis")]
+        #[serde(rename = "took_ms", with = "optional_millis", default)]
         took: Option<Duration>,
         /// The wait before the next attempt; `None` when this flight gives up.
-        #[serde(rename = "retry_in_ms", with = "optional_millis")]
+        #[serde(rename = "retry_in_ms", with = "optional_millis", default)]
         retry_in: Option<Duration>,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
     /// A token was issued.
@@ -112,7 +112,7 @@ pub enum AuthEvent {
         #[serde(rename = "renews_in_ms", with = "millis")]
         renews_in: Duration,
         /// How long the request was under way.
-        #[serde(rename = "took_ms", with = "optional_millis")]
+        #[serde(rename = "took_ms", with = "optional_millis", default)]
         took: Option<Duration>,
     },
     /// A token that another process obtained was taken from the store they share.
@@ -135,7 +135,7 @@ pub enum AuthEvent {
         /// Its number at this source.
         generation: Generation,
         /// How long it still lives.
-        #[serde(rename = "valid_for_ms", with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
     /// A token came to its end before there was another.
@@ -150,10 +150,10 @@ pub enum AuthEvent {
         /// What happened.
         kind: ErrorKind,
         /// The wait before it is sent once more; `None` when it is left alone for now.
-        #[serde(rename = "retry_in_ms", with = "optional_millis")]
+        #[serde(rename = "retry_in_ms", with = "optional_millis", default)]
         retry_in: Option<Duration>,
         /// How long the access token in use still lives.
-        #[serde(rename = "valid_for_ms", with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
     /// The token endpoint refused a refresh token, which this process will not send again.
@@ -161,7 +161,7 @@ pub enum AuthEvent {
         /// Its name in these records.
         token: Fingerprint,
         /// How long the access token in use still lives.
-        #[serde(rename = "valid_for_ms", with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
     /// A refresh token is safe in the store.
@@ -176,10 +176,10 @@ pub enum AuthEvent {
         /// What happened.
         kind: ErrorKind,
         /// The wait before it is tried again; `None` when it is not.
-        #[serde(rename = "retry_in_ms", with = "optional_millis")]
+        #[serde(rename = "retry_in_ms", with = "optional_millis", default)]
         retry_in: Option<Duration>,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
     /// The server's clock was learned, and differs from what was known by more than 1.5 s.
@@ -200,7 +200,7 @@ pub enum AuthEvent {
         /// Its number at this source.
         generation: Generation,
         /// How long it would have lived yet.
-        #[serde(rename = "valid_for_ms", with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
     /// A token's scopes were compared with the required ones.
@@ -253,10 +253,10 @@ pub enum AuthEvent {
         /// Why.
         reason: Label,
         /// The wait before the next attempt; `None` when there will be none.
-        #[serde(rename = "retry_in_ms", with = "optional_millis")]
+        #[serde(rename = "retry_in_ms", with = "optional_millis", default)]
         retry_in: Option<Duration>,
         /// How long the token in use still lives.
-        #[serde(rename = "valid_for_ms", with = "optional_millis")]
+        #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
     /// No connection is attempted for now, because no token can be had.
@@ -278,10 +278,10 @@ pub enum AuthEvent {
         /// The close code, the HTTP status of a refused upgrade, or the number in the server's last message.
         code: Option<u16>,
         /// How long it had been authenticated; `None` where it never was.
-        #[serde(rename = "lasted_ms", with = "optional_millis")]
+        #[serde(rename = "lasted_ms", with = "optional_millis", default)]
         lasted: Option<Duration>,
         /// The wait before the next attempt; `None` when the session ends with it.
-        #[serde(rename = "retry_in_ms", with = "optional_millis")]
+        #[serde(rename = "retry_in_ms", with = "optional_millis", default)]
         retry_in: Option<Duration>,
     },
     /// There has been no connection for so long that the server will have forgotten the session. Attempts go on.
@@ -299,7 +299,7 @@ pub enum AuthEvent {
     /// The session ended because its user asked.
     SessionClosed {
         /// How long its last connection had been authenticated; `None` where none was open.
-        #[serde(rename = "lasted_ms", with = "optional_millis")]
+        #[serde(rename = "lasted_ms", with = "optional_millis", default)]
         lasted: Option<Duration>,
     },
     /// A token is let out for use, its issue being on record. Only where no record means no token.
