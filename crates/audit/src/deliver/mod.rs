@@ -25,6 +25,7 @@
 //! has the rest, and the hole is always at one place, so that a single record tells of it.
 
 mod dead_letters;
+pub mod hec;
 mod machine;
 mod outlet;
 mod running;

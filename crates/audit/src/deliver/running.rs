@@ -23,8 +23,11 @@ use super::outlet::Outlet;
 use super::sink::{Sink, SinkError};
 use crate::Entry;
 
-/// How much longer than its bound closing waits for a thread that is on its way.
+/// How much longer than its bound closing waits for a sink to return.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How often it waits so long again for a thread that has left its sink, and writes dead letters: the disk may be slow.
+const DISK: usize = 30;
 
 /// An outlet as its counts show it: for metrics, and for whoever watches.
 #[derive(Debug)]
@@ -153,7 +156,17 @@ impl Running {
         self.begin_closing(bound);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((thread, ended)) = thread {
-            match ended.recv_timeout(bound.saturating_add(GRACE)) {
+            let mut end = ended.recv_timeout(bound.saturating_add(GRACE));
+            for _ in 0..DISK {
+                let machine = self.hook.machine();
+                let writes = !machine.is_calling() && machine.counts().queued > 0;
+                drop(machine);
+                if end != Err(RecvTimeoutError::Timeout) || !writes {
+                    break;
+                }
+                end = ended.recv_timeout(GRACE);
+            }
+            match end {
                 Err(RecvTimeoutError::Timeout) => {
                     tracing::warn!(hook = %self.hook.name, "the hook does not return; it is abandoned");
                 }

@@ -61,6 +61,9 @@ impl Limits {
     };
 }
 
+/// How many dead letters are written at once when it is closed.
+const LETTERS: usize = 1_000;
+
 /// Why entries are dead letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -294,11 +297,13 @@ impl Machine {
         self.grave = Some((entries, reason));
     }
 
-    /// The time to close has passed: what is left are dead letters.
+    /// The time to close has passed: what is left are dead letters, so many at a time.
     fn give_up(&mut self) -> Action {
         let told = usize::from(self.told.take().is_some());
         (self.untold, self.missing) = (None, None);
-        let entries: Vec<_> = self.work.drain(..).skip(told).chain(self.queue.drain(..)).collect();
+        self.work.drain(..told);
+        let from = if self.work.is_empty() { &mut self.queue } else { &mut self.work };
+        let entries: Vec<_> = from.drain(..from.len().min(LETTERS)).collect();
         if entries.is_empty() {
             return Action::Finish;
         }
@@ -335,6 +340,11 @@ impl Machine {
     /// Delivers what it can until then; takes nothing more.
     pub(super) fn close(&mut self, until: Deadline) {
         self.closing.get_or_insert(until);
+    }
+
+    /// Whether the driver is in a call, from which it may never come back.
+    pub(super) const fn is_calling(&self) -> bool {
+        matches!(self.out, Out::Call(..))
     }
 
     /// Until when entries are delivered, once it is being closed.

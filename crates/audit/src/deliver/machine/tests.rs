@@ -308,3 +308,24 @@ fn what_an_abandoned_driver_says_later_changes_nothing() {
     let counts = world.machine.counts();
     assert_eq!((counts.accepted, counts.delivered, counts.queued, counts.dropped), (30, 0, 0, 30));
 }
+
+#[test]
+fn what_is_left_when_the_time_to_close_has_passed_is_written_down_in_parts() {
+    let mut world = World::within(Limits { queue: 5_000, ..LIMITS }, 8);
+    world.offer(2_500);
+    world.machine.close(at(world.clock).timer(Duration::ZERO));
+    let mut parts = Vec::new();
+    loop {
+        match world.machine.poll(at(world.clock)) {
+            Action::Bury(entries, Reason::Closed) => {
+                parts.push(entries.len());
+                world.machine.buried(entries.len());
+            }
+            action => {
+                assert!(matches!(action, Action::Finish), "{action:?}");
+                break;
+            }
+        }
+    }
+    assert_eq!((parts, world.machine.counts().dead_lettered), (vec![1_000, 1_000, 500], 2_500));
+}

@@ -14,7 +14,7 @@
 //!   ([`TrailEvent::EventsInDoubt`](crate::TrailEvent::EventsInDoubt)) that names their range. A message that was
 //!   written in part is sent again as a whole: its first part ended with its connection, and a receiver that counts octets discards it.
 //!
-//! A receiver that has to have everything must acknowledge it, as a [`Sink`] of your own can have it.
+//! A receiver that has to have everything must acknowledge it, as [`Hec`](super::hec::Hec) can, or a [`Sink`] of your own.
 
 mod connection;
 #[cfg(test)]
@@ -46,9 +46,10 @@ type Render = Box<dyn Fn(&Entry) -> String + Send + Sync>;
 /// ```
 /// use audit::deliver::Outlet;
 /// use audit::deliver::syslog::Syslog;
+/// use audit::format::{Format, Origin, Renderer};
 ///
-/// // `audit::format` has the real one.
-/// let message = |entry: &audit::Entry| format!("<86>1 {} host app - - - {}", entry.at, entry.event.name());
+/// let renderer = Renderer::new(Format::Syslog, Origin::new("gw-1", "gateway"));
+/// let message = move |entry: &audit::Entry| renderer.render(entry);
 /// let outlet = Outlet::sink("syslog", Syslog::tcp("127.0.0.1:601", message));
 /// # drop(outlet);
 /// ```
