@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -113,20 +113,21 @@ impl Ledger {
     pub(crate) async fn sum_up(&self, now: Now) {
         let summed = self.strangers.lock().unwrap_or_else(PoisonError::into_inner).sum_up(now);
         summed.iter().for_each(|event| self.observe(event));
-        let owed = std::mem::take(&mut *self.owed.lock().unwrap_or_else(PoisonError::into_inner));
-        let outcomes = self.record_all(&owed).await;
-        for (event, outcome) in owed.into_iter().zip(outcomes) {
-            if outcome.is_err() {
-                self.owe(event);
-            }
-        }
+        // It stays owed until it is on record: whoever waits for this may stop.
+        let owed = self.owed().clone();
+        let mut outcomes = self.record_all(&owed).await.into_iter();
+        self.owed().retain(|_| outcomes.next().is_none_or(|outcome| outcome.is_err()));
     }
 
     fn owe(&self, event: AuthEvent) {
-        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut owed = self.owed();
         if owed.len() < MOST_OWED {
             owed.push(event);
         }
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Vec<AuthEvent>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records several events together, so that they share what takes time.
