@@ -26,10 +26,6 @@
 //! No event tells how long a store took, how long a revocation was on its way, how long a server took for a token or for
 //! refusing a connection, or how many connections are not authenticated yet: there is no metric of these.
 
-#[cfg_attr(
-    not(any(feature = "prometheus", feature = "opentelemetry", test)),
-    expect(dead_code, reason = "histograms are read by exporters")
-)]
 mod cells;
 #[cfg_attr(
     not(any(feature = "prometheus", feature = "opentelemetry")),
@@ -48,7 +44,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use auth_core::observe::EventClass;
-use auth_core::{AuthEvent, Observer};
+use auth_core::{AuthEvent, ErrorKind, Observer};
 
 use self::cells::{Counter, Histogram, Scale};
 use self::labels::{CODES, ERRORS, GRANTS, REPLAYED, STEPS};
@@ -180,7 +176,7 @@ impl Observer for Metrics {
                 took.iter().for_each(|took| self.failed_after.took(*took));
             }
             AuthEvent::RateLimited { took, .. } => {
-                self.requests.error(labels::place(&ERRORS, "rate_limited"));
+                self.requests.error(labels::error(ErrorKind::RateLimited));
                 took.iter().for_each(|took| self.failed_after.took(*took));
             }
             AuthEvent::TokenMinted { grant, .. } => {

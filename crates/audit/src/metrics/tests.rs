@@ -5,7 +5,6 @@ mod opentelemetry;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 
-use auth_core::ErrorKind;
 use auth_core::observe::{Label, Replayed, StoreStep};
 use auth_core::scope::Scopes;
 
@@ -182,8 +181,13 @@ fn connections_are_those_that_began_and_did_not_end() {
 
 #[test]
 fn requests_for_tokens_are_counted_at_either_end() {
-    let rate_limited =
-        AuthEvent::RateLimited { attempt: 1, took: None, retry_after: None, retry_in: None, valid_for: None };
+    let rate_limited = AuthEvent::RateLimited {
+        attempt: 1,
+        took: Some(SECOND),
+        retry_after: None,
+        retry_in: None,
+        valid_for: None,
+    };
     let key = auth_core::fingerprint::FingerprintKey::new([1; 32]);
     let minted = AuthEvent::TokenMinted {
         token: key.fingerprint(&auth_core::Secret::from("token")),
@@ -211,7 +215,7 @@ fn requests_for_tokens_are_counted_at_either_end() {
             "end=server,grant=other,outcome=failure,error_type=other 1",
         ]
     );
-    assert_eq!(series(&metrics, "token_request_duration"), ["outcome=failure 2"]);
+    assert_eq!(series(&metrics, "token_request_duration"), ["outcome=failure 3"]);
     let snapshot = metrics.snapshot();
     assert_eq!((snapshot.token_failures, snapshot.tokens_minted, snapshot.tokens_denied), (3, 1, 2));
 }
