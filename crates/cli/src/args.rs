@@ -117,7 +117,20 @@ A configuration file:
     [[spatium.merchant]]
     id = \"shop\"
     key_file = \"shop.txt\"
-    permissions = [\"read\"]")]
+    permissions = [\"read\"]
+
+    [audit]                                # optional; records each decision, and lets nothing leave that is not on record
+    directory = \"audit\"
+    signing_key_file = \"audit.key\"         # optional: signs checkpoints; rtauth audit key makes one
+    fingerprint_key_file = \"names.key\"     # optional: 64 hexadecimal digits; names tokens alike after a restart
+    segment_megabytes = 64                 # the default; SIGHUP begins a new segment at once
+
+    [audit.mode]                           # optional: best_effort, durable or strict (no record, no token) for each class
+    issuing = \"strict\"                   # the defaults
+    consuming = \"strict\"
+    revoking = \"strict\"
+    deciding = \"durable\"
+    progress = \"best_effort\"")]
 pub(crate) struct GatewayOptions {
     /// The configuration file; without one, nobody can get a token.
     #[arg(long, value_name = "FILE")]

@@ -1,13 +1,17 @@
 //! `rtauth gateway`: the gateway by a configuration file.
 
 use std::collections::BTreeSet;
+use std::future::{Future, pending};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
+use audit::Trail;
 use auth_core::ably::ApiKey;
+use auth_core::observe::Unrecorded;
 use gateway::{
     Client, Config, Gateway, LONGEST_LIFETIME, LONGEST_REFRESH_GRACE, SHORTEST_LIFETIME, ServedKey,
 };
@@ -17,8 +21,9 @@ use tokio::sync::oneshot;
 use crate::args::GatewayOptions;
 use crate::exit::{self, Failure, complain};
 use crate::files::{self, secret};
+use crate::gateway_audit::{self, AuditTable};
 use crate::gateway_systems::{OptaveTable, SpatiumTable};
-use crate::signals::Signals;
+use crate::signals::{Asked, Signals};
 
 pub(crate) fn command(options: &GatewayOptions) -> ExitCode {
     exit::run("gateway", serve(options))
@@ -86,6 +91,15 @@ async fn serve(options: &GatewayOptions) -> Result<(), Failure> {
         }
         config = config.with_ably_key(key);
     }
+    let mut trail = None;
+    if let Some(audit) = file.audit {
+        let (opened, key) = audit.open(&folder)?;
+        config = config.with_recorder(Arc::new(opened.clone()));
+        if let Some(key) = key {
+            config = config.with_fingerprint_key(key);
+        }
+        trail = Some(opened);
+    }
     let gateway = Gateway::bind(config).await.map_err(|error| Failure::bind(listen, &error))?;
     let mut signals =
         Signals::listen().map_err(|error| Failure::Operation(format!("no signal handler: {error}")))?;
@@ -93,21 +107,52 @@ async fn serve(options: &GatewayOptions) -> Result<(), Failure> {
         "event": "listening", "http": gateway.http_url(), "ws": gateway.ws_url(),
     });
     exit::print(listening)?;
+    let served = until_asked(gateway, &mut signals, trail.as_ref()).await;
+    if let Some(trail) = trail {
+        gateway_audit::close(&trail);
+    }
+    served
+}
+
+/// A new file of the log on its way.
+type Reopening<'a> = Pin<Box<dyn Future<Output = Result<(), Unrecorded>> + 'a>>;
+
+/// Serves until somebody asks for the end, and has the trail begin a new file whenever somebody asks for that.
+async fn until_asked(gateway: Gateway, signals: &mut Signals, trail: Option<&Trail>) -> Result<(), Failure> {
     let (stop, stopped) = oneshot::channel::<()>();
     let mut serving = pin!(gateway.serve(async {
         // A dropped sender says the same as a sent word.
         let _ = stopped.await;
     }));
     let mut stop = Some(stop);
+    let mut reopening: Option<Reopening<'_>> = None;
     loop {
         tokio::select! {
             () = &mut serving => return Ok(()),
-            () = signals.next() => match stop.take() {
-                Some(stop) => drop(stop),
+            reopened = optional(&mut reopening) => {
+                reopening = None;
+                if let Err(error) = reopened {
+                    complain("gateway", error.to_string());
+                }
+            }
+            asked = signals.asked(trail.is_some()) => match (asked, stop.take()) {
+                (Asked::ToReopen, kept) => {
+                    stop = kept;
+                    reopening = trail.map(|trail| Box::pin(trail.reopen()) as _);
+                }
+                (Asked::ToEnd, Some(stop)) => drop(stop),
                 // Asked twice: no more patience with those who are still connected.
-                None => return Err(Failure::Interrupted),
+                (Asked::ToEnd, None) => return Err(Failure::Interrupted),
             },
         }
+    }
+}
+
+/// The result of a future, if there is one.
+async fn optional<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
     }
 }
 
@@ -124,6 +169,7 @@ struct File {
     ably_key: Vec<AblyKeyEntry>,
     optave: Option<OptaveTable>,
     spatium: Option<SpatiumTable>,
+    audit: Option<AuditTable>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,6 +10,7 @@ mod dialects_command;
 mod environment;
 mod exit;
 mod files;
+mod gateway_audit;
 mod gateway_command;
 mod gateway_systems;
 mod inspect;
