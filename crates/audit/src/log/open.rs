@@ -65,7 +65,7 @@ impl<S: Storage> Log<S> {
         let names = storage.names()?;
         let checkpoint = read_note(&mut storage, &options, &names, layout::CHECKPOINT)?;
         let watch = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
-        let Newest { segment, dropped } = newest(&mut storage, &names, watch)?;
+        let Newest { segment, stale, dropped } = newest(&mut storage, &names, watch)?;
         if let Some(checkpoint) = &checkpoint {
             holds(checkpoint, segment.as_ref())?;
         }
@@ -73,6 +73,18 @@ impl<S: Storage> Log<S> {
             Some((_, scan)) => scan.continued_by(&options)?,
             None => options.name(),
         };
+        if let Some((first, scan)) = &segment {
+            let seal = read_note(&mut storage, &options, &names, &layout::seal(*first))?;
+            let last = (scan.head.sequence, scan.head.hash.0);
+            if let Some(seal) = seal.filter(|seal| (seal.size, seal.head) != last) {
+                return Err(broken(*first, seal.size, "its segment was sealed with this as its last record"));
+            }
+        }
+        // Nothing was touched so far.
+        if let Some(stale) = stale {
+            storage.remove(&layout::segment(stale))?;
+            storage.sync_directory()?;
+        }
         let covered = watch;
         let mut log = Self {
             storage,
@@ -105,23 +117,12 @@ impl<S: Storage> Log<S> {
         }
         match segment {
             Some((first, scan)) => {
-                let sealed = read_note(&mut log.storage, &log.options, &names, &layout::seal(first))?;
                 let is_other_key = scan.verifier_key != log.options.verifier_key();
-                log.resume(first, scan, names.contains(&layout::seal(first)))?;
-                match &sealed {
-                    Some(seal) if (seal.size, seal.head) != (log.head.sequence, log.head.hash.0) => {
-                        return Err(broken(
-                            first,
-                            seal.size,
-                            "its segment was sealed with this as its last record",
-                        ));
-                    }
-                    // What is sealed is not added to, and each segment names the key that seals it.
-                    _ if is_other_key || log.segment.as_ref().is_some_and(|segment| segment.sealed) => {
-                        log.begin_segment(SegmentReason::Reopened, now)
-                            .map_err(|Fault { error, .. }| error)?;
-                    }
-                    _ => {}
+                let sealed = names.contains(&layout::seal(first));
+                log.resume(first, scan, sealed)?;
+                // What is sealed is not added to, and each segment names the key that seals it.
+                if is_other_key || sealed {
+                    log.begin_segment(SegmentReason::Reopened, now).map_err(|Fault { error, .. }| error)?;
                 }
             }
             None => log.begin_segment(SegmentReason::Created, now).map_err(|Fault { error, .. }| error)?,
@@ -174,16 +175,17 @@ impl<S: Storage> Log<S> {
 /// What is found in a directory.
 struct Newest {
     segment: Option<(u64, Scan)>,
+    /// A segment after it, in which nothing was ever acknowledged: it is to be removed.
+    stale: Option<u64>,
     /// How many bytes of records that nobody was told of are gone.
     dropped: u64,
 }
 
-/// Finds the segment that goes on, and clears away what a crash left after it.
+/// Finds the segment that goes on, and what a crash left after it.
 fn newest<S: Storage>(storage: &mut S, names: &[String], watch: u64) -> Result<Newest, OpenError> {
     let mut segments = names.iter().filter_map(|name| layout::first_of(name)).collect::<Vec<_>>();
     segments.sort_unstable();
-    let mut dropped = 0;
-    let mut found = None;
+    let (mut dropped, mut stale, mut found) = (0, None, None);
     if let Some(first) = segments.pop() {
         found = match read(storage, first, watch)? {
             Found::Segment(scan) => Some((first, scan)),
@@ -196,7 +198,7 @@ fn newest<S: Storage>(storage: &mut S, names: &[String], watch: u64) -> Result<N
             }
             // The power went while the segment was made: nothing in it was ever acknowledged.
             Found::Nothing(bytes) => {
-                remove(storage, first)?;
+                stale = Some(first);
                 dropped += bytes;
                 match segments.pop() {
                     None => None,
@@ -210,27 +212,23 @@ fn newest<S: Storage>(storage: &mut S, names: &[String], watch: u64) -> Result<N
     }
     // A segment that could not be begun, and that a crash brought back, while the one before went on.
     if let (Some((first, scan)), Some(previous)) = (&found, segments.last().copied())
+        && stale.is_none()
         && scan.head.sequence == *first
         && scan.reason != SegmentReason::Fault
         && let Found::Segment(before) = read(storage, previous, watch)?
         && before.head.sequence >= *first
     {
-        remove(storage, *first)?;
+        stale = Some(*first);
         dropped += scan.length + scan.torn;
         found = Some((previous, before));
     }
     dropped += found.as_ref().map_or(0, |(_, scan)| scan.torn);
-    Ok(Newest { segment: found, dropped })
+    Ok(Newest { segment: found, stale, dropped })
 }
 
 fn read<S: Storage>(storage: &mut S, first: u64, watch: u64) -> Result<Found, OpenError> {
     let name = layout::segment(first);
     scan(storage.read(&name)?, &name, first, watch)
-}
-
-fn remove<S: Storage>(storage: &mut S, first: u64) -> io::Result<()> {
-    storage.remove(&layout::segment(first))?;
-    storage.sync_directory()
 }
 
 fn broken(first: u64, sequence: u64, reason: &'static str) -> OpenError {

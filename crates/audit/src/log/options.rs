@@ -82,7 +82,7 @@ impl LogOptions {
         self
     }
 
-    /// How often a checkpoint is signed while records come: once a second by default.
+    /// How often a checkpoint is signed while records come: once a second by default, and at most every 10 ms.
     pub const fn checkpoint_every(mut self, interval: Duration) -> Self {
         self.checkpoint_every = interval;
         self

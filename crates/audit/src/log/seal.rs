@@ -1,6 +1,7 @@
 //! Signed notes: the seal of a segment that is complete, and the newest checkpoint.
 
 use std::io;
+use std::time::Duration;
 
 use auth_core::time::Now;
 
@@ -9,6 +10,8 @@ use super::{Log, layout};
 use crate::chain::{Hash, Head};
 use crate::checkpoint::Checkpoint;
 use crate::entry::TrailEvent;
+
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 impl<S: Storage> Log<S> {
     /// Seals the segment `first`, whose last record is `head`; without a key, does nothing.
@@ -29,7 +32,9 @@ impl<S: Storage> Log<S> {
         if !self.has_unsigned() || !self.is_well() {
             return;
         }
-        self.checkpoint.due = now.timer(self.options.checkpoint_every);
+        // A bound, so that a disk that can't take it is not tried without a pause.
+        let interval = self.options.checkpoint_every.max(SHORTEST_INTERVAL);
+        self.checkpoint.due = now.timer(interval);
         if self.checkpoint.told < self.head.sequence {
             let Some(note) = self.note(self.head, self.frontier.root()) else { return };
             self.notices.push(TrailEvent::CheckpointSigned { size: self.head.sequence, note });
