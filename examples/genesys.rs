@@ -10,7 +10,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (id, secret) = (env::var("GENESYS_CLIENT_ID")?, env::var("GENESYS_CLIENT_SECRET")?);
     let client = Client::builder(&env::var("GENESYS_REGION")?, &id, secret) // such as mypurecloud.com
         .with_required_scopes("conversation:read".parse()?)
-        .with_audit_file("genesys-audit.jsonl")
+        .with_audit("genesys-audit")
         .build()?;
     let mut session = client.connect().await?;
     session.send(r#"{"type":"subscribe","topic":"v2.conversations"}"#).await?;

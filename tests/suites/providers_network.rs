@@ -114,28 +114,31 @@ async fn authorities_that_are_none_are_refused_by_every_provider() {
 }
 
 #[tokio::test]
-async fn every_step_goes_into_an_audit_file() {
+async fn every_step_goes_into_an_audit_log() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("audit.jsonl");
+    let path = folder.path().join("optave");
     let proxy = closed(None).await;
     let through = || Proxy::new(&proxy.address().to_string()).unwrap();
     let recorder = Recorder::default();
     let optave = optave(&recorder).with_token_provider(|| async { Ok(Secret::from("canary.of.jwt")) });
-    let optave = optave.with_proxy(through()).with_audit_file(&path).build().unwrap();
+    let optave = optave.with_proxy(through()).with_audit(&path).build().unwrap();
     let session = optave.open();
     recorder.wait_for(1, is_lost).await;
     session.close().await.unwrap_or_default();
     assert!(optave.close_audit().unwrap().written > 0);
     let recorder = Recorder::default();
-    let ably =
-        ably(given(), &recorder).with_proxy(through()).with_audit_file(folder.path().join("ably.jsonl"));
+    let ably = ably(given(), &recorder).with_proxy(through()).with_audit(folder.path().join("ably"));
     let ably = ably.build().unwrap();
     let session = ably.open().unwrap();
     recorder.wait_for(1, is_lost).await;
     session.close().await.unwrap_or_default();
     assert!(ably.close_audit().unwrap().written > 0);
-    let logs =
-        ["audit.jsonl", "ably.jsonl"].map(|name| std::fs::read_to_string(folder.path().join(name)).unwrap());
+    let logs = ["optave", "ably"].map(|name| {
+        let log =
+            std::fs::read_to_string(folder.path().join(name).join("00000000000000000001.jsonl")).unwrap();
+        assert!(log.contains(&format!(r#","session":"{name}","#)), "{log}");
+        log
+    });
     assert!(
         logs.iter().all(|log| log.contains("connection_lost") || log.contains("session_failed")),
         "{logs:?}"

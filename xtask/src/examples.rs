@@ -52,7 +52,7 @@ pub(crate) fn run() -> Done {
         }
         println!("example {example}: {}", stdout.lines().next().unwrap_or_default());
     }
-    let trail = folder.path().join("genesys-audit.jsonl");
+    let trail = folder.path().join("genesys-audit").join("00000000000000000001.jsonl");
     if fs::read_to_string(trail)?.lines().count() < 4 {
         return Err(Failed("example genesys left no audit trail".to_owned()));
     }

@@ -59,9 +59,13 @@ pub struct DemoOptions {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
 
-    /// Keep the audit log here; by default it is verified and then removed.
-    #[arg(long, value_name = "FILE")]
+    /// Keep the audit log in this directory; by default it is verified and then removed.
+    #[arg(long, value_name = "DIR")]
     pub audit: Option<PathBuf>,
+
+    /// Seal the audit log with the key in this file, as rtauth audit key makes it.
+    #[arg(long, value_name = "FILE", requires = "audit")]
+    pub audit_key_file: Option<PathBuf>,
 }
 
 /// Serves a token endpoint (/oauth/token) and a WebSocket endpoint (/ws) until SIGTERM or Ctrl-C, then drains.

@@ -22,6 +22,7 @@ mod signals;
 mod source;
 mod token_command;
 mod token_request_command;
+mod trail;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -46,7 +46,7 @@ const PROMISED: [&str; 14] = [
 #[test]
 fn the_demo_gives_its_events_in_order_and_in_time() {
     let folder = tempfile::tempdir().unwrap();
-    let audit = folder.path().join("audit.jsonl");
+    let audit = folder.path().join("audit");
     let output = rtauth().args(["demo", "--json", "--audit"]).arg(&audit).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let stdout = String::from_utf8(output.stdout).unwrap();
@@ -70,7 +70,7 @@ fn the_demo_gives_its_events_in_order_and_in_time() {
     let earlier = events.iter().take_while(|event| event["event"] != "connection_lost");
     assert_eq!(earlier.filter(|event| event["token"] == *token).count(), 0, "a fresh token");
 
-    let log = fs::read_to_string(audit).unwrap();
+    let log = fs::read_to_string(audit.join("00000000000000000001.jsonl")).unwrap();
     assert_eq!(first("audit_verified")["records"].as_u64(), Some(log.lines().count() as u64));
     assert!(output.stderr.is_empty());
 }
@@ -184,7 +184,7 @@ fn configurations_that_can_not_be_used_are_named() {
 #[test]
 fn the_demo_keeps_away_from_an_audit_log_that_exists() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("audit.jsonl");
+    let path = folder.path().join("audit");
     fs::write(&path, "precious").unwrap();
     let stderr = usage_error(&["demo", "--audit", path.to_str().unwrap()]);
     assert!(stderr.contains("exists"), "{stderr}");
@@ -193,8 +193,8 @@ fn the_demo_keeps_away_from_an_audit_log_that_exists() {
 
 #[test]
 fn an_audit_log_that_can_not_be_written_is_a_usage_error() {
-    let stderr = usage_error(&["demo", "--audit", "/nowhere/audit.jsonl"]);
-    assert!(stderr.contains("/nowhere/audit.jsonl"), "{stderr}");
+    let stderr = usage_error(&["demo", "--audit", "/dev/null/audit"]);
+    assert!(stderr.contains("/dev/null/audit"), "{stderr}");
 }
 
 #[cfg(target_os = "linux")]

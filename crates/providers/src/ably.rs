@@ -31,7 +31,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use audit::AuditLog;
+use audit::Trail;
 use auth_core::ably::{AuthOptions, ErrorCode, TokenDetails, TokenParams};
 use auth_core::{Error, ErrorKind, Retry};
 use auth_http::ably::{Auth, connection_error};
@@ -53,7 +53,7 @@ struct Inner {
     dialect: Arc<Dialect>,
     sockets: Sockets,
     way: Way,
-    audit: Option<AuditLog>,
+    audit: Option<Trail>,
     connection: Mutex<Connection>,
 }
 
@@ -150,10 +150,10 @@ impl Realtime {
         closed.map_err(|error| self.0.identity.explain(&error))
     }
 
-    /// Writes out the audit file and closes it, if there is one; says what became of the events. Blocks until the disk has them.
+    /// Writes out the audit trail and closes it, if there is one; says what became of the events. Blocks until the disk has them.
     #[must_use]
     pub fn close_audit(&self) -> Option<audit::Summary> {
-        self.0.audit.as_ref().map(AuditLog::close)
+        self.0.audit.as_ref().map(Trail::close)
     }
 
     /// What steers the connection: the one that there is, or a new one.

@@ -6,7 +6,7 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The audit file can't be written.
+    /// The audit log can't be written, or an outlet's file.
     #[error(transparent)]
     Audit(#[from] audit::OpenError),
     /// There is no certificate of an authority among those to trust.

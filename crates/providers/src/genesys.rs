@@ -7,7 +7,7 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::builder("mypurecloud.com", "client-id", "client-secret")
 //!     .with_required_scopes("conversation:read".parse()?)
-//!     .with_audit_file("audit.jsonl")
+//!     .with_audit("audit")
 //!     .build()?;
 //! let mut session = client.connect().await?;
 //! while let Some(message) = session.next().await {
@@ -29,7 +29,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit::AuditLog;
+use audit::Trail;
 use auth_core::scope::Scopes;
 use auth_core::source::RequireScopes;
 use auth_core::{Demand, Secret, Token, TokenSource};
@@ -47,7 +47,7 @@ use crate::settings::{self, Plaintext, Settings, Sockets, Way};
 pub struct Client {
     tokens: Arc<dyn TokenSource>,
     manager: TokenManager,
-    audit: Option<AuditLog>,
+    audit: Option<Trail>,
     sockets: Sockets,
     way: Way,
 }
@@ -107,11 +107,11 @@ impl Client {
         self.manager.shut_down().await;
     }
 
-    /// Writes out the audit file and closes it, if there is one; says what became of the events. Blocks until the
+    /// Writes out the audit trail and closes it, if there is one; says what became of the events. Blocks until the
     /// disk has them. Sessions go on without it.
     #[must_use]
     pub fn close_audit(&self) -> Option<audit::Summary> {
-        self.audit.as_ref().map(AuditLog::close)
+        self.audit.as_ref().map(Trail::close)
     }
 }
 
@@ -162,7 +162,7 @@ impl Builder {
         let endpoint = TokenEndpoint::new(&http, &self.client_id, self.client_secret)?;
         let plaintext = if endpoint.is_plaintext() { Plaintext::Only } else { Plaintext::Never };
         let client = self.settings.http(plaintext)?;
-        let (observer, audit) = self.settings.witnesses()?;
+        let (observer, audit) = self.settings.witnesses("genesys")?;
         let manager = match self.refresh_token {
             Some(token) => TokenManager::builder(RefreshToken::new(endpoint, client, token)),
             None => TokenManager::builder(ClientCredentials::new(endpoint, client)),

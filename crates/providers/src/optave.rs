@@ -49,7 +49,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit::AuditLog;
+use audit::Trail;
 use auth_core::source::FixedToken;
 use auth_core::{Error, Secret, Token, TokenSource};
 use auth_http::optave::UsedTokens;
@@ -69,7 +69,7 @@ pub struct Client {
     used: Arc<UsedTokens>,
     sockets: Sockets,
     way: Way,
-    audit: Option<AuditLog>,
+    audit: Option<Trail>,
     dialect: Arc<Dialect>,
     connection_timeout: Duration,
     request_timeout: Duration,
@@ -152,10 +152,10 @@ impl Client {
         self.tokens.shut_down().await;
     }
 
-    /// Writes out the audit file and closes it, if there is one; says what became of the events. Blocks until the disk has them.
+    /// Writes out the audit trail and closes it, if there is one; says what became of the events. Blocks until the disk has them.
     #[must_use]
     pub fn close_audit(&self) -> Option<audit::Summary> {
-        self.audit.as_ref().map(AuditLog::close)
+        self.audit.as_ref().map(Trail::close)
     }
 
     fn spawn(

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use audit::AuditLog;
+use audit::{Trail, TrailBuilder};
 use auth_core::observe::Observers;
 use auth_core::renewal::Policy;
 use auth_core::{AuthEvent, Observer, TokenSource};
@@ -26,7 +27,7 @@ pub(crate) struct Settings {
     pub(crate) proxy: Proxy,
     pub(crate) authorities: Option<Vec<u8>>,
     pub(crate) observers: Observers,
-    pub(crate) audit_file: Option<PathBuf>,
+    pub(crate) trail: Option<TrailBuilder>,
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) policy: Policy,
     pub(crate) session: Config,
@@ -56,9 +57,35 @@ macro_rules! verbs {
             self
         }
 
-        /// Where to write a hash-chained audit log of every step.
-        pub fn with_audit_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
-            self.settings.audit_file = Some(path.into());
+        /// Writes an audit log of every step into this directory: hash-chained, and owner only. It is not sealed by a key; see
+        /// [`with_audit_log`](Self::with_audit_log).
+        pub fn with_audit(self, directory: impl AsRef<std::path::Path>) -> Self {
+            self.with_audit_log(audit::LogOptions::new(directory))
+        }
+
+        /// Writes an audit log of every step as these options say: where, sealed by which key, and how safe each class of event is.
+        pub fn with_audit_log(mut self, options: audit::LogOptions) -> Self {
+            self.settings.trail(|trail| trail.log(options));
+            self
+        }
+
+        /// Calls a closure with each step as JSON, in the form of [`Format::Generic`](audit::format::Format::Generic). It has a queue and
+        /// a thread of its own: it may block, fail and panic, and no session waits for it. May be called again, with another.
+        pub fn on_audit(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
+            self.settings.trail(|trail| trail.on_audit(hook));
+            self
+        }
+
+        /// Calls a closure with each step as JSON, in the form of [`Format::Siem`](audit::format::Format::Siem): with a severity and a
+        /// source; else as [`on_audit`](Self::on_audit).
+        pub fn on_siem(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
+            self.settings.trail(|trail| trail.on_siem(hook));
+            self
+        }
+
+        /// Gives each step to another outlet: a sink of your own, a syslog receiver.
+        pub fn with_audit_outlet(mut self, outlet: audit::deliver::Outlet) -> Self {
+            self.settings.trail(|trail| trail.outlet(outlet));
             self
         }
     };
@@ -98,7 +125,7 @@ impl Settings {
             proxy: Proxy::none(),
             authorities: None,
             observers: Observers::default(),
-            audit_file: None,
+            trail: None,
             token_file: None,
             policy: Policy::new(),
             session: Config::new(),
@@ -150,13 +177,23 @@ impl Settings {
         })
     }
 
-    /// All observers as one, and the audit log among them, if there is to be one.
-    pub(crate) fn witnesses(&mut self) -> Result<(Arc<dyn Observer>, Option<AuditLog>), ConfigError> {
-        let audit = self.audit_file.as_ref().map(|path| AuditLog::open(path)).transpose()?;
-        if let Some(audit) = &audit {
-            self.observers.push(Arc::new(audit.clone()));
+    /// Describes the trail further.
+    pub(crate) fn trail(&mut self, further: impl FnOnce(TrailBuilder) -> TrailBuilder) {
+        self.trail = Some(further(self.trail.take().unwrap_or_else(Trail::builder)));
+    }
+
+    /// All observers as one, and the trail among them, if there is to be one: under the name of the system, in which its records
+    /// are told from those of others.
+    pub(crate) fn witnesses(
+        &mut self,
+        system: &str,
+    ) -> Result<(Arc<dyn Observer>, Option<Trail>), ConfigError> {
+        let trail = self.trail.take().map(TrailBuilder::open).transpose()?.map(|trail| trail.named(system));
+        let mut observers = mem::take(&mut self.observers);
+        if let Some(trail) = &trail {
+            observers.push(Arc::new(trail.clone()));
         }
-        Ok((Arc::new(self.observers.clone()), audit))
+        Ok((Arc::new(observers), trail))
     }
 
     /// How WebSockets are opened, whose steps `observer` is told.

@@ -43,7 +43,7 @@ pub struct Session {
     authorization: AuthorizationSession,
     bearer: BearerClient,
     sockets: Sockets,
-    audit: Option<audit::AuditLog>,
+    audit: Option<audit::Trail>,
 }
 
 impl Session {
@@ -137,10 +137,10 @@ impl Session {
         &self.authorization
     }
 
-    /// Writes out the audit file and closes it, if there is one. Blocks until the disk has the events.
+    /// Writes out the audit trail and closes it, if there is one. Blocks until the disk has the events.
     #[must_use]
     pub fn close_audit(&self) -> Option<audit::Summary> {
-        self.audit.as_ref().map(audit::AuditLog::close)
+        self.audit.as_ref().map(audit::Trail::close)
     }
 }
 
@@ -175,7 +175,7 @@ impl Builder {
     /// [`ConfigError`].
     pub fn build(mut self) -> Result<Session, ConfigError> {
         let http = self.settings.http(Plaintext::among(&self.origins))?;
-        let (observer, audit) = self.settings.witnesses()?;
+        let (observer, audit) = self.settings.witnesses("spatium")?;
         let mut authorization = AuthorizationSession::builder(self.service, Arc::clone(&http), self.wanted)
             .with_policy(self.settings.policy.clone())
             .with_observer(Arc::clone(&observer));

@@ -47,11 +47,11 @@ async fn no_secret_reaches_an_event_an_error_or_the_audit_log() {
     let gateway = gateway(Duration::from_secs(2)).await;
     let recorder = Recorder::default();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("audit.jsonl");
+    let path = folder.path().join("audit");
     let client = client(gateway.http_url(), &recorder)
         .with_refresh_token(REFRESH_TOKEN)
         .with_required_scopes(SCOPES.parse().unwrap())
-        .with_audit_file(&path)
+        .with_audit(&path)
         .build()
         .unwrap();
     let session = client.connect().await.unwrap();
@@ -60,8 +60,12 @@ async fn no_secret_reaches_an_event_an_error_or_the_audit_log() {
     session.close().await.unwrap();
     let summary = client.close_audit().unwrap();
     assert_eq!((summary.dropped, summary.failed), (0, 0));
-    let log = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(audit::verify(&path).unwrap().records, summary.written);
+    let log = std::fs::read_to_string(path.join("00000000000000000001.jsonl")).unwrap();
+    assert_eq!(
+        audit::verify(&path).unwrap().records,
+        summary.written + 1,
+        "the segment has a record of its own"
+    );
     assert_eq!(summary.written, recorder.events().len() as u64);
     let outputs = format!("{log}{recorder:?}{client:?}{token:?}");
     for secret in [SECRET, REFRESH_TOKEN, token.secret().expose(), "eyJ"] {
@@ -74,15 +78,15 @@ async fn no_secret_reaches_an_event_an_error_or_the_audit_log() {
 async fn a_scope_check_is_written_to_the_audit_with_all_that_the_document_lists() {
     let gateway = gateway(HOUR).await;
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("audit.jsonl");
+    let path = folder.path().join("audit");
     let client = client(gateway.http_url(), &Recorder::default())
         .with_required_scopes("conversation:read analytics:read".parse().unwrap())
-        .with_audit_file(&path)
+        .with_audit(&path)
         .build()
         .unwrap();
     client.valid_token().await.unwrap_err();
     let _ = client.close_audit();
-    let log = std::fs::read_to_string(&path).unwrap();
+    let log = std::fs::read_to_string(path.join("00000000000000000001.jsonl")).unwrap();
     let record = log.lines().find(|line| line.contains("scopes_checked")).unwrap();
     let record: serde_json::Value = serde_json::from_str(record).unwrap();
     assert!(record["time"].as_str().unwrap().ends_with('Z'), "{record}");
@@ -192,9 +196,9 @@ async fn hooks_that_panic_cost_nothing() {
 async fn a_session_goes_on_without_its_audit() {
     let gateway = gateway(HOUR).await;
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("audit.jsonl");
+    let path = folder.path().join("audit");
     let recorder = Recorder::default();
-    let client = client(gateway.http_url(), &recorder).with_audit_file(&path).build().unwrap();
+    let client = client(gateway.http_url(), &recorder).with_audit(&path).build().unwrap();
     let mut session = client.connect().await.unwrap();
     let before = client.close_audit().unwrap();
     assert!(before.written > 0 && before.dropped == 0, "{before:?}");

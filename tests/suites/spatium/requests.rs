@@ -333,13 +333,13 @@ async fn no_permission_token_reaches_an_event_an_error_or_the_audit_log() {
     let (served, service) = (served().await, service(1).await);
     let recorder = Recorder::default();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("audit.jsonl");
-    let builder = builder(&served, "device").with_origin(service.url()).with_audit_file(&path);
+    let path = folder.path().join("audit");
+    let builder = builder(&served, "device").with_origin(service.url()).with_audit(&path);
     let session = established(builder.with_observer(Arc::new(recorder.clone()))).await;
     session.request(get(service.url())).await.unwrap();
     let summary = session.close_audit().unwrap();
     assert_eq!(summary.written, recorder.events().len() as u64);
-    let log = std::fs::read_to_string(&path).unwrap();
+    let log = std::fs::read_to_string(path.join("00000000000000000001.jsonl")).unwrap();
     let outputs = format!("{log}{recorder:?}{session:?}");
     for token in tokens(&service) {
         assert!(!outputs.contains(&token) && !token.is_empty());

@@ -12,12 +12,11 @@ mod url;
 mod way;
 mod words;
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit::AuditLog;
+use audit::Trail;
 use auth_core::AuthEvent;
 use auth_core::observe::Observers;
 use tokio::sync::mpsc;
@@ -42,7 +41,8 @@ pub(crate) fn command(options: &ConnectOptions) -> ExitCode {
 
 async fn connect(options: &ConnectOptions) -> Result<(), Failure> {
     let plan = Plan::read(options)?;
-    let audit = options.audit.as_deref().map(open_audit).transpose()?;
+    let audit = crate::trail::open(options.audit.as_deref(), options.audit_key_file.as_deref())?
+        .map(|trail| trail.named(&name(options)));
     let signals = Signals::listen();
     let signals = signals.map_err(|error| Failure::Operation(format!("no signal handler: {error}")))?;
     // A secret that was read from standard input has left nothing there to send.
@@ -50,14 +50,14 @@ async fn connect(options: &ConnectOptions) -> Result<(), Failure> {
     let style = Style::of(options.json, reads && input::is_typed());
     let printer = Printer::start(style.bottom);
     let connected = session(options, plan, audit.as_ref(), signals, style, printer, reads).await;
-    let audited = audit.map_or(Ok(()), |audit| close_audit(&audit));
+    let audited = audit.map_or(Ok(()), |audit| crate::trail::close(&audit));
     connected.and(audited)
 }
 
 async fn session(
     options: &ConnectOptions,
     plan: Plan,
-    audit: Option<&AuditLog>,
+    audit: Option<&Trail>,
     mut signals: Signals,
     style: Style,
     printer: Printer,
@@ -189,17 +189,11 @@ async fn finish(printer: Printer, patience: Option<Duration>) -> Result<(), Fail
     }
 }
 
-fn open_audit(path: &Path) -> Result<AuditLog, Failure> {
-    AuditLog::open(path).map_err(|error| Failure::Usage(format!("--audit: {}: {error}", path.display())))
-}
-
-fn close_audit(audit: &AuditLog) -> Result<(), Failure> {
-    let summary = audit.close();
-    let missing = summary.dropped + summary.failed;
-    if missing == 0 {
-        return Ok(());
-    }
-    Err(Failure::Operation(format!("{missing} events are missing in the audit log; check its disk")))
+/// What the session is called in its audit log: its profile, else its dialect.
+fn name(options: &ConnectOptions) -> String {
+    let file = || options.dialect_file.as_ref()?.file_stem()?.to_str().map(str::to_owned);
+    let named = options.profile.profile.clone().or_else(|| options.dialect.clone());
+    named.or_else(file).unwrap_or_else(|| "connect".to_owned())
 }
 
 /// Why a session ended by itself, with the exit code that has.

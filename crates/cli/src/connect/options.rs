@@ -75,7 +75,7 @@ Against a gateway at 127.0.0.1:8080 with the configuration of rtauth gateway --h
     rtauth connect --dialect optave --url ws://127.0.0.1:8080/ --source optave --token-url http://127.0.0.1:8080/auth/oauth2 \\
         --client-id cid --client-secret-file optave.txt --send hello --for 2 --json
     rtauth connect --dialect genesys --url ws://127.0.0.1:8080/ws --source static --token-file token.txt --for 2 \\
-        --audit audit.jsonl")]
+        --audit audit")]
 pub(crate) struct ConnectOptions {
     /// How the service logs in: a built-in dialect; rtauth dialects lists them.
     #[arg(long, value_name = "NAME", help_heading = "Session", conflicts_with = "dialect_file")]
@@ -125,9 +125,13 @@ pub(crate) struct ConnectOptions {
     #[arg(long, value_name = "FILE", help_heading = "Session")]
     pub(super) ws_ca_file: Option<PathBuf>,
 
-    /// Append every step to this audit log, hash-chained and without secrets.
-    #[arg(long, value_name = "FILE", help_heading = "Session")]
+    /// Write every step into the audit log in this directory, hash-chained and without secrets. rtauth audit reads it.
+    #[arg(long, value_name = "DIR", help_heading = "Session")]
     pub(super) audit: Option<PathBuf>,
+
+    /// Seal the audit log with the key in this file, as rtauth audit key makes it; `-` is standard input.
+    #[arg(long, value_name = "FILE", requires = "audit", help_heading = "Session")]
+    pub(super) audit_key_file: Option<PathBuf>,
 
     /// One JSON object a line.
     #[arg(long, help_heading = "Session")]

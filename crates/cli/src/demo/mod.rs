@@ -13,7 +13,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use audit::AuditLog;
 use auth_core::Secret;
 use gateway::{Client, Config, Gateway, RateLimit};
 
@@ -22,6 +21,7 @@ use self::timeline::Timeline;
 pub use crate::args::DemoOptions;
 use crate::exit::{self, Failure};
 use crate::signals::Signals;
+use crate::trail;
 
 /// The OAuth client of the demo. Its secret guards a gateway that only this process can know of, and that ends with it.
 const CLIENT_ID: &str = "demo-client";
@@ -63,13 +63,15 @@ async fn play(options: &DemoOptions, config: Config) -> Result<(), Failure> {
         let text = format!("{} is open to other machines; the demo is for this one", options.listen);
         return Err(Failure::Usage(text));
     }
-    let file = AuditFile::at(options.audit.clone())?;
-    let audit = AuditLog::open(&file.path);
-    let audit = audit.map_err(|error| Failure::Usage(format!("{}: {error}", file.path.display())))?;
+    let folder = AuditFolder::at(options.audit.clone())?;
+    let Some(audit) = trail::open(Some(&folder.path), options.audit_key_file.as_deref())? else {
+        return Ok(());
+    };
+    let audit = audit.named("demo");
     let gateway = Gateway::bind(config).await.map_err(|error| Failure::bind(options.listen, &error))?;
     let mut timeline = if options.json { Timeline::json() } else { Timeline::for_people() };
     timeline.title();
-    let played = Story::new(gateway.spawn(), &audit, &file.path, &mut timeline).play().await;
+    let played = Story::new(gateway.spawn(), &audit, &folder.path, &mut timeline).play().await;
     if let Err(broken) = &played {
         timeline.broken(broken);
     }
@@ -80,12 +82,12 @@ async fn play(options: &DemoOptions, config: Config) -> Result<(), Failure> {
 }
 
 /// The demo's audit log: where the user wants it, or in a folder that is removed.
-struct AuditFile {
+struct AuditFolder {
     path: PathBuf,
     _folder: Option<tempfile::TempDir>,
 }
 
-impl AuditFile {
+impl AuditFolder {
     fn at(path: Option<PathBuf>) -> Result<Self, Failure> {
         if let Some(path) = path {
             if path.exists() {
@@ -98,6 +100,6 @@ impl AuditFile {
         let folder = folder.map_err(|error| {
             Failure::Operation(format!("no folder for the audit log, see TMPDIR: {error}"))
         })?;
-        Ok(Self { path: folder.path().join("audit.jsonl"), _folder: Some(folder) })
+        Ok(Self { path: folder.path().join("audit"), _folder: Some(folder) })
     }
 }

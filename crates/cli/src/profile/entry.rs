@@ -21,7 +21,7 @@ pub(super) struct Entries<'a> {
 }
 
 /// Flags whose file holds a secret: without `-file`, their keys name one otherwise.
-const SECRETS: [&str; 13] = [
+const SECRETS: [&str; 14] = [
     "token",
     "client-secret",
     "client-key",
@@ -29,6 +29,7 @@ const SECRETS: [&str; 13] = [
     "refresh-token",
     "assertion",
     "assertion-key",
+    "audit-key",
     "subject-token",
     "actor-token",
     "dpop-key",

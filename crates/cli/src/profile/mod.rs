@@ -26,7 +26,7 @@ pub(crate) struct ProfileOptions {
     /// named, and never stands there: client-secret = { file = "s.txt" }, { env = "NAME" } or { keyring = { service =
     /// "…", user = "…" } }.
     #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
 
     /// The configuration file; by default rtauth/config.toml in $XDG_CONFIG_HOME, else in ~/.config (on Windows in
     /// %APPDATA%).

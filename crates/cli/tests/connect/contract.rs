@@ -147,9 +147,9 @@ fn without_json_messages_are_lines_and_the_rest_is_told_beside_them() {
 fn the_audit_log_has_every_step_and_no_secret() {
     let desk = Desk::new();
     let gateway = Gateway::start(&desk);
-    let command = gateway.genesys(&["--json", "--for", "3", "--audit", "audit.jsonl"]);
+    let command = gateway.genesys(&["--json", "--for", "3", "--audit", "audit"]);
     lines(&desk.run(&words(&command)), 0);
-    let log = fs::read_to_string(desk.path("audit.jsonl")).unwrap();
+    let log = fs::read_to_string(desk.path("audit/00000000000000000001.jsonl")).unwrap();
     for event in ["token_issued", "connecting", "authenticated", "token_renewed", "session_closed"] {
         assert!(log.contains(&format!("\"{event}\"")), "{event}: {log}");
     }
@@ -157,6 +157,6 @@ fn the_audit_log_has_every_step_and_no_secret() {
     // It goes on where it ended.
     let before = log.lines().count();
     lines(&desk.run(&words(&command)), 0);
-    let log = fs::read_to_string(desk.path("audit.jsonl")).unwrap();
+    let log = fs::read_to_string(desk.path("audit/00000000000000000001.jsonl")).unwrap();
     assert!(log.lines().count() > before && log.contains("authenticated"), "{log}");
 }

@@ -51,7 +51,7 @@ fn what_can_not_be_is_said_before_anything_is_sent() {
         ([&bearer[..], &["--ws-header", "Host: a"]].concat(), "--ws-header or --ws-header-file: "),
         ([&bearer[..], &["--ws-ca-file", "token.txt"]].concat(), "--ws-ca-file: "),
         ([&bearer[..], &["--client-id", "a"]].concat(), "--client-id is for --source"),
-        ([&bearer[..], &["--audit", "."]].concat(), "--audit: "),
+        ([&bearer[..], &["--audit", "token.txt"]].concat(), "--audit: "),
         ([&bearer[..], &["--config", "c.toml"]].concat(), "--profile <NAME>"),
     ] {
         let stderr = failed(&desk.run(&[&["connect"], &arguments[..]].concat()), 2);

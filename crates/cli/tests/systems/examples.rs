@@ -75,7 +75,11 @@ fn the_examples_of_the_help_work_against_the_gateway_of_the_help() {
             "{words:?}: {stdout}"
         );
     }
-    assert!(fs::read_to_string(desk.path("audit.jsonl")).unwrap().contains("\"authenticated\""));
+    assert!(
+        fs::read_to_string(desk.path("audit/00000000000000000001.jsonl"))
+            .unwrap()
+            .contains("\"authenticated\"")
+    );
 
     desk.put("token.txt", &ably);
     let revocations = examples(&help(&desk, "revoke"));

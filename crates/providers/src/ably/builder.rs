@@ -83,7 +83,7 @@ impl Builder {
     /// # Errors
     ///
     /// Code 40106 when there is no way to authenticate (RSA14); 40102 when the token given is another client's; 40103 when a key
-    /// would go out without TLS (RSA1); [`Misconfigured`](ErrorKind::Misconfigured) when the endpoint can't be one, the audit file can't
+    /// would go out without TLS (RSA1); [`Misconfigured`](ErrorKind::Misconfigured) when the endpoint can't be one, the audit log can't
     /// be written, or TLS can't be set up.
     pub fn build(self) -> Result<Realtime, Error> {
         let Self { options, client_id, params, endpoint, surroundings, mut settings } = self;
@@ -91,7 +91,7 @@ impl Builder {
             Some(surroundings) => surroundings,
             None => Surroundings::by(settings.client().map_err(misconfigured)?)?,
         };
-        let (observer, audit) = settings.witnesses().map_err(misconfigured)?;
+        let (observer, audit) = settings.witnesses("ably").map_err(misconfigured)?;
         let mut auth = Auth::builder(options, surroundings)
             .with_default_params(params)
             .with_endpoint(&endpoint)

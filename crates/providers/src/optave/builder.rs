@@ -129,7 +129,7 @@ impl Builder {
             }
         }
         let client = self.settings.client()?;
-        let (observer, audit) = self.settings.witnesses()?;
+        let (observer, audit) = self.settings.witnesses("optave")?;
         self.settings.session = self.settings.session.with_open_timeout(self.connection_timeout);
         let sockets = self.settings.sockets(Arc::clone(&observer));
         let way = sockets.way(self.websocket_url.expose())?;

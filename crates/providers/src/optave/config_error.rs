@@ -17,7 +17,7 @@ pub enum ConfigError {
     /// A timeout of nothing.
     #[error("within no time nothing can be had; give the {0} timeout a length, or leave it out for 30 s")]
     ZeroTimeout(&'static str),
-    /// What every provider may be told is wrong: the audit file, or whom to trust.
+    /// What every provider may be told is wrong: the audit log, or whom to trust.
     #[error(transparent)]
     Setting(crate::ConfigError),
     /// No token can be had as configured.

@@ -1,0 +1,107 @@
+//! What `rtauth audit --help` shows is tried as it stands, in a shell: a demo leaves a sealed log, and all else reads it.
+#![cfg(unix)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A folder in which `rtauth` is a command.
+fn desk() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rtauth"), folder.path().join("rtauth")).unwrap();
+    folder
+}
+
+fn shell(folder: &Path, line: &str) -> Output {
+    let line = format!("PATH=\"$PWD:$PATH\"; {line}");
+    Command::new("sh").args(["-c", &line]).current_dir(folder).output().unwrap()
+}
+
+/// The examples in the help of a command; what filters JSON is another program, and what follows a log has no end.
+fn examples(folder: &Path, command: &str) -> Vec<String> {
+    let help = shell(folder, &format!("rtauth audit {command} --help"));
+    let help = String::from_utf8(help.stdout).unwrap();
+    let lines = help.lines().filter_map(|line| line.strip_prefix("    rtauth "));
+    let lines = lines.filter(|line| !line.contains("--follow"));
+    lines.map(|line| format!("rtauth {}", line.split(" | ").next().unwrap())).collect()
+}
+
+#[test]
+fn the_examples_of_the_help_work_one_after_the_other() {
+    let desk = desk();
+    let folder = desk.path();
+    let story = examples(folder, "");
+    let run = |line: &str| {
+        let output = shell(folder, line);
+        assert_eq!(output.status.code(), Some(0), "{line}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(story.len(), 6, "{story:?}");
+    let said: Vec<_> = story.iter().map(|line| run(line)).collect();
+    assert!(
+        said[2].contains("Records as far as ") && said[2].contains("are sealed by the key audit+"),
+        "{}",
+        said[2]
+    );
+    assert_eq!(said[5].lines().count(), 5);
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(page.contains("are what was written") && page.contains("<b>demo</b>"));
+    let events = fs::read_to_string(folder.join("events.ndjson")).unwrap();
+    let events: Vec<serde_json::Value> =
+        events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.iter().all(|event| event["@timestamp"].is_string()) && events.len() > 20);
+
+    fs::copy(folder.join("audit/checkpoint"), folder.join("yesterday.checkpoint")).unwrap();
+    for command in ["verify", "export", "tail", "report"] {
+        let examples = examples(folder, command);
+        assert!(!examples.is_empty(), "{command}");
+        for line in examples {
+            run(&line);
+        }
+    }
+    let fresh = self::desk();
+    for line in examples(fresh.path(), "key") {
+        let output = shell(fresh.path(), &line);
+        assert_eq!(output.status.code(), Some(0), "{line}: {output:?}");
+    }
+    assert!(
+        fs::read_to_string(fresh.path().join("gateway.vkey"))
+            .unwrap()
+            .starts_with("gateway.example.com/audit+")
+    );
+}
+
+#[test]
+fn a_directory_that_can_not_be_read_is_no_verdict() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = desk();
+    let closed = desk.path().join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::read_dir(&closed).is_ok() {
+        // Whoever may do anything is refused nothing.
+        return;
+    }
+    let output = shell(desk.path(), "rtauth audit verify closed");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("ermission denied"), "{output:?}");
+}
+
+#[test]
+fn a_key_for_a_log_must_be_a_signing_key() {
+    let desk = desk();
+    let made = shell(desk.path(), "rtauth audit key --out audit.key > audit.vkey");
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    for (flags, says) in [
+        ("--audit audit --audit-key-file audit.vkey", "--audit-key-file: a signing key has the form"),
+        ("--audit audit --audit-key-file nowhere", "nowhere can't be read"),
+        ("--audit-key-file audit.key", "--audit <DIR>"),
+    ] {
+        let output = shell(desk.path(), &format!("rtauth demo {flags}"));
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(says), "{output:?}");
+    }
+    assert!(!desk.path().join("audit").exists(), "nothing is begun with a wrong key");
+}
