@@ -24,6 +24,8 @@ pub(super) struct Totals {
 pub(crate) struct Attempt {
     pub(crate) succeeded: bool,
     pub(crate) latency_ms: Option<u64>,
+    /// How many attempts it stands for: a flood of strangers is summed up.
+    pub(crate) times: u64,
 }
 
 impl Attempt {
@@ -33,11 +35,14 @@ impl Attempt {
         match event {
             AuthEvent::Authenticated { latency, .. } | AuthEvent::ClientAuthenticated { latency, .. } => {
                 let latency_ms = Some(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
-                Some(Self { succeeded: true, latency_ms })
+                Some(Self { succeeded: true, latency_ms, times: 1 })
             }
-            AuthEvent::ConnectionLost { lasted: None, .. }
-            | AuthEvent::ConnectionDelayed { .. }
-            | AuthEvent::ClientRejected { .. } => Some(Self { succeeded: false, latency_ms: None }),
+            AuthEvent::ConnectionLost { lasted: None, .. } | AuthEvent::ConnectionDelayed { .. } => {
+                Some(Self { succeeded: false, latency_ms: None, times: 1 })
+            }
+            AuthEvent::ClientRejected { repeated, .. } => {
+                Some(Self { succeeded: false, latency_ms: None, times: repeated.saturating_add(1) })
+            }
             _ => None,
         }
     }
@@ -45,8 +50,8 @@ impl Attempt {
 
 impl Totals {
     fn count(&mut self, attempt: Attempt) {
-        self.attempts = self.attempts.saturating_add(1);
-        self.successes = self.successes.saturating_add(u64::from(attempt.succeeded));
+        self.attempts = self.attempts.saturating_add(attempt.times);
+        self.successes = self.successes.saturating_add(if attempt.succeeded { attempt.times } else { 0 });
         if let Some(latency_ms) = attempt.latency_ms {
             self.timed = self.timed.saturating_add(1);
             self.latency_ms = self.latency_ms.saturating_add(latency_ms);

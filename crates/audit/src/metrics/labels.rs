@@ -4,7 +4,7 @@ use auth_core::ErrorKind;
 use auth_core::observe::{Replayed, StoreStep};
 
 /// By which grant a server was asked.
-pub(super) const GRANTS: [&str; 11] = [
+pub(super) const GRANTS: [&str; 15] = [
     "authorization_code",
     "client_credentials",
     "device_code",
@@ -14,7 +14,11 @@ pub(super) const GRANTS: [&str; 11] = [
     "token_exchange",
     "ably_key",
     "ably_token_request",
-    "optave",
+    "optave_ticket",
+    "spatium_credentials",
+    "spatium_security_factors",
+    "spatium_merchant_key",
+    "spatium_refresh",
     OTHER,
 ];
 

@@ -21,7 +21,8 @@
 //! | `rtauth_audit_hook_dropped_total`, `…_retries_total`, `…_dead_letter_total` | counter | `hook` |
 //! | `rtauth_audit_hook_queue_records` | gauge | `hook` |
 //!
-//! `end` is `client` for what this process does as a client, `server` for what it lets others do.
+//! `end` is `client` for what this process does as a client, `server` for what it lets others do. A refusal that stands for a
+//! flood of them counts as all of these, but is one event.
 //!
 //! No event tells how long a store took, how long a revocation was on its way, how long a server took for a token or for
 //! refusing a connection, or how many connections are not authenticated yet: there is no metric of these.
@@ -162,8 +163,8 @@ impl Metrics {
 impl Observer for Metrics {
     fn observe(&self, event: &AuthEvent) {
         add(&self.events, class(event.class()), 1);
-        if let Some(Attempt { succeeded, latency_ms }) = Attempt::ended_by(event) {
-            if succeeded { &self.successes } else { &self.failures }.add(1);
+        if let Some(Attempt { succeeded, latency_ms, times }) = Attempt::ended_by(event) {
+            if succeeded { &self.successes } else { &self.failures }.add(times);
             self.total_latency_ms.add(latency_ms.unwrap_or_default());
         }
         match event {
@@ -172,11 +173,11 @@ impl Observer for Metrics {
                 took.iter().for_each(|took| self.issued_after.took(*took));
             }
             AuthEvent::TokenRequestFailed { kind, took, .. } => {
-                self.requests.error(labels::error(*kind));
+                self.requests.error(labels::error(*kind), 1);
                 took.iter().for_each(|took| self.failed_after.took(*took));
             }
             AuthEvent::RateLimited { took, .. } => {
-                self.requests.error(labels::error(ErrorKind::RateLimited));
+                self.requests.error(labels::error(ErrorKind::RateLimited), 1);
                 took.iter().for_each(|took| self.failed_after.took(*took));
             }
             AuthEvent::TokenMinted { grant, .. } => {
@@ -184,15 +185,12 @@ impl Observer for Metrics {
             }
             AuthEvent::TokenDenied { grant, reason, repeated, .. } => {
                 let error = labels::place(&ERRORS, reason.as_str());
-                let denied = repeated.saturating_add(1);
-                self.grant(grant.as_str()).iter().for_each(|answers| answers.errors(error, denied));
+                self.grant(grant.as_str()).iter().for_each(|answers| answers.error(error, times(*repeated)));
             }
             AuthEvent::Authenticated { latency, .. } => self.client.let_in(*latency),
             AuthEvent::ClientAuthenticated { latency, .. } => self.server.let_in(*latency),
             AuthEvent::ConnectionLost { lasted: None, .. } => self.client.rejected.add(1),
-            AuthEvent::ClientRejected { repeated, .. } => {
-                self.server.rejected.add(repeated.saturating_add(1))
-            }
+            AuthEvent::ClientRejected { repeated, .. } => self.server.rejected.add(times(*repeated)),
             AuthEvent::ConnectionLost { lasted: Some(lasted), code, .. } => {
                 self.client.closed(*code, Some(*lasted));
             }
@@ -201,7 +199,7 @@ impl Observer for Metrics {
             AuthEvent::TokenRenewed { in_band: false, .. } => self.client.closed(None, None),
             AuthEvent::ClientDisconnected { code, lasted, .. } => self.server.closed(*code, Some(*lasted)),
             AuthEvent::ReplayRejected { replayed, repeated, .. } => {
-                add(&self.replayed, labels::replayed(*replayed), repeated.saturating_add(1));
+                add(&self.replayed, labels::replayed(*replayed), times(*repeated));
             }
             AuthEvent::StoreFailed { step, .. } => add(&self.store_errors, labels::step(*step), 1),
             _ => {}
@@ -224,11 +222,7 @@ impl Answers {
         self.tokens.add(1);
     }
 
-    fn error(&self, error: usize) {
-        self.errors(error, 1);
-    }
-
-    fn errors(&self, error: usize, count: u64) {
+    fn error(&self, error: usize, count: u64) {
         add(&self.errors, error, count);
     }
 }
@@ -260,6 +254,11 @@ impl End {
         let ended: u64 = self.closed.iter().map(Counter::read).sum();
         self.authenticated.read().saturating_sub(ended)
     }
+}
+
+/// How many refusals an event stands for: itself, and the flood that it sums up.
+const fn times(repeated: u64) -> u64 {
+    repeated.saturating_add(1)
 }
 
 /// Where a class stands in [`EventClass::ALL`].
