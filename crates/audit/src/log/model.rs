@@ -102,6 +102,13 @@ impl Model {
         self.state().down
     }
 
+    /// Starts the process again, and loses nothing; what was not synced may still go with the power.
+    pub(crate) fn restart_process(&self) {
+        let mut state = self.state();
+        state.fault = None;
+        state.down = false;
+    }
+
     /// Loses what is lost with the power, and starts again.
     pub(crate) fn restart(&self, survives: Survives) {
         let mut state = self.state();

@@ -67,6 +67,27 @@ fn nothing_acknowledged_is_lost_when_the_power_goes_at_any_step() {
     }
 }
 
+/// What was written and not synced is read when the log is opened again, and goes on into a new segment: then it must not go
+/// with the power.
+#[test]
+fn what_an_ended_process_left_unsynced_is_safe_before_anything_follows_it() {
+    for step in 0..steps() {
+        let model = Model::default();
+        model.fail(step..step + 1, Fault::Crash);
+        let Ok(mut session) = Session::open(&model, Duration::ZERO) else { continue };
+        play(&mut session);
+        model.restart_process();
+        let now = session.now();
+        let mut log = Log::open(model.clone(), options().segment_bytes(1), now).unwrap();
+        let event = AuthEvent::TokenRequested { attempt: 500, redeems: false, valid_for: None };
+        let mut items = [Item::new(now.wall, None, Event::Auth(event), Mode::Strict)];
+        log.commit(&mut items, now);
+        session.recorded.insert(500);
+        let context = format!("step {step}");
+        assert_eq!(lost_after(&model, &session, Survives::Nothing, &context), [0; 0], "{context}");
+    }
+}
+
 /// The control: a disk that does not do what a sync asks for loses what was acknowledged, and the test above would show it.
 #[test]
 fn without_syncing_acknowledged_records_are_lost() {
