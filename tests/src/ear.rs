@@ -1,6 +1,6 @@
 //! An ear for what this thread logs, by `tracing` or by `log`, at level TRACE.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::{Debug, Write as _};
 
 use tracing::field::{Field, Visit};
@@ -24,9 +24,17 @@ impl Listening {
         Self { _until_dropped: tracing::subscriber::set_default(Ear) }
     }
 
+    /// The same, but for what is logged under targets that begin like this.
+    #[must_use]
+    pub fn but_for(self, target: &'static str) -> Self {
+        IGNORED.set(Some(target));
+        self
+    }
+
     /// What was said, line by line.
     #[must_use]
     pub fn end(self) -> String {
+        IGNORED.set(None);
         HEARD.take().unwrap_or_default()
     }
 }
@@ -40,6 +48,7 @@ impl Debug for Listening {
 thread_local! {
     /// What this thread has logged, while it wants to know.
     static HEARD: RefCell<Option<String>> = const { RefCell::new(None) };
+    static IGNORED: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
 /// Writes down what is said, for a thread that wants to know; to others it costs nothing, or their tests would slow down.
@@ -102,6 +111,9 @@ impl log::Log for Ear {
     }
 
     fn log(&self, record: &log::Record<'_>) {
+        if IGNORED.get().is_some_and(|target| record.target().starts_with(target)) {
+            return;
+        }
         hear(|heard| {
             let _ = write!(heard, "{} {}", record.target(), record.args());
         });

@@ -6,6 +6,7 @@ mod echoes;
 mod endpoints;
 mod grants;
 mod managers;
+mod providers;
 mod shown;
 
 use std::future::ready;
