@@ -208,5 +208,5 @@ async fn a_session_goes_on_without_its_audit() {
     session.send("still here").await.unwrap();
     assert_eq!(session.next().await.unwrap().as_text(), Some("still here"));
     let after = client.close_audit().unwrap();
-    assert!(after.written == 0 && after.dropped > 0, "{after:?}");
+    assert!(after.written == before.written && after.dropped > 0, "{after:?}");
 }
