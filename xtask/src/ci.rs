@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use crate::shell::{Done, cargo, run as run_command};
-use crate::{conformance, deny, examples, fuzz, purity, sim, test, tidy};
+use crate::{conformance, crash, deny, examples, fuzz, purity, sim, test, tidy};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
@@ -31,6 +31,8 @@ pub(crate) enum Step {
     Fuzz,
     /// The machines hold their properties in simulated worlds, 100,000 for renewal and 10,000 for sessions, which find each of the planted bugs.
     Sim,
+    /// The audit log keeps what it acknowledged over power cuts, kills, failing system calls and full disks: a few of each.
+    Crash,
     /// Licences, duplicates and sources of all dependencies are as agreed.
     Deny,
 }
@@ -66,6 +68,7 @@ fn run_step(step: Step) -> Done {
             sim::run(&sim::Options::of_mutants(sim::Machine::Renewal))?;
             sim::run(&sim::Options::of_mutants(sim::Machine::Session))
         }
+        Step::Crash => crash::a_few(),
         Step::Deny => deny::run(),
     }
 }

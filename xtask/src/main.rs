@@ -5,6 +5,7 @@ mod bench;
 mod chromium;
 mod ci;
 mod conformance;
+mod crash;
 mod deny;
 mod examples;
 mod fuzz;
@@ -49,6 +50,12 @@ enum Task {
     ///
     /// A peer that this machine lacks is skipped, and says so; with CI set in the environment that is a failure.
     Conformance(conformance::Options),
+    /// Takes the power, the process and the disk from writers of the audit log, and checks what is left.
+    ///
+    /// It needs Linux, mkfs.ext4 and strace; for power cuts and full disks also root and loop devices. Without them it is skipped, and
+    /// says so; with CI set in the environment that is a failure.
+    #[command(subcommand)]
+    Crash(crash::Way),
     /// Feeds random inputs to whatever reads what a stranger sent.
     ///
     /// Each input that fails is kept in target/fuzz/failed, and each that reaches new code in target/fuzz/found.
@@ -76,6 +83,7 @@ fn main() -> ExitCode {
         Task::Ci { step } => ci::run(step),
         Task::Bench { name, json } => bench::run(name.as_deref(), json),
         Task::Conformance(options) => conformance::run(&options),
+        Task::Crash(way) => crash::run(&way),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Pictures { report } => pictures::run(report),
         Task::Sim(options) => sim::run(&options),

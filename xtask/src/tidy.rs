@@ -12,7 +12,7 @@ use crate::shell::{Done, Failed, cargo, read, root};
 const LONGEST_FILE: usize = 500;
 
 /// Which crates of ours each crate may depend on: the picture in the README, as a table.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("auth-core", &[]),
     ("auth-http", &["auth-core"]),
     ("ws-session", &["auth-core"]),
@@ -26,7 +26,8 @@ const LAYERS: [(&str, &[&str]); 13] = [
         "realtime-auth-tests",
         &["auth-core", "auth-http", "ws-session", "audit", "providers", "realtime-auth", "gateway", "rtauth"],
     ),
-    ("realtime-auth-benches", &["auth-core", "auth-http", "ws-session"]),
+    ("realtime-auth-benches", &["auth-core", "auth-http", "ws-session", "audit"]),
+    ("realtime-auth-crash", &["auth-core", "audit"]),
     ("realtime-auth-sim", &["auth-core", "ws-session"]),
     ("xtask", &[]),
 ];

@@ -6,7 +6,7 @@ use super::{Absent, Present, in_ci};
 use crate::shell::{Done, quietly, version};
 
 /// Makes sure of these packages, if something of theirs is missing.
-pub(super) fn provide(packages: &[&str], missing: impl Fn() -> Option<&'static str>) -> Done<Present<()>> {
+pub(crate) fn provide(packages: &[&str], missing: impl Fn() -> Option<&'static str>) -> Done<Present<()>> {
     if missing().is_some() && in_ci() && is_root() && version("apt-get").is_some() {
         eprintln!("installing Debian's {} with apt-get", packages.join(", "));
         let mut install = Command::new("apt-get");
@@ -24,6 +24,7 @@ pub(super) fn provide(packages: &[&str], missing: impl Fn() -> Option<&'static s
     })
 }
 
-fn is_root() -> bool {
+/// Whether whoever runs this may do anything.
+pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }

@@ -5,7 +5,7 @@ mod ably_realtime;
 mod ably_rest;
 mod backends;
 mod cases;
-mod debian;
+pub(crate) mod debian;
 mod dialects;
 mod oauth;
 mod peers;
@@ -99,10 +99,10 @@ struct Report {
 }
 
 /// Why a peer can't be asked: the machine lacks something, and this says what.
-struct Absent(String);
+pub(crate) struct Absent(pub(crate) String);
 
 /// Something of the machine's, if it has it.
-type Present<T> = Result<T, Absent>;
+pub(crate) type Present<T> = Result<T, Absent>;
 
 /// Runs the job that is named, or all.
 pub(crate) fn run(options: &Options) -> Done {
@@ -137,7 +137,7 @@ pub(crate) fn run(options: &Options) -> Done {
 }
 
 /// Whether this is the continuous integration, where nothing may be skipped.
-fn in_ci() -> bool {
+pub(crate) fn in_ci() -> bool {
     env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
 }
 
