@@ -3,6 +3,7 @@
 //! A case is a value: [`case::Case`] says what is measured and what must hold, each suite has a module with
 //! its cases by subject, and [`measure`] runs any of them.
 
+mod audit_log;
 mod case;
 mod core;
 mod measure;
@@ -40,6 +41,8 @@ struct Arguments {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Suite {
+    /// The audit log: what observing costs, with hooks and without, how many records are made safe a second, and verifying them.
+    Audit,
     /// The models without I/O.
     Core,
     /// Fetching a token from an OAuth endpoint.
@@ -55,6 +58,7 @@ enum Suite {
 impl Suite {
     fn cases(self) -> Vec<Case> {
         match self {
+            Self::Audit => audit_log::cases(),
             Self::Core => core::cases(),
             Self::Oauth => oauth::cases(),
             Self::Session => session::cases(),
@@ -65,6 +69,7 @@ impl Suite {
 
     const fn name(self) -> &'static str {
         match self {
+            Self::Audit => "audit",
             Self::Core => "core",
             Self::Oauth => "oauth",
             Self::Session => "session",

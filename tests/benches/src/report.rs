@@ -57,7 +57,7 @@ impl Line {
             baseline: rounded(baseline),
             baseline_name,
             ratio: rounded(ratio),
-            bar,
+            bar: rounded(bar),
             bar_on,
             holds,
             allocations: rounded(allocations),
