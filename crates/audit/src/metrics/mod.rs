@@ -138,7 +138,6 @@ impl Metrics {
     }
 
     /// So many records are on the disk since now, after a sync that took so long.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the trail that calls it is next"))]
     pub(crate) fn batch_written(&self, records: u64, sync: Duration) {
         self.records.add(records);
         self.batches.record(records);
@@ -146,7 +145,6 @@ impl Metrics {
     }
 
     /// Shows the counts of one more hook. Hooks of the same name are shown as one.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the trail that calls it is next"))]
     pub(crate) fn hook(&self, hook: Arc<Hook>) {
         self.hooks().push(hook);
     }

@@ -12,6 +12,7 @@ use super::{Shared, Trail};
 use crate::deliver::Outlet;
 use crate::format::{Format, Origin, Renderer};
 use crate::log::{Disk, Log, LogOptions, Modes, OpenError, Storage};
+use crate::metrics::Metrics;
 
 /// Describes a trail, and opens it.
 ///
@@ -144,9 +145,20 @@ pub(super) fn start<S: Storage<File: Send> + 'static>(
     let queue = Arc::new(Queue::new(queue));
     let written = Arc::new(Written::default());
     let (for_writer, counted) = (Arc::clone(&queue), Arc::clone(&written));
-    let hooks = outlets.running.iter().map(|outlet| Arc::clone(outlet.hook())).collect();
-    let writer = Writer { queue: for_writer, written: counted, log, sequence: 0, outlets, clock };
+    let hooks: Vec<_> = outlets.running.iter().map(|outlet| Arc::clone(outlet.hook())).collect();
+    let metrics = Arc::new(Metrics::new());
+    hooks.iter().for_each(|hook| metrics.hook(Arc::clone(hook)));
+    let for_batches = Arc::clone(&metrics);
+    let writer = Writer {
+        queue: for_writer,
+        written: counted,
+        log,
+        sequence: 0,
+        outlets,
+        metrics: for_batches,
+        clock,
+    };
     let thread = std::thread::Builder::new().name("audit-trail".to_owned()).spawn(move || writer.run())?;
     let writer = Mutex::new(Some(thread));
-    Ok(Trail { shared: Arc::new(Shared { queue, written, modes, hooks, writer }), session: None })
+    Ok(Trail { shared: Arc::new(Shared { queue, written, modes, hooks, metrics, writer }), session: None })
 }

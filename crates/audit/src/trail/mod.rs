@@ -29,6 +29,7 @@ use self::writer::Written;
 use crate::deliver::Hook;
 use crate::entry::{Event, SegmentReason};
 use crate::log::{Item, Mode, Modes};
+use crate::metrics::Metrics;
 
 /// A trail that is being written. Clones write to the same one.
 ///
@@ -49,6 +50,7 @@ struct Shared {
     written: Arc<Written>,
     modes: Modes,
     hooks: Vec<Arc<Hook>>,
+    metrics: Arc<Metrics>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -138,6 +140,12 @@ impl Trail {
         &self.shared.hooks
     }
 
+    /// What is counted of the events, of the log and of the outlets, for those who draw graphs.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.metrics
+    }
+
     /// Writes out what is queued, signs the last checkpoint, gives the outlets a while to deliver, and says what became of
     /// the events. Blocks this thread for it. Later events count as dropped; a further call says the same.
     pub fn close(&self) -> Summary {
@@ -176,7 +184,7 @@ impl Trail {
     }
 
     fn item(&self, event: &AuthEvent) -> Item {
-        // METRICS: each event is counted here, once, before it is queued.
+        self.shared.metrics.observe(event);
         let mode = self.shared.modes.of(event.class());
         Item::new(clock::wall(), self.session.clone(), Event::Auth(event.clone()), mode)
     }

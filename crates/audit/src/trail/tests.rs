@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::mpsc::channel;
 use std::task::{Context, Waker};
 
+use auth_core::observe::EventClass;
 use tempfile::TempDir;
 
 use super::*;
@@ -168,4 +169,17 @@ fn a_segment_begins_when_somebody_asks_and_when_the_one_before_is_full_or_old() 
     drop(trail);
     assert_eq!(segments(&path).len(), 5, "an idle log begins none");
     verify(&path).unwrap();
+}
+
+#[test]
+fn a_trail_counts_what_it_is_told_what_it_writes_and_what_its_outlets_are_given() {
+    let (_directory, path) = directory();
+    let trail = Trail::builder().log(LogOptions::new(&path)).on_siem(|_| ()).open().unwrap();
+    (1..=5).for_each(|attempt| trail.observe(&event(attempt)));
+    assert_eq!(trail.close().written, 5);
+    trail.observe(&event(6));
+    let snapshot = trail.metrics().snapshot();
+    // The outlet is given the record that opens the segment too, which nobody observed.
+    assert_eq!((snapshot.records, trail.hooks()[0].counts().accepted), (5, 6));
+    assert_eq!(EventClass::ALL.map(|class| snapshot.events(class)).iter().sum::<u64>(), 6, "{snapshot:?}");
 }

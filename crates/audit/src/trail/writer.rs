@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use auth_core::time::Now;
+
 use super::clock::Clock;
 use super::outlets::Outlets;
 use super::queue::{Order, Queue};
 use super::ticket::{Outcome, Pledge};
 use crate::entry::{DropReason, Entry, Event};
 use crate::log::{Fate, Item, Log, Mode, Storage};
+use crate::metrics::Metrics;
 
 /// What became of the events that the writer took.
 #[derive(Debug, Default)]
@@ -32,6 +35,7 @@ pub(super) struct Writer<S: Storage> {
     /// The number of the last entry.
     pub(super) sequence: u64,
     pub(super) outlets: Outlets,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
 }
 
@@ -72,10 +76,13 @@ impl<S: Storage> Writer<S> {
             let (length, now) = (items.len().min(BATCH), self.clock.now());
             let batch = &mut items.make_contiguous()[..length];
             let taken = match &mut self.log {
-                Some(log) => log.commit(batch, now),
+                Some(log) => {
+                    let taken = log.commit(batch, now);
+                    self.count(&batch[..taken], now);
+                    taken
+                }
                 None => self.number(batch),
             };
-            // METRICS: one batch of `taken` records was written; the sync took `self.clock.now() - now`.
             let batch = &mut items.make_contiguous()[..taken];
             self.settle(batch);
             self.offer_own();
@@ -83,6 +90,15 @@ impl<S: Storage> Writer<S> {
             if let Some(log) = &mut self.log {
                 log.settle();
             }
+        }
+    }
+
+    /// Counts a batch that was written with one sync.
+    fn count(&self, batch: &[Item], begun: Now) {
+        let recorded = batch.iter().filter(|item| matches!(item.fate, Fate::Recorded(_))).count();
+        if recorded > 0 {
+            let took = self.clock.now().mono.elapsed().saturating_sub(begun.mono.elapsed());
+            self.metrics.batch_written(recorded as u64, took);
         }
     }
 
