@@ -88,7 +88,7 @@ fn fmt() -> Done {
 }
 
 /// Sets of features that somebody may pick, beside all and the default: each must build by itself.
-const FEATURE_SETS: [(&str, &str); 20] = [
+const FEATURE_SETS: [(&str, &str); 22] = [
     ("auth-core", ""),
     ("auth-core", "asymmetric"),
     ("auth-core", "tracing"),
@@ -97,12 +97,14 @@ const FEATURE_SETS: [(&str, &str); 20] = [
     ("auth-http", "file-store"),
     ("auth-http", "manager"),
     ("auth-http", "tokio"),
+    ("auth-http", "tracing"),
     ("ws-session", ""),
     ("ws-session", "blocking"),
     ("ws-session", "description"),
     ("ws-session", "futures"),
     ("ws-session", "polled"),
     ("ws-session", "tokio"),
+    ("ws-session", "tracing"),
     ("realtime-auth", ""),
     ("realtime-auth", "asymmetric"),
     ("realtime-auth", "http"),

@@ -65,8 +65,8 @@ impl Watched {
         self.recorder.wait_for(count, |event| event.name() == name).await;
     }
 
-    /// Nothing that was shown is a secret; each of these events was among it.
-    fn end(mut self, expected: &[&str]) {
+    /// Nothing that was shown is a secret; each of these events was among it. What was logged.
+    fn end(mut self, expected: &[&str]) -> String {
         let events = self.recorder.events();
         for expected in expected {
             assert!(events.iter().any(|event| event.name() == *expected), "{expected}: {events:?}");
@@ -80,6 +80,7 @@ impl Watched {
         assert!(heard.contains("a story begins"), "it is heard at this level");
         self.shown.0.push_str(&heard);
         self.shown.holds_none_of(&self.secrets);
+        heard
     }
 }
 
@@ -166,13 +167,16 @@ async fn genesys_shows_no_secret() {
         while let Some(event) = events.next().await {
             watched.shown.debug(&event);
         }
-        watched.end(&[
+        let heard = watched.end(&[
             "token_issued",
             "authenticated",
             "scopes_checked",
             "session_closed",
             "token_request_failed",
         ]);
+        for span in ["connection=1", "step=\"connecting\"", "step=\"connected\"", "redeems=true"] {
+            assert!(heard.contains(span), "{span}: {heard}");
+        }
     }
 }
 

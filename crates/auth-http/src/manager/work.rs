@@ -23,12 +23,19 @@ pub(super) struct Work {
 impl Work {
     /// A request of the grant.
     pub(super) fn fetch(ticket: Ticket, grant: Arc<dyn Grant>, attempt: Attempt) -> Self {
+        #[cfg(feature = "tracing")]
+        let redeems = attempt.refresh_token.is_some();
         let future = async move {
             match grant.obtain(&attempt).await {
                 Ok(response) => Input::Issued { ticket, response },
                 Err(error) => Input::Failed { ticket, error },
             }
         };
+        #[cfg(feature = "tracing")]
+        let future = tracing::Instrument::instrument(
+            future,
+            tracing::debug_span!(target: "realtime_auth", "token_request", redeems),
+        );
         // Transport is the kind of what may have been sent and got no answer: a refresh token in it is in doubt, and a
         // pause bounds how often a grant that always panics is called.
         let panicked = |ticket| {

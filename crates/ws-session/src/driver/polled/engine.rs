@@ -53,6 +53,9 @@ pub(in crate::driver) struct Engine<L: Ledger> {
     publisher: Publisher,
     /// How long the last ping took to be answered.
     pub(super) round_trip: Option<Duration>,
+    /// What is done is done on this connection, while there is a live one.
+    #[cfg(feature = "tracing")]
+    live_span: tracing::Span,
 }
 
 pub(super) type Fetched = Result<Token, auth_core::Error>;
@@ -89,6 +92,8 @@ impl<L: Ledger> Engine<L> {
             narrator: Narrator::new(),
             publisher: Publisher::new(),
             round_trip: None,
+            #[cfg(feature = "tracing")]
+            live_span: tracing::Span::none(),
         }
     }
 
@@ -194,6 +199,10 @@ impl<L: Ledger> Engine<L> {
 
     /// Does all that can be done now; what can't has registered the waker. True when there is more to do at once.
     pub(in crate::driver) fn drive(&mut self, cx: &mut Context<'_>) -> bool {
+        #[cfg(feature = "tracing")]
+        let span = self.live_span.clone();
+        #[cfg(feature = "tracing")]
+        let _entered = span.enter();
         let mut frames = FRAMES_AT_A_TIME;
         // What is found in one go is found at one time: to read two clocks costs as much as to read a small frame.
         let now = self.now();
@@ -312,11 +321,19 @@ impl<L: Ledger> Engine<L> {
         match upgrade {
             Some(upgrade) => {
                 let (runtime, target) = (Arc::clone(&self.parts.runtime), self.parts.target.clone());
-                self.opening =
-                    Some((epoch, Box::pin(connect(runtime, target, upgrade, self.parts.headers.clone()))));
+                let connecting = connect(runtime, target, upgrade, self.parts.headers.clone());
+                #[cfg(feature = "tracing")]
+                let connecting = tracing::Instrument::instrument(connecting, self.span("connecting", epoch));
+                self.opening = Some((epoch, Box::pin(connecting)));
             }
             None => self.inputs.push_back(unplaceable(epoch)),
         }
+    }
+
+    #[cfg(feature = "tracing")]
+    fn span(&self, step: &'static str, epoch: Epoch) -> tracing::Span {
+        let (connection, dialect) = (epoch.number(), &*self.parts.machine.dialect().name);
+        tracing::debug_span!(target: "realtime_auth", "connection", step, connection, dialect)
     }
 
     fn say(&mut self, now: Now, epoch: Epoch, message: DialectMessage, ticket: Option<Ticket>) {
@@ -352,6 +369,10 @@ impl<L: Ledger> Engine<L> {
             connection.handed.extend(self.parts.outbox.connection_lost());
         }
         self.live = live;
+        #[cfg(feature = "tracing")]
+        {
+            self.live_span = live.map_or_else(tracing::Span::none, |live| self.span("connected", live));
+        }
         if let Some(connection) = live.and_then(|live| self.connection(live)) {
             connection.socket.allow(wire::LARGEST_MESSAGE);
         }
