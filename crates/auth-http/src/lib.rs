@@ -36,6 +36,7 @@
 //!   thread without any.
 //! * `tokio` (default): `manager` with tokio's timer, and [`spawn`](manager::Builder::spawn); and
 //!   [`redirect::RedirectListener`], which hears from the browser that a person logs in with.
+//! * `tracing`: a span around each request for a token that a manager makes.
 
 pub mod ably;
 pub mod bearer;
