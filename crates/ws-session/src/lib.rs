@@ -38,12 +38,12 @@
 //!
 //! * `tracing`: with a driver on `polled`, a span around each attempt to connect and around what is done on a live connection.
 //!
+//! Without a driver, this crate depends on no runtime and no WebSocket codec.
+//!
 //! # Logs
 //!
 //! Nothing here logs a secret. The WebSocket codec does: at level TRACE, under targets that begin with `tungstenite`, it logs every upgrade
 //! and every frame as it stands on the wire, credentials too. Leave that level off for those targets.
-//!
-//! Without a driver, this crate depends on no runtime and no WebSocket codec.
 
 mod address;
 pub mod dialect;
