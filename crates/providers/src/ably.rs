@@ -31,7 +31,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use audit::Trail;
 use auth_core::ably::{AuthOptions, ErrorCode, TokenDetails, TokenParams};
 use auth_core::{Error, ErrorKind, Retry};
 use auth_http::ably::{Auth, connection_error};
@@ -42,6 +41,7 @@ use ws_session::machine::State;
 pub use self::builder::Builder;
 use self::identity::Identity;
 use crate::settings::{Sockets, Way};
+use crate::witness::Witness;
 
 /// A client of Ably with one realtime connection at a time; clones are handles of the same one.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ struct Inner {
     dialect: Arc<Dialect>,
     sockets: Sockets,
     way: Way,
-    audit: Option<Trail>,
+    audit: Witness,
     connection: Mutex<Connection>,
 }
 
@@ -150,11 +150,7 @@ impl Realtime {
         closed.map_err(|error| self.0.identity.explain(&error))
     }
 
-    /// Writes out the audit trail and closes it, if there is one; says what became of the events. Blocks until the disk has them.
-    #[must_use]
-    pub fn close_audit(&self) -> Option<audit::Summary> {
-        self.0.audit.as_ref().map(Trail::close)
-    }
+    crate::witness::verbs!(self => self.0.audit);
 
     /// What steers the connection: the one that there is, or a new one.
     fn connected(&self) -> Control {

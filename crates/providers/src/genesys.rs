@@ -29,7 +29,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit::Trail;
 use auth_core::scope::Scopes;
 use auth_core::source::RequireScopes;
 use auth_core::{Demand, Secret, Token, TokenSource};
@@ -41,13 +40,14 @@ use ws_session::driver::tokio::{self as session, Session};
 
 pub use crate::ConfigError;
 use crate::settings::{self, Plaintext, Settings, Sockets, Way};
+use crate::witness::Witness;
 
 /// A client of Genesys Cloud. Its sessions share one token, which is renewed 120 s before it expires.
 #[derive(Clone)]
 pub struct Client {
     tokens: Arc<dyn TokenSource>,
     manager: TokenManager,
-    audit: Option<Trail>,
+    audit: Witness,
     sockets: Sockets,
     way: Way,
 }
@@ -107,12 +107,7 @@ impl Client {
         self.manager.shut_down().await;
     }
 
-    /// Writes out the audit trail and closes it, if there is one; says what became of the events. Blocks until the
-    /// disk has them. Sessions go on without it.
-    #[must_use]
-    pub fn close_audit(&self) -> Option<audit::Summary> {
-        self.audit.as_ref().map(Trail::close)
-    }
+    crate::witness::verbs!(self => self.audit);
 }
 
 impl fmt::Debug for Client {

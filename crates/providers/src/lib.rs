@@ -15,5 +15,6 @@ pub mod genesys;
 pub mod optave;
 mod settings;
 pub mod spatium;
+mod witness;
 
 pub use self::config_error::ConfigError;

@@ -49,7 +49,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit::Trail;
 use auth_core::source::FixedToken;
 use auth_core::{Error, Secret, Token, TokenSource};
 use auth_http::optave::UsedTokens;
@@ -61,6 +60,7 @@ pub use self::builder::Builder;
 pub use self::config_error::ConfigError;
 use self::once::Once;
 use crate::settings::{Sockets, Way};
+use crate::witness::Witness;
 
 /// A client of Optave. Clones are the same client: what one has opened a connection with, none opens another with.
 #[derive(Clone)]
@@ -69,7 +69,7 @@ pub struct Client {
     used: Arc<UsedTokens>,
     sockets: Sockets,
     way: Way,
-    audit: Option<Trail>,
+    audit: Witness,
     dialect: Arc<Dialect>,
     connection_timeout: Duration,
     request_timeout: Duration,
@@ -152,11 +152,7 @@ impl Client {
         self.tokens.shut_down().await;
     }
 
-    /// Writes out the audit trail and closes it, if there is one; says what became of the events. Blocks until the disk has them.
-    #[must_use]
-    pub fn close_audit(&self) -> Option<audit::Summary> {
-        self.audit.as_ref().map(Trail::close)
-    }
+    crate::witness::verbs!(self => self.audit);
 
     fn spawn(
         &self,

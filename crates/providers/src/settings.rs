@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use audit::metrics::Metrics;
 use audit::{Trail, TrailBuilder};
 use auth_core::observe::Observers;
 use auth_core::renewal::Policy;
@@ -21,6 +22,7 @@ use ws_session::driver::tokio::{Builder, Proxy as WebSocketProxy, Session, Targe
 use ws_session::machine::Config;
 
 use crate::ConfigError;
+use crate::witness::Witness;
 
 /// The settings of a builder, which has them in its field `settings`, and their verbs by [`verbs`].
 pub(crate) struct Settings {
@@ -182,18 +184,23 @@ impl Settings {
         self.trail = Some(further(self.trail.take().unwrap_or_else(Trail::builder)));
     }
 
-    /// All observers as one, and the trail among them, if there is to be one: under the name of the system, in which its records
-    /// are told from those of others.
-    pub(crate) fn witnesses(
-        &mut self,
-        system: &str,
-    ) -> Result<(Arc<dyn Observer>, Option<Trail>), ConfigError> {
+    /// All observers as one, and among them the trail, if there is to be one: under the name of the system, by which its
+    /// records are told from those of others. The trail counts what it is told; where there is none, metrics alone do.
+    pub(crate) fn witnesses(&mut self, system: &str) -> Result<(Arc<dyn Observer>, Witness), ConfigError> {
         let trail = self.trail.take().map(TrailBuilder::open).transpose()?.map(|trail| trail.named(system));
         let mut observers = mem::take(&mut self.observers);
-        if let Some(trail) = &trail {
-            observers.push(Arc::new(trail.clone()));
-        }
-        Ok((Arc::new(observers), trail))
+        let metrics = match &trail {
+            Some(trail) => {
+                observers.push(Arc::new(trail.clone()));
+                Arc::clone(trail.metrics())
+            }
+            None => {
+                let metrics = Arc::new(Metrics::new());
+                observers.push(Arc::<Metrics>::clone(&metrics));
+                metrics
+            }
+        };
+        Ok((Arc::new(observers), Witness { metrics, trail }))
     }
 
     /// How WebSockets are opened, whose steps `observer` is told.

@@ -33,6 +33,7 @@ use ws_session::driver::tokio as socket;
 
 pub use crate::ConfigError;
 use crate::settings::{self, Plaintext, Settings, Sockets};
+use crate::witness::Witness;
 
 /// An authorization session, and what is done with its permission tokens. Clones share it.
 ///
@@ -43,7 +44,7 @@ pub struct Session {
     authorization: AuthorizationSession,
     bearer: BearerClient,
     sockets: Sockets,
-    audit: Option<audit::Trail>,
+    audit: Witness,
 }
 
 impl Session {
@@ -137,11 +138,7 @@ impl Session {
         &self.authorization
     }
 
-    /// Writes out the audit trail and closes it, if there is one. Blocks until the disk has the events.
-    #[must_use]
-    pub fn close_audit(&self) -> Option<audit::Summary> {
-        self.audit.as_ref().map(audit::Trail::close)
-    }
+    crate::witness::verbs!(self => self.audit);
 }
 
 /// The settings of a [`Session`].

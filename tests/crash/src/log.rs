@@ -85,7 +85,7 @@ pub(crate) fn revoked(name: &str) -> AuthEvent {
 
 /// An event of a name, of the class of decisions.
 pub(crate) fn decided(name: &str) -> AuthEvent {
-    AuthEvent::SessionFailed { reason: Label::new(&format!("{PREFIX}{name}")), code: None }
+    AuthEvent::SessionFailed { connection: None, reason: Label::new(&format!("{PREFIX}{name}")), code: None }
 }
 
 /// A log that is sealed, with a small reserve, since its disks are small.

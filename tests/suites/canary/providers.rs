@@ -356,7 +356,7 @@ fn the_control_finds_each_form_in_an_event() {
     let planted = |text: &str| {
         let watched = Watched::begin(&[CLIENT_SECRET]);
         let reason = auth_core::observe::Label::new(text);
-        watched.recorder.observe(&AuthEvent::SessionFailed { reason, code: None });
+        watched.recorder.observe(&AuthEvent::SessionFailed { connection: None, reason, code: None });
         std::panic::catch_unwind(AssertUnwindSafe(|| watched.end(&["session_failed"]))).is_err()
     };
     assert!(!planted("nothing"));

@@ -29,8 +29,8 @@
 //! | "auditPayload: timestamp, action, result, required, granted, missing, clientId" | `trail::a_scope_check_is_written_to_the_audit_with_all_that_the_document_lists` |
 //! | "Malformed JWT: … returns a denial with an error audit payload." | `trail::a_token_that_can_not_be_read_is_refused_with_an_error_verdict` |
 //! | "The application must abort the subscription request and log a 403-equivalent event." | `trail::missing_scopes_are_named_before_any_socket_is_opened` |
-//! | "tracks token latency, success rates, and generates compliance-ready audit entries" | `trail::attempts_successes_and_latency_can_be_counted_by_a_hook` |
-//! | "getMetrics()" | `trail::attempts_successes_and_latency_can_be_counted_by_a_hook` |
+//! | "tracks token latency, success rates, and generates compliance-ready audit entries" | `trail::attempts_are_counted_and_told_to_both_hooks_in_the_documents_words` |
+//! | "getMetrics()" | `trail::attempts_are_counted_and_told_to_both_hooks_in_the_documents_words` |
 //! | "Hook failures: … audit logging failures do not crash the WebSocket stream." | `trail::hooks_that_panic_cost_nothing`, `trail::a_session_goes_on_without_its_audit` |
 //! | "if (!validation.isValid) { this.recordMetrics('failure'" | `trail::missing_scopes_are_named_before_any_socket_is_opened` |
 //! | "const refreshInMs = (token.expires_in - 120) * 1000;" | `tokens::a_token_is_renewed_120_s_before_it_expires` |

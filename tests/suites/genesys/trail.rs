@@ -9,7 +9,7 @@ use auth_core::observe::ScopeVerdict;
 use auth_core::{AuthEvent, ErrorKind};
 use realtime_auth_tests::recorder::Recorder;
 use realtime_auth_tests::script::{Answer, Script};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{HOUR, REFRESH_TOKEN, SCOPES, SECRET, client, gateway};
 
@@ -88,7 +88,7 @@ async fn a_scope_check_is_written_to_the_audit_with_all_that_the_document_lists(
     let _ = client.close_audit();
     let log = std::fs::read_to_string(path.join("00000000000000000001.jsonl")).unwrap();
     let record = log.lines().find(|line| line.contains("scopes_checked")).unwrap();
-    let record: serde_json::Value = serde_json::from_str(record).unwrap();
+    let record: Value = serde_json::from_str(record).unwrap();
     assert!(record["time"].as_str().unwrap().ends_with('Z'), "{record}");
     assert_eq!(record["verdict"], "denied");
     assert_eq!(record["required"], json!(["conversation:read", "analytics:read"]));
@@ -123,48 +123,60 @@ async fn each_new_token_is_told_to_the_hook() {
     assert!(presented.len() >= 2 && told.lock().unwrap().is_superset(&presented));
 }
 
-/// The counts of the document's `AuthMetrics`.
-#[derive(Default)]
-struct Metrics {
-    succeeded: AtomicU64,
-    failed: AtomicU64,
-    latency_ms: AtomicU64,
+/// What a hook of the trail was told of attempts to authenticate, as JSON.
+fn attempts(told: &Mutex<Vec<Value>>) -> Vec<Value> {
+    let told = told.lock().unwrap();
+    told.iter().filter(|entry| entry["event_type"] == "authentication_attempt").cloned().collect()
 }
 
 #[tokio::test]
-async fn attempts_successes_and_latency_can_be_counted_by_a_hook() {
+async fn attempts_are_counted_and_told_to_both_hooks_in_the_documents_words() {
     let gateway = gateway(HOUR).await;
-    let metrics = Arc::new(Metrics::default());
-    let hook = |metrics: &Arc<Metrics>| {
-        let metrics = Arc::clone(metrics);
-        move |event: &AuthEvent| match event {
-            AuthEvent::Authenticated { latency, .. } => {
-                metrics.succeeded.fetch_add(1, Ordering::SeqCst);
-                let latency = u64::try_from(latency.as_millis()).unwrap();
-                metrics.latency_ms.fetch_add(latency, Ordering::SeqCst);
-            }
-            AuthEvent::SessionFailed { .. } => {
-                metrics.failed.fetch_add(1, Ordering::SeqCst);
-            }
-            _ => {}
-        }
-    };
     let recorder = Recorder::default();
-    for required in [SCOPES, "analytics:read"] {
+    for (required, status, severity) in
+        [(SCOPES, "success", "info"), ("analytics:read", "failure", "warning")]
+    {
+        let [audit, siem] = [(); 2].map(|()| Arc::new(Mutex::new(Vec::new())));
+        let keep = |told: &Arc<Mutex<Vec<Value>>>| {
+            let told = Arc::clone(told);
+            move |entry: &str| told.lock().unwrap().push(serde_json::from_str(entry).unwrap())
+        };
         let client = client(gateway.http_url(), &recorder)
-            .with_observer(Arc::new(hook(&metrics)))
+            .on_audit(keep(&audit))
+            .on_siem(keep(&siem))
             .with_required_scopes(required.parse().unwrap())
             .build()
             .unwrap();
+        assert_eq!(client.metrics().success_rate(), 100.0, "nothing has failed yet");
         drop(client.connect().await);
+        client.close_audit().unwrap();
+
+        let metrics = client.metrics();
+        let succeeded = u64::from(status == "success");
+        assert_eq!((metrics.success_count, metrics.failure_count), (succeeded, 1 - succeeded));
+        assert_eq!(metrics.request_count, 1);
+        let [audited, alerted] = [attempts(&audit).remove(0), attempts(&siem).remove(0)];
+        let keys = [
+            "avg_latency_ms",
+            "event_type",
+            "id",
+            "latency_ms",
+            "metadata",
+            "status",
+            "success_rate",
+            "timestamp",
+        ];
+        assert_eq!(audited.as_object().unwrap().keys().collect::<Vec<_>>(), keys);
+        assert_eq!(
+            (&audited["status"], audited["success_rate"].as_f64()),
+            (&json!(status), Some(metrics.success_rate()))
+        );
+        assert_eq!((&alerted["severity"], &alerted["status"]), (&json!(severity), &json!(status)));
+        assert!(alerted["source"].is_string() && alerted["id"] == audited["id"], "{alerted}");
+        if status == "success" {
+            assert_eq!(audited["latency_ms"], metrics.total_latency_ms);
+        }
     }
-    let counted = (metrics.succeeded.load(Ordering::SeqCst), metrics.failed.load(Ordering::SeqCst));
-    assert_eq!(counted, (1, 1));
-    let latency = recorder.events().iter().find_map(|event| match event {
-        AuthEvent::Authenticated { latency, .. } => u64::try_from(latency.as_millis()).ok(),
-        _ => None,
-    });
-    assert_eq!(Some(metrics.latency_ms.load(Ordering::SeqCst)), latency);
 }
 
 #[tokio::test]

@@ -37,7 +37,9 @@ impl Attempt {
                 let latency_ms = Some(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
                 Some(Self { succeeded: true, latency_ms, times: 1 })
             }
-            AuthEvent::ConnectionLost { lasted: None, .. } | AuthEvent::ConnectionDelayed { .. } => {
+            AuthEvent::ConnectionLost { lasted: None, .. }
+            | AuthEvent::ConnectionDelayed { .. }
+            | AuthEvent::SessionFailed { connection: None, .. } => {
                 Some(Self { succeeded: false, latency_ms: None, times: 1 })
             }
             AuthEvent::ClientRejected { repeated, .. } => {

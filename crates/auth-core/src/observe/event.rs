@@ -291,6 +291,9 @@ pub enum AuthEvent {
     },
     /// The session gave up for good.
     SessionFailed {
+        /// The connection that it ended with, just told as lost; `None` where there was none, because no token could be had.
+        #[serde(default)]
+        connection: Option<u64>,
         /// Why.
         reason: Label,
         /// The close code, HTTP status or number in a message that decided it.

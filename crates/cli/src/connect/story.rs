@@ -147,7 +147,7 @@ impl Story {
                     &mut told,
                 );
             }
-            AuthEvent::SessionFailed { reason, code } => {
+            AuthEvent::SessionFailed { reason, code, .. } => {
                 self.retry_at = None;
                 self.reason = reason.as_str().to_owned();
                 self.state_line("failed", *code, None, &mut told);

@@ -121,11 +121,11 @@ impl Session {
         // The next connection is on its way already, with a newer credential.
         if over.verdict.disposition() == Disposition::Fatal {
             self.lost(epoch, over, None);
-            return self.fail(fatal(over, true));
+            return self.fail(Some(epoch), fatal(over, true));
         }
         if !self.config.reconnects {
             self.lost(epoch, over, None);
-            return self.fail(only_one(over));
+            return self.fail(Some(epoch), only_one(over));
         }
         let wait = self.timers.get(Timer::Backoff).map_or(Duration::ZERO, |due| due.remaining(now));
         self.lost(epoch, over, Some(wait));
@@ -182,11 +182,11 @@ impl Session {
             if self.live.is_some() {
                 return self.renewal_is_impossible(now, error);
             }
-            return self.fail(error);
+            return self.fail(Some(epoch), error);
         }
         if !self.config.reconnects && self.live.is_none() {
             self.lost(epoch, over, None);
-            return self.fail(only_one(over));
+            return self.fail(Some(epoch), only_one(over));
         }
         let demand = self.next_demand();
         let wait = match disposition {
@@ -276,7 +276,7 @@ impl Session {
     /// There will be no token for an attempt.
     pub(super) fn attempt_is_hopeless(&mut self, now: Now, error: Error) {
         self.end_attempt();
-        if self.live.is_some() { self.renewal_is_impossible(now, error) } else { self.fail(error) }
+        if self.live.is_some() { self.renewal_is_impossible(now, error) } else { self.fail(None, error) }
     }
 
     pub(super) fn lost(&mut self, epoch: Epoch, over: Over, retry_in: Option<Duration>) {
@@ -296,13 +296,17 @@ impl Session {
         Some(now.mono.elapsed().saturating_sub(since.mono.elapsed()))
     }
 
-    pub(super) fn fail(&mut self, error: Error) {
+    pub(super) fn fail(&mut self, ended: Option<Epoch>, error: Error) {
         self.let_go();
         let reason = match error.token_error() {
             Some(cause) => Label::new(&cause.to_string()),
             None => Label::new(&error.to_string()),
         };
-        self.outputs.push_back(Output::Event(AuthEvent::SessionFailed { reason, code: error.code() }));
+        self.outputs.push_back(Output::Event(AuthEvent::SessionFailed {
+            connection: ended.map(|epoch| epoch.0),
+            reason,
+            code: error.code(),
+        }));
         self.life = Life::Failed(error);
     }
 

@@ -162,7 +162,7 @@ impl Session {
             let over = Over { lasted: self.lasted(now), ..Over::unanswered(reason) };
             self.drop_live();
             self.lost(epoch, over, None);
-            return self.fail(error);
+            return self.fail(Some(epoch), error);
         }
         let (epoch, reason) = (live.epoch, "the credential expired before it could be renewed");
         self.outputs.push_back(Output::Abort { epoch });

@@ -37,7 +37,7 @@ pub(super) const FULL: &[&str] = &[
     r#"{"event":"connection_lost","connection":2,"reason":"$","code":1006,"lasted_ms":60000,"retry_in_ms":1500}"#,
     r#"{"event":"connection_lost","connection":2,"reason":"$","code":4401,"lasted_ms":null,"retry_in_ms":1500}"#,
     r#"{"event":"session_suspended","failures":12}"#,
-    r#"{"event":"session_failed","reason":"$","code":4403}"#,
+    r#"{"event":"session_failed","connection":9,"reason":"$","code":4403}"#,
     r#"{"event":"session_closed","lasted_ms":60000}"#,
     r#"{"event":"token_released","token":"00112233445566aa","generation":3}"#,
     r#"{"event":"token_request_signed","key_name":"$","client_id":"$"}"#,

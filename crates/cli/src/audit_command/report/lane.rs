@@ -344,7 +344,8 @@ mod tests {
     #[test]
     fn a_session_is_in_one_phase_after_the_other() {
         let connecting = |connection| AuthEvent::Connecting { connection, failures: 0 };
-        let failed = AuthEvent::SessionFailed { reason: Label::new("forbidden"), code: Some(403) };
+        let failed =
+            AuthEvent::SessionFailed { connection: None, reason: Label::new("forbidden"), code: Some(403) };
         let lane = played(
             &[
                 (0, connecting(1)),

@@ -118,7 +118,7 @@ pub(super) fn failure(event: &Event) -> Option<(&'static str, String)> {
             AuthEvent::ConnectionLost { reason, code, .. } => {
                 ("connection lost", with_code(reason.to_string(), code.map(u64::from)))
             }
-            AuthEvent::SessionFailed { reason, code } => {
+            AuthEvent::SessionFailed { reason, code, .. } => {
                 ("session failed", with_code(reason.to_string(), code.map(u64::from)))
             }
             AuthEvent::RevocationFailed { kind, code, .. } => {
