@@ -1,6 +1,6 @@
 //! A Merkle tree that only grows (RFC 6962 §2.1), of which the roots of its full subtrees are kept and nothing else.
 
-use sha2::{Digest as _, Sha256};
+use sha2::block_api::compress256;
 
 use super::Hash;
 
@@ -24,11 +24,10 @@ impl Frontier {
 
     /// Adds a leaf: the hash of a record.
     pub(crate) fn push(&mut self, record: &Hash) {
-        self.push_data(&record.0);
+        self.push_leaf(leaf(record));
     }
 
-    fn push_data(&mut self, data: &[u8]) {
-        let mut node = Hash(Sha256::new().chain_update([0]).chain_update(data).finalize().into());
+    fn push_leaf(&mut self, mut node: Hash) {
         // Each full subtree of the same size as what was just completed makes one of twice the size with it.
         for _ in 0..self.size.trailing_ones() {
             if let Some(left) = self.peaks.pop() {
@@ -60,11 +59,46 @@ impl Frontier {
     }
 }
 
+/// The hash of a leaf, whose data is the hash of a record.
+fn leaf(record: &Hash) -> Hash {
+    // One block with its padding: a byte, the data, a one bit, and the length of the text in bits.
+    let mut block = [0; 64];
+    block[1..33].copy_from_slice(&record.0);
+    block[33] = 0x80;
+    block[62..].copy_from_slice(&(33_u16 * 8).to_be_bytes());
+    digest(&[block])
+}
+
 fn parent(left: &Hash, right: &Hash) -> Hash {
-    let mut children = [1; 65];
-    children[1..33].copy_from_slice(&left.0);
-    children[33..].copy_from_slice(&right.0);
-    Hash::of(&children)
+    let (mut first, mut second) = ([1; 64], [0; 64]);
+    first[1..33].copy_from_slice(&left.0);
+    first[33..].copy_from_slice(&right.0[..31]);
+    second[0] = right.0[31];
+    second[1] = 0x80;
+    second[62..].copy_from_slice(&(65_u16 * 8).to_be_bytes());
+    digest(&[first, second])
+}
+
+/// The SHA-256 of whole blocks, their padding included: what is hashed here is always as long, and there are two for each record, so that
+/// gathering it into blocks took a tenth of the time of verifying a log.
+fn digest(blocks: &[[u8; 64]]) -> Hash {
+    // FIPS 180-4 §5.3.3.
+    let mut state = [
+        0x6a09_e667,
+        0xbb67_ae85,
+        0x3c6e_f372,
+        0xa54f_f53a,
+        0x510e_527f,
+        0x9b05_688c,
+        0x1f83_d9ab,
+        0x5be0_cd19_u32,
+    ];
+    compress256(&mut state, blocks);
+    let mut hash = [0; 32];
+    for (bytes, word) in hash.chunks_exact_mut(4).zip(state) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    Hash(hash)
 }
 
 #[cfg(test)]
@@ -87,7 +121,7 @@ mod tests {
 
     fn frontier(leaves: &[Vec<u8>]) -> Frontier {
         let mut frontier = Frontier::new();
-        leaves.iter().for_each(|leaf| frontier.push_data(leaf));
+        leaves.iter().for_each(|leaf| frontier.push_leaf(Hash::of(&[&[0], &leaf[..]].concat())));
         frontier
     }
 
@@ -131,6 +165,11 @@ mod tests {
 
     proptest! {
         #[test]
+        fn the_hash_of_a_record_is_a_leaf_as_any_other(data: [u8; 32]) {
+            prop_assert_eq!(leaf(&Hash(data)), naive(&[data.to_vec()]));
+        }
+
+        #[test]
         fn the_root_is_that_of_the_naive_tree_and_survives_its_peaks(
             leaves in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..80),
             more in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20),
@@ -139,7 +178,7 @@ mod tests {
             prop_assert_eq!(grown.root(), naive(&leaves));
             let mut again = Frontier::from_peaks(grown.size(), grown.peaks().to_vec()).unwrap();
             prop_assert_eq!(&again, &grown);
-            more.iter().for_each(|leaf| again.push_data(leaf));
+            more.iter().for_each(|leaf| again.push_leaf(Hash::of(&[&[0], &leaf[..]].concat())));
             prop_assert_eq!(again.root(), naive(&[leaves, more].concat()));
         }
     }
