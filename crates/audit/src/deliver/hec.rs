@@ -26,7 +26,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use serde::Deserialize;
 
-use super::sink::{Sink, SinkError};
+use super::sink::{Sink, SinkError, Verdict};
 use crate::Entry;
 
 /// Why an exchange failed. It is not shown: it may know the request.
@@ -134,7 +134,8 @@ where
     /// Counts entries as delivered only when the indexer has them on its disk: for a token of which indexer acknowledgment is on.
     ///
     /// `channel` is a GUID of this program's own. What is not acknowledged `within` this time (Splunk suggests minutes) is sent
-    /// again, and may then be there twice. One batch is under way at a time.
+    /// again, and may then be there twice. What the collector took without saying how to ask for it counts as delivered, with a
+    /// warning. One batch is under way at a time.
     ///
     /// # Errors
     ///
@@ -184,26 +185,35 @@ where
         }
     }
 
-    /// Asks until the indexer has it. The deadline of the call is what ends this otherwise.
+    /// Asks until the indexer has it. What ends this otherwise is the deadline of the call, and then the entries come again.
     async fn indexed(&self, reply: &[u8]) -> Result<(), SinkError> {
-        let Some(Accepted { id }) = read(reply) else {
-            tracing::warn!(
-                "the collector acknowledges nothing; switch indexer acknowledgment on for its token"
-            );
-            return Err(SinkError::denied());
-        };
+        let Some(Accepted { id }) = read(reply) else { return unconfirmed() };
         let question = format!(r#"{{"acks":[{id}]}}"#);
+        let mut pause = ASK;
         loop {
-            tokio::time::sleep(ASK).await;
-            let reply = self.post("/services/collector/ack", question.clone()).await;
-            // The entries are there; only the question was not taken.
-            let reply = reply.map_err(|_| SinkError::retry())?;
-            let Some(Acknowledged { acks }) = read(&reply) else { return Err(SinkError::retry()) };
+            tokio::time::sleep(pause).await;
+            let answer = match self.post("/services/collector/ack", question.clone()).await {
+                Ok(answer) => read::<Acknowledged>(&answer),
+                // The entries are there; only the question was not taken, and is asked again.
+                Err(SinkError { verdict: Verdict::Retry(asked), .. }) => {
+                    pause = asked.unwrap_or_default().max(ASK);
+                    continue;
+                }
+                Err(_) => None,
+            };
+            let Some(Acknowledged { acks }) = answer else { return unconfirmed() };
             if acks.get(&id.to_string()) == Some(&true) {
                 return Ok(());
             }
+            pause = ASK;
         }
     }
+}
+
+/// The collector took the entries, and can't say whether they are indexed. Whoever sends them again doubles them.
+fn unconfirmed() -> Result<(), SinkError> {
+    tracing::warn!("the collector acknowledges nothing; switch indexer acknowledgment on for its token");
+    Ok(())
 }
 
 #[derive(Deserialize)]

@@ -139,16 +139,49 @@ fn with_acknowledgment_an_entry_is_delivered_when_the_indexer_has_it() {
 }
 
 #[test]
+fn a_question_that_is_not_taken_is_asked_again_and_the_entries_are_not_sent_twice() {
+    for status in [503, 429, 0] {
+        let (asked, exchange) =
+            collector(&[(200, r#"{"ackId":5}"#), (status, ""), (200, r#"{"acks":{"5":true}}"#)]);
+        let sink = hec(exchange).acknowledged(CHANNEL, BOUND).unwrap();
+        let counts = delivered(sink, 1);
+        let sent = asked.lock().unwrap().iter().filter(|(path, _)| path.ends_with("/event")).count();
+        assert_eq!((counts.delivered, counts.retries, sent), (1, 0, 1), "{status}");
+    }
+}
+
+#[test]
+fn what_a_collector_took_without_acknowledging_anything_is_no_dead_letter() {
+    for script in [&[(200, r#"{"text":"Success","code":0}"#)][..], &[(200, r#"{"ackId":0}"#), (400, "")]] {
+        let (asked, exchange) = collector(script);
+        let sink = hec(exchange).acknowledged(CHANNEL, BOUND).unwrap();
+        let counts = delivered(sink, 1);
+        assert_eq!((counts.delivered, counts.dropped, asked.lock().unwrap().len()), (1, 0, script.len()));
+    }
+}
+
+#[test]
 fn what_is_never_acknowledged_is_sent_again() {
-    let (asked, exchange) = collector(&[
-        (200, r#"{"ackId":0}"#),
-        (400, ""),
-        (200, r#"{"ackId":1}"#),
-        (200, r#"{"acks":{"1":true}}"#),
-    ]);
-    let sink = hec(exchange).acknowledged(CHANNEL, BOUND).unwrap();
-    let counts = delivered(sink, 1);
-    assert_eq!((counts.delivered, counts.retries, asked.lock().unwrap().len()), (1, 1, 4));
+    let heard = Arc::new(Mutex::new(0));
+    let events = Arc::clone(&heard);
+    let exchange = move |request: Request<String>| {
+        let mut events = events.lock().unwrap();
+        ready(Ok::<_, ExchangeError>(match (request.uri().path(), *events) {
+            ("/services/collector/ack", 1) => reply(200, r#"{"acks":{"0":false}}"#),
+            ("/services/collector/ack", _) => reply(200, r#"{"acks":{"0":true}}"#),
+            _ => {
+                *events += 1;
+                reply(200, r#"{"ackId":0}"#)
+            }
+        }))
+    };
+    let sink = hec(exchange).acknowledged(CHANNEL, Duration::from_millis(1_100)).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let deadline = sink.deadline(Duration::ZERO).unwrap();
+    let call =
+        |sink: &dyn Sink| runtime.block_on(async { tokio::time::timeout(deadline, sink.deliver(&[])).await });
+    assert!(call(&sink).is_err(), "the deadline ends the call, and the outlet sends the batch again");
+    assert_eq!((call(&sink).unwrap(), *heard.lock().unwrap()), (Ok(()), 2));
 }
 
 fn nobody() -> (Asked, impl Fn(Request<String>) -> Ready<Reply> + Send + Sync + 'static) {
