@@ -10,8 +10,9 @@ use serde_json::Value;
 use crate::shell::{Done, Failed, cargo, root, run as run_command};
 
 /// Each example, and what it must print.
-const EXAMPLES: [(&str, &str); 11] = [
+const EXAMPLES: [(&str, &str); 12] = [
     ("ably", r#"allowed Some("{\"news\":[\"subscribe\"]}"): Some(Text("{\"action\":11,"#),
+    ("audit_trail", " of them under a signature"),
     ("blocking_session", r#"Some(Text("hello from a thread"))"#),
     ("bring_your_own_http_client", "a token over ureq, good for "),
     ("genesys", r#"Some(Text("{\"type\":\"subscribe\",\"topic\":\"v2.conversations\"}"))"#),

@@ -1,5 +1,8 @@
 //! The manual: what no single item can say.
 
+#[doc = include_str!("audit.md")]
+pub mod audit {}
+
 #[doc = include_str!("defaults.md")]
 pub mod defaults {}
 
