@@ -42,11 +42,7 @@ struct Copy<'a> {
 
 impl DeadLetters {
     pub(super) fn open(path: &Path, hook: Label, limit: u64) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path)?;
+        let mut file = open_regular(path)?;
         file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => io::Error::other("another hook writes to the file of dead letters"),
             TryLockError::Error(error) => error,
@@ -102,6 +98,37 @@ impl DeadLetters {
             }
         }
     }
+}
+
+/// Opens a regular file, or makes one for its owner only. A link is not followed, and a device or a pipe is left as it is: the mode of
+/// what is opened here will be changed.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true);
+    let mut fresh = options.clone();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut fresh, 0o600);
+    match fresh.create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made,
+    }
+    let irregular =
+        || io::Error::other("dead letters go to a regular file, not to a link, a device or a pipe");
+    let named = std::fs::symlink_metadata(path)?;
+    if !named.is_file() {
+        return Err(irregular());
+    }
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    {
+        // Somebody may have put a link in its place since.
+        use std::os::unix::fs::MetadataExt as _;
+        let opened = file.metadata()?;
+        if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
+            return Err(irregular());
+        }
+    }
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -187,5 +214,26 @@ mod tests {
             limit: 10_000,
         };
         assert_eq!(letters.write(&entries(1..3), Reason::Refused, AT), 0);
+    }
+
+    #[test]
+    fn what_is_no_file_is_neither_opened_nor_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (victim, link) = (folder.path().join("victim"), folder.path().join("link"));
+        fs::write(&victim, "theirs").unwrap();
+        fs::set_permissions(&victim, fs::Permissions::from_mode(0o644)).unwrap();
+        std::os::unix::fs::symlink(&victim, &link).unwrap();
+        let socket = folder.path().join("socket");
+        let _listens = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for path in [&link, &socket] {
+            let error = DeadLetters::open(path, Label::new("one"), 10_000).unwrap_err();
+            assert!(error.to_string().contains("regular file"), "{error}");
+        }
+        let metadata = fs::metadata(&victim).unwrap();
+        assert_eq!(
+            (fs::read_to_string(&victim).unwrap().as_str(), metadata.permissions().mode() & 0o777),
+            ("theirs", 0o644)
+        );
+        assert!(DeadLetters::open(&victim, Label::new("one"), 10_000).is_ok(), "the control");
     }
 }

@@ -36,8 +36,8 @@ pub type ExchangeError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// | Reply | What becomes of the entries |
 /// | --- | --- |
-/// | 200 | delivered; with [`acknowledged`](Self::acknowledged), once the indexer has them |
-/// | 429, 500, 502, 503, 504, or none | sent again, after what `Retry-After` asks for where that is longer |
+/// | 200 with `"code":0` | delivered; with [`acknowledged`](Self::acknowledged), once the indexer has them |
+/// | 408, 429, 5xx, none, or a 200 that is not the collector's own: a portal's page | sent again, after what `Retry-After` asks for where that is longer |
 /// | 400, 413 | halved, until the entry that the collector does not take is alone: a dead letter |
 /// | 401, 403 and any other | dead letters: the token or the address is wrong |
 ///
@@ -166,11 +166,10 @@ where
         let text = |name| reply.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         match reply.status() {
             StatusCode::OK => Ok(reply.into_body()),
-            StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::INTERNAL_SERVER_ERROR
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => {
+            status
+                if status.is_server_error()
+                    || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status) =>
+            {
                 let advice = text(RETRY_AFTER).and_then(|advice| retry_after::parse(advice, text(DATE)));
                 Err(advice.map_or_else(SinkError::retry, SinkError::retry_after))
             }
@@ -216,6 +215,13 @@ fn unconfirmed() -> Result<(), SinkError> {
     Ok(())
 }
 
+/// What the collector says of events, whether or not it acknowledges them.
+#[derive(Deserialize)]
+struct Said {
+    #[serde(default)]
+    code: u64,
+}
+
 #[derive(Deserialize)]
 struct Accepted {
     #[serde(rename = "ackId")]
@@ -240,6 +246,10 @@ where
     async fn deliver(&self, batch: &[Arc<Entry>]) -> Result<(), SinkError> {
         let body: String = batch.iter().map(|entry| (self.render)(entry)).collect();
         let reply = self.post("/services/collector/event", body).await?;
+        if !matches!(read(&reply), Some(Said { code: 0 })) {
+            tracing::warn!("something answers for the collector that is not it; check its address");
+            return Err(SinkError::retry());
+        }
         if self.channel.is_some() { self.indexed(&reply).await } else { Ok(()) }
     }
 

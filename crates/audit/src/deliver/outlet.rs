@@ -62,18 +62,19 @@ impl Outlet {
         Self::closure(name, move |entry| hook(&render(entry)))
     }
 
-    /// How many entries may wait: 10,000 unless this says otherwise, at least one. They are shared with the other outlets,
+    /// How many entries may wait: 10,000 unless this says otherwise, at least one and at most a million. They are shared with the other outlets,
     /// so that this is the memory of as many pointers, and of entries that only this outlet still has.
     #[must_use]
     pub fn queue(mut self, entries: usize) -> Self {
-        self.limits.queue = entries.max(1);
+        self.limits.queue = entries.clamp(1, 1_000_000);
         self
     }
 
-    /// How many entries a call is given at most, beside the record of a hole: 400 unless this says otherwise, at least one.
+    /// How many entries a call is given at most, beside the record of a hole: 400 unless this says
+    /// otherwise, at least one and at most 10,000.
     #[must_use]
     pub fn batch(mut self, entries: usize) -> Self {
-        self.limits.batch = entries.max(1);
+        self.limits.batch = entries.clamp(1, 10_000);
         self
     }
 

@@ -94,10 +94,10 @@ impl TrailBuilder {
         self
     }
 
-    /// How many events may wait for the disk: 4,096 by default, at least 4. A quarter of them is kept for events whose
+    /// How many events may wait for the disk: 4,096 by default, at least 4 and at most a million. A quarter of them is kept for events whose
     /// class is durable or strict.
     pub const fn queue(mut self, events: usize) -> Self {
-        self.queue = events;
+        self.queue = if events < 1_000_000 { events } else { 1_000_000 };
         self
     }
 

@@ -87,8 +87,11 @@ fn a_batch_is_json_objects_one_after_another() {
 
 #[test]
 fn what_the_collector_has_no_time_for_is_sent_again() {
-    for status in [429, 503, 500, 0] {
-        let (asked, exchange) = collector(&[(status, "")]);
+    let portal = (200, "<html>Log in to the network</html>");
+    for (status, body) in
+        [(408, ""), (429, ""), (503, ""), (500, ""), (520, ""), (0, ""), portal, (200, r#"{"code":6}"#)]
+    {
+        let (asked, exchange) = collector(&[(status, body)]);
         let counts = delivered(hec(exchange), 1);
         assert_eq!((counts.delivered, counts.retries, asked.lock().unwrap().len()), (1, 1, 2), "{status}");
     }
@@ -109,7 +112,7 @@ fn the_pause_that_the_collector_asks_for_is_passed_on() {
 fn an_entry_that_the_collector_does_not_take_goes_alone() {
     let exchange = |request: Request<String>| {
         let poisoned = request.body().contains(r#""seq":7,"#) && request.body().contains("session_closed");
-        ready(Ok::<_, ExchangeError>(reply(if poisoned { 400 } else { 200 }, "")))
+        ready(Ok::<_, ExchangeError>(reply(if poisoned { 400 } else { 200 }, r#"{"code":0}"#)))
     };
     let counts = delivered(hec(exchange), 20);
     assert_eq!((counts.delivered, counts.dropped), (19, 1));
