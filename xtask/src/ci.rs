@@ -88,7 +88,7 @@ fn fmt() -> Done {
 }
 
 /// Sets of features that somebody may pick, beside all and the default: each must build by itself.
-const FEATURE_SETS: [(&str, &str); 22] = [
+const FEATURE_SETS: [(&str, &str); 26] = [
     ("auth-core", ""),
     ("auth-core", "asymmetric"),
     ("auth-core", "tracing"),
@@ -105,6 +105,10 @@ const FEATURE_SETS: [(&str, &str); 22] = [
     ("ws-session", "polled"),
     ("ws-session", "tokio"),
     ("ws-session", "tracing"),
+    ("audit", ""),
+    ("audit", "opentelemetry"),
+    ("audit", "prometheus"),
+    ("audit", "syslog"),
     ("realtime-auth", ""),
     ("realtime-auth", "asymmetric"),
     ("realtime-auth", "http"),

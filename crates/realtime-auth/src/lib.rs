@@ -21,7 +21,8 @@
 //!
 //! On by default, each adding a module: `http`, `ws`, `audit`, `providers`. `http` drives its token manager on tokio, and
 //! lets you drive it on another runtime or on a thread. Off by default: `asymmetric`, which adds
-//! `core::jwt::Asymmetric` for tokens that are signed with RSA, ECDSA or Ed25519.
+//! `core::jwt::Asymmetric` for tokens that are signed with RSA, ECDSA or Ed25519; `tracing`, for events and spans; and
+//! `opentelemetry`, for the metrics of the audit trail.
 
 #[cfg(feature = "audit")]
 pub use audit;

@@ -12,8 +12,10 @@ impl Counter {
         Self(AtomicU64::new(0))
     }
 
+    /// More than `MOST` at once is taken for that: one absurd duration must not turn the number over.
     pub(super) fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
+        const MOST: u64 = 1 << 48;
+        self.0.fetch_add(count.min(MOST), Ordering::Relaxed);
     }
 
     pub(super) fn read(&self) -> u64 {

@@ -338,3 +338,24 @@ fn what_the_trail_and_its_hooks_do_is_shown() {
     metrics.hook(Arc::clone(running.hook()));
     assert_eq!(series(&metrics, "audit_hook_dropped"), [format!("hook=hook {}", 2 * dropped)]);
 }
+
+#[test]
+fn absurd_durations_and_floods_turn_no_number_over() {
+    let metrics = Metrics::new();
+    for _ in 0..3 {
+        let (token, session_id) = (None, None);
+        metrics.observe(&AuthEvent::Authenticated {
+            connection: 1,
+            token,
+            session_id,
+            latency: Duration::MAX,
+        });
+        let mut flood = denied("refresh_token", "invalid_grant");
+        if let AuthEvent::TokenDenied { repeated, .. } = &mut flood {
+            *repeated = u64::MAX;
+        }
+        metrics.observe(&flood);
+        let snapshot = metrics.snapshot();
+        assert!(snapshot.total_latency_ms >= 1 << 48 && snapshot.tokens_denied >= 1 << 48, "{snapshot:?}");
+    }
+}
