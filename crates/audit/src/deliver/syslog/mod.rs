@@ -11,7 +11,7 @@
 //!   message kept: nothing is doubled, and what the outlet's queue can't hold in the meantime is told as `events_dropped`.
 //! - **A connection that breaks** takes along what both kernels held for it. These entries are **not sent again**, which could
 //!   double them; the first message on the next connection is an `events_in_doubt` record
-//!   ([`TrailEvent::EventsInDoubt`](crate::TrailEvent::EventsInDoubt)) that names their range. A message that was
+//!   ([`TrailEvent::EventsInDoubt`]) that names their range. A message that was
 //!   written in part is sent again as a whole: its first part ended with its connection, and a receiver that counts octets discards it.
 //!
 //! A receiver that has to have everything must acknowledge it, as [`Hec`](super::hec::Hec) can, or a [`Sink`] of your own.
