@@ -90,6 +90,14 @@ pub enum TrailEvent {
         /// How many of those between.
         count: u64,
     },
+    /// Only in the log: an event that would make a longer line than a log has, of which no more is on record. The receivers of
+    /// events are given it whole, under the same number.
+    EventOversized {
+        /// Its name in JSON.
+        name: Label,
+        /// How many bytes it has in JSON.
+        bytes: u64,
+    },
     /// A checkpoint was signed. Kept elsewhere, it shows whether records were cut off or written anew.
     CheckpointSigned {
         /// How many records it covers.
@@ -173,6 +181,7 @@ impl TrailEvent {
             Self::LogFault { .. } => "log_fault",
             Self::EventsDropped { .. } => "events_dropped",
             Self::EventsInDoubt { .. } => "events_in_doubt",
+            Self::EventOversized { .. } => "event_oversized",
             Self::CheckpointSigned { .. } => "checkpoint_signed",
         }
     }

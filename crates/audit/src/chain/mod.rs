@@ -6,4 +6,4 @@ mod record;
 
 pub(crate) use self::hash::Hash;
 pub(crate) use self::merkle::Frontier;
-pub(crate) use self::record::{Head, Misfit};
+pub(crate) use self::record::{Head, LONGEST_LINE, LONGEST_MEMBERS, Misfit};

@@ -26,6 +26,11 @@ pub(crate) enum Misfit {
     Predecessor,
 }
 
+/// The longest line that is written or read, in bytes, with its end.
+pub(crate) const LONGEST_LINE: usize = 256 * 1024;
+/// The longest members of a record: what [`Head::append`] puts around them has fewer than 256 bytes.
+pub(crate) const LONGEST_MEMBERS: usize = LONGEST_LINE - 256;
+
 const SEQUENCE: &[u8] = b"{\"seq\":";
 const TIME: &[u8] = b"\"time\":\"";
 const SESSION: &[u8] = b"\",\"session\":\"";

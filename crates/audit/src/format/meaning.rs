@@ -154,6 +154,7 @@ impl Meaning {
             TrailEvent::LogFault { .. } => means("Log Fault", Failure, Alarm, A::LOG, FILE, INFO),
             TrailEvent::EventsDropped { .. } => means("Events Dropped", Failure, Alarm, A::LOG, FILE, INFO),
             TrailEvent::EventsInDoubt { .. } => means("Events In Doubt", Failure, Alarm, A::LOG, FILE, INFO),
+            TrailEvent::EventOversized { .. } => means("Event Oversized", Failure, Alarm, A::LOG, FILE, INFO),
             TrailEvent::CheckpointSigned { .. } => means("Checkpoint Signed", Success, Routine, A::LOG, FILE, INFO),
         }
     }

@@ -6,8 +6,8 @@ use auth_core::observe::{EventClass, Label};
 use auth_core::time::Timestamp;
 
 use super::options::Mode;
-use crate::chain::Head;
-use crate::entry::{DropReason, Event};
+use crate::chain::{Head, LONGEST_MEMBERS};
+use crate::entry::{DropReason, Event, TrailEvent};
 use crate::trail::Pledge;
 
 /// An event on its way to the disk.
@@ -73,6 +73,21 @@ impl Rendering {
             let _ = serde_json::to_writer(&mut self.members, session);
         }
         let start = self.members.len();
+        self.event(event);
+        if self.members.len() > LONGEST_MEMBERS {
+            // No reader takes such a line: it would look torn, or break the log.
+            let bytes = (self.members.len() - start) as u64;
+            tracing::warn!(event = event.name(), bytes, "an event is too long for the audit log");
+            self.members.truncate(start);
+            let name = Label::new(event.name());
+            self.event(&Event::Trail(TrailEvent::EventOversized { name, bytes }));
+        }
+        head.append(lines, &self.members);
+    }
+
+    /// Adds the members of `event`.
+    fn event(&mut self, event: &Event) {
+        let start = self.members.len();
         let whole = serde_json::to_writer(&mut self.members, event).is_ok();
         match self.members.get_mut(start) {
             // The event's members stand between ours, so that a record reads from left to right as one object.
@@ -86,7 +101,6 @@ impl Rendering {
                 let _ = write!(self.members, ",\"event\":\"{}\"", event.name());
             }
         }
-        head.append(lines, &self.members);
     }
 
     fn time(&mut self, at: Timestamp) {

@@ -6,7 +6,7 @@ use auth_core::observe::Label;
 use auth_core::time::Timestamp;
 
 use super::{LogOptions, OpenError};
-use crate::chain::{Frontier, Hash, Head, Misfit};
+use crate::chain::{Frontier, Hash, Head, LONGEST_LINE, Misfit};
 use crate::entry::{Entry, Event, SegmentReason, TrailEvent};
 
 /// A segment, read.
@@ -34,8 +34,6 @@ pub(super) enum Found {
     Nothing(u64),
 }
 
-/// The longest line that is read. Ours are below 32 KiB; what is longer is none.
-const LONGEST_LINE: usize = 256 * 1024;
 /// The longest first record, by far: 64 peaks, a key and a name.
 const LONGEST_HEADER: u64 = 16 * 1024;
 
@@ -131,6 +129,8 @@ struct Line {
     length: u64,
     /// Whether it has an end, and a length that a record can have.
     whole: bool,
+    /// Whether it has an end, and is longer than any record.
+    too_long: bool,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -140,7 +140,7 @@ impl<R: BufRead> Lines<R> {
         loop {
             let available = self.reader.fill_buf()?;
             if available.is_empty() {
-                return Ok(Line { length, whole: false });
+                return Ok(Line { length, whole: false, too_long: false });
             }
             let end = available.iter().position(|byte| *byte == b'\n');
             let taken = end.unwrap_or(available.len());
@@ -150,7 +150,8 @@ impl<R: BufRead> Lines<R> {
             self.reader.consume(used);
             length += used as u64;
             if end.is_some() {
-                return Ok(Line { length, whole: length <= LONGEST_LINE as u64 });
+                let whole = length <= LONGEST_LINE as u64;
+                return Ok(Line { length, whole, too_long: !whole });
             }
         }
     }
@@ -161,7 +162,7 @@ impl<R: BufRead> Lines<R> {
         let mut bytes = line.length;
         let mut line = Line { ..*line };
         loop {
-            if line.whole && looks_written(&self.line) {
+            if line.whole && looks_written(&self.line) || line.too_long && begins_as_written(&self.line) {
                 return Ok(None);
             }
             line = self.next()?;
@@ -176,7 +177,15 @@ impl<R: BufRead> Lines<R> {
 /// Whether a line was written as a record, whatever became of it then. A crash leaves lines without an end, zeros, or
 /// what else was in a block of the disk; it leaves no text in the form of a record.
 fn looks_written(line: &[u8]) -> bool {
-    let text =
-        std::str::from_utf8(line).is_ok_and(|text| !text.contains(|char: char| char.is_ascii_control()));
-    text && line.starts_with(b"{\"seq\":") && line.ends_with(b"\"}")
+    begins_as_written(line) && std::str::from_utf8(line).is_ok() && line.ends_with(b"\"}")
+}
+
+/// The same of a line of which only the beginning is known.
+fn begins_as_written(line: &[u8]) -> bool {
+    let text = match std::str::from_utf8(line) {
+        Ok(_) => true,
+        // Cut within a character.
+        Err(error) => error.error_len().is_none(),
+    };
+    text && line.starts_with(b"{\"seq\":") && !line.iter().any(u8::is_ascii_control)
 }

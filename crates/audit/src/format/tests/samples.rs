@@ -60,6 +60,7 @@ pub(super) const FULL: &[&str] = &[
     r#"{"event":"log_fault","step":"sync","code":5}"#,
     r#"{"event":"events_dropped","from_seq":3,"to_seq":9,"count":7}"#,
     r#"{"event":"events_in_doubt","from_seq":3,"to_seq":9,"count":7}"#,
+    r#"{"event":"event_oversized","name":"$","bytes":300000}"#,
     r#"{"event":"checkpoint_signed","size":8,"note":"log.example\n8\nAQID=\nhead 00ff\n\n— log.example AQIDBA==\n"}"#,
     r#"{"event":"checkpoint_signed","size":8,"note":"$"}"#,
 ];

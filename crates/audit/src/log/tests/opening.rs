@@ -1,5 +1,7 @@
 //! What is found when a log is opened, and what is refused.
 
+use auth_core::scope::Scopes;
+
 use super::*;
 
 fn written(events: usize) -> Model {
@@ -43,6 +45,63 @@ fn a_torn_tail_is_cut_off_and_told_of() {
         let dropped_bytes = tail.len() as u64;
         assert_eq!(entries(&model)[whole].event, Event::Trail(TrailEvent::LogRecovered { dropped_bytes }));
         verified(&model);
+    }
+}
+
+/// An event with so many bytes of scopes.
+fn long(bytes: usize) -> AuthEvent {
+    AuthEvent::ScopesChecked {
+        verdict: auth_core::observe::ScopeVerdict::Allowed,
+        required: Scopes::of(["s".repeat(bytes)]).unwrap(),
+        granted: Scopes::of(["a"]).unwrap(),
+        missing: Scopes::of(["a"]).unwrap(),
+        client_id: None,
+    }
+}
+
+#[test]
+fn an_event_too_long_for_a_line_is_on_record_by_its_name() {
+    for with_a_follower in [false, true] {
+        let model = written(1);
+        let mut session = open(&model).unwrap();
+        let before = session.log.head.sequence;
+        let now = session.now();
+        let item = |bytes| Item::new(now.wall, None, Event::Auth(long(bytes)), Mode::Strict);
+        let fits = crate::chain::LONGEST_LINE - 1_024;
+        let mut items = [item(fits), item(crate::chain::LONGEST_LINE)];
+        assert_eq!((session.log.commit(&mut items, now), items[1].fate), (2, Fate::Recorded(before + 2)));
+        if with_a_follower {
+            session.next = 1;
+            session.write(&[Mode::Strict]);
+        }
+        drop(session);
+        open(&model).unwrap();
+        let entries = entries(&model);
+        let told = entries.iter().skip(before as usize).take(2).map(|entry| entry.event.clone());
+        let [whole, marker]: [Event; 2] = told.collect::<Vec<_>>().try_into().unwrap();
+        assert_eq!(whole, Event::Auth(long(fits)), "the control");
+        assert!(
+            matches!(&marker, Event::Trail(TrailEvent::EventOversized { name, bytes })
+                if name.as_str() == "scopes_checked" && *bytes > crate::chain::LONGEST_LINE as u64),
+            "{marker:?}"
+        );
+        verified(&model);
+    }
+}
+
+#[test]
+fn an_overlong_record_is_bad_and_what_a_crash_leaves_is_torn_however_long() {
+    let long = crate::chain::LONGEST_LINE;
+    let record = format!("{{\"seq\":5,\"time\":\"{}\"}}\n", "x".repeat(long));
+    let zeros = [vec![0; long + 1], b"\n".to_vec()].concat();
+    let unended = record.trim_end().as_bytes().to_vec();
+    for (tail, is_torn) in [(record.into_bytes(), false), (zeros, true), (unended, true)] {
+        let model = written(3);
+        change(&model, |bytes| bytes.extend_from_slice(&tail));
+        match open(&model) {
+            Ok(_) => assert!(is_torn),
+            Err(error) => assert!(!is_torn && matches!(error, OpenError::Broken { .. }), "{error}"),
+        }
     }
 }
 
