@@ -40,16 +40,19 @@
 //!
 //! A record that was changed, removed, moved or doubled breaks the chain at its place, unless whoever did it computed
 //! every later hash anew, as anybody can who may write the files. Records cut off the end leave a shorter chain that is
-//! whole. Checkpoints show both, where a [`signing_key`](LogOptions::signing_key) is set: each segment is sealed with one, and
-//! the newest is at most a second old while records come.
+//! whole. Checkpoints show both, where a [`signing_key`](LogOptions::signing_key) is set: each segment is sealed with one when
+//! the next begins, unless it was moved away before, and while records come and the disk takes them the newest is about a second
+//! old ([`checkpoint_every`](LogOptions::checkpoint_every)). While the disk fails none is written.
 //!
 //! Whoever has the signing key, as the machine that writes the log does, can sign another past. Against them only a
-//! checkpoint helps that is out of their reach: the outlets are given each one as a `checkpoint_signed` entry, to be kept on
-//! another machine, and [`verify::Verification::with_checkpoint`] holds the log to it. One key signs all segments, and does
-//! not evolve: a stolen one puts the past in doubt as far back as no checkpoint was kept elsewhere.
+//! checkpoint helps that is out of their reach: while the disk has room the outlets are given each one as a
+//! `checkpoint_signed` entry, to be kept on another machine, and [`verify::Verification::with_checkpoint`] holds the log to
+//! it. One key signs all segments, and does not evolve: a stolen one puts the past in doubt as far back as no checkpoint was
+//! kept elsewhere.
 
 mod chain;
 pub mod checkpoint;
+mod clock;
 pub mod deliver;
 mod entry;
 pub mod format;

@@ -34,7 +34,9 @@ impl Backoff {
         jitter.between(self.floor.min(longest), longest)
     }
 
-    fn longest(&self, failures: u32) -> Duration {
+    /// The longest that [`delay`](Self::delay) can be: for whoever is alone, and need not be spread out.
+    #[must_use]
+    pub fn longest(&self, failures: u32) -> Duration {
         let factor = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
         self.base.saturating_mul(factor).min(self.cap)
     }

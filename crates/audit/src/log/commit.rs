@@ -1,11 +1,13 @@
 //! A batch: one write and one sync, and what is done when they fail.
 
+use std::time::Duration;
+
 use auth_core::time::Now;
 
 use super::health::{Fault, Gaps, Outage};
 use super::item::{Fate, Item};
 use super::storage::Storage;
-use super::{Log, Segment};
+use super::{Log, Segment, timed_sync};
 use crate::entry::{DropReason, Event, LogStep, SegmentReason, TrailEvent};
 
 /// No batch grows longer than this by another record: what a disk takes at once, and what is written again after a fault.
@@ -89,10 +91,13 @@ impl<S: Storage> Log<S> {
             self.count_lost(&items[..taken]);
             return Ok(taken);
         }
-        if let Err(fault) = self.write() {
-            self.hashes.truncate(hashes);
-            self.own.truncate(own);
-            return Err((fault, taken));
+        match self.write() {
+            Ok(took) => self.syncs.push((head.sequence - self.head.sequence, took)),
+            Err(fault) => {
+                self.hashes.truncate(hashes);
+                self.own.truncate(own);
+                return Err((fault, taken));
+            }
         }
         self.head = head;
         if !only_last {
@@ -104,15 +109,15 @@ impl<S: Storage> Log<S> {
         Ok(taken)
     }
 
-    /// Writes the lines to the segment. If that fails, the segment ends where it ended before, or is used no more.
-    fn write(&mut self) -> Result<(), Fault> {
-        let Some(Segment { file, length, .. }) = &mut self.segment else { return Ok(()) };
+    /// Writes the lines to the segment, and says how long the sync took. If that fails, the segment ends where it ended
+    /// before, or is used no more.
+    fn write(&mut self) -> Result<Duration, Fault> {
+        let Some(Segment { file, length, .. }) = &mut self.segment else { return Ok(Duration::ZERO) };
         let written = self.storage.append(file, &self.lines).map_err(Fault::at(LogStep::Write));
-        let synced = written.and_then(|()| self.storage.sync(file).map_err(Fault::at(LogStep::Sync)));
-        match synced {
-            Ok(()) => {
+        match written.and_then(|()| timed_sync(&mut self.storage, file, self.clock)) {
+            Ok(took) => {
                 *length += self.lines.len() as u64;
-                Ok(())
+                Ok(took)
             }
             Err(fault) => {
                 let cut = self.storage.truncate(file, *length);
@@ -131,10 +136,11 @@ impl<S: Storage> Log<S> {
     fn ready_segment(&mut self, now: Now) -> Result<(), Fault> {
         let Some(segment) = &self.segment else { return self.begin_segment(SegmentReason::Fault, now) };
         let age = self.options.segment_age;
+        // Where the directory was moved away, the open file goes on until somebody calls for a new one.
         let is_due = segment.length >= self.options.segment_bytes
             || age.is_some_and(|age| now.wall.saturating_since(segment.opened_at) >= age);
         let waits = self.full.is_some() || self.postponed.is_some_and(|outage| !outage.again().passed(now));
-        if is_due && !waits {
+        if is_due && !waits && self.storage.is_claimed() {
             self.postponed = match self.begin_segment(SegmentReason::Rotated, now) {
                 Ok(()) => None,
                 Err(fault) => {

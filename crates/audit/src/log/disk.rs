@@ -29,7 +29,7 @@ impl Storage for Disk {
     fn claim(&mut self) -> io::Result<bool> {
         make_directory(&self.directory)?;
         let path = self.path(layout::LOCK);
-        if self.lock.as_ref().is_some_and(|held| is_at(held, &path)) {
+        if self.is_claimed() {
             return Ok(true);
         }
         let file = owner_only(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;
@@ -39,6 +39,18 @@ impl Storage for Disk {
             Err(TryLockError::Error(error)) => return Err(error),
         }
         Ok(true)
+    }
+
+    fn is_claimed(&self) -> bool {
+        self.lock.as_ref().is_some_and(|held| is_at(held, &self.path(layout::LOCK)))
+    }
+
+    fn is_in_place(&self, file: &File, name: &str) -> bool {
+        is_at(file, &self.path(name))
+    }
+
+    fn length(&mut self, name: &str) -> io::Result<u64> {
+        fs::metadata(self.path(name)).map(|metadata| metadata.len())
     }
 
     fn names(&mut self) -> io::Result<Vec<String>> {

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use auth_core::backoff::Backoff;
 use auth_core::time::{Deadline, Now};
 
 use crate::entry::{DropReason, LogStep, TrailEvent};
@@ -22,7 +23,7 @@ impl Fault {
 
     /// Whether nothing is wrong but that there is no space left.
     pub(super) fn is_full(&self) -> bool {
-        matches!(self.error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        is_full(&self.error)
     }
 
     pub(super) fn event(&self) -> TrailEvent {
@@ -34,21 +35,26 @@ impl Fault {
     }
 }
 
-/// Something that does not work, and when it is tried again: after 100 ms, and after twice as long each time, up to 30 s.
+/// Whether there is no space left.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Something that does not work, and when it is tried again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outage {
     again: Deadline,
-    pause: Duration,
+    failures: u32,
 }
 
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// After 100 ms, and after twice as long each time, up to 30 s. One disk has one log: no fleet asks it at once.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
 
 impl Outage {
     /// The outage that begins now, or goes on.
     pub(super) fn after(before: Option<Self>, now: Now) -> Self {
-        let pause = before.map_or(SHORTEST_PAUSE, |outage| (outage.pause * 2).min(LONGEST_PAUSE));
-        Self { again: now.timer(pause), pause }
+        let failures = before.map_or(0, |outage| outage.failures.saturating_add(1));
+        Self { again: now.timer(PAUSES.longest(failures)), failures }
     }
 
     pub(super) const fn again(&self) -> Deadline {

@@ -1,14 +1,15 @@
 //! The log on disk: a directory of segments that one writer appends to, batch by batch.
 //!
-//! Nothing here waits, knows a thread or reads a clock; [`Trail`](crate::Trail) does. The steps of a batch are: one write,
+//! Nothing here waits or knows a thread, and a clock is read only to time a sync; [`Trail`](crate::Trail) does the rest. The steps of a batch are: one write,
 //! one sync; only then is it acknowledged. What each failure does:
 //!
 //! | Failure | What is done |
 //! | --- | --- |
 //! | a write or a sync | final for the file, whose pages may be gone although a second sync would succeed: cut to what was acknowledged, a new segment, `log_fault`, and the batch again there |
 //! | that too | the batch is lost by its mode; again with growing pauses |
-//! | the disk is full | the reserve is given up for what the trail says of itself, revocations and strict events; the rest is lost by its mode until the reserve can be made again |
+//! | the disk is full | the reserve is given up for what the trail says of itself, revocations and strict events; the rest is lost by its mode until the reserve can be made again; checkpoints are signed, and no records of them written |
 //! | a new segment can't be made in time | the old one is used on, and it is tried again |
+//! | the directory was moved away | the open file is used on, until somebody asks for a new one; it gets no seal |
 //! | a checkpoint can't be written | warned of once, and tried again when the next is due |
 
 mod commit;
@@ -28,18 +29,21 @@ pub(crate) mod model;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use auth_core::observe::Label;
 use auth_core::time::{Deadline, Now, Timestamp};
 
 pub(crate) use self::disk::Disk;
-use self::health::{Gaps, Outage};
+use self::health::{Fault, Gaps, Outage};
 use self::item::Rendering;
 pub(crate) use self::item::{Fate, Item};
 pub use self::open::OpenError;
 pub use self::options::{LogOptions, Mode, Modes};
 pub(crate) use self::storage::Storage;
 use crate::chain::{Frontier, Hash, Head};
-use crate::entry::{Entry, Event, TrailEvent};
+use crate::clock::Clock;
+use crate::entry::{Entry, Event, LogStep, TrailEvent};
 
 /// A log that is being written.
 pub(crate) struct Log<S: Storage> {
@@ -71,6 +75,9 @@ pub(crate) struct Log<S: Storage> {
     own: Vec<Entry>,
     rendering: Rendering,
     lines: Vec<u8>,
+    clock: Clock,
+    /// How many records each sync brought to the disk since somebody took them, and how long it took.
+    syncs: Vec<(u64, Duration)>,
 }
 
 /// The segment that is being written.
@@ -94,6 +101,13 @@ struct Checkpointing {
     failing: bool,
 }
 
+/// Brings a file's bytes to the disk, and says how long that took.
+fn timed_sync<S: Storage>(storage: &mut S, file: &mut S::File, clock: Clock) -> Result<Duration, Fault> {
+    let begun = clock.now().mono;
+    storage.sync(file).map_err(Fault::at(LogStep::Sync))?;
+    Ok(clock.now().mono.elapsed().saturating_sub(begun.elapsed()))
+}
+
 impl<S: Storage> Log<S> {
     /// The modes of the classes.
     pub(crate) const fn modes(&self) -> Modes {
@@ -110,16 +124,21 @@ impl<S: Storage> Log<S> {
         self.own.drain(..)
     }
 
+    /// How many records each sync since the last call brought to the disk, and how long it took.
+    pub(crate) fn take_syncs(&mut self) -> std::vec::Drain<'_, (u64, Duration)> {
+        self.syncs.drain(..)
+    }
+
     /// Completes the tree. It can wait until whoever waits for the records has been told.
     pub(crate) fn settle(&mut self) {
         self.hashes.drain(..).for_each(|hash| self.frontier.push(&hash));
     }
 
     /// When [`tick`](Self::tick) has something to do although nobody records anything.
-    pub(crate) fn wakes_in(&self, now: Now) -> Option<std::time::Duration> {
+    pub(crate) fn wakes_in(&self, now: Now) -> Option<Duration> {
         let again = self.failing.as_ref().or(self.full.as_ref()).map(Outage::again);
-        let checkpoint = (self.is_well() && self.has_unsigned()).then_some(self.checkpoint.due);
-        again.or(checkpoint).map(|deadline| deadline.remaining(now))
+        let checkpoint = (self.failing.is_none() && self.has_unsigned()).then_some(self.checkpoint.due);
+        again.into_iter().chain(checkpoint).map(|deadline| deadline.remaining(now)).min()
     }
 
     /// Does what is due: a checkpoint, or another try at a disk that failed or was full.

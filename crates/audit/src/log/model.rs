@@ -208,6 +208,19 @@ impl Storage for Model {
         self.step().map(|_| true)
     }
 
+    fn is_claimed(&self) -> bool {
+        true
+    }
+
+    fn is_in_place(&self, file: &usize, name: &str) -> bool {
+        self.state().names.get(name) == Some(file)
+    }
+
+    fn length(&mut self, name: &str) -> io::Result<u64> {
+        let state = self.step()?;
+        Ok(state.inodes[state.inode(name)?].bytes.len() as u64)
+    }
+
     fn names(&mut self) -> io::Result<Vec<String>> {
         Ok(self.step()?.names.keys().cloned().collect())
     }

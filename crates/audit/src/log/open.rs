@@ -5,13 +5,15 @@ use std::io::{self, Read as _};
 use auth_core::observe::Label;
 use auth_core::time::Now;
 
-use super::health::{Fault, Gaps, Outage};
+use super::health::{Fault, Gaps, is_full};
 use super::item::Rendering;
 use super::scan::{Found, Scan, scan};
+use super::segment::warn_of_reserve;
 use super::storage::Storage;
 use super::{Checkpointing, Log, LogOptions, Segment, layout};
 use crate::chain::{Frontier, Head};
 use crate::checkpoint::Checkpoint;
+use crate::clock::Clock;
 use crate::entry::{SegmentReason, TrailEvent};
 
 /// Why a log can't be opened.
@@ -111,9 +113,12 @@ impl<S: Storage> Log<S> {
             own: Vec::new(),
             rendering: Rendering::default(),
             lines: Vec::new(),
+            clock: Clock::start(),
+            syncs: Vec::new(),
         };
-        if !names.iter().any(|name| name == layout::RESERVE) && !log.keep_reserve() {
-            log.full = Some(Outage::after(None, now));
+        match log.keep_reserve() {
+            Err(error) if is_full(&error) => log.give_up_reserve(now),
+            kept => kept?,
         }
         match segment {
             Some((first, scan)) => {
@@ -162,11 +167,14 @@ impl<S: Storage> Log<S> {
         if !self.storage.claim()? {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody else writes to the directory"));
         }
-        let kept = self.storage.names()?.iter().any(|name| name == layout::RESERVE);
         let reason = if self.segment.is_some() { reason } else { SegmentReason::Fault };
         self.begin_segment(reason, now).map_err(|Fault { error, .. }| error)?;
-        if !kept && self.full.is_none() && !self.keep_reserve() {
-            self.give_up_reserve(now);
+        if self.full.is_none() {
+            match self.keep_reserve() {
+                Err(error) if is_full(&error) => self.give_up_reserve(now),
+                Err(error) => warn_of_reserve(&error),
+                Ok(()) => {}
+            }
         }
         Ok(())
     }

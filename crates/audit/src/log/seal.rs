@@ -6,7 +6,7 @@ use std::time::Duration;
 use auth_core::time::Now;
 
 use super::storage::{self, Storage};
-use super::{Log, layout};
+use super::{Checkpointing, Log, layout};
 use crate::chain::{Hash, Head};
 use crate::checkpoint::Checkpoint;
 use crate::entry::TrailEvent;
@@ -20,28 +20,34 @@ impl<S: Storage> Log<S> {
         storage::replace(&mut self.storage, layout::TEMPORARY, &layout::seal(first), note.as_bytes())
     }
 
-    /// Whether there is anything that the newest checkpoint does not cover.
+    /// Whether there is anything that the newest checkpoint does not cover, or that no record carries though it may.
     pub(super) const fn has_unsigned(&self) -> bool {
-        self.options.signing_key.is_some() && self.checkpoint.covered < self.head.sequence
+        let Checkpointing { covered, told, .. } = self.checkpoint;
+        let untold = self.full.is_none() && told < self.head.sequence;
+        self.options.signing_key.is_some() && (covered < self.head.sequence || untold)
     }
 
     /// Signs a checkpoint: a record that carries it to whoever keeps it elsewhere, and a file that covers that record too.
     /// An idle log has a checkpoint that covers all of it, and signs no more.
     pub(super) fn sign_checkpoint(&mut self, now: Now) {
         self.settle();
-        if !self.has_unsigned() || !self.is_well() {
+        if !self.has_unsigned() || self.failing.is_some() {
             return;
         }
         // A bound, so that a disk that can't take it is not tried without a pause.
         let interval = self.options.checkpoint_every.max(SHORTEST_INTERVAL);
         self.checkpoint.due = now.timer(interval);
-        if self.checkpoint.told < self.head.sequence {
+        // A full disk has room for what it covers, and for no record of it: the file alone is replaced.
+        if self.full.is_none() && self.checkpoint.told < self.head.sequence {
             let Some(note) = self.note(self.head, self.frontier.root()) else { return };
             self.notices.push(TrailEvent::CheckpointSigned { size: self.head.sequence, note });
             self.commit(&mut [], now);
             self.settle();
+            let notices = self.notices.len();
             self.notices.retain(|event| !matches!(event, TrailEvent::CheckpointSigned { .. }));
-            self.checkpoint.told = self.head.sequence;
+            if self.notices.len() == notices {
+                self.checkpoint.told = self.head.sequence;
+            }
         }
         let Some(note) = self.note(self.head, self.frontier.root()) else { return };
         let storage = &mut self.storage;
@@ -54,6 +60,10 @@ impl<S: Storage> Log<S> {
             Err(_) => {}
         }
         self.checkpoint.failing = written.is_err();
+        if written.is_err() && self.full.is_some() {
+            // What there is of it must not take the room that is left.
+            let _ = storage::clear(&mut self.storage, layout::TEMPORARY);
+        }
     }
 
     fn note(&self, head: Head, root: Hash) -> Option<String> {

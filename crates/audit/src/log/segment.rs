@@ -1,10 +1,12 @@
 //! The beginning of a segment, and the room that is kept back for the end of a full disk.
 
+use std::io;
+
 use auth_core::time::Now;
 
-use super::health::{Fault, Outage};
+use super::health::{Fault, Outage, is_full};
 use super::storage::{self, Storage};
-use super::{Log, Segment, layout};
+use super::{Log, Segment, layout, timed_sync};
 use crate::entry::{LogStep, SegmentReason, TrailEvent};
 
 impl<S: Storage> Log<S> {
@@ -18,9 +20,18 @@ impl<S: Storage> Log<S> {
             self.remove_leftover(first).map_err(Fault::at(LogStep::Open))?;
         }
         let (old, root) = (self.head, self.frontier.root());
-        if let Some(Segment { first, sealed: false, .. }) = self.segment {
-            self.seal(first, old, root)
-                .map_err(|error| self.unseal(first, Fault { step: LogStep::Write, error }))?;
+        if let Some(Segment { first, file, sealed, .. }) = &mut self.segment
+            && !*sealed
+        {
+            let first = *first;
+            if self.storage.is_in_place(file, &layout::segment(first)) {
+                self.seal(first, old, root)
+                    .map_err(|error| self.unseal(first, Fault { step: LogStep::Write, error }))?;
+            } else {
+                // Its seal would lie in another directory than it, where nobody looks for it.
+                *sealed = true;
+                warn_of_unsealed(first);
+            }
         }
         let mut head = self.head;
         let first = head.sequence + 1;
@@ -44,10 +55,12 @@ impl<S: Storage> Log<S> {
         };
         let length = self.lines.len() as u64;
         self.segment = Some(Segment { file, first, length, opened_at: now.wall, sealed: false });
-        if let Some(faulty) = self.faulty.take()
-            && let Err(error) = self.seal(faulty, old, root)
-        {
-            tracing::warn!(%error, "the segment of the audit log that a fault ended can't be sealed");
+        if let Some(faulty) = self.faulty.take() {
+            if self.storage.length(&layout::segment(faulty)).is_err() {
+                warn_of_unsealed(faulty);
+            } else if let Err(error) = self.seal(faulty, old, root) {
+                tracing::warn!(%error, "the segment of the audit log that a fault ended can't be sealed");
+            }
         }
         self.head = head;
         self.hashes.push(head.hash);
@@ -57,12 +70,15 @@ impl<S: Storage> Log<S> {
 
     /// A segment's file with the first record, which is in `lines`; all of it on the disk.
     fn create_segment(&mut self, first: u64) -> Result<S::File, Fault> {
-        let storage = &mut self.storage;
-        let mut file = storage.create(&layout::segment(first)).map_err(Fault::at(LogStep::Open))?;
-        let written = storage.append(&mut file, &self.lines).map_err(Fault::at(LogStep::Write));
-        let synced = written.and_then(|()| storage.sync(&mut file).map_err(Fault::at(LogStep::Sync)));
-        let named = synced.and_then(|()| storage.sync_directory().map_err(Fault::at(LogStep::SyncDirectory)));
-        named.map(|()| file).inspect_err(|_| {
+        let mut file = self.storage.create(&layout::segment(first)).map_err(Fault::at(LogStep::Open))?;
+        let written = self.storage.append(&mut file, &self.lines).map_err(Fault::at(LogStep::Write));
+        let synced = written.and_then(|()| timed_sync(&mut self.storage, &mut file, self.clock));
+        let named = synced.and_then(|took| {
+            self.storage.sync_directory().map_err(Fault::at(LogStep::SyncDirectory))?;
+            self.syncs.push((1, took));
+            Ok(file)
+        });
+        named.inspect_err(|_| {
             self.leftover = Some(first);
             // The old segment must not go on beside a new one that a crash may bring back.
             if self.remove_leftover(first).is_err() {
@@ -85,26 +101,31 @@ impl<S: Storage> Log<S> {
         fault
     }
 
-    fn remove_leftover(&mut self, first: u64) -> std::io::Result<()> {
+    fn remove_leftover(&mut self, first: u64) -> io::Result<()> {
         storage::clear(&mut self.storage, &layout::segment(first))?;
         self.storage.sync_directory()?;
         self.leftover = None;
         Ok(())
     }
 
-    /// Keeps back room for the last records of a full disk; `false` where there is none.
-    pub(super) fn keep_reserve(&mut self) -> bool {
-        let Ok(bytes) = usize::try_from(self.options.reserve_bytes) else { return false };
-        if bytes == 0 {
-            return true;
+    /// Keeps back room for the last records of a full disk, as much as the options say.
+    pub(super) fn keep_reserve(&mut self) -> io::Result<()> {
+        let wanted = self.options.reserve_bytes;
+        if wanted == 0 {
+            return storage::clear(&mut self.storage, layout::RESERVE);
         }
-        let zeros = vec![0; bytes];
+        match self.storage.length(layout::RESERVE) {
+            Ok(length) if length == wanted => return Ok(()),
+            // Another length, or no file at all: whatever keeps it from being read keeps it from being replaced.
+            _ => {}
+        }
+        let zeros = vec![0; usize::try_from(wanted).map_err(|_| io::ErrorKind::InvalidInput)?];
         let kept = storage::replace(&mut self.storage, layout::TEMPORARY, layout::RESERVE, &zeros);
         if kept.is_err() {
             // What there is of it must not take the room that is left.
             let _ = storage::clear(&mut self.storage, layout::TEMPORARY);
         }
-        kept.is_ok()
+        kept
     }
 
     /// Gives up the reserve, so that the last records fit.
@@ -122,11 +143,24 @@ impl<S: Storage> Log<S> {
 
     /// Looks whether there is room again.
     pub(super) fn make_room(&mut self, now: Now) {
-        if self.keep_reserve() {
-            tracing::info!("the disk of the audit log has room again");
-            self.was_full = self.full.take();
-        } else {
-            self.full = Some(Outage::after(self.full, now));
+        match self.keep_reserve() {
+            Err(error) if is_full(&error) => {
+                self.full = Some(Outage::after(self.full, now));
+                return;
+            }
+            // It is not for want of room: records are tried again.
+            Err(error) => warn_of_reserve(&error),
+            Ok(()) => tracing::info!("the disk of the audit log has room again"),
         }
+        self.was_full = self.full.take();
     }
+}
+
+fn warn_of_unsealed(first: u64) {
+    let segment = layout::segment(first);
+    tracing::warn!(segment, "a segment of the audit log was moved away before it ended: it gets no seal");
+}
+
+pub(super) fn warn_of_reserve(error: &io::Error) {
+    tracing::warn!(%error, "no room is kept back for the last records of a full disk");
 }

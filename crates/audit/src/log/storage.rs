@@ -10,6 +10,15 @@ pub(crate) trait Storage: Send {
     /// Makes the directory where it is missing, and holds its lock; `false` where somebody else does.
     fn claim(&mut self) -> io::Result<bool>;
 
+    /// Whether the directory is still the one that was claimed: not where it was moved away.
+    fn is_claimed(&self) -> bool;
+
+    /// Whether an open file still has this name in the directory.
+    fn is_in_place(&self, file: &Self::File, name: &str) -> bool;
+
+    /// How long a file is.
+    fn length(&mut self, name: &str) -> io::Result<u64>;
+
     /// The names in the directory.
     fn names(&mut self) -> io::Result<Vec<String>>;
 

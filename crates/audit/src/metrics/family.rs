@@ -143,11 +143,20 @@ impl Metrics {
                 .collect()
         };
         let records = vec![(Vec::new(), Value::Number(self.records.read()))];
+        let trail = self.trail.get();
+        let lost = trail.map(|accounts| accounts.lost()).into_iter().flatten();
+        let lost = lost.map(|(reason, count)| (labels(&[("reason", reason)]), Value::Number(count)));
+        let queued = trail.map(|accounts| (Vec::new(), Value::Number(accounts.summary().queued)));
         vec![
-            counter("audit_records", "Records that are on the disk.", "records", records),
+            counter(
+                "audit_records",
+                "Records that are on the disk, with those of the log itself.",
+                "records",
+                records,
+            ),
             histogram(
                 "audit_sync_duration",
-                "How long the disk took.",
+                "How long the disk took to sync a batch.",
                 "seconds",
                 vec![(Vec::new(), &self.syncs)],
             ),
@@ -157,6 +166,14 @@ impl Metrics {
                 "records",
                 vec![(Vec::new(), &self.batches)],
             ),
+            counter("audit_events_dropped", "Events that are in no record.", "events", lost.collect()),
+            Family {
+                name: "audit_queue",
+                help: "Events that wait for the disk.",
+                kind: Kind::Gauge,
+                unit: "records",
+                series: queued.into_iter().collect(),
+            },
             counter(
                 "audit_hook_dropped",
                 "Entries lost to a hook.",

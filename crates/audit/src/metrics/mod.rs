@@ -18,6 +18,8 @@
 //! | `rtauth_store_errors_total` | counter | `op` |
 //! | `rtauth_audit_records_total` | counter | |
 //! | `rtauth_audit_sync_duration_seconds`, `rtauth_audit_batch_records` | histogram | |
+//! | `rtauth_audit_events_dropped_total` | counter | `reason` |
+//! | `rtauth_audit_queue_records` | gauge | |
 //! | `rtauth_audit_hook_dropped_total`, `…_retries_total`, `…_dead_letter_total` | counter | `hook` |
 //! | `rtauth_audit_hook_queue_records` | gauge | `hook` |
 //!
@@ -41,7 +43,7 @@ mod prometheus;
 mod snapshot;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use auth_core::observe::EventClass;
@@ -52,6 +54,7 @@ use self::labels::{CODES, ERRORS, GRANTS, REPLAYED, STEPS};
 pub use self::snapshot::Snapshot;
 use crate::deliver::Hook;
 use crate::format::Attempt;
+use crate::trail::Accounts;
 
 /// What happened so far, in figures: an [`Observer`] that counts.
 ///
@@ -89,6 +92,8 @@ pub struct Metrics {
     batches: Histogram,
     /// Locked when a hook is added or read, and never where events are observed.
     hooks: Mutex<Vec<Arc<Hook>>>,
+    /// The accounts of the trail that counts here.
+    trail: OnceLock<Arc<Accounts>>,
 }
 
 /// Answers to requests for tokens.
@@ -134,6 +139,7 @@ impl Metrics {
             syncs: Histogram::new(&Scale::SYNC),
             batches: Histogram::new(&Scale::BATCH),
             hooks: Mutex::new(Vec::new()),
+            trail: OnceLock::new(),
         }
     }
 
@@ -142,6 +148,12 @@ impl Metrics {
         self.records.add(records);
         self.batches.record(records);
         self.syncs.took(sync);
+    }
+
+    /// Shows the accounts of the trail that counts here.
+    pub(crate) fn trail(&self, accounts: Arc<Accounts>) {
+        // A trail has metrics of its own: there are none before.
+        let _ = self.trail.set(accounts);
     }
 
     /// Shows the counts of one more hook. Hooks of the same name are shown as one.

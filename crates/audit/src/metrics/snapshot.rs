@@ -34,7 +34,7 @@ pub struct Snapshot {
     pub replays_rejected: u64,
     /// Failures of the store of tokens.
     pub store_errors: u64,
-    /// Events that are on record: on the disk.
+    /// Records that are on the disk, with those of the log itself.
     pub records: u64,
     events: [u64; EventClass::ALL.len()],
 }

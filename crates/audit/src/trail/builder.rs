@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::clock::Clock;
+use super::accounts::Accounts;
 use super::outlets::Outlets;
 use super::queue::Queue;
-use super::writer::{Writer, Written};
+use super::writer::Writer;
 use super::{Shared, Trail};
+use crate::clock::Clock;
 use crate::deliver::Outlet;
 use crate::format::{Format, Origin, Renderer};
 use crate::log::{Disk, Log, LogOptions, Modes, OpenError, Storage};
@@ -101,7 +102,8 @@ impl TrailBuilder {
         self
     }
 
-    /// How long the outlets together may take to deliver what they have when the trail is closed: 5 s by default.
+    /// How long the outlets together may take to deliver what they have when the trail is closed: 5 s by default. A sink that
+    /// does not return then adds a second, and dead letters add up to half a minute, however many outlets do so.
     pub const fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -142,23 +144,14 @@ pub(super) fn start<S: Storage<File: Send> + 'static>(
     clock: Clock,
 ) -> Result<Trail, OpenError> {
     let modes = log.as_ref().map_or(Modes::client(), Log::modes);
-    let queue = Arc::new(Queue::new(queue));
-    let written = Arc::new(Written::default());
-    let (for_writer, counted) = (Arc::clone(&queue), Arc::clone(&written));
+    let accounts = Arc::new(Accounts::new(Queue::new(queue)));
     let hooks: Vec<_> = outlets.running.iter().map(|outlet| Arc::clone(outlet.hook())).collect();
     let metrics = Arc::new(Metrics::new());
     hooks.iter().for_each(|hook| metrics.hook(Arc::clone(hook)));
-    let for_batches = Arc::clone(&metrics);
-    let writer = Writer {
-        queue: for_writer,
-        written: counted,
-        log,
-        sequence: 0,
-        outlets,
-        metrics: for_batches,
-        clock,
-    };
+    metrics.trail(Arc::clone(&accounts));
+    let (for_writer, counted) = (Arc::clone(&accounts), Arc::clone(&metrics));
+    let writer = Writer { accounts: for_writer, log, sequence: 0, outlets, metrics: counted, clock };
     let thread = std::thread::Builder::new().name("audit-trail".to_owned()).spawn(move || writer.run())?;
     let writer = Mutex::new(Some(thread));
-    Ok(Trail { shared: Arc::new(Shared { queue, written, modes, hooks, metrics, writer }), session: None })
+    Ok(Trail { shared: Arc::new(Shared { accounts, modes, hooks, metrics, writer }), session: None })
 }

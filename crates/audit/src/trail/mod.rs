@@ -1,7 +1,7 @@
 //! The trail: what is observed goes through one queue to one thread, which writes the log and then tells the outlets.
 
+mod accounts;
 mod builder;
-mod clock;
 mod outlets;
 mod queue;
 mod ticket;
@@ -11,21 +11,18 @@ mod writer;
 mod tests;
 
 use std::fmt;
-use std::future::poll_fn;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use auth_core::AuthEvent;
 use auth_core::observe::{Label, Observer, Recorder, Unrecorded};
 
+pub(crate) use self::accounts::Accounts;
 pub use self::builder::TrailBuilder;
 use self::queue::{Offered, Order, Queue};
 pub(crate) use self::ticket::Pledge;
 use self::ticket::{Ticket, block_on};
-use self::writer::Written;
 use crate::deliver::Hook;
 use crate::entry::{Event, SegmentReason};
 use crate::log::{Item, Mode, Modes};
@@ -46,8 +43,7 @@ pub struct Trail {
 }
 
 struct Shared {
-    queue: Arc<Queue>,
-    written: Arc<Written>,
+    accounts: Arc<Accounts>,
     modes: Modes,
     hooks: Vec<Arc<Hook>>,
     metrics: Arc<Metrics>,
@@ -64,7 +60,7 @@ pub struct Summary {
     pub written: u64,
     /// Events for which there was no room, in the queue or on the disk, or that came after the close.
     pub dropped: u64,
-    /// Events lost to a failing disk.
+    /// Events lost to a failing disk, or to a writer that has panicked.
     pub failed: u64,
     /// Events that wait for the disk; none after the close.
     pub queued: u64,
@@ -119,7 +115,8 @@ impl Trail {
     }
 
     /// Begins a new segment because files of the log, or all of its directory, were moved away: what a service does on
-    /// SIGHUP after logrotate. A directory that is gone is made anew.
+    /// SIGHUP after logrotate. A directory that is gone is made anew. Until then the open file goes on where it is, and it is
+    /// never sealed: what it was given after the move is covered by the checkpoints in the new directory alone.
     ///
     /// # Errors
     ///
@@ -131,7 +128,7 @@ impl Trail {
     /// What became of the events so far.
     #[must_use]
     pub fn counts(&self) -> Summary {
-        self.shared.counts()
+        self.shared.accounts.summary()
     }
 
     /// The outlets, in the order in which they were given, then `on_audit` and `on_siem`: with what became of their entries.
@@ -156,43 +153,40 @@ impl Trail {
         let mut item = self.item(event);
         let mode = item.mode;
         if mode == Mode::BestEffort {
-            self.shared.queue.offer(item);
+            self.shared.accounts.queue.offer(item);
             return Ok(());
         }
         let (pledge, ticket) = Ticket::new();
         item.ticket = Some(pledge);
-        let queue = &self.shared.queue;
-        let mut item = Some(item);
-        let mut waiting = Waiting(Some(queue));
-        let offered = poll_fn(|context| match queue.offer_or_wait(&mut item, context.waker()) {
-            Offered::Full => Poll::Pending,
-            offered => Poll::Ready(offered),
-        })
-        .await;
-        waiting.0 = None;
-        match (offered, mode) {
-            (Offered::Queued, _) => ticket.outcome().await.map_err(Unrecorded::new),
-            (_, Mode::Strict) => Err(Unrecorded::new("it is closed, because the program is about to end")),
-            _ => Ok(()),
-        }
+        let queue = &self.shared.accounts.queue;
+        let offered = queue.offer_or_wait(item);
+        let outcome = match offered {
+            Offered::Closed => Err("it is closed, because the program is about to end".into()),
+            Offered::Queued => ticket.outcome().await,
+            Offered::Waits(number) => {
+                let _waiting = Waiting { queue, number };
+                ticket.outcome().await
+            }
+        };
+        if mode == Mode::Strict { outcome.map_err(Unrecorded::new) } else { Ok(()) }
     }
 
     async fn order(&self, order: Order) -> Result<(), Unrecorded> {
         let (pledge, ticket) = Ticket::new();
-        self.shared.queue.order(order, pledge);
+        self.shared.accounts.queue.order(order, pledge);
         ticket.outcome().await.map_err(Unrecorded::new)
     }
 
     fn item(&self, event: &AuthEvent) -> Item {
         self.shared.metrics.observe(event);
         let mode = self.shared.modes.of(event.class());
-        Item::new(clock::wall(), self.session.clone(), Event::Auth(event.clone()), mode)
+        Item::new(crate::clock::wall(), self.session.clone(), Event::Auth(event.clone()), mode)
     }
 }
 
 impl Observer for Trail {
     fn observe(&self, event: &AuthEvent) {
-        self.shared.queue.offer(self.item(event));
+        self.shared.accounts.queue.offer(self.item(event));
     }
 }
 
@@ -215,19 +209,8 @@ impl fmt::Debug for Trail {
 }
 
 impl Shared {
-    fn counts(&self) -> Summary {
-        // In this order: what is written was observed before.
-        let written = self.written.recorded.load(Ordering::Acquire);
-        let no_room = self.written.dropped.load(Ordering::Acquire);
-        let failed = self.written.failed.load(Ordering::Acquire);
-        let queue = self.queue.counts();
-        let dropped = queue.dropped + no_room;
-        let queued = queue.observed - written - dropped - failed;
-        Summary { observed: queue.observed, written, dropped, failed, queued }
-    }
-
     fn close(&self) -> Summary {
-        self.queue.close();
+        self.accounts.queue.close();
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         // A waker that drops the last clone does so on the writer's own thread, which can't wait for itself.
         if let Some(writer) = writer.take_if(|writer| writer.thread().id() != std::thread::current().id())
@@ -235,7 +218,7 @@ impl Shared {
         {
             tracing::error!("the writer of the audit trail has panicked");
         }
-        self.counts()
+        self.accounts.summary()
     }
 }
 
@@ -245,13 +228,14 @@ impl Drop for Shared {
     }
 }
 
-/// Somebody who waits for room in the queue, and may go away.
-struct Waiting<'a>(Option<&'a Arc<Queue>>);
+/// Somebody whose event may wait for room in the queue, and who may go away.
+struct Waiting<'a> {
+    queue: &'a Queue,
+    number: u64,
+}
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some(queue) = self.0 {
-            queue.count_given_up();
-        }
+        self.queue.give_up(self.number);
     }
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::clock::Clock;
-use crate::deliver::Running;
+use crate::deliver::{Running, close_all};
 use crate::entry::Entry;
 
 /// The outlets of a trail.
@@ -28,10 +27,7 @@ impl Outlets {
     }
 
     /// Lets them deliver what they have. They do so at the same time, each on its own thread.
-    pub(super) fn close(&self, clock: &Clock) {
-        let until = clock.now().timer(self.patience);
-        for outlet in &self.running {
-            outlet.close(until.remaining(clock.now()));
-        }
+    pub(super) fn close(&self) {
+        close_all(&self.running, self.patience);
     }
 }

@@ -1,15 +1,14 @@
 //! The one queue between those who observe and the thread that writes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 use std::time::Duration;
 
 use super::ticket::Pledge;
 use crate::entry::{DropReason, Event, SegmentReason, TrailEvent};
 use crate::log::{Item, Mode};
 
-/// A bounded queue, whose memory is taken once.
+/// A bounded queue, whose memory is taken once; what its callers wait with is theirs.
 pub(super) struct Queue {
     state: Mutex<State>,
     work: Condvar,
@@ -22,8 +21,10 @@ pub(super) struct Queue {
 struct State {
     items: VecDeque<Item>,
     orders: Vec<(Order, Pledge)>,
-    /// Those who wait for room.
-    waiting: Vec<Waker>,
+    /// What waits for room, in its order: of each caller that waits one, and only while there is no room.
+    waiting: BTreeMap<u64, Item>,
+    /// How many waited so far.
+    waited: u64,
     /// Dropped since the last item was accepted.
     missed: u64,
     counts: QueueCounts,
@@ -35,7 +36,16 @@ struct State {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct QueueCounts {
     pub(super) observed: u64,
-    pub(super) dropped: u64,
+    /// Dropped because there was no room, or whoever waited for it went away.
+    pub(super) full: u64,
+    /// Dropped because they came after the close.
+    pub(super) closed: u64,
+}
+
+impl QueueCounts {
+    pub(super) const fn dropped(self) -> u64 {
+        self.full + self.closed
+    }
 }
 
 /// Something that the writer is asked to do after all that is queued.
@@ -52,8 +62,8 @@ pub(super) enum Order {
 pub(super) enum Offered {
     /// It is in the queue.
     Queued,
-    /// There is no room.
-    Full,
+    /// There is no room: it waits for it, under this number.
+    Waits(u64),
     /// Nothing is accepted any more.
     Closed,
 }
@@ -65,7 +75,8 @@ impl Queue {
             state: Mutex::new(State {
                 items: room(capacity),
                 orders: Vec::new(),
-                waiting: Vec::new(),
+                waiting: BTreeMap::new(),
+                waited: 0,
                 missed: 0,
                 counts: QueueCounts::default(),
                 sleeping: false,
@@ -81,41 +92,46 @@ impl Queue {
     pub(super) fn offer(&self, item: Item) {
         let mut state = self.lock();
         state.counts.observed += 1;
-        match self.push(&mut state, &mut Some(item)) {
-            Offered::Queued => self.notify(state),
-            Offered::Full => {
-                state.counts.dropped += 1;
-                state.missed += 1;
-            }
-            Offered::Closed => state.counts.dropped += 1,
+        if state.closed {
+            state.counts.closed += 1;
+        } else if self.has_room(&state, item.mode) {
+            state.push(item);
+            self.notify(state);
+        } else {
+            state.counts.full += 1;
+            state.missed += 1;
         }
     }
 
-    /// Queues an item, or leaves it and has the caller woken when there is room. After the close it counts as dropped.
-    pub(super) fn offer_or_wait(&self, item: &mut Option<Item>, waker: &Waker) -> Offered {
-        let mut state = self.lock();
-        let offered = self.push(&mut state, item);
-        match offered {
-            Offered::Queued => {
-                state.counts.observed += 1;
-                self.notify(state);
-            }
-            Offered::Full => state.waiting.push(waker.clone()),
-            Offered::Closed => {
-                state.counts.observed += 1;
-                state.counts.dropped += 1;
-            }
-        }
-        offered
-    }
-
-    /// Counts an event that waited for room, and whose caller waits no more.
-    pub(super) fn count_given_up(&self) {
+    /// Queues an item, or lets it wait for room, behind those that came before. After the close it counts as dropped.
+    pub(super) fn offer_or_wait(&self, item: Item) -> Offered {
         let mut state = self.lock();
         state.counts.observed += 1;
-        state.counts.dropped += 1;
-        state.missed += 1;
-        self.notify(state);
+        if state.closed {
+            state.counts.closed += 1;
+            Offered::Closed
+        } else if self.has_room(&state, item.mode) {
+            state.push(item);
+            self.notify(state);
+            Offered::Queued
+        } else {
+            state.waited += 1;
+            let number = state.waited;
+            state.waiting.insert(number, item);
+            Offered::Waits(number)
+        }
+    }
+
+    /// Takes out an item that waits for room, because its caller waits no more; one that is queued stays there.
+    pub(super) fn give_up(&self, number: u64) {
+        let mut state = self.lock();
+        if let Some(item) = state.waiting.remove(&number) {
+            state.counts.full += 1;
+            state.missed += 1;
+            self.notify(state);
+            // Not before the lock is released: it tells its ticket.
+            drop(item);
+        }
     }
 
     /// Has the writer do something.
@@ -166,14 +182,16 @@ impl Queue {
         std::mem::swap(&mut state.items, items);
         std::mem::swap(&mut state.orders, orders);
         if let Some(gap) = state.gap() {
-            let at = items.back().map_or_else(super::clock::wall, |last| last.at);
+            let at = items.back().map_or_else(crate::clock::wall, |last| last.at);
             items.push_back(Item::new(at, None, gap, Mode::BestEffort));
         }
-        let open = !state.closed;
-        let waiting = std::mem::take(&mut state.waiting);
-        drop(state);
-        waiting.into_iter().for_each(Waker::wake);
-        open
+        // Whoever waits comes before all that is offered from now on. At the end there is no next time.
+        while (state.items.len() < self.capacity || state.closed)
+            && let Some((_, item)) = state.waiting.pop_first()
+        {
+            if state.closed { items.push_back(item) } else { state.push(item) }
+        }
+        !state.closed
     }
 
     /// As many items as a queue has room for.
@@ -181,21 +199,9 @@ impl Queue {
         room(self.capacity)
     }
 
-    fn push(&self, state: &mut State, item: &mut Option<Item>) -> Offered {
-        if state.closed {
-            return Offered::Closed;
-        }
-        let Some(next) = item.take_if(|item| {
-            let only = item.mode == Mode::BestEffort;
-            state.items.len() < if only { self.best_effort } else { self.capacity }
-        }) else {
-            return Offered::Full;
-        };
-        if let Some(gap) = state.gap() {
-            state.items.push_back(Item::new(next.at, None, gap, Mode::BestEffort));
-        }
-        state.items.push_back(next);
-        Offered::Queued
+    /// Whether one more of this mode may be queued. Where others wait there is none, for they would be queued.
+    fn has_room(&self, state: &State, mode: Mode) -> bool {
+        state.items.len() < if mode == Mode::BestEffort { self.best_effort } else { self.capacity }
     }
 
     /// Wakes the writer, if it sleeps.
@@ -213,6 +219,13 @@ impl Queue {
 }
 
 impl State {
+    fn push(&mut self, item: Item) {
+        if let Some(gap) = self.gap() {
+            self.items.push_back(Item::new(item.at, None, gap, Mode::BestEffort));
+        }
+        self.items.push_back(item);
+    }
+
     /// What says in the log where events are missing.
     fn gap(&mut self) -> Option<Event> {
         let count = std::mem::take(&mut self.missed);

@@ -5,7 +5,7 @@ mod modes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::task::{Context, Waker};
 
@@ -13,6 +13,7 @@ use auth_core::observe::EventClass;
 use tempfile::TempDir;
 
 use super::*;
+use crate::checkpoint::SigningKey;
 use crate::log::LogOptions;
 use crate::{Entry, OpenError, verify};
 
@@ -152,6 +153,41 @@ fn a_directory_that_was_moved_away_is_made_anew() {
 }
 
 #[test]
+fn a_moved_directory_takes_its_last_segment_with_it_and_no_seal_is_left_behind() {
+    let (directory, path) = directory();
+    let key = SigningKey::from_seed("log.example", [7; 32]).unwrap();
+    let verifier = || key.verifier();
+    // With and without a rotation that comes due before anybody calls for a new file.
+    for (segment_bytes, moved) in [(1 << 20, "moved"), (1, "moved again")] {
+        let trail = open(strict(&path).signing_key(key.clone()).segment_bytes(segment_bytes));
+        trail.record_blocking(&event(1)).unwrap();
+        let moved = directory.path().join(moved);
+        fs::rename(&path, &moved).unwrap();
+        for attempt in 2..=4 {
+            trail.record_blocking(&event(attempt)).unwrap();
+        }
+        assert!(!path.exists(), "the log goes on where it is");
+        block_on(trail.reopen()).unwrap();
+        trail.record_blocking(&event(5)).unwrap();
+        assert_eq!(trail.close(), Summary { observed: 5, written: 5, ..Summary::default() });
+        let seals = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+        let seals = seals.filter(|path| {
+            path.file_stem().is_some_and(|name| name.len() == 20)
+                && path.extension().is_some_and(|kind| kind == "checkpoint")
+        });
+        for seal in seals {
+            assert!(seal.with_extension("jsonl").exists(), "{} seals nothing", seal.display());
+        }
+        verify::Verification::of(&moved).with_key(verifier()).run().unwrap();
+        let attempts = entries(&moved).into_iter().filter(|entry| matches!(entry.event, Event::Auth(_)));
+        assert_eq!(attempts.count(), 4);
+        verify::Verification::of(&path).with_key(verifier()).allowing_archived().run().unwrap();
+        fs::rename(&path, directory.path().join("done")).unwrap();
+        fs::remove_dir_all(directory.path().join("done")).unwrap();
+    }
+}
+
+#[test]
 fn a_segment_begins_when_somebody_asks_and_when_the_one_before_is_full_or_old() {
     let (_directory, path) = directory();
     let trail = open(strict(&path));
@@ -180,6 +216,6 @@ fn a_trail_counts_what_it_is_told_what_it_writes_and_what_its_outlets_are_given(
     trail.observe(&event(6));
     let snapshot = trail.metrics().snapshot();
     // The outlet is given the record that opens the segment too, which nobody observed.
-    assert_eq!((snapshot.records, trail.hooks()[0].counts().accepted), (5, 6));
+    assert_eq!((snapshot.records, trail.hooks()[0].counts().accepted), (6, 6));
     assert_eq!(EventClass::ALL.map(|class| snapshot.events(class)).iter().sum::<u64>(), 6, "{snapshot:?}");
 }

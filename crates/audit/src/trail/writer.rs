@@ -3,33 +3,20 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use auth_core::time::Now;
-
-use super::clock::Clock;
+use super::accounts::Accounts;
 use super::outlets::Outlets;
-use super::queue::{Order, Queue};
+use super::queue::Order;
 use super::ticket::{Outcome, Pledge};
+use crate::clock::Clock;
 use crate::entry::{DropReason, Entry, Event};
 use crate::log::{Fate, Item, Log, Mode, Storage};
 use crate::metrics::Metrics;
 
-/// What became of the events that the writer took.
-#[derive(Debug, Default)]
-pub(super) struct Written {
-    pub(super) recorded: AtomicU64,
-    /// The disk was full.
-    pub(super) dropped: AtomicU64,
-    /// The disk failed.
-    pub(super) failed: AtomicU64,
-}
-
 /// The writer of a trail.
 pub(super) struct Writer<S: Storage> {
-    pub(super) queue: Arc<Queue>,
-    pub(super) written: Arc<Written>,
+    pub(super) accounts: Arc<Accounts>,
     /// `None` where the trail has no log.
     pub(super) log: Option<Log<S>>,
     /// The number of the last entry.
@@ -45,13 +32,13 @@ const BATCH: usize = 4_096;
 impl<S: Storage> Writer<S> {
     /// Writes until the queue is closed and empty.
     pub(super) fn run(mut self) {
-        // Whatever ends this thread, nobody is let wait for it.
-        let _closes = Closes(Arc::clone(&self.queue));
-        let mut items = self.queue.room();
+        let mut items = self.accounts.queue.room();
         let mut orders = Vec::new();
+        // Whatever ends this thread, nobody is let wait for it, and what it had is counted before.
+        let _closes = Closes(Arc::clone(&self.accounts));
         loop {
             let patience = self.log.as_ref().and_then(|log| log.wakes_in(self.clock.now()));
-            let open = self.queue.take(&mut items, &mut orders, patience);
+            let open = self.accounts.queue.take(&mut items, &mut orders, patience);
             self.write(&mut items);
             for (order, pledge) in orders.drain(..) {
                 let outcome = self.follow(order);
@@ -64,7 +51,7 @@ impl<S: Storage> Writer<S> {
             }
             self.offer_own();
             if !open {
-                self.outlets.close(&self.clock);
+                self.outlets.close();
                 return;
             }
         }
@@ -76,14 +63,11 @@ impl<S: Storage> Writer<S> {
             let (length, now) = (items.len().min(BATCH), self.clock.now());
             let batch = &mut items.make_contiguous()[..length];
             let taken = match &mut self.log {
-                Some(log) => {
-                    let taken = log.commit(batch, now);
-                    self.count(&batch[..taken], now);
-                    taken
-                }
+                Some(log) => log.commit(batch, now),
                 None => self.number(batch),
             };
             let batch = &mut items.make_contiguous()[..taken];
+            self.count();
             self.settle(batch);
             self.offer_own();
             items.drain(..taken).for_each(|item| self.offer(item));
@@ -93,12 +77,10 @@ impl<S: Storage> Writer<S> {
         }
     }
 
-    /// Counts a batch that was written with one sync.
-    fn count(&self, batch: &[Item], begun: Now) {
-        let recorded = batch.iter().filter(|item| matches!(item.fate, Fate::Recorded(_))).count();
-        if recorded > 0 {
-            let took = self.clock.now().mono.elapsed().saturating_sub(begun.mono.elapsed());
-            self.metrics.batch_written(recorded as u64, took);
+    /// Counts what was written.
+    fn count(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.take_syncs().for_each(|(records, took)| self.metrics.batch_written(records, took));
         }
     }
 
@@ -122,9 +104,7 @@ impl<S: Storage> Writer<S> {
             }
         }
         // Before anybody is told, so that whoever was told finds it counted.
-        self.written.recorded.fetch_add(recorded, Ordering::Relaxed);
-        self.written.dropped.fetch_add(dropped, Ordering::Relaxed);
-        self.written.failed.fetch_add(failed, Ordering::Relaxed);
+        self.accounts.settle(recorded, dropped, failed);
         for item in items {
             if let Some(pledge) = item.ticket.take() {
                 pledge.settle(outcome(item));
@@ -142,6 +122,7 @@ impl<S: Storage> Writer<S> {
 
     /// Offers what the log recorded of itself.
     fn offer_own(&mut self) {
+        self.count();
         if let Some(log) = &mut self.log {
             log.take_own().for_each(|entry| self.outlets.offer(entry));
         }
@@ -171,12 +152,15 @@ fn outcome(item: &Item) -> Outcome {
 }
 
 /// Closes the queue when the writer is gone, and lets go of those who wait in it.
-struct Closes(Arc<Queue>);
+struct Closes(Arc<Accounts>);
 
 impl Drop for Closes {
     fn drop(&mut self) {
-        self.0.close();
+        let Self(accounts) = self;
+        accounts.queue.close();
         let (mut items, mut orders): (VecDeque<Item>, Vec<(Order, Pledge)>) = Default::default();
-        self.0.take(&mut items, &mut orders, Some(Duration::ZERO));
+        accounts.queue.take(&mut items, &mut orders, Some(Duration::ZERO));
+        // There is some only where the thread panics.
+        accounts.settle(0, 0, accounts.summary().queued);
     }
 }

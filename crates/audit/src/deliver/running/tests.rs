@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use auth_core::AuthEvent;
 use auth_core::backoff::Backoff;
+use auth_core::time::Timestamp;
 
 use super::*;
 use crate::Event;

@@ -88,6 +88,33 @@ fn what_an_ended_process_left_unsynced_is_safe_before_anything_follows_it() {
     }
 }
 
+/// Where no key is set, nothing else brings the directory's names to the disk when a log is opened.
+#[test]
+fn the_name_of_a_segment_is_safe_before_anything_follows_it() {
+    let options = || LogOptions::new("unused").reserve_bytes(0);
+    let mut ended = 0;
+    for step in 0.. {
+        let model = Model::default();
+        model.fail(step..step + 1, Fault::Crash);
+        if Log::open(model.clone(), options(), at(Duration::ZERO)).is_ok() && !model.is_down() {
+            break;
+        }
+        ended += 1;
+        model.restart_process();
+        let now = at(Duration::from_secs(1));
+        let mut log = Log::open(model.clone(), options(), now).unwrap();
+        let event = AuthEvent::TokenRequested { attempt: 1, redeems: false, valid_for: None };
+        let mut items = [Item::new(now.wall, None, Event::Auth(event.clone()), Mode::Strict)];
+        log.commit(&mut items, now);
+        assert!(matches!(items[0].fate, Fate::Recorded(_)));
+        drop(log);
+        model.restart(Survives::Nothing);
+        let last = entries(&model).pop().map(|entry| entry.event);
+        assert_eq!(last, Some(Event::Auth(event)), "step {step}");
+    }
+    assert!(ended > 3, "opening has steps");
+}
+
 /// The control: a disk that does not do what a sync asks for loses what was acknowledged, and the test above would show it.
 #[test]
 fn without_syncing_acknowledged_records_are_lost() {

@@ -51,3 +51,72 @@ fn an_idle_log_notices_by_itself_that_there_is_room_again() {
     assert!(session.log.is_well());
     assert_eq!(verified(&model).0.dropped, 1);
 }
+
+#[test]
+fn what_is_written_to_a_full_disk_is_signed_there_too() {
+    let model = Model::default();
+    let mut session = Session::open(&model, Duration::ZERO).unwrap();
+    model.limit(Some(model.used() + 100));
+    assert!(matches!(
+        session.write(&[Mode::BestEffort, Mode::Strict])[..],
+        [Fate::Lost(_), Fate::Recorded(_)]
+    ));
+    session.pass(Duration::from_secs(2));
+    let now = session.now();
+    session.log.tick(now);
+    assert!(!session.log.is_well());
+    assert_eq!(verified(&model).0.unsealed_tail, 0);
+}
+
+#[test]
+fn a_checkpoint_whose_record_was_lost_is_told_of_when_there_is_room() {
+    let model = Model::default();
+    let mut session = Session::open(&model, Duration::ZERO).unwrap();
+    session.write(&[Mode::Strict]);
+    let covers = session.log.head.sequence;
+    model.limit(Some(model.used()));
+    session.pass(Duration::from_secs(2));
+    let now = session.now();
+    session.log.tick(now);
+    assert!(!session.log.is_well() && session.log.head.sequence == covers, "{}", text(&model));
+    model.limit(None);
+    session.pass(Duration::from_secs(60));
+    let now = session.now();
+    assert!(session.log.wakes_in(now).is_some(), "nobody else need come");
+    session.log.tick(now);
+    let told = entries(&model).into_iter().filter_map(|entry| match entry.event {
+        Event::Trail(TrailEvent::CheckpointSigned { size, .. }) => Some(size),
+        _ => None,
+    });
+    assert_eq!(told.last(), Some(covers), "{}", text(&model));
+    assert_eq!(session.log.wakes_in(now), None);
+}
+
+#[test]
+fn a_reserve_is_as_long_as_the_options_say() {
+    let model = Model::default();
+    for bytes in [2_000, 500, 0, 0, 700] {
+        Log::open(model.clone(), options().reserve_bytes(bytes), at(Duration::ZERO)).unwrap();
+        let kept = model.bytes("reserve").map_or(0, |reserve| reserve.len());
+        assert_eq!(kept as u64, bytes);
+    }
+}
+
+#[test]
+fn only_a_disk_without_room_is_full() {
+    let begun_full = |fault| {
+        let mut full = 0;
+        for step in 0..14 {
+            let model = Model::default();
+            model.fail(step..step + 1, fault);
+            match Log::open(model, options(), at(Duration::ZERO)) {
+                Ok(log) => full += u32::from(log.full.is_some()),
+                Err(error) => assert!(matches!(error, OpenError::Io(_)), "{error}"),
+            }
+        }
+        full
+    };
+    use super::super::model::Fault;
+    assert_eq!(begun_full(Fault::Error), 0);
+    assert!(begun_full(Fault::Full) > 0, "the control");
+}

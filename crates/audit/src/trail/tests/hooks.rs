@@ -3,8 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::checkpoint::SigningKey;
-use crate::deliver::Outlet;
+use crate::deliver::{Outlet, Sink, SinkError};
 
 #[test]
 fn an_outlet_is_given_what_the_log_has_in_its_order() {
@@ -45,6 +44,35 @@ fn a_trail_without_a_log_numbers_what_it_tells() {
     let texts = texts.lock().unwrap();
     assert_eq!(texts.len(), 4);
     assert!(texts.iter().all(|text| serde_json::from_str::<serde_json::Value>(text).is_ok()), "{texts:?}");
+}
+
+/// A sink that says goodbye by letting go of what it holds.
+struct Releases(Mutex<Option<std::sync::mpsc::Sender<()>>>);
+
+#[async_trait]
+impl Sink for Releases {
+    async fn deliver(&self, _batch: &[Arc<Entry>]) -> Result<(), SinkError> {
+        Ok(())
+    }
+    async fn close(&self) {
+        drop(self.0.lock().unwrap().take());
+    }
+}
+
+#[test]
+fn all_outlets_begin_to_close_before_one_is_waited_for() {
+    let (release, blocked) = channel::<()>();
+    let blocked = Mutex::new(blocked);
+    let trail = Trail::builder()
+        .outlet(Outlet::closure("waits", move |_| while blocked.lock().unwrap().recv().is_ok() {}))
+        .outlet(Outlet::sink("releases", Releases(Mutex::new(Some(release)))))
+        .open()
+        .unwrap();
+    trail.observe(&event(1));
+    let _ = trail.close();
+    for hook in trail.hooks() {
+        assert_eq!((hook.counts().delivered, hook.counts().dropped), (1, 0), "{}", hook.name());
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! How long a caller waits, and what it is told, by the mode of the event's class.
 
 use super::*;
+use crate::clock::Clock;
 use crate::log::model::{Fault, Model};
 use crate::log::{Log, Storage};
-use crate::trail::clock::Clock;
 use crate::trail::outlets::Outlets;
 use crate::{DropReason, TrailEvent};
 
@@ -74,6 +74,15 @@ impl Storage for Held {
     fn claim(&mut self) -> std::io::Result<bool> {
         self.disk.claim()
     }
+    fn is_claimed(&self) -> bool {
+        self.disk.is_claimed()
+    }
+    fn is_in_place(&self, file: &fs::File, name: &str) -> bool {
+        self.disk.is_in_place(file, name)
+    }
+    fn length(&mut self, name: &str) -> std::io::Result<u64> {
+        self.disk.length(name)
+    }
     fn names(&mut self) -> std::io::Result<Vec<String>> {
         self.disk.names()
     }
@@ -97,7 +106,7 @@ impl Storage for Held {
             && let Some((reached, go)) = self.gate.take()
         {
             reached.send(()).unwrap();
-            let _ = go.recv();
+            assert!(go.recv().is_err(), "it was told to panic");
         }
         self.disk.sync(file)
     }
@@ -112,7 +121,7 @@ impl Storage for Held {
     }
 }
 
-/// A trail whose writer stands in the sync of one event, until the sender is used or dropped.
+/// A trail whose writer stands in the sync of one event, until the sender is dropped; used, it has the writer panic.
 fn held(path: &Path, queue: usize) -> (Trail, std::sync::mpsc::Sender<()>) {
     let ((reached, at_gate), (go, gate)) = (channel(), channel());
     let armed = Arc::new(AtomicBool::new(false));
@@ -142,6 +151,12 @@ fn a_full_queue_drops_what_comes_and_the_log_says_where() {
     trail.observe(&revoked());
     (11..=12).for_each(|attempt| trail.observe(&event(attempt)));
     assert_eq!(trail.counts().dropped, 6);
+    #[cfg(feature = "prometheus")]
+    for line in ["rtauth_audit_events_dropped_total{reason=\"queue_full\"} 6", "rtauth_audit_queue_records 8"]
+    {
+        let text = trail.metrics().prometheus();
+        assert!(text.lines().any(|other| other == line), "{text} has no {line}");
+    }
     drop(go);
     let summary = trail.close();
     assert_eq!((summary.observed, summary.written, summary.dropped), (14, 8, 6));
@@ -174,6 +189,54 @@ fn whoever_records_a_strict_event_waits_for_room() {
     let summary = trail.close();
     assert_eq!((summary.observed, summary.written, summary.dropped), (7, 6, 1));
     assert_eq!(verify(&path).unwrap().dropped, 1);
+}
+
+#[test]
+fn whoever_waits_for_room_waits_once_and_in_turn() {
+    let (_directory, path) = directory();
+    let (trail, go) = held(&path, 4);
+    let event = |name: &str| {
+        let target = Some(Label::new(name));
+        AuthEvent::TokenRevoked { token: None, target, peer: None }
+    };
+    (0..4).for_each(|_| trail.observe(&event("queued")));
+    let events = ["first", "second", "third", "fourth", "fifth", "sixth"].map(event);
+    let mut waiting = events.iter().map(|event| trail.record(event)).collect::<Vec<_>>();
+    for _ in 0..3 {
+        for waiting in &mut waiting {
+            assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        assert_eq!(trail.counts().queued, 1 + 4 + 6, "to be polled again is not to wait again");
+    }
+    drop(waiting.remove(1));
+    assert_eq!((trail.counts().queued, trail.counts().dropped), (10, 1), "nothing of it stays");
+    drop(go);
+    // Nobody asks the others, and they hold up nobody.
+    block_on(waiting.pop().unwrap()).unwrap();
+    drop(waiting);
+    let summary = trail.close();
+    assert_eq!((summary.observed, summary.written, summary.dropped), (11, 10, 1));
+    let targets = entries(&path).into_iter().filter_map(|entry| match entry.event {
+        Event::Auth(AuthEvent::TokenRevoked { target, .. }) => Some(target?.to_string()),
+        _ => None,
+    });
+    let targets = targets.filter(|target| target != "queued").collect::<Vec<_>>();
+    assert_eq!(targets, ["first", "third", "fourth", "fifth", "sixth"]);
+}
+
+#[test]
+fn what_a_writer_had_that_panics_is_counted_as_failed() {
+    let (_directory, path) = directory();
+    let (trail, go) = held(&path, 4);
+    trail.observe(&event(1));
+    (0..4).for_each(|_| trail.observe(&revoked()));
+    let event = revoked();
+    let mut waiting = trail.record(&event);
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    go.send(()).unwrap();
+    block_on(waiting).unwrap_err();
+    let summary = trail.close();
+    assert_eq!(summary, Summary { observed: 7, dropped: 1, failed: 6, ..Summary::default() });
 }
 
 #[test]
