@@ -179,7 +179,8 @@ impl Config {
     }
 
     /// How long a stranger may take over each step: an HTTP head, a request body, and the credential of a fresh
-    /// WebSocket. 10 s by default, the figure of the Genesys document.
+    /// WebSocket; and how long the [recorder](Self::with_recorder) may take over what waits for it. 10 s by default, the
+    /// figure of the Genesys document.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }

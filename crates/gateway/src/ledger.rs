@@ -1,10 +1,12 @@
 //! Whom the gateway tells of its decisions, and what it waits for before it acts on them.
 
-use std::future::poll_fn;
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use auth_core::fingerprint::{Fingerprint, FingerprintKey};
@@ -12,18 +14,44 @@ use auth_core::observe::{Label, Recorder, Unrecorded};
 use auth_core::time::Now;
 use auth_core::{AuthEvent, Secret};
 use auth_http::endpoint::Decision;
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, timeout};
 
+use crate::serve::drained;
 use crate::strangers::Strangers;
 
 /// Whom the gateway tells of its decisions.
 pub(crate) struct Ledger {
     recorder: Arc<dyn Recorder>,
     key: FingerprintKey,
+    /// How long a record may take.
+    patience: Duration,
     /// How many connections there were.
     connections: AtomicU64,
     strangers: Mutex<Strangers>,
-    /// Revocations that took effect and are not on record yet.
-    owed: Mutex<Vec<AuthEvent>>,
+    /// Revocations that took effect and are not on record yet, the oldest first.
+    owed: Mutex<VecDeque<Owed>>,
+    /// Something more is owed.
+    owing: Notify,
+}
+
+/// Why something is not on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The recorder has said that it is not, and will not be.
+    Refused,
+    /// The recorder has said nothing in time: it may be on record later.
+    Late,
+}
+
+/// A record on its way.
+type Recording = Pin<Box<dyn Future<Output = Result<(), Unrecorded>> + Send>>;
+
+/// A revocation that is not on record yet.
+struct Owed {
+    event: Arc<AuthEvent>,
+    /// The record of it that is on its way already, where one is: a second one would tell it twice.
+    recording: Option<Recording>,
 }
 
 /// How often what was held back is summed up.
@@ -32,14 +60,29 @@ pub(crate) const SUMMING_UP: Duration = Duration::from_secs(5);
 /// How many revocations may be owed: what is more is with the recorder's own count of failures.
 const MOST_OWED: usize = 1_024;
 
+/// How long to wait after a recorder has refused what is owed: each refusal is one more that it counts as lost.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// How many sums are told at once, and how long the recorder has to write them before the next: they must not take the room
+/// of what is waited for.
+const SLICE: usize = 256;
+const BREATH: Duration = Duration::from_millis(50);
+
 impl Ledger {
-    pub(crate) fn new(recorder: Arc<dyn Recorder>, key: FingerprintKey, now: Now) -> Self {
+    pub(crate) fn new(
+        recorder: Arc<dyn Recorder>,
+        key: FingerprintKey,
+        patience: Duration,
+        now: Now,
+    ) -> Self {
         Self {
             recorder,
             key,
+            patience,
             connections: AtomicU64::new(0),
             strangers: Mutex::new(Strangers::new(now)),
             owed: Mutex::default(),
+            owing: Notify::new(),
         }
     }
 
@@ -73,85 +116,99 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`Unrecorded`]: then it must not happen.
-    pub(crate) async fn record(&self, event: &AuthEvent) -> Result<(), Unrecorded> {
-        self.recorder.record(event).await
+    /// [`Missing`]: then it must not happen.
+    pub(crate) async fn record(&self, event: &AuthEvent) -> Result<(), Missing> {
+        match timeout(self.patience, self.recorder.record(event)).await {
+            Ok(recorded) => recorded.map_err(|_| Missing::Refused),
+            Err(_) => Err(Missing::Late),
+        }
     }
 
     /// Records what an endpoint has decided, all of it together, and returns when its reply may leave.
     ///
     /// # Errors
     ///
-    /// [`Unrecorded`]: then the reply must not leave. A revocation stands nevertheless, and is recorded as soon as that can be
-    /// done.
+    /// [`Missing`]: then the reply must not leave. A revocation stands nevertheless, and is recorded as soon as that can be
+    /// done, also where nobody waits for this any more.
     pub(crate) async fn settle(
         &self,
         now: Now,
         peer: SocketAddr,
         decisions: Vec<Decision>,
-    ) -> Result<(), Unrecorded> {
-        let mut events = Vec::new();
+    ) -> Result<(), Missing> {
+        let mut settling = Settling { ledger: self, events: Vec::new() };
         for decision in decisions {
             let event = self.event(decision, Some(peer));
             match event {
                 AuthEvent::TokenDenied { .. } | AuthEvent::ReplayRejected { .. } => self.refuse(now, event),
-                event => events.push(event),
+                event => {
+                    let event = Arc::new(event);
+                    let recording = self.begin(&event);
+                    settling.events.push((event, Progress::Waiting(recording)));
+                }
             }
         }
-        let outcomes = self.record_all(&events).await;
-        let mut settled = Ok(());
-        for (event, outcome) in events.into_iter().zip(outcomes) {
-            if outcome.is_err() && matches!(event, AuthEvent::TokenRevoked { .. }) {
-                self.owe(event);
-            }
-            settled = settled.and(outcome);
+        match timeout(self.patience, poll_fn(|context| settling.poll(context))).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Missing::Refused),
+            Err(_) => Err(Missing::Late),
         }
-        settled
     }
 
-    /// Tells what was held back, and tries again to record what is owed.
+    /// Tells what was held back, a slice at a time.
     pub(crate) async fn sum_up(&self, now: Now) {
         let summed = self.strangers.lock().unwrap_or_else(PoisonError::into_inner).sum_up(now);
-        summed.iter().for_each(|event| self.observe(event));
-        // It stays owed until it is on record: whoever waits for this may stop.
-        let owed = self.owed().clone();
-        let mut outcomes = self.record_all(&owed).await.into_iter();
-        self.owed().retain(|_| outcomes.next().is_none_or(|outcome| outcome.is_err()));
-    }
-
-    fn owe(&self, event: AuthEvent) {
-        let mut owed = self.owed();
-        if owed.len() < MOST_OWED {
-            owed.push(event);
+        for (number, event) in summed.iter().enumerate() {
+            if number > 0 && number % SLICE == 0 {
+                sleep(BREATH).await;
+            }
+            self.observe(event);
         }
     }
 
-    fn owed(&self) -> MutexGuard<'_, Vec<AuthEvent>> {
+    /// Records what is owed, one after the other, and each once: a record on its way is waited for, however long it takes, and
+    /// only after a refusal is there another. Ends after `closing`, when nothing is owed or the recorder refuses once more.
+    pub(crate) async fn pay(&self, mut closing: watch::Receiver<bool>) {
+        loop {
+            let Some(Owed { event, recording }) = self.owed().pop_front() else {
+                if *closing.borrow() {
+                    return;
+                }
+                tokio::select! {
+                    () = self.owing.notified() => {}
+                    () = drained(&mut closing) => {}
+                }
+                continue;
+            };
+            let recording = recording.unwrap_or_else(|| self.begin(&event));
+            if recording.await.is_ok() {
+                continue;
+            }
+            self.owed().push_front(Owed { event, recording: None });
+            if *closing.borrow() {
+                return;
+            }
+            let _ = timeout(PAUSE, drained(&mut closing)).await;
+        }
+    }
+
+    fn owe(&self, owed: Owed) {
+        let mut all = self.owed();
+        if all.len() < MOST_OWED {
+            all.push_back(owed);
+        }
+        drop(all);
+        self.owing.notify_one();
+    }
+
+    fn owed(&self) -> MutexGuard<'_, VecDeque<Owed>> {
         self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records several events together, so that they share what takes time.
-    async fn record_all(&self, events: &[AuthEvent]) -> Vec<Result<(), Unrecorded>> {
-        let mut waiting: Vec<_> =
-            events.iter().map(|event| Waiting::For(self.recorder.record(event))).collect();
-        poll_fn(|cx| {
-            let mut all = Poll::Ready(());
-            for waiting in &mut waiting {
-                if let Waiting::For(recording) = waiting {
-                    match recording.as_mut().poll(cx) {
-                        Poll::Ready(outcome) => *waiting = Waiting::Done(outcome),
-                        Poll::Pending => all = Poll::Pending,
-                    }
-                }
-            }
-            all
-        })
-        .await;
-        let done = |waiting| match waiting {
-            Waiting::Done(outcome) => outcome,
-            Waiting::For(_) => Ok(()),
-        };
-        waiting.into_iter().map(done).collect()
+    /// A record that whoever owns it may wait for anywhere.
+    fn begin(&self, event: &Arc<AuthEvent>) -> Recording {
+        let (recorder, event) = (Arc::clone(&self.recorder), Arc::clone(event));
+        Box::pin(async move { recorder.record(&event).await })
     }
 
     fn event(&self, decision: Decision, peer: Option<SocketAddr>) -> AuthEvent {
@@ -174,7 +231,51 @@ impl Ledger {
     }
 }
 
-enum Waiting<'a> {
-    For(std::pin::Pin<Box<dyn Future<Output = Result<(), Unrecorded>> + Send + 'a>>),
-    Done(Result<(), Unrecorded>),
+/// The events of one reply, which are recorded together, so that they share what takes time.
+struct Settling<'a> {
+    ledger: &'a Ledger,
+    events: Vec<(Arc<AuthEvent>, Progress)>,
 }
+
+enum Progress {
+    Waiting(Recording),
+    Recorded,
+    Refused,
+}
+
+impl Settling<'_> {
+    /// Ready when the recorder has answered for each of them: whether all of them are on record.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        let (mut answered, mut recorded) = (true, true);
+        for (_, progress) in &mut self.events {
+            if let Progress::Waiting(recording) = progress {
+                match recording.as_mut().poll(context) {
+                    Poll::Ready(Ok(())) => *progress = Progress::Recorded,
+                    Poll::Ready(Err(_)) => *progress = Progress::Refused,
+                    Poll::Pending => answered = false,
+                }
+            }
+            recorded &= matches!(progress, Progress::Recorded);
+        }
+        if answered { Poll::Ready(recorded) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Settling<'_> {
+    /// Whether it was refused, or nobody waits for it any more: what is revoked is revoked, and its record is owed.
+    fn drop(&mut self) {
+        for (event, progress) in self.events.drain(..) {
+            let recording = match progress {
+                Progress::Waiting(recording) => Some(recording),
+                Progress::Refused => None,
+                Progress::Recorded => continue,
+            };
+            if matches!(*event, AuthEvent::TokenRevoked { .. }) {
+                self.ledger.owe(Owed { event, recording });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -60,7 +60,12 @@ impl Gateway {
             sessions: Sessions::default(),
             patience: config.patience,
             draining,
-            ledger: Arc::new(Ledger::new(config.recorder, config.fingerprint_key, clock.now())),
+            ledger: Arc::new(Ledger::new(
+                config.recorder,
+                config.fingerprint_key,
+                config.patience,
+                clock.now(),
+            )),
         };
         let metrics = match config.metrics {
             Some(metrics) => Some(MetricsListener::bind(metrics).await?),
@@ -110,9 +115,10 @@ impl Gateway {
     /// Serves until `shutdown` is ready; then accepts nobody, says goodbye with close code 1001, and waits up to 5 s
     /// for the connections to end, and as long for what is left to be recorded.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut books) = (JoinSet::new(), JoinSet::new());
+        let (close, closing) = watch::channel(false);
         #[expect(clippy::disallowed_methods, reason = "it ends with this")]
-        tasks.spawn(keep_books(Arc::clone(&self.shared)));
+        books.spawn(keep_books(Arc::clone(&self.shared), closing));
         if let Some(metrics) = self.metrics {
             #[expect(clippy::disallowed_methods, reason = "it ends with this")]
             tasks.spawn(metrics.serve(self.shared.draining.clone()));
@@ -137,7 +143,8 @@ impl Gateway {
         }
         // What was held back is told at last, and all connections are told to be gone.
         // A recorder that hangs has its own count of what is in no record.
-        let _ = timeout(DRAIN, self.shared.ledger.sum_up(self.shared.clock.now())).await;
+        close.send_replace(true);
+        let _ = timeout(DRAIN, books.join_next()).await;
     }
 
     /// Serves on the current tokio runtime until [`Running::stop`], or until what is returned is dropped.
@@ -215,13 +222,16 @@ impl Running {
     }
 }
 
-/// Tells now and then what was held back, until the gateway drains.
-async fn keep_books(shared: Arc<Shared>) {
-    let mut draining = shared.draining.clone();
-    while timeout(SUMMING_UP, drained(&mut draining)).await.is_err() {
-        // One that hangs must not keep what strangers cause from being told.
-        let _ = timeout(SUMMING_UP, shared.ledger.sum_up(shared.clock.now())).await;
-    }
+/// Tells now and then what was held back, and records what is owed, until nobody adds to either any more.
+async fn keep_books(shared: Arc<Shared>, closing: watch::Receiver<bool>) {
+    let mut closed = closing.clone();
+    let summing_up = async {
+        while timeout(SUMMING_UP, drained(&mut closed)).await.is_err() {
+            shared.ledger.sum_up(shared.clock.now()).await;
+        }
+        shared.ledger.sum_up(shared.clock.now()).await;
+    };
+    tokio::join!(summing_up, shared.ledger.pay(closing));
 }
 
 /// Waits for room, then for a connection.

@@ -34,8 +34,8 @@ struct Bucket {
 /// From one place: a hundred at once, as when the sockets of a page race for one token, then ten a second.
 const EACH: RateLimit = RateLimit::new(Duration::from_millis(100), 100);
 
-/// From all places together.
-const TOTAL: RateLimit = RateLimit::new(Duration::from_millis(1), 5_000);
+/// From all places together: a thousand at once are a small part of what an audit trail has room for.
+const TOTAL: RateLimit = RateLimit::new(Duration::from_millis(1), 1_000);
 
 /// How many places are told apart at once: some two megabytes.
 const MOST_PLACES: usize = 4_096;

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use auth_core::fingerprint::Fingerprint;
-use auth_core::observe::{Label, Replayed, Unrecorded};
+use auth_core::observe::{Label, Replayed};
 use auth_core::time::Moment;
 use auth_core::{AuthEvent, Secret};
 
 use crate::clock::Clock;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Missing};
 
 /// One connection as the records see it.
 pub(crate) struct Witness {
@@ -25,8 +25,10 @@ pub(crate) struct Witness {
 
 #[derive(Default)]
 struct State {
-    /// The token that it presented last.
-    token: Option<Fingerprint>,
+    /// The token that it presented last, whatever came of it.
+    presented: Option<Fingerprint>,
+    /// The token that it was let in by, or last renewed by.
+    admitted: Option<Fingerprint>,
     /// Since when it is authenticated.
     since: Option<Moment>,
     /// Whether its refusal or its end is told.
@@ -49,16 +51,16 @@ impl Witness {
 
     /// It presents this credential.
     pub(crate) fn presents(&self, credential: &Secret) {
-        self.state().token = Some(self.ledger.fingerprint(credential));
+        self.state().presented = Some(self.ledger.fingerprint(credential));
     }
 
     /// The token that it presented is spent, whatever comes of it. Returns once that is on record.
     ///
     /// # Errors
     ///
-    /// [`Unrecorded`]: then it must not be let in. The token is spent nevertheless.
-    pub(crate) async fn consumes(&self, client_id: &str) -> Result<(), Unrecorded> {
-        let Some(token) = self.state().token else { return Ok(()) };
+    /// [`Missing`]: then it must not be let in. The token is spent nevertheless.
+    pub(crate) async fn consumes(&self, client_id: &str) -> Result<(), Missing> {
+        let Some(token) = self.state().presented else { return Ok(()) };
         let client_id = Some(Label::new(client_id));
         self.ledger.record(&AuthEvent::TokenConsumed { token, client_id, peer: Some(self.peer) }).await
     }
@@ -67,14 +69,14 @@ impl Witness {
     ///
     /// # Errors
     ///
-    /// [`Unrecorded`]: then it must not be.
-    pub(crate) async fn admits(&self, client_id: &str) -> Result<(), Unrecorded> {
+    /// [`Missing`]: then it must not be.
+    pub(crate) async fn admits(&self, client_id: &str) -> Result<(), Missing> {
         let now = self.clock.now().mono;
         let token = {
             let mut state = self.state();
             // First: whoever stops waiting for the record must have its end told too.
             state.since = Some(now);
-            state.token
+            state.presented
         };
         let event = AuthEvent::ClientAuthenticated {
             connection: self.connection,
@@ -85,8 +87,11 @@ impl Witness {
             peer: Some(self.peer),
         };
         let recorded = self.ledger.record(&event).await;
-        if recorded.is_err() {
-            self.state().since = None;
+        match recorded {
+            Ok(()) => self.state().admitted = token,
+            Err(Missing::Refused) => self.state().since = None,
+            // It may be on record later, and then its end must be too.
+            Err(Missing::Late) => {}
         }
         recorded
     }
@@ -95,14 +100,17 @@ impl Witness {
     ///
     /// # Errors
     ///
-    /// [`Unrecorded`]: then it must not.
-    pub(crate) async fn renews(&self, client_id: &str) -> Result<(), Unrecorded> {
+    /// [`Missing`]: then it must not.
+    pub(crate) async fn renews(&self, client_id: &str) -> Result<(), Missing> {
+        let token = self.state().presented;
         let event = AuthEvent::ClientReauthenticated {
             connection: self.connection,
-            token: self.state().token,
+            token,
             client_id: Some(Label::new(client_id)),
         };
-        self.ledger.record(&event).await
+        self.ledger.record(&event).await?;
+        self.state().admitted = token;
+        Ok(())
     }
 
     /// The token that it presented serves once, and had been used: that is why it is refused.
@@ -110,7 +118,7 @@ impl Witness {
         let token = {
             let mut state = self.state();
             state.ended |= state.since.is_none();
-            state.token
+            state.presented
         };
         let event = AuthEvent::ReplayRejected {
             replayed: Replayed::Token,
@@ -127,9 +135,9 @@ impl Witness {
         self.rejected(reason, None);
     }
 
-    /// Its credentials were taken back.
+    /// The credentials that it lives by were taken back.
     pub(crate) fn revokes(&self) {
-        let token = self.state().token;
+        let token = self.state().presented;
         let target = token.is_none().then(|| Label::new(&format!("connection {}", self.connection)));
         self.ledger.observe(&AuthEvent::TokenRevoked { token, target, peer: None });
     }
@@ -165,7 +173,7 @@ impl Witness {
             dialect: self.dialect.clone(),
             reason: Label::new(reason),
             code,
-            token: self.state().token,
+            token: self.state().presented,
             peer: Some(self.peer),
             repeated: 0,
         };

@@ -272,41 +272,62 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<'_, S> {
 #[cfg(test)]
 mod tests {
     use auth_core::ably::{ApiKey, TokenParams, mint_jwt};
+    use auth_core::observe::{Recorder, Unobserved};
     use auth_core::time::Timestamp;
     use auth_http::endpoint::ably::ServedKey;
     use http::Request;
-    use tokio::io::{AsyncWriteExt as _, duplex};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
     use super::*;
     use crate::clock::Clock;
     use crate::ledger::Ledger;
+    use crate::ledger::tests::{Mood, Moody};
     use crate::websocket::Echo;
     use crate::{Config, Sessions};
 
-    #[tokio::test(start_paused = true)]
-    async fn who_sends_pings_and_reads_no_answer_is_gone_when_its_token_has_expired() {
+    /// An endpoint with one key, what its connections share, and what makes it drain.
+    fn served(recorder: Arc<dyn Recorder>) -> (AblyEndpoint, Arc<Shared>, watch::Sender<bool>) {
         let clock = Clock::start();
-        let key = ApiKey::parse("appid1.keyid1:SecretSecretSecret").unwrap();
-        let config = Config::new("127.0.0.1:0".parse().unwrap()).with_ably_key(ServedKey::new(key.clone()));
+        let config = Config::new("127.0.0.1:0".parse().unwrap()).with_ably_key(ServedKey::new(key()));
         let endpoint = AblyEndpoint::new(&config, clock.now()).unwrap();
-        let (_drain, draining) = watch::channel(false);
+        let (drain, draining) = watch::channel(false);
         let shared = Arc::new(Shared {
             clock,
             application: Arc::new(Echo),
             sessions: Sessions::default(),
-            patience: Duration::from_secs(10),
+            patience: PATIENCE,
             draining,
-            ledger: Arc::new(Ledger::new(
-                config.recorder.clone(),
-                config.fingerprint_key.clone(),
-                clock.now(),
-            )),
+            ledger: Arc::new(Ledger::new(recorder, config.fingerprint_key, PATIENCE, clock.now())),
         });
+        (endpoint, shared, drain)
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn key() -> ApiKey {
+        ApiKey::parse("appid1.keyid1:SecretSecretSecret").unwrap()
+    }
+
+    fn token(clock: Clock, seconds: u64) -> Secret {
         // Issued a second ago: a JWT knows whole seconds only.
         let issued = Timestamp::from_millis(clock.now().wall.as_millis() - 1_000);
-        let params = TokenParams::new().with_ttl(Duration::from_secs(4)).with_timestamp(issued);
-        let token = mint_jwt(&key, &params, clock.now());
-        let request = Request::get(format!("/?v=6&access_token={}", token.expose())).body(()).unwrap();
+        let params = TokenParams::new().with_ttl(Duration::from_secs(seconds)).with_timestamp(issued);
+        mint_jwt(&key(), &params, clock.now())
+    }
+
+    fn opening(token: &Secret) -> Opening {
+        Opening::read(&Request::get(format!("/?v=6&access_token={}", token.expose())).body(()).unwrap())
+    }
+
+    fn nobody() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 1))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_pings_and_reads_no_answer_is_gone_when_its_token_has_expired() {
+        let (endpoint, shared, _drain) = served(Arc::new(Unobserved));
+        let clock = shared.clock;
+        let opening = opening(&token(clock, 4));
         let (ours, mut theirs) = duplex(4 * 1_024);
         let flooding = async {
             let mut ping = vec![0x89, 0x80 | 125];
@@ -314,8 +335,61 @@ mod tests {
             while theirs.write_all(&ping).await.is_ok() {}
         };
         let begun = clock.now().mono.elapsed();
-        tokio::join!(endpoint.serve(ours, shared, config.listen, Opening::read(&request)), flooding);
+        tokio::join!(endpoint.serve(ours, shared, nobody(), opening), flooding);
         let lasted = clock.now().mono.elapsed() - begun;
         assert!(lasted < Duration::from_secs(5), "{lasted:?}");
+    }
+
+    /// The code of the close frame that ends what the server has sent, and whether anything came before.
+    async fn closed(mut theirs: DuplexStream) -> (u16, bool) {
+        let mut sent = Vec::new();
+        theirs.read_to_end(&mut sent).await.unwrap();
+        let text = UNRECORDED.as_bytes();
+        assert!(sent.ends_with(text), "{sent:?}");
+        let before = sent.len() - text.len() - 2;
+        (u16::from_be_bytes([sent[before], sent[before + 1]]), before > 2)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_whose_record_does_not_come_in_time_is_closed_with_1013() {
+        let recorder = Moody::new(Mood::Hangs);
+        let (endpoint, shared, _drain) = served(Arc::clone(&recorder) as _);
+        let clock = shared.clock;
+        let opening = opening(&token(clock, 60));
+        let begun = clock.now().mono.elapsed();
+        let (ours, theirs) = duplex(4 * 1_024);
+        let ((), code) = tokio::join!(endpoint.serve(ours, shared, nobody(), opening), closed(theirs));
+        let lasted = clock.now().mono.elapsed() - begun;
+        assert_eq!(code, (1013, false));
+        assert!(lasted < PATIENCE + Duration::from_secs(5), "{lasted:?}");
+        assert_eq!(recorder.names(), ["client_disconnected"], "should it be on record later, its end is too");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_live_connection_whose_renewal_is_not_recorded_in_time_is_closed_with_1013() {
+        let recorder = Moody::new(Mood::Records);
+        let (endpoint, shared, _drain) = served(Arc::clone(&recorder) as _);
+        let clock = shared.clock;
+        let (opening, fresh) = (opening(&token(clock, 60)), token(clock, 90));
+        let (ours, mut theirs) = duplex(64 * 1_024);
+        let begun = clock.now().mono.elapsed();
+        let renewing = async {
+            let mut first = [0; 2];
+            theirs.read_exact(&mut first).await.unwrap();
+            recorder.set(Mood::Hangs);
+            let auth = format!(r#"{{"action":17,"auth":{{"accessToken":"{}"}}}}"#, fresh.expose());
+            let mut frame = vec![0x81, 0x80 | 126];
+            frame.extend(u16::try_from(auth.len()).unwrap().to_be_bytes());
+            // A mask of zeros changes nothing.
+            frame.extend([0; 4]);
+            frame.extend(auth.as_bytes());
+            theirs.write_all(&frame).await.unwrap();
+            closed(theirs).await
+        };
+        let ((), code) = tokio::join!(endpoint.serve(ours, shared, nobody(), opening), renewing);
+        let lasted = clock.now().mono.elapsed() - begun;
+        assert_eq!(code, (1013, true));
+        assert!(lasted < PATIENCE + Duration::from_secs(5), "{lasted:?}");
+        assert_eq!(recorder.names(), ["client_authenticated", "client_disconnected"]);
     }
 }

@@ -1,0 +1,180 @@
+//! Recorders that hang or refuse: what is owed is told once, however long that takes.
+
+use async_trait::async_trait;
+use auth_core::Observer;
+use auth_core::observe::Replayed;
+
+use super::*;
+use crate::clock::Clock;
+
+/// A recorder that refuses, hangs or records, as it is told, and counts what it is asked.
+pub(crate) struct Moody {
+    mood: watch::Sender<Mood>,
+    asked: AtomicU64,
+    recorded: Mutex<Vec<AuthEvent>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Records,
+    Refuses,
+    Hangs,
+}
+
+impl Moody {
+    pub(crate) fn new(mood: Mood) -> Arc<Self> {
+        Arc::new(Self {
+            mood: watch::Sender::new(mood),
+            asked: AtomicU64::new(0),
+            recorded: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn set(&self, mood: Mood) {
+        self.mood.send_replace(mood);
+    }
+
+    fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// The names of what is on record.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.recorded.lock().unwrap().iter().map(AuthEvent::name).collect()
+    }
+}
+
+impl Observer for Moody {
+    fn observe(&self, event: &AuthEvent) {
+        self.recorded.lock().unwrap().push(event.clone());
+    }
+}
+
+#[async_trait]
+impl Recorder for Moody {
+    async fn record(&self, event: &AuthEvent) -> Result<(), Unrecorded> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let mood = self.mood.subscribe().wait_for(|mood| *mood != Mood::Hangs).await.map(|mood| *mood);
+        if mood.is_ok_and(|mood| mood == Mood::Refuses) {
+            return Err(Unrecorded::new("the disk is full"));
+        }
+        self.observe(event);
+        Ok(())
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn ledger(recorder: &Arc<Moody>) -> (Ledger, Clock) {
+    let clock = Clock::start();
+    let recorder: Arc<Moody> = Arc::clone(recorder);
+    (Ledger::new(recorder, FingerprintKey::new([5; 32]), PATIENCE, clock.now()), clock)
+}
+
+fn peer() -> SocketAddr {
+    "192.0.2.1:1000".parse().unwrap()
+}
+
+fn revocations(count: usize) -> Vec<Decision> {
+    let revoked =
+        |number: usize| Decision::Revoked { token: None, target: Some(Label::new(&number.to_string())) };
+    (0..count).map(revoked).collect()
+}
+
+async fn for_a_minute(ledger: &Ledger, closing: &watch::Sender<bool>) {
+    assert!(timeout(Duration::from_secs(60), ledger.pay(closing.subscribe())).await.is_err(), "it goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorder_that_hangs_is_asked_once_for_each_revocation_and_tells_each_once() {
+    let recorder = Moody::new(Mood::Hangs);
+    let (ledger, clock) = ledger(&recorder);
+    assert_eq!(ledger.settle(clock.now(), peer(), revocations(3)).await, Err(Missing::Late));
+    let closing = watch::Sender::new(false);
+    let paying = ledger.pay(closing.subscribe());
+    let mut paying = std::pin::pin!(paying);
+    assert!(timeout(Duration::from_secs(60), paying.as_mut()).await.is_err());
+    assert_eq!((recorder.asked(), recorder.names().len()), (3, 0), "no copies, however long it hangs");
+    recorder.set(Mood::Records);
+    closing.send_replace(true);
+    paying.await;
+    assert_eq!((recorder.asked(), recorder.names()), (3, vec!["token_revoked"; 3]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorder_that_refuses_is_tried_with_one_revocation_at_a_time_and_with_pauses() {
+    let recorder = Moody::new(Mood::Refuses);
+    let (ledger, clock) = ledger(&recorder);
+    assert_eq!(ledger.settle(clock.now(), peer(), revocations(100)).await, Err(Missing::Refused));
+    let closing = watch::Sender::new(false);
+    for_a_minute(&ledger, &closing).await;
+    let tries = recorder.asked() - 100;
+    assert!((2..=13).contains(&tries), "{tries}");
+    recorder.set(Mood::Records);
+    closing.send_replace(true);
+    ledger.pay(closing.subscribe()).await;
+    assert_eq!(recorder.names(), vec!["token_revoked"; 100]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_owed_at_the_end_is_tried_once_more_and_then_left() {
+    let recorder = Moody::new(Mood::Refuses);
+    let (ledger, clock) = ledger(&recorder);
+    assert!(ledger.settle(clock.now(), peer(), revocations(2)).await.is_err());
+    ledger.pay(watch::Sender::new(true).subscribe()).await;
+    assert_eq!(recorder.asked(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_whose_caller_goes_away_is_recorded_all_the_same_and_a_token_is_not_owed() {
+    let recorder = Moody::new(Mood::Hangs);
+    let (ledger, clock) = ledger(&recorder);
+    let minted = Decision::Minted {
+        token: Secret::from("token"),
+        refresh_token: None,
+        grant: "client_credentials",
+        client_id: None,
+        scope: auth_core::scope::Scopes::default(),
+        expires_in: PATIENCE,
+    };
+    let decisions = [vec![minted], revocations(1)].concat();
+    let settled = timeout(Duration::from_secs(1), ledger.settle(clock.now(), peer(), decisions)).await;
+    assert!(settled.is_err(), "whoever asked is gone");
+    recorder.set(Mood::Records);
+    ledger.pay(watch::Sender::new(true).subscribe()).await;
+    assert_eq!((recorder.asked(), recorder.names()), (2, vec!["token_revoked"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_does_not_come_in_time_is_late() {
+    let recorder = Moody::new(Mood::Hangs);
+    let (ledger, _) = ledger(&recorder);
+    let event = AuthEvent::TokenRevoked { token: None, target: None, peer: None };
+    assert_eq!(ledger.record(&event).await, Err(Missing::Late));
+    recorder.set(Mood::Refuses);
+    assert_eq!(ledger.record(&event).await, Err(Missing::Refused));
+    recorder.set(Mood::Records);
+    assert_eq!(ledger.record(&event).await, Ok(()), "the control");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sums_of_a_flood_from_everywhere_come_in_slices() {
+    let recorder = Moody::new(Mood::Records);
+    let (ledger, clock) = ledger(&recorder);
+    let now = clock.now();
+    for number in 0..20_000_u32 {
+        let peer = Some(SocketAddr::from((number.to_be_bytes(), 1_000)));
+        let event = AuthEvent::ReplayRejected {
+            replayed: Replayed::Token,
+            token: None,
+            client_id: None,
+            peer,
+            repeated: 0,
+        };
+        ledger.refuse(now, event);
+    }
+    assert!(recorder.names().len() <= 1_000, "at once: {}", recorder.names().len());
+    let before = recorder.names().len();
+    assert!(timeout(Duration::ZERO, ledger.sum_up(now)).await.is_err(), "there is more than one slice");
+    assert_eq!(recorder.names().len() - before, SLICE);
+}
