@@ -31,6 +31,10 @@ pub(crate) const LONGEST_LINE: usize = 256 * 1024;
 /// The longest members of a record: what [`Head::append`] puts around them has fewer than 256 bytes.
 pub(crate) const LONGEST_MEMBERS: usize = LONGEST_LINE - 256;
 
+/// The greatest number of a record: far beyond what a log comes to, and so far from what a number can hold that whoever counts on from
+/// it need not look.
+const GREATEST: u64 = u64::MAX >> 1;
+
 const SEQUENCE: &[u8] = b"{\"seq\":";
 const TIME: &[u8] = b"\"time\":\"";
 const SESSION: &[u8] = b"\",\"session\":\"";
@@ -123,7 +127,8 @@ fn number(line: &[u8]) -> Option<(u64, &[u8])> {
     }
     let number = digits
         .iter()
-        .try_fold(0_u64, |number, digit| number.checked_mul(10)?.checked_add(u64::from(digit - b'0')))?;
+        .try_fold(0_u64, |number, digit| number.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+        .filter(|number| *number <= GREATEST)?;
     Some((number, rest.strip_prefix(b",")?))
 }
 

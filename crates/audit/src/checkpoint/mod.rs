@@ -21,6 +21,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 pub use self::key::{KeyError, SigningKey, VerifierKey};
+pub(crate) use self::note::LONGEST_NOTE;
 pub use self::note::NoteError;
 use crate::chain::Hash;
 

@@ -32,7 +32,7 @@ pub enum NoteError {
 }
 
 /// The longest note that is read, in bytes: ours have about 300.
-const LONGEST: usize = 64 * 1024;
+pub(crate) const LONGEST_NOTE: u64 = 64 * 1024;
 /// How many signatures are read, as in the notes of Go.
 const MOST_SIGNATURES: usize = 100;
 
@@ -68,7 +68,7 @@ pub(super) fn open<'a>(note: &'a str, key: &VerifierKey) -> Result<&'a str, Note
 
 /// The text of a note, and the lines of its signatures.
 pub(super) fn split(note: &str) -> Result<(&str, &str), NoteError> {
-    if note.len() > LONGEST {
+    if note.len() as u64 > LONGEST_NOTE {
         return Err(NoteError::Malformed("it is longer than 64 KiB"));
     }
     if note.bytes().any(|byte| byte < b' ' && byte != b'\n') {

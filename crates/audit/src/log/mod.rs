@@ -16,7 +16,7 @@ mod commit;
 mod disk;
 mod health;
 mod item;
-mod layout;
+pub(crate) mod layout;
 mod open;
 mod options;
 mod scan;

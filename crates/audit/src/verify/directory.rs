@@ -2,9 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::lines::Lines;
 use super::{Finding, VerifyError};
+use crate::checkpoint::{LONGEST_NOTE, NoteError};
+use crate::log::layout::{self, CHECKPOINT, LOCK, RESERVE, TEMPORARY};
 
 /// The files of a log, in order.
 #[derive(Debug, Default)]
@@ -17,21 +20,9 @@ pub(super) struct Listing {
     pub(super) foreign: Vec<String>,
 }
 
-/// The newest checkpoint, beside the segments.
-pub(super) const CHECKPOINT: &str = "checkpoint";
-/// What else the writer keeps beside them.
-const OTHERS: [&str; 3] = ["lock", "reserve", "temporary"];
-/// Ours have about 300 bytes; what is longer is no checkpoint.
-const LONGEST_NOTE: u64 = 64 * 1024;
+/// What the writer keeps beside the segments.
+const OTHERS: [&str; 4] = [CHECKPOINT, LOCK, RESERVE, TEMPORARY];
 const MOST_FOREIGN: usize = 16;
-
-pub(super) fn segment_name(first: u64) -> String {
-    format!("{first:020}.jsonl")
-}
-
-pub(super) fn seal_name(first: u64) -> String {
-    format!("{first:020}.checkpoint")
-}
 
 impl Listing {
     pub(super) fn read(directory: &Path) -> Result<Self, VerifyError> {
@@ -40,21 +31,15 @@ impl Listing {
         for entry in fs::read_dir(directory).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let of_log = match name.split_once('.').map(|(first, kind)| (number(first), kind)) {
-                Some((Some(first), "jsonl")) => Some((first, &mut listing.segments)),
-                Some((Some(first), "checkpoint")) => Some((first, &mut listing.seals)),
-                _ => None,
-            };
-            if let Some((first, files)) = of_log {
+            let segment = layout::first_of(&name).map(|first| (first, &mut listing.segments));
+            let seal = layout::sealed_by(&name).map(|first| (first, &mut listing.seals));
+            if let Some((first, files)) = segment.or(seal) {
                 // A link could lead to a file that changes under us, or to a device that never ends.
                 if !entry.file_type().map_err(unreadable)?.is_file() {
                     return Err(VerifyError::Bad { file: name, sequence: None, finding: Finding::NotAFile });
                 }
                 files.push(first);
-            } else if name != CHECKPOINT
-                && !OTHERS.contains(&name.as_str())
-                && listing.foreign.len() < MOST_FOREIGN
-            {
+            } else if !OTHERS.contains(&name.as_str()) && listing.foreign.len() < MOST_FOREIGN {
                 listing.foreign.push(name);
             }
         }
@@ -80,15 +65,62 @@ pub(super) fn note(directory: &Path, name: &str) -> Result<Option<String>, Verif
     match read() {
         Ok(Some(note)) => String::from_utf8(note)
             .map(Some)
-            .map_err(|_| bad(Finding::Note(crate::checkpoint::NoteError::Malformed("it is not text")))),
+            .map_err(|_| bad(Finding::Note(NoteError::Malformed("it is not text")))),
         Ok(None) => Err(bad(Finding::NotAFile)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(VerifyError::Unreadable { path, error }),
     }
 }
 
-/// The number that names a file: 20 digits.
-fn number(text: &str) -> Option<u64> {
-    let number = text.parse().ok()?;
-    (format!("{number:020}") == text).then_some(number)
+/// A segment of a log, to be read without verifying anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Segment {
+    /// The number of its first record, by its name.
+    pub first: u64,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+impl Segment {
+    /// Its lines, whatever they are: nothing says that they are what was written, or records at all.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be opened.
+    pub fn lines(&self) -> io::Result<Lines> {
+        Lines::open(&self.path)
+    }
+}
+
+/// The segments of the log in `directory`, the first one first, to be read without verifying anything: for a log that is broken,
+/// or to look at what is being written. [`Verification`](super::Verification) reads those that can be trusted.
+///
+/// ```
+/// use audit::verify::{Next, segments};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let log = directory.path().join("audit");
+/// # audit::Trail::builder().log(audit::LogOptions::new(&log)).open()?.close();
+/// for segment in segments(&log)? {
+///     let mut lines = segment.lines()?;
+///     while let Next::Line(line) = lines.next()? {
+///         assert!(line.starts_with(b"{\"seq\":"));
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`VerifyError::Unreadable`] where the directory can't be read, [`VerifyError::NoLog`] where it has no segments, and
+/// [`VerifyError::Bad`] where a segment is not a file.
+pub fn segments(directory: impl AsRef<Path>) -> Result<Vec<Segment>, VerifyError> {
+    let directory = directory.as_ref();
+    let segments = Listing::read(directory)?.segments;
+    if segments.is_empty() {
+        return Err(VerifyError::NoLog(directory.to_owned()));
+    }
+    let segment = |first| Segment { first, path: directory.join(layout::segment(first)) };
+    Ok(segments.into_iter().map(segment).collect())
 }

@@ -20,12 +20,15 @@ mod directory;
 mod error;
 mod lines;
 mod seals;
+mod tree;
 mod walk;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+pub use self::directory::{Segment, segments};
 pub use self::error::{Finding, VerifyError};
+pub use self::lines::{Lines, Next};
 use crate::checkpoint::{Checkpoint, VerifierKey};
 
 /// How a log is verified.
@@ -35,7 +38,7 @@ use crate::checkpoint::{Checkpoint, VerifierKey};
 /// use audit::verify::Verification;
 ///
 /// let key: VerifierKey = "audit+2f1b5d0e+AbVTDVkYWkcdNjSgZqXJJhtvtT3DvFu2LfzKcLbrTGFD".parse()?;
-/// let verified = Verification::of("/var/lib/rtauth/audit".as_ref()).with_key(key).run()?;
+/// let verified = Verification::of("/var/lib/rtauth/audit").with_key(key).run()?;
 /// println!("{} records, {} of them sealed", verified.records, verified.sealed_through);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -51,8 +54,8 @@ pub struct Verification {
 impl Verification {
     /// Of the log in `directory`.
     #[must_use]
-    pub fn of(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), key: None, checkpoints: Vec::new(), archived: false }
+    pub fn of(directory: impl AsRef<Path>) -> Self {
+        Self { directory: directory.as_ref().to_owned(), key: None, checkpoints: Vec::new(), archived: false }
     }
 
     /// Checks signatures, which must be of this key. Without one, checkpoints are compared with the records, but whoever
@@ -115,7 +118,7 @@ impl Verification {
 /// # Errors
 ///
 /// [`VerifyError`]: the first thing that is wrong.
-pub fn verify(directory: &Path) -> Result<Verified, VerifyError> {
+pub fn verify(directory: impl AsRef<Path>) -> Result<Verified, VerifyError> {
     Verification::of(directory).run()
 }
 
@@ -141,7 +144,7 @@ pub struct Verified {
     pub unsealed_tail: u64,
     /// How many checkpoints had a good signature; 0 where no key was given, and none was checked.
     pub signatures: u64,
-    /// The keys that seal the log, by its own account. More than one where the key was changed.
+    /// The keys that seal the log, by its own account, at most 16. More than one where the key was changed.
     pub keys: Vec<String>,
     /// How many events the log itself says to be in no record.
     pub dropped: u64,

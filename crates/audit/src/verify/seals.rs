@@ -2,14 +2,18 @@
 
 use std::cmp::Reverse;
 
-use super::directory::{CHECKPOINT, note, seal_name};
+use super::directory::note;
 use super::walk::{Walk, bad};
 use super::{Finding, Verified, VerifyError};
 use crate::chain::{Frontier, Hash};
 use crate::checkpoint::Checkpoint;
+use crate::log::layout::{CHECKPOINT, seal};
 
 /// What stands for a file's name where a checkpoint came from elsewhere.
 const GIVEN: &str = "the checkpoint kept elsewhere";
+
+/// The most keys that are told: a log whose key was changed has a few.
+const MOST_KEYS: usize = 16;
 
 impl Walk<'_> {
     /// Takes up the checkpoints that are to be compared on the way.
@@ -48,7 +52,7 @@ impl Walk<'_> {
     ) -> Result<(), VerifyError> {
         let last = self.head.sequence;
         if sealed {
-            let (name, seal) = (seal_name(first), self.open_seal(first)?);
+            let (name, seal) = (seal(first), self.open_seal(first)?);
             if seal.size > last {
                 return Err(bad(file, Some(last + 1), Finding::CutOff { size: seal.size, last }));
             }
@@ -65,7 +69,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn open_seal(&self, first: u64) -> Result<Checkpoint, VerifyError> {
-        let name = seal_name(first);
+        let name = seal(first);
         let note =
             note(&self.verification.directory, &name)?.ok_or_else(|| bad(&name, None, Finding::Unsealed))?;
         self.verification.open(&note).map_err(|finding| bad(&name, None, finding))
@@ -80,6 +84,7 @@ impl Walk<'_> {
             return Err(Finding::Key(key));
         }
         if let Some(key) = &key
+            && self.verified.keys.len() < MOST_KEYS
             && !self.verified.keys.contains(key)
         {
             self.verified.keys.push(key.clone());
@@ -111,7 +116,7 @@ impl Walk<'_> {
         if *origin != self.verified.origin {
             return Err(bad(file, None, Finding::Origin(origin.clone())));
         }
-        if *root != self.tree.root().0 || *head != self.head.hash.0 {
+        if *root != self.tree.whole().root().0 || *head != self.head.hash.0 {
             return Err(bad(file, Some(*size), Finding::Rewritten(*size)));
         }
         self.count(*size);

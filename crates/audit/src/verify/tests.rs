@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::directory::{CHECKPOINT, seal_name, segment_name};
 use super::{Finding, Verification, Verified, VerifyError};
 use crate::chain::{Frontier, Hash, Head};
 use crate::checkpoint::{Checkpoint, SigningKey};
+use crate::log::layout::{CHECKPOINT, seal as seal_name, segment as segment_name};
 
 /// A log that is being made, record by record.
 struct Maker {

@@ -3,12 +3,14 @@
 use std::mem;
 use std::ops::ControlFlow;
 
-use super::directory::{CHECKPOINT, Listing, note, seal_name, segment_name};
+use super::directory::{Listing, note};
 use super::lines::{Lines, Next};
+use super::tree::Tree;
 use super::{Finding, Verification, Verified, VerifyError};
 use crate::chain::{Frontier, Hash, Head};
 use crate::checkpoint::Checkpoint;
 use crate::entry::{Entry, Event, SegmentReason, TrailEvent};
+use crate::log::layout::{self, CHECKPOINT};
 
 /// Whoever takes the records, and says when they have enough.
 type Taker<'a> = &'a mut dyn FnMut(&[u8]) -> ControlFlow<()>;
@@ -24,7 +26,7 @@ pub(super) fn run(verification: &Verification, take: Taker<'_>) -> Result<Option
     let mut walk = Walk {
         verification,
         head: Head::EMPTY,
-        tree: Frontier::new(),
+        tree: Tree::new(),
         key: None,
         excused_by_fault: None,
         awaited: Vec::new(),
@@ -34,14 +36,14 @@ pub(super) fn run(verification: &Verification, take: Taker<'_>) -> Result<Option
     walk.pass_over_unopened(&mut listing.segments)?;
     for (index, first) in listing.segments.iter().enumerate() {
         let next = listing.segments.get(index + 1).copied();
-        if walk.segment(*first, next, listing.seals.contains(first), take)?.is_break() {
+        if walk.segment(*first, next, listing.seals.binary_search(first).is_ok(), take)?.is_break() {
             return Ok(None);
         }
     }
-    let orphan = |seal: &u64| *seal >= begins && !listing.segments.contains(seal);
+    let orphan = |seal: &u64| *seal >= begins && listing.segments.binary_search(seal).is_err();
     if let Some(first) = listing.seals.into_iter().find(orphan) {
         let through = walk.open_seal(first)?.size;
-        return Err(bad(&seal_name(first), Some(first), Finding::Missing { from: first, through }));
+        return Err(bad(&layout::seal(first), Some(first), Finding::Missing { from: first, through }));
     }
     walk.finish().map(Some)
 }
@@ -50,7 +52,7 @@ pub(super) fn run(verification: &Verification, take: Taker<'_>) -> Result<Option
 pub(super) struct Walk<'a> {
     pub(super) verification: &'a Verification,
     pub(super) head: Head,
-    pub(super) tree: Frontier,
+    pub(super) tree: Tree,
     /// The key of the segment that is read, by its own account.
     pub(super) key: Option<String>,
     /// What is wrong with the segment before, unless this one says that the disk failed there.
@@ -65,7 +67,7 @@ impl Walk<'_> {
     /// what is before it stands for itself.
     fn pass_over_unopened(&mut self, segments: &mut Vec<u64>) -> Result<(), VerifyError> {
         let Some(last) = segments.pop_if(|last| *last > 1) else { return Ok(()) };
-        let path = self.verification.directory.join(segment_name(last));
+        let path = self.verification.directory.join(layout::segment(last));
         let unreadable = |error| VerifyError::Unreadable { path: path.clone(), error };
         match Lines::open(&path).map_err(unreadable)?.next().map_err(unreadable)? {
             Next::Torn(length) if !segments.is_empty() => self.verified.unfinished = length,
@@ -83,7 +85,7 @@ impl Walk<'_> {
         sealed: bool,
         take: Taker<'_>,
     ) -> Result<ControlFlow<()>, VerifyError> {
-        let file = segment_name(first);
+        let file = layout::segment(first);
         let path = self.verification.directory.join(&file);
         let unreadable = |error| VerifyError::Unreadable { path: path.clone(), error };
         let mut lines = Lines::open(&path).map_err(unreadable)?;
@@ -97,7 +99,7 @@ impl Walk<'_> {
                 let (superseded, torn) = lines.count_rest().map_err(unreadable)?;
                 if superseded > 0 || torn {
                     let (file, finding) = match next {
-                        Some(next) if superseded > 0 => (segment_name(next), Finding::Overlap),
+                        Some(next) if superseded > 0 => (layout::segment(next), Finding::Overlap),
                         _ => (file.clone(), Finding::Torn),
                     };
                     self.verified.superseded += superseded;
@@ -170,13 +172,13 @@ impl Walk<'_> {
             self.verified.origin = origin.to_string();
             self.verified.first = first;
             let peaks = peaks.iter().map(|peak| peak.parse::<Hash>().ok()).collect::<Option<Vec<_>>>();
-            self.tree =
-                peaks.and_then(|peaks| Frontier::from_peaks(first - 1, peaks)).ok_or(Finding::Peaks)?;
+            let tree = peaks.and_then(|peaks| Frontier::from_peaks(first - 1, peaks));
+            self.tree = Tree::from(tree.ok_or(Finding::Peaks)?);
         }
         if origin.as_str() != self.verified.origin {
             return Err(Finding::Origin(origin.to_string()));
         }
-        if !self.tree.peaks().iter().map(Hash::to_string).eq(peaks) {
+        if !self.tree.whole().peaks().iter().map(Hash::to_string).eq(peaks) {
             return Err(Finding::Peaks);
         }
         self.take_key(verifier_key)?;

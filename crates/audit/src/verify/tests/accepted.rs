@@ -173,3 +173,14 @@ fn a_directory_without_a_log_is_told_apart_from_a_bad_one() {
     let missing = directory.path().join("missing");
     assert!(matches!(verify(&missing), Err(VerifyError::Unreadable { .. })));
 }
+
+#[test]
+fn the_keys_that_a_log_names_are_told_up_to_a_few() {
+    let mut maker = Maker::new(None);
+    for number in 0..40 {
+        maker.key = Some(SigningKey::from_seed("log", [number; 32]).unwrap());
+        maker.rotate();
+    }
+    let verified = verify(maker.close().path()).unwrap();
+    assert_eq!((verified.keys.len(), verified.segments), (16, 41));
+}

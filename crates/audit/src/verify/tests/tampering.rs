@@ -270,3 +270,24 @@ fn a_line_without_an_end_is_not_read_into_memory() {
     write(&directory, &segment_name(801), &lines);
     assert_eq!(found(with_key(&directory)), (segment_name(801), Some(811), Finding::Long));
 }
+
+#[test]
+fn a_record_with_the_last_number_there_is_is_refused_before_anybody_counts_on() {
+    let opened = |before: u64, peaks: u32| {
+        let mut maker = Maker::new(None);
+        maker.lines.clear();
+        maker.head = Head { sequence: before, hash: Hash::NONE };
+        maker.tree = Frontier::from_peaks(before, vec![Hash::NONE; peaks as usize]).unwrap();
+        maker.open("rotated");
+        maker.write();
+        let run = Verification::of(maker.directory.path()).allowing_archived().run();
+        (run, maker.first)
+    };
+    for before in [u64::MAX - 1, u64::MAX >> 1] {
+        let (run, first) = opened(before, before.count_ones());
+        assert_eq!(found(run), (segment_name(first), Some(first), Finding::Header));
+    }
+    let before = (u64::MAX >> 1) - 1;
+    let (control, first) = opened(before, before.count_ones());
+    assert_eq!(control.unwrap().last, first);
+}
