@@ -137,7 +137,7 @@ impl Witness {
 
     /// The credentials that it lives by were taken back.
     pub(crate) fn revokes(&self) {
-        let token = self.state().presented;
+        let token = self.state().admitted;
         let target = token.is_none().then(|| Label::new(&format!("connection {}", self.connection)));
         self.ledger.observe(&AuthEvent::TokenRevoked { token, target, peer: None });
     }

@@ -108,6 +108,42 @@ async fn a_connection_whose_token_is_taken_back_is_told_as_revoked() {
 }
 
 #[tokio::test]
+async fn a_revocation_names_the_token_that_the_connection_lives_by_and_not_one_that_was_refused() {
+    let told = Told::plain().await;
+    let (mut socket, first) = authenticated(&told).await;
+    socket.text(&login("no.such.token")).await.unwrap();
+    socket.frame().await.unwrap();
+    let LiveSession { session_id, .. } = told.gateway.sessions().live().remove(0);
+    assert!(told.gateway.sessions().revoke(&session_id));
+    assert_eq!(socket.close_code(SOON).await, Some(4401));
+    let story = told.story(5).await;
+    assert_eq!(
+        story[2..],
+        [
+            "client_rejected 1 genesys the token is invalid",
+            "token_revoked",
+            "client_disconnected 1 revoked 4401",
+        ]
+    );
+    let events = told.recorder.events();
+    assert_eq!(parsed(&events[2])["token"], print("no.such.token"), "what was refused");
+    assert_eq!(parsed(&events[3])["token"], print(&first), "what was in use");
+}
+
+#[tokio::test]
+async fn a_revocation_after_a_renewal_names_the_fresh_token() {
+    let told = Told::plain().await;
+    let (mut socket, _) = authenticated(&told).await;
+    let second = told.token().await;
+    socket.text(&login(&second)).await.unwrap();
+    socket.frame().await.unwrap();
+    let LiveSession { session_id, .. } = told.gateway.sessions().live().remove(0);
+    assert!(told.gateway.sessions().revoke(&session_id));
+    assert_eq!(told.story(6).await[4], "token_revoked");
+    assert_eq!(parsed(&told.recorder.events()[4])["token"], print(&second));
+}
+
+#[tokio::test]
 async fn who_is_dropped_lost_or_drained_is_told_to_be_gone() {
     let told = Told::plain().await;
     let (mut dropped, _) = authenticated(&told).await;
