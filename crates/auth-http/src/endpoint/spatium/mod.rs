@@ -32,7 +32,7 @@ pub use self::parties::{Account, Admit, Asking, Merchant};
 use self::refusal::Refusal;
 pub use self::sessions::Counts;
 use self::sessions::{Holder, Session, Sessions};
-use self::told::Told;
+use self::told::{Told, scopes};
 use super::token::json as json_reply;
 use super::{Decisions, hs256, verifier};
 use crate::spatium::wire::{BY_FACTORS_PATH, BY_KEY_PATH, CREDENTIALS_PATH, REFRESH_PATH, REQUEST_ID};
@@ -351,9 +351,7 @@ impl AuthorizationServer {
                 "expiresAt": expires(session.issued, self.refresh_lifetime),
             },
         });
-        // Permissions of the configuration need not have the form of scopes.
-        let scope = Scopes::of(&session.permissions).unwrap_or_default();
-        told.minted(permission, Some(refresh), scope, self.permission_lifetime);
+        told.minted(permission, Some(refresh), scopes(&session.permissions), self.permission_lifetime);
         Ok(reply)
     }
 

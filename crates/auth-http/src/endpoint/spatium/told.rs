@@ -67,3 +67,31 @@ impl Told {
         }
     }
 }
+
+/// The permissions of a session as scopes. They are the configuration's, and need not have the form of scopes: of those that
+/// have not, the last scope says how many there are, such as `(2-more)`.
+pub(super) fn scopes(permissions: &[String]) -> Scopes {
+    let (fitting, others): (Vec<_>, Vec<_>) =
+        permissions.iter().map(String::as_str).partition(|permission| Scopes::of([permission]).is_ok());
+    let more = (!others.is_empty()).then(|| format!("({}-more)", others.len()));
+    // Each of them fits, and a session has not as many as a set of scopes may.
+    Scopes::of(fitting.into_iter().chain(more.as_deref())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(permissions: &[&str]) -> String {
+        let permissions: Vec<_> = permissions.iter().map(ToString::to_string).collect();
+        scopes(&permissions).to_string()
+    }
+
+    #[test]
+    fn permissions_that_are_no_scopes_are_counted_and_the_others_are_named() {
+        assert_eq!(told(&["read", "write"]), "read write");
+        assert_eq!(told(&["read", "sign a contract", "écrire", "write", "read"]), "read write (2-more)");
+        assert_eq!(told(&["a b"]), "(1-more)");
+        assert_eq!(told(&[]), "");
+    }
+}
