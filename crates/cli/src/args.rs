@@ -77,8 +77,8 @@ pub struct DemoOptions {
 /// With a table [optave] it also serves /auth/oauth2/token, and opens one WebSocket (/) for each token; with a table
 /// [spatium] it serves an authorization service below /authorization/v1.
 ///
-/// The first line on standard output is {"event":"listening","http":"http://…","ws":"ws://…"}. Messages of
-/// authenticated connections are sent back.
+/// The first line on standard output is {"event":"listening","http":"http://…","ws":"ws://…"}, with "metrics" where they
+/// are served. Messages of authenticated connections are sent back.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A configuration file:
@@ -124,7 +124,7 @@ A configuration file:
     permissions = [\"read\"]
 
     [audit]                                # optional; records each decision, and lets nothing leave that is not on record
-    directory = \"audit\"
+    directory = \"decisions\"
     signing_key_file = \"audit.key\"         # optional: signs checkpoints; rtauth audit key makes one
     fingerprint_key_file = \"names.key\"     # optional: 64 hexadecimal digits; names tokens alike after a restart
     segment_megabytes = 64                 # the default; SIGHUP begins a new segment at once
@@ -134,7 +134,10 @@ A configuration file:
     consuming = \"strict\"
     revoking = \"strict\"
     deciding = \"durable\"
-    progress = \"best_effort\"")]
+    progress = \"best_effort\"
+
+    [metrics]                              # optional; GET /metrics for Prometheus, and nothing else
+    listen = \"127.0.0.1:9464\"            # other machines only with --insecure; the first line names its URL")]
 pub(crate) struct GatewayOptions {
     /// The configuration file; without one, nobody can get a token.
     #[arg(long, value_name = "FILE")]

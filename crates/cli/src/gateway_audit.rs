@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use audit::checkpoint::SigningKey;
 use audit::{LogOptions, Mode, Modes, Trail};
-use auth_core::fingerprint::FingerprintKey;
+use auth_core::fingerprint::{FingerprintKey, InvalidFingerprintKey};
 use serde::Deserialize;
 
 use crate::exit::{Failure, complain};
@@ -40,6 +40,9 @@ enum Word {
     Strict,
 }
 
+/// How many events may wait for the disk: several times what a flood of strangers' refusals can bring at once.
+const QUEUE: usize = 16_384;
+
 /// The most megabytes of a segment: opening reads one whole.
 const MOST_MEGABYTES: u64 = 1_024;
 
@@ -64,7 +67,7 @@ impl AuditTable {
             options = options.segment_bytes(megabytes * 1_024 * 1_024);
         }
         let key = self.fingerprint_key_file.map(|path| fingerprint_key(&folder.join(path))).transpose()?;
-        let trail = Trail::builder().log(options).open();
+        let trail = Trail::builder().queue(QUEUE).log(options).open();
         let trail = trail.map_err(|error| Failure::Operation(format!("{}: {error}", directory.display())))?;
         Ok((trail, key))
     }
@@ -89,23 +92,9 @@ impl ModeTable {
     }
 }
 
-/// 32 random bytes as 64 hexadecimal digits.
 fn fingerprint_key(path: &Path) -> Result<FingerprintKey, Failure> {
-    let text = secret(path)?;
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let digits: Option<Vec<u8>> = text.expose().as_bytes().iter().map(digit).collect();
-    let bytes: Vec<u8> = digits
-        .iter()
-        .flat_map(|digits| digits.chunks(2))
-        .map(|pair| pair.iter().fold(0, |byte, digit| byte * 16 + digit))
-        .collect();
-    match <[u8; 32]>::try_from(bytes) {
-        Ok(key) if text.expose().len() == 64 => Ok(FingerprintKey::new(key)),
-        _ => Err(Failure::Usage(format!(
-            "{} must hold 64 hexadecimal digits, such as openssl rand -hex 32 prints",
-            path.display()
-        ))),
-    }
+    let key = secret(path)?.expose().parse();
+    key.map_err(|error: InvalidFingerprintKey| Failure::Usage(format!("{}: {error}", path.display())))
 }
 
 /// Writes out what is left, and complains of what is in no record.
@@ -141,22 +130,6 @@ mod tests {
     fn what_is_not_known_is_refused() {
         for text in ["", "directory = \"a\"\nmod = 1", "directory = \"a\"\n[mode]\nissuing = \"maybe\""] {
             assert!(table(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_fingerprint_key_is_64_hexadecimal_digits() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        let read = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            fingerprint_key(&path)
-        };
-        let token = auth_core::Secret::from("Hi There");
-        let key = read(&"0b".repeat(32)).unwrap_or_else(|_| panic!("it is one"));
-        assert_eq!(key.fingerprint(&token), FingerprintKey::new([0x0b; 32]).fingerprint(&token));
-        for bad in ["0b".repeat(31), "0b".repeat(31) + "0", "zz".repeat(32), "0b".repeat(33)] {
-            assert!(read(&bad).is_err(), "{bad}");
         }
     }
 }

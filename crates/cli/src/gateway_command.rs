@@ -22,6 +22,7 @@ use crate::args::GatewayOptions;
 use crate::exit::{self, Failure, complain};
 use crate::files::{self, secret};
 use crate::gateway_audit::{self, AuditTable};
+use crate::gateway_metrics::MetricsTable;
 use crate::gateway_systems::{OptaveTable, SpatiumTable};
 use crate::signals::{Asked, Signals};
 
@@ -35,11 +36,13 @@ async fn serve(options: &GatewayOptions) -> Result<(), Failure> {
         None => (File::default(), PathBuf::new()),
     };
     let listen = options.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    if !listen.ip().is_loopback() && !options.insecure {
-        return Err(Failure::Usage(format!(
-            "{listen} is open to other machines, and this gateway speaks plain http; \
-             put TLS in front of it and say --insecure, or listen on 127.0.0.1"
-        )));
+    for listen in [Some(listen), file.metrics.as_ref().map(MetricsTable::listen)].into_iter().flatten() {
+        if !listen.ip().is_loopback() && !options.insecure {
+            return Err(Failure::Usage(format!(
+                "{listen} is open to other machines, and this gateway speaks plain http; \
+                 put TLS in front of it and say --insecure, or listen on 127.0.0.1"
+            )));
+        }
     }
     let mut config = Config::new(listen);
     if let Some(seconds) = file.token_lifetime_seconds {
@@ -100,12 +103,22 @@ async fn serve(options: &GatewayOptions) -> Result<(), Failure> {
         }
         trail = Some(opened);
     }
-    let gateway = Gateway::bind(config).await.map_err(|error| Failure::bind(listen, &error))?;
+    if let Some(metrics) = file.metrics {
+        config = metrics.serve(config, trail.as_ref());
+    }
+    let gateway = Gateway::bind(config).await.map_err(|error| match error.get_ref() {
+        // What the gateway says itself says which address it is.
+        Some(said) => Failure::Usage(said.to_string()),
+        None => Failure::bind(listen, &error),
+    })?;
     let mut signals =
         Signals::listen().map_err(|error| Failure::Operation(format!("no signal handler: {error}")))?;
-    let listening = serde_json::json!({
+    let mut listening = serde_json::json!({
         "event": "listening", "http": gateway.http_url(), "ws": gateway.ws_url(),
     });
+    if let Some(url) = gateway.metrics_url() {
+        listening["metrics"] = url.into();
+    }
     exit::print(listening)?;
     let served = until_asked(gateway, &mut signals, trail.as_ref()).await;
     if let Some(trail) = trail {
@@ -170,6 +183,7 @@ struct File {
     optave: Option<OptaveTable>,
     spatium: Option<SpatiumTable>,
     audit: Option<AuditTable>,
+    metrics: Option<MetricsTable>,
 }
 
 #[derive(Debug, Deserialize)]

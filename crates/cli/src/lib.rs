@@ -12,6 +12,7 @@ mod exit;
 mod files;
 mod gateway_audit;
 mod gateway_command;
+mod gateway_metrics;
 mod gateway_systems;
 mod inspect;
 mod login;

@@ -47,7 +47,12 @@ impl MetricsListener {
     ///
     /// An I/O error when it is in use or not ours to take.
     pub(crate) async fn bind(metrics: Metrics) -> io::Result<Self> {
-        let listener = TcpListener::bind(metrics.listen).await?;
+        let listener = TcpListener::bind(metrics.listen).await.map_err(|error| {
+            // Else it would be taken for the gateway's own address.
+            let text =
+                format!("{}, where metrics would be served, can't be listened on: {error}", metrics.listen);
+            io::Error::new(error.kind(), text)
+        })?;
         Ok(Self { address: listener.local_addr()?, listener, text: metrics.text })
     }
 

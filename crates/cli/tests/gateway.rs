@@ -1,0 +1,215 @@
+//! `rtauth gateway` as a process: what it records of its decisions, and what it lets others count.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const CLIENT: &str =
+    "listen = \"127.0.0.1:0\"\n[[client]]\nid = \"id\"\nsecret_file = \"secret.txt\"\nscope = \"a b\"\n";
+const SECRET: &str = "canary-of-the-client";
+
+/// A folder with the files of a gateway.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("secret.txt"), SECRET).unwrap();
+        fs::write(folder.path().join("names.key"), "0b".repeat(32)).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_rtauth")).current_dir(self.path()).args(arguments).output().unwrap()
+    }
+
+    /// A gateway whose file is that of one client and `tables`.
+    fn gateway(&self, tables: &str) -> Gateway {
+        fs::write(self.path().join("gateway.toml"), format!("{CLIENT}{tables}")).unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_rtauth"))
+            .current_dir(self.path())
+            .args(["gateway", "--config", "gateway.toml"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Gateway { process, listening: serde_json::from_str(&line).unwrap() }
+    }
+
+    /// The segments of the log, in order.
+    fn segments(&self) -> Vec<PathBuf> {
+        let paths = fs::read_dir(self.path().join("audit")).unwrap().map(|entry| entry.unwrap().path());
+        let mut segments: Vec<_> =
+            paths.filter(|path| path.extension().is_some_and(|it| it == "jsonl")).collect();
+        segments.sort();
+        segments
+    }
+}
+
+struct Gateway {
+    process: Child,
+    listening: Value,
+}
+
+impl Gateway {
+    fn signal(&self, name: &str) {
+        assert!(
+            Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap().success()
+        );
+    }
+
+    /// The reply to a request for a token by this secret.
+    fn token(&self, secret: &str) -> String {
+        let body = format!("grant_type=client_credentials&client_id=id&client_secret={secret}");
+        let head = "POST /oauth/token HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded";
+        ask(
+            self.listening["http"].as_str().unwrap(),
+            &format!("{head}\r\nContent-Length: {}", body.len()),
+            &body,
+        )
+    }
+
+    fn scrape(&self) -> String {
+        let url = self.listening["metrics"].as_str().expect("the first line names the URL");
+        ask(url.strip_suffix("/metrics").unwrap(), "GET /metrics HTTP/1.1", "")
+    }
+
+    fn end(mut self) {
+        self.signal("-TERM");
+        assert_eq!(self.process.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // One that was waited for is gone already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn ask(url: &str, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    write!(stream, "{head}\r\nHost: gateway\r\n\r\n{body}").unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+/// A record without what differs from run to run.
+fn in_short(record: &Value) -> Value {
+    let mut short = json!({});
+    for name in ["event", "reason", "grant", "client_id"] {
+        if !record[name].is_null() {
+            short[name] = record[name].clone();
+        }
+    }
+    short
+}
+
+#[test]
+fn what_a_gateway_decides_is_on_record_exactly_once_and_its_log_is_accepted() {
+    let desk = Desk::new();
+    let made = desk.run(&["audit", "key", "--out", "audit.key"]);
+    let verifier = String::from_utf8(made.stdout).unwrap();
+    let gateway = desk.gateway(
+        "[audit]\ndirectory = \"audit\"\nsigning_key_file = \"audit.key\"\nfingerprint_key_file = \"names.key\"\n",
+    );
+    assert!(gateway.token(SECRET).starts_with("HTTP/1.1 200 "));
+    gateway.signal("-HUP");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while desk.segments().len() < 2 {
+        assert!(Instant::now() < deadline, "no new segment is begun");
+        std::thread::yield_now();
+    }
+    assert!(gateway.token("canary-wrong").starts_with("HTTP/1.1 401 "));
+    gateway.end();
+
+    let verified = desk.run(&["audit", "verify", "audit", "--key", verifier.trim(), "--json"]);
+    assert_eq!(verified.status.code(), Some(0), "{verified:?}");
+    let text: String = desk.segments().iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // When there is a checkpoint is a matter of time.
+    let decided = records.iter().filter(|record| record["event"] != "checkpoint_signed");
+    let story: Vec<_> = decided.map(in_short).collect();
+    assert_eq!(
+        story,
+        [
+            json!({ "event": "segment_opened", "reason": "created" }),
+            json!({ "event": "token_minted", "grant": "client_credentials", "client_id": "id" }),
+            json!({ "event": "segment_opened", "reason": "reopened" }),
+            json!({
+                "event": "token_denied", "reason": "invalid_client",
+                "grant": "client_credentials", "client_id": "id",
+            }),
+        ]
+    );
+    assert!(!text.contains("canary") && !text.contains("eyJ"), "no secret is on record");
+
+    // And a log that somebody changed is not accepted.
+    let changed = desk.segments().remove(1);
+    let other = fs::read_to_string(&changed).unwrap().replace("invalid_client", "invalid_grant_");
+    fs::write(&changed, other).unwrap();
+    let refused = desk.run(&["audit", "verify", "audit", "--key", verifier.trim()]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+}
+
+const MINTED: &str =
+    "rtauth_token_requests_total{end=\"server\",grant=\"client_credentials\",outcome=\"success\"}";
+
+#[test]
+fn metrics_are_scraped_with_an_audit_log_and_without() {
+    for (audit, records) in [("", "0"), ("[audit]\ndirectory = \"audit\"\n", "1")] {
+        let desk = Desk::new();
+        let gateway = desk.gateway(&format!("{audit}[metrics]\nlisten = \"127.0.0.1:0\"\n"));
+        assert!(!gateway.scrape().contains(MINTED), "the control");
+        assert!(gateway.token(SECRET).starts_with("HTTP/1.1 200 "));
+        let scraped = gateway.scrape();
+        assert!(scraped.starts_with("HTTP/1.1 200 OK\r\n"), "{scraped}");
+        assert!(scraped.contains("text/plain; version=0.0.4"), "{scraped}");
+        assert!(scraped.contains(&format!("{MINTED} 1\n")), "{scraped}");
+        assert!(scraped.contains(&format!("rtauth_audit_records_total {records}\n")), "{scraped}");
+        gateway.end();
+    }
+    let gateway = Desk::new().gateway("");
+    assert_eq!(gateway.listening["metrics"], Value::Null, "the control");
+}
+
+#[test]
+fn tables_that_can_not_be_used_are_named() {
+    let desk = Desk::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    fs::write(desk.path().join("short.key"), "canary").unwrap();
+    for (table, expected) in [
+        ("[metrics]\nlisten = \"0.0.0.0:0\"".to_owned(), "0.0.0.0:0 is open to other machines"),
+        ("[metrics]".to_owned(), "missing field `listen`"),
+        (
+            format!("[metrics]\nlisten = \"{taken}\""),
+            &*format!("{taken}, where metrics would be served, can't be listened on"),
+        ),
+        (
+            "[audit]\ndirectory = \"audit\"\nfingerprint_key_file = \"short.key\"".to_owned(),
+            "short.key: a fingerprint key is 64 hexadecimal digits",
+        ),
+    ] {
+        fs::write(desk.path().join("gateway.toml"), format!("{CLIENT}{table}\n")).unwrap();
+        let output = desk.run(&["gateway", "--config", "gateway.toml"]);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{table}: {stderr}");
+        assert!(stderr.contains(expected) && !stderr.contains("canary"), "{table}: {stderr}");
+    }
+}
