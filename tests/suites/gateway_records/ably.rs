@@ -117,6 +117,29 @@ async fn a_revocation_is_told_for_each_target_and_closes_the_connections_that_it
 }
 
 #[tokio::test]
+async fn whoever_may_not_revoke_is_told_as_denied_by_the_name_of_the_key_alone() {
+    let told = served().await;
+    let line = "POST /keys/appid1.keyid1/revokeTokens";
+    let body = json!({ "targets": ["clientId:alice"] }).to_string();
+    let wrong = ApiKey::parse("appid1.keyid1:canary-of-a-guess").unwrap();
+    let basic = format!("Authorization: Basic {}", wrong.basic_credentials().expose());
+    assert_eq!(told.ask(line, &[&basic, JSON], &body).await.0, 401);
+    assert_eq!(told.ask(&format!("POST /keys/{KEY}/revokeTokens"), &[JSON], &body).await.0, 401);
+    let basic = format!("Authorization: Basic {}", ApiKey::parse(KEY).unwrap().basic_credentials().expose());
+    assert_eq!(told.ask(line, &[&basic, JSON], "{}").await.0, 400);
+    assert_eq!(
+        told.story(3).await,
+        [
+            "token_denied ably_revoke_tokens 40101 appid1.keyid1",
+            "token_denied ably_revoke_tokens 40400 appid1.keyid1",
+            "token_denied ably_revoke_tokens 40000 appid1.keyid1",
+        ]
+    );
+    assert_eq!(revoke(&told, "6", &["clientId:alice"]).await, 201);
+    assert_eq!(told.end().await[3..], ["token_revoked clientId:alice"], "the control");
+}
+
+#[tokio::test]
 async fn of_several_targets_those_that_were_revoked_count_whatever_the_status_says() {
     let told = served().await;
     let (mut alice, _) = open(&told, &format!("access_token={}", jwt("alice", 60))).await;

@@ -355,9 +355,9 @@ pub enum AuthEvent {
         /// Whose request it was.
         peer: Option<SocketAddr>,
     },
-    /// A server issued no token to somebody who asked for one.
+    /// A server issued no token to somebody who asked for one, or let somebody revoke none.
     TokenDenied {
-        /// By which grant it was asked for.
+        /// By which grant it was asked for; `ably_revoke_tokens` for a revocation.
         grant: Label,
         /// Why: the code of RFC 6749 §5.2 or of the system's own.
         reason: Label,

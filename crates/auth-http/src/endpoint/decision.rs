@@ -31,9 +31,9 @@ pub enum Decision {
         /// How long it lives.
         expires_in: Duration,
     },
-    /// No token was made.
+    /// No token was made, or whoever asked may revoke none.
     Denied {
-        /// By which grant it was asked for.
+        /// By which grant it was asked for, or by which call.
         grant: &'static str,
         /// The error code in the reply.
         reason: Label,

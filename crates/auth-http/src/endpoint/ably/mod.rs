@@ -76,7 +76,9 @@ pub fn respond(
         Path::RequestToken { key_name } => {
             return Some(request_token::respond(records, now, fresh, &key_name, request, admit));
         }
-        Path::RevokeTokens { key_name } => revoke_tokens::answer(records, now, &key_name, request),
+        Path::RevokeTokens { key_name } => {
+            return Some(revoke_tokens::respond(records, now, &key_name, request));
+        }
         Path::Messages { .. } | Path::Other => return None,
     };
     Some(answer.unwrap_or_else(Refusal::into_response))

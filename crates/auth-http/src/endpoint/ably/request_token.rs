@@ -45,8 +45,7 @@ pub(super) fn respond(
     request: &Request<Bytes>,
     admit: impl FnOnce(&str) -> Result<(), Duration>,
 ) -> Response<Bytes> {
-    // Who puts a whole key into the path must not find its secret in the records.
-    let asking = Label::new(key_name.split(':').next().unwrap_or_default());
+    let asking = asking(key_name);
     match answer(records, now, fresh, key_name, request, admit) {
         Ok(details) => {
             let named = details.client_id().map(|client_id| Label::new(client_id.as_str()));
@@ -73,6 +72,11 @@ pub(super) fn respond(
             Decisions::tell(refusal.into_response(), [denied])
         }
     }
+}
+
+/// Who asks, by the path. Who puts a whole key into it must not find its secret in the records.
+pub(super) fn asking(key_name: &str) -> Label {
+    Label::new(key_name.split(':').next().unwrap_or_default())
 }
 
 /// The checks in Ably's order: the application and the key, the MAC, the values, the timestamp, the nonce, and at last what

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::authenticate::{embedded, header_of};
 use super::records::{KeyRecord, Kind};
-use super::request_token::{check_key, key_of_path};
+use super::request_token::{asking, check_key, key_of_path};
 use super::{Records, Refusal, body, code};
 use crate::endpoint::{Decision, Decisions};
 
@@ -25,7 +25,24 @@ const LONGEST_AGO: Duration = Duration::from_secs(3_600);
 /// How long tokens are still accepted with `allowReauthMargin`, as at Ably.
 const MARGIN: Duration = Duration::from_secs(30);
 
-pub(super) fn answer(
+/// What records call a call that is refused.
+const CALL: &str = "ably_revoke_tokens";
+
+/// The reply, with the decisions that it stands for.
+pub(super) fn respond(
+    records: &mut Records,
+    now: Now,
+    key_name: &str,
+    request: &Request<Bytes>,
+) -> Response<Bytes> {
+    answer(records, now, key_name, request).unwrap_or_else(|refusal| {
+        let reason = Label::new(&refusal.info().code.number().to_string());
+        let denied = Decision::Denied { grant: CALL, reason, client_id: Some(asking(key_name)) };
+        Decisions::tell(refusal.into_response(), [denied])
+    })
+}
+
+fn answer(
     records: &mut Records,
     now: Now,
     key_name: &str,
