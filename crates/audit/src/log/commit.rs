@@ -132,6 +132,17 @@ impl<S: Storage> Log<S> {
         }
     }
 
+    /// Whether all that was written to the segment is still there, as far as it tells. Where somebody removed it the log goes
+    /// on in a new one.
+    pub(crate) fn is_kept(&mut self, now: Now) -> bool {
+        let Some(Segment { file, .. }) = &mut self.segment else { return true };
+        let Err(error) = self.storage.sync(file) else { return true };
+        self.abandon_segment();
+        self.take_note_of(&Fault { step: LogStep::Sync, error });
+        self.commit(&mut [], now);
+        false
+    }
+
     /// Makes sure that there is a segment to write to, and that it is not the time for the next.
     fn ready_segment(&mut self, now: Now) -> Result<(), Fault> {
         let Some(segment) = &self.segment else { return self.begin_segment(SegmentReason::Fault, now) };

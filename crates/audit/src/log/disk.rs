@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::layout;
-use super::storage::Storage;
+use super::storage::{Storage, removed};
 
 /// A directory of this machine.
 pub(crate) struct Disk {
@@ -82,7 +82,8 @@ impl Storage for Disk {
     }
 
     fn sync(&mut self, file: &mut File) -> io::Result<()> {
-        file.sync_data()
+        file.sync_data()?;
+        if is_removed(file)? { Err(removed()) } else { Ok(()) }
     }
 
     fn sync_directory(&mut self) -> io::Result<()> {
@@ -146,4 +147,18 @@ fn is_at(file: &File, path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_at(_file: &File, path: &Path) -> bool {
     path.exists()
+}
+
+/// Whether an open file has no name in any directory.
+#[cfg(unix)]
+fn is_removed(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(file.metadata()?.nlink() == 0)
+}
+
+/// Elsewhere an open file can't be removed.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "it is fallible where there is something to do")]
+fn is_removed(_file: &File) -> io::Result<bool> {
+    Ok(false)
 }

@@ -6,6 +6,7 @@
 //! | Failure | What is done |
 //! | --- | --- |
 //! | a write or a sync | final for the file, whose pages may be gone although a second sync would succeed: cut to what was acknowledged, a new segment, `log_fault`, and the batch again there |
+//! | somebody removed the segment, or all of the directory | as above, found after each sync: the directory is made anew, and claimed |
 //! | that too | the batch is lost by its mode; again with growing pauses |
 //! | the disk is full | the reserve is given up for what the trail says of itself, revocations and strict events; the rest is lost by its mode until the reserve can be made again; checkpoints are signed, and no records of them written |
 //! | a new segment can't be made in time | the old one is used on, and it is tried again |
@@ -154,6 +155,7 @@ impl<S: Storage> Log<S> {
     /// The last try to write what could not be written, and the last checkpoint.
     pub(crate) fn finish(&mut self, now: Now) {
         self.failing.iter_mut().chain(&mut self.full).for_each(|outage| outage.expire(now));
+        self.is_kept(now);
         self.commit(&mut [], now);
         self.sign_checkpoint(now);
     }

@@ -270,6 +270,9 @@ impl Storage for Model {
     fn sync(&mut self, file: &mut usize) -> io::Result<()> {
         let (mut state, fault) = self.faulty_step()?;
         let lies = state.lies;
+        if !state.names.values().any(|inode| inode == file) {
+            return Err(super::storage::removed());
+        }
         let inode = &mut state.inodes[*file];
         match fault {
             None => {

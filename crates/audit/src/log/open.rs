@@ -164,9 +164,7 @@ impl<S: Storage> Log<S> {
     ///
     /// Where the directory was moved away, it is made anew and its lock is taken.
     pub(crate) fn reopen(&mut self, reason: SegmentReason, now: Now) -> io::Result<()> {
-        if !self.storage.claim()? {
-            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody else writes to the directory"));
-        }
+        self.claim()?;
         let reason = if self.segment.is_some() { reason } else { SegmentReason::Fault };
         self.begin_segment(reason, now).map_err(|Fault { error, .. }| error)?;
         if self.full.is_none() {

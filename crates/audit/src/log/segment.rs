@@ -16,6 +16,10 @@ impl<S: Storage> Log<S> {
     /// After a fault the old segment is sealed last, and need not be.
     pub(super) fn begin_segment(&mut self, reason: SegmentReason, now: Now) -> Result<(), Fault> {
         self.settle();
+        if reason == SegmentReason::Fault {
+            // The directory may be gone.
+            self.claim().map_err(Fault::at(LogStep::Open))?;
+        }
         if let Some(first) = self.leftover {
             self.remove_leftover(first).map_err(Fault::at(LogStep::Open))?;
         }
@@ -66,6 +70,17 @@ impl<S: Storage> Log<S> {
         self.hashes.push(head.hash);
         self.own.push(entry);
         Ok(())
+    }
+
+    /// Makes sure that there is a directory, and that no other process writes to it.
+    pub(super) fn claim(&mut self) -> io::Result<()> {
+        let error = io::ErrorKind::ResourceBusy;
+        let claimed = self.storage.claim()?;
+        if claimed {
+            Ok(())
+        } else {
+            Err(io::Error::new(error, "somebody else writes to the directory"))
+        }
     }
 
     /// A segment's file with the first record, which is in `lines`; all of it on the disk.

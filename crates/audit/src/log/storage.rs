@@ -37,7 +37,8 @@ pub(crate) trait Storage: Send {
     /// Cuts a file off after `length` bytes.
     fn truncate(&mut self, file: &mut Self::File, length: u64) -> io::Result<()>;
 
-    /// Brings a file's bytes and length to the disk.
+    /// Brings a file's bytes and length to the disk. Fails where the file has no name any more, as then it ends with this
+    /// process.
     fn sync(&mut self, file: &mut Self::File) -> io::Result<()>;
 
     /// Brings the directory's names to the disk.
@@ -48,6 +49,11 @@ pub(crate) trait Storage: Send {
 
     /// Removes a file.
     fn remove(&mut self, name: &str) -> io::Result<()>;
+}
+
+/// What a sync says of a file that somebody removed.
+pub(crate) fn removed() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "somebody removed the file, and the records in it are gone")
 }
 
 /// Removes a file, or finds that it is not there.

@@ -91,7 +91,7 @@ impl Trail {
     ///
     /// # Errors
     ///
-    /// [`Unrecorded`] where the disk is full or fails just now, or the trail is closed.
+    /// [`Unrecorded`] where the disk is full or fails just now, the newest segment was removed, or the trail is closed.
     pub async fn flush(&self) -> Result<(), Unrecorded> {
         self.order(Order::Flush).await
     }

@@ -152,6 +152,38 @@ fn a_directory_that_was_moved_away_is_made_anew() {
     assert_eq!((verified.first, verified.records), (4, 2));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_recorded_after_the_directory_was_removed_is_in_a_new_one() {
+    for segment_bytes in [1, 64 << 20] {
+        let (_directory, path) = directory();
+        let trail = open(strict(&path).segment_bytes(segment_bytes));
+        trail.record_blocking(&event(1)).unwrap();
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        trail.record_blocking(&event(2)).unwrap();
+        let text = segments(&path).into_iter().map(|path| fs::read_to_string(path).unwrap());
+        assert_eq!(text.collect::<String>().matches("\"attempt\":2").count(), 1);
+        let other = Trail::builder().log(LogOptions::new(&path)).open();
+        assert!(matches!(other, Err(OpenError::Busy)), "the lock is in the new directory");
+        fs::remove_dir_all(&path).unwrap();
+        assert!(trail.flush_blocking().is_err(), "what was recorded is gone");
+        trail.flush_blocking().unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn no_record_is_acknowledged_where_there_can_be_no_new_directory() {
+    let (_directory, path) = directory();
+    let trail = open(strict(&path));
+    trail.record_blocking(&event(1)).unwrap();
+    fs::remove_dir_all(&path).unwrap();
+    fs::write(&path, "in the way").unwrap();
+    assert!(trail.record_blocking(&event(2)).is_err());
+    assert!(trail.flush_blocking().is_err());
+    assert_eq!(trail.close(), Summary { observed: 2, written: 1, failed: 1, ..Summary::default() });
+}
+
 #[test]
 fn a_moved_directory_takes_its_last_segment_with_it_and_no_seal_is_left_behind() {
     let (directory, path) = directory();

@@ -131,6 +131,9 @@ impl<S: Storage> Writer<S> {
     fn follow(&mut self, order: Order) -> Outcome {
         let Some(log) = &mut self.log else { return Ok(()) };
         match order {
+            Order::Flush if !log.is_kept(self.clock.now()) => Err(Cow::Borrowed(
+                "its newest records are gone, or on a disk that fails; look into its directory",
+            )),
             Order::Flush if log.is_well() => Ok(()),
             Order::Flush => Err(Cow::Borrowed("its disk is full or fails; make room or another disk")),
             Order::Segment(reason) => {

@@ -187,3 +187,30 @@ fn one_failed_sync_costs_no_event() {
     let told = ["checkpoint_signed", "token_requested", "segment_opened", "log_fault", "token_requested"];
     assert_eq!(names(&model)[1..6], told);
 }
+
+#[test]
+fn a_segment_that_somebody_removes_holds_no_further_record() {
+    let model = Model::default();
+    let mut session = Session::open(&model, Duration::ZERO).unwrap();
+    session.write(&[Mode::Strict]);
+    model.clone().remove(&layout::segment(1)).unwrap();
+    assert_eq!(session.write(&[Mode::Strict]), [Fate::Recorded(6)]);
+    let told = ["segment_opened", "log_fault", "token_requested"];
+    assert_eq!(names(&model), told, "written again, where it is found");
+}
+
+#[test]
+fn a_flush_and_the_close_find_that_the_segment_was_removed() {
+    let model = Model::default();
+    let mut session = Session::open(&model, Duration::ZERO).unwrap();
+    session.write(&[Mode::Strict]);
+    let now = session.now();
+    assert!(session.log.is_kept(now), "the control");
+    model.clone().remove(&layout::segment(1)).unwrap();
+    assert!(!session.log.is_kept(now));
+    assert!(session.log.is_kept(now), "there is a new one");
+    let first = session.log.segment.as_ref().unwrap().first;
+    model.clone().remove(&layout::segment(first)).unwrap();
+    session.log.finish(now);
+    assert_eq!(names(&model)[..2], ["segment_opened", "log_fault"]);
+}
