@@ -35,6 +35,6 @@ pub mod syslog;
 
 pub use self::machine::HookCounts;
 pub use self::outlet::Outlet;
-pub(crate) use self::running::close_all;
 pub use self::running::{Hook, Running};
+pub(crate) use self::running::{close_all, is_outlet};
 pub use self::sink::{Sink, SinkError};

@@ -1,5 +1,6 @@
 //! An outlet that runs: the thread that drives its machine, and the trail's end of it.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
@@ -117,9 +118,20 @@ impl Outlet {
     }
 }
 
+thread_local! {
+    /// Whether this is the thread of an outlet.
+    static OUTLET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a hook is calling: it must not be waited for.
+pub(crate) fn is_outlet() -> bool {
+    OUTLET.get()
+}
+
 #[expect(clippy::disallowed_methods, reason = "the outlet's driver is a thread of its own")]
 fn spawn(mut driver: Driver, runtime: Runtime, ending: Sender<()>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("audit-{}", driver.hook.name)).spawn(move || {
+        OUTLET.set(true);
         runtime.block_on(driver.run());
         // What a sink has left running there may not hold up the end.
         runtime.shutdown_background();

@@ -76,11 +76,7 @@ impl<S: Storage> Log<S> {
     pub(super) fn claim(&mut self) -> io::Result<()> {
         let error = io::ErrorKind::ResourceBusy;
         let claimed = self.storage.claim()?;
-        if claimed {
-            Ok(())
-        } else {
-            Err(io::Error::new(error, "somebody else writes to the directory"))
-        }
+        if claimed { Ok(()) } else { Err(io::Error::new(error, "somebody else writes to the directory")) }
     }
 
     /// A segment's file with the first record, which is in `lines`; all of it on the disk.

@@ -1,6 +1,7 @@
 //! What a trail is made of.
 
 use std::fmt;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -150,8 +151,11 @@ pub(super) fn start<S: Storage<File: Send> + 'static>(
     hooks.iter().for_each(|hook| metrics.hook(Arc::clone(hook)));
     metrics.trail(Arc::clone(&accounts));
     let (for_writer, counted) = (Arc::clone(&accounts), Arc::clone(&metrics));
-    let writer = Writer { accounts: for_writer, log, sequence: 0, outlets, metrics: counted, clock };
+    let (logging, logged) = channel();
+    let logging = Some(logging);
+    let writer =
+        Writer { accounts: for_writer, log, sequence: 0, outlets, logged: logging, metrics: counted, clock };
     let thread = std::thread::Builder::new().name("audit-trail".to_owned()).spawn(move || writer.run())?;
-    let writer = Mutex::new(Some(thread));
-    Ok(Trail { shared: Arc::new(Shared { accounts, modes, hooks, metrics, writer }), session: None })
+    let (writer, logged) = (Mutex::new(Some(thread)), Mutex::new(logged));
+    Ok(Trail { shared: Arc::new(Shared { accounts, modes, hooks, metrics, writer, logged }), session: None })
 }

@@ -11,6 +11,7 @@ mod writer;
 mod tests;
 
 use std::fmt;
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -23,7 +24,7 @@ pub use self::builder::TrailBuilder;
 use self::queue::{Offered, Order, Queue};
 pub(crate) use self::ticket::Pledge;
 use self::ticket::{Ticket, block_on};
-use crate::deliver::Hook;
+use crate::deliver::{Hook, is_outlet};
 use crate::entry::{Event, SegmentReason};
 use crate::log::{Item, Mode, Modes};
 use crate::metrics::Metrics;
@@ -35,7 +36,8 @@ use crate::metrics::Metrics;
 /// syncs once, tells those who wait, and then gives each entry to the outlets: so a slow disk slows those who wait for it,
 /// and a slow receiver slows nobody.
 ///
-/// Dropping the last clone closes the trail and waits for the disk, as [`close`](Self::close) does.
+/// Dropping the last clone closes the trail and waits for the disk, but for no outlet: they deliver what they have while the program
+/// goes on, and whatever the end of the program cuts off is lost. [`close`](Self::close) waits for them too.
 #[derive(Clone)]
 pub struct Trail {
     shared: Arc<Shared>,
@@ -48,6 +50,8 @@ struct Shared {
     hooks: Vec<Arc<Hook>>,
     metrics: Arc<Metrics>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Ends when the log is complete; the outlets may still deliver then.
+    logged: Mutex<Receiver<()>>,
 }
 
 /// What became of the events of a trail: `observed = written + dropped + failed + queued`, at every moment.
@@ -209,8 +213,25 @@ impl fmt::Debug for Trail {
 }
 
 impl Shared {
-    fn close(&self) -> Summary {
+    /// Waits until the log is complete. A waker that closes the trail does so on the writer's own thread, which can't wait for itself.
+    fn finish_log(&self) {
         self.accounts.queue.close();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_writer =
+            writer.as_ref().is_some_and(|writer| writer.thread().id() == std::thread::current().id());
+        drop(writer);
+        if !is_writer {
+            // Nothing is ever sent: the other end goes away.
+            let _ = self.logged.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        }
+    }
+
+    fn close(&self) -> Summary {
+        self.finish_log();
+        // A hook that closes the trail can't wait for itself.
+        if is_outlet() {
+            return self.accounts.summary();
+        }
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         // A waker that drops the last clone does so on the writer's own thread, which can't wait for itself.
         if let Some(writer) = writer.take_if(|writer| writer.thread().id() != std::thread::current().id())
@@ -224,7 +245,7 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.close();
+        self.finish_log();
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::accounts::Accounts;
@@ -22,6 +23,8 @@ pub(super) struct Writer<S: Storage> {
     /// The number of the last entry.
     pub(super) sequence: u64,
     pub(super) outlets: Outlets,
+    /// Goes away when the log is complete.
+    pub(super) logged: Option<Sender<()>>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
 }
@@ -51,6 +54,9 @@ impl<S: Storage> Writer<S> {
             }
             self.offer_own();
             if !open {
+                // Its lock is let go of before anybody hears that it is complete: they may open it again.
+                drop(self.log.take());
+                drop(self.logged.take());
                 self.outlets.close();
                 return;
             }

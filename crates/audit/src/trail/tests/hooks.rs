@@ -99,3 +99,40 @@ fn an_outlet_that_panics_and_one_that_blocks_cost_only_themselves() {
         assert_eq!((counts.accepted, accounted), (21, 21), "{}", hook.name());
     }
 }
+
+/// So long that a test which waits for it does not end.
+const EVER: std::time::Duration = std::time::Duration::from_secs(3_600);
+
+#[test]
+fn letting_go_of_a_trail_waits_for_the_disk_and_not_for_a_hook_that_blocks() {
+    let (_directory, path) = directory();
+    let (release, released) = channel::<()>();
+    let released = Mutex::new(released);
+    let outlet = Outlet::closure("blocks", move |_| {
+        let _ = released.lock().unwrap().recv();
+    });
+    let trail = Trail::builder().log(LogOptions::new(&path)).outlet(outlet).patience(EVER).open().unwrap();
+    (1..=3).for_each(|attempt| trail.observe(&event(attempt)));
+    drop(trail);
+    assert_eq!(verify(&path).unwrap().records, 4);
+    drop(release);
+}
+
+#[test]
+fn a_hook_may_close_its_own_trail() {
+    let (_directory, path) = directory();
+    let (hand_over, handed) = channel::<Trail>();
+    let handed = Mutex::new(handed);
+    let (told, summary) = channel();
+    let outlet = Outlet::closure("closes", move |_| {
+        if let Ok(trail) = handed.lock().unwrap().recv() {
+            let _ = told.send(trail.close());
+        }
+    });
+    let trail = Trail::builder().log(LogOptions::new(&path)).outlet(outlet).patience(EVER).open().unwrap();
+    trail.observe(&event(1));
+    hand_over.send(trail.clone()).unwrap();
+    drop(hand_over);
+    assert_eq!(summary.recv().unwrap().written, 1);
+    assert_eq!(trail.close().written, 1);
+}

@@ -64,7 +64,7 @@ fn a_caller_that_goes_away_withdraws_nothing_that_is_queued() {
 /// A disk that waits, at its first sync after the opening, until it is let go on.
 struct Held {
     disk: crate::log::Disk,
-    gate: Option<(std::sync::mpsc::Sender<()>, std::sync::mpsc::Receiver<()>)>,
+    gate: Option<(std::sync::mpsc::Sender<()>, Receiver<()>)>,
     armed: Arc<AtomicBool>,
 }
 
