@@ -26,6 +26,7 @@ mod manager_ending;
 mod manager_readers;
 mod optave;
 mod providers_network;
+mod providers_records;
 mod session;
 mod signatures;
 mod spatium;

@@ -17,7 +17,8 @@ use crate::shared_future::{Outcome, SharedFuture};
 /// is as safe at a [`Recorder`] as its class asks for.
 ///
 /// Each token is recorded once, however many ask for it at once and however often it is handed out then: from the second time on that
-/// costs one comparison. A token without a [generation](Token::generation) is told apart by its name.
+/// costs one comparison. A token without a [generation](Token::generation) is told apart by its name. One without a name is handed out
+/// with the one that it has on record.
 ///
 /// How long a record may take is for the recorder to bound, as a source bounds its own time; whoever asks here may give up at any time,
 /// and is given nothing then. A record that everybody has given up waiting for is made anew for who asks next.
@@ -123,12 +124,12 @@ impl TokenSource for Recorded {
     /// Those of the source, and [`StoreFailed`](ErrorKind::StoreFailed), to be tried again, where the token can't be recorded.
     async fn token(&self, demand: Demand) -> Result<Token, Error> {
         let token = self.source.token(demand).await?;
+        let name = token.fingerprint().unwrap_or_else(|| self.names.fingerprint(token.secret()));
         let generation = token.generation();
         if generation == Generation::NONE || self.released.load(Ordering::Acquire) != generation.number() {
-            let name = token.fingerprint().unwrap_or_else(|| self.names.fingerprint(token.secret()));
             self.release((generation, name)).await?;
         }
-        Ok(token)
+        Ok(token.with_fingerprint(name))
     }
 }
 
@@ -240,7 +241,10 @@ mod tests {
         // One without a number has a name.
         source.0.store(0, Ordering::Relaxed);
         for _ in 0..2 {
-            recorded.token(Demand::Current).await.unwrap();
+            let token = recorded.token(Demand::Current).await.unwrap();
+            let name = token.fingerprint().expect("the name that it has on record");
+            let released = AuthEvent::TokenReleased { token: name, generation: Generation::NONE };
+            assert_eq!(log.events.lock().unwrap().last(), Some(&released));
         }
         assert_eq!(log.released(), [1, 2, 0]);
     }

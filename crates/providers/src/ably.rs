@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use auth_core::ably::{AuthOptions, ErrorCode, TokenDetails, TokenParams};
-use auth_core::{Error, ErrorKind, Retry};
+use auth_core::{Error, ErrorKind, Retry, TokenSource};
 use auth_http::ably::{Auth, connection_error};
 use ws_session::dialect::Dialect;
 use ws_session::driver::tokio::{Control, RenewalError, Session};
@@ -49,6 +49,8 @@ pub struct Realtime(Arc<Inner>);
 
 struct Inner {
     auth: Auth,
+    /// The same for the connection.
+    tokens: Arc<dyn TokenSource>,
     identity: Arc<Identity>,
     dialect: Arc<Dialect>,
     sockets: Sockets,
@@ -74,7 +76,8 @@ impl Realtime {
     }
 
     /// `authorize`, `createTokenRequest`, `requestToken`, `revokeTokens` and `clientId` of this client. Its own
-    /// [`authorize`](Auth::authorize) changes what the next connection or renewal presents, and leaves the connection alone.
+    /// [`authorize`](Auth::authorize) changes what the next connection or renewal presents, and leaves the connection alone. What it hands
+    /// out to the program waits for no record; the connection's tokens do, where the audit log is strict.
     #[must_use]
     pub fn auth(&self) -> &Auth {
         &self.0.auth
@@ -165,8 +168,8 @@ impl Realtime {
     }
 
     fn spawn(&self) -> Session {
-        let Inner { auth, dialect, sockets, way, .. } = &*self.0;
-        sockets.session(way, Arc::clone(dialect), Arc::new(auth.clone())).spawn()
+        let Inner { tokens, dialect, sockets, way, .. } = &*self.0;
+        sockets.session(way, Arc::clone(dialect), Arc::clone(tokens)).spawn()
     }
 
     /// Why a token was not accepted.

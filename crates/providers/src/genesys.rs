@@ -166,7 +166,8 @@ impl Builder {
         let sockets = self.settings.sockets(Arc::clone(&observer));
         let way = sockets.way(&ws)?;
         let manager = manager.spawn();
-        let tokens = Arc::new(RequireScopes::new(manager.clone(), self.required_scopes, observer));
+        let scoped = RequireScopes::new(manager.clone(), self.required_scopes, observer);
+        let tokens = audit.recorded(Arc::new(scoped));
         Ok(Client { tokens, manager, audit, sockets, way })
     }
 }

@@ -50,7 +50,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::source::FixedToken;
-use auth_core::{Error, Secret, Token, TokenSource};
+use auth_core::{Demand, Error, Secret, Token, TokenSource};
 use auth_http::optave::UsedTokens;
 use ws_session::dialect::Dialect;
 use ws_session::driver::tokio::Session;
@@ -58,14 +58,16 @@ use ws_session::machine::Config as SessionConfig;
 
 pub use self::builder::Builder;
 pub use self::config_error::ConfigError;
-use self::once::Once;
+use self::once::{Given, Once};
 use crate::settings::{Sockets, Way};
 use crate::witness::Witness;
 
 /// A client of Optave. Clones are the same client: what one has opened a connection with, none opens another with.
 #[derive(Clone)]
 pub struct Client {
-    tokens: auth_http::optave::Client,
+    authentication: auth_http::optave::Client,
+    /// The same, recorded where they are to be.
+    tokens: Arc<dyn TokenSource>,
     used: Arc<UsedTokens>,
     sockets: Sockets,
     way: Way,
@@ -100,7 +102,7 @@ impl Client {
     /// [`InvalidClient`](auth_core::ErrorKind::InvalidClient) when id or secret are wrong; otherwise as for any token endpoint, or what the
     /// provider failed with. Never an empty token.
     pub async fn authenticate(&self) -> Result<Token, Error> {
-        self.tokens.authenticate().await
+        self.tokens.token(Demand::Current).await
     }
 
     /// Opens a connection with exactly this token, and waits until the server has accepted it. The session does not reconnect:
@@ -110,7 +112,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Token`](ws_session::ErrorKind::Token) when a connection was opened with the token before: it is not sent again.
+    /// [`Token`](ws_session::ErrorKind::Token) when a connection was opened with the token before: it is not sent again; and when it is
+    /// to be on record first and can't be: it was not sent.
     /// [`AuthenticationRefused`](ws_session::ErrorKind::AuthenticationRefused) when the server refuses it,
     /// [`Timeout`](ws_session::ErrorKind::Timeout) when it has not answered within the
     /// [connection timeout](Builder::with_connection_timeout), and
@@ -118,11 +121,12 @@ impl Client {
     pub async fn open_connection(&self, token: Token) -> Result<Session, ws_session::Error> {
         // What it still lives is not known: that was said when it was handed over.
         let given = Token::new(bare(token.secret())).with_type(token.token_type());
-        let given = match token.fingerprint() {
-            Some(fingerprint) => given.with_fingerprint(fingerprint),
-            None => given,
+        let source: Arc<dyn TokenSource> = match token.fingerprint() {
+            // It was recorded when it was let out.
+            Some(fingerprint) => Arc::new(FixedToken::new(given.with_fingerprint(fingerprint))),
+            None => Arc::new(Given(self.audit.recorded(Arc::new(FixedToken::new(given))))),
         };
-        let mut session = self.spawn(FixedToken::new(given), SessionConfig::without_reconnection);
+        let mut session = self.spawn(source, SessionConfig::without_reconnection);
         session.authenticated().await?;
         Ok(session)
     }
@@ -144,19 +148,19 @@ impl Client {
     /// The same without waiting: it connects in the background, and never gives up over an outage.
     #[must_use]
     pub fn open(&self) -> Session {
-        self.spawn(self.tokens.clone(), |config| config)
+        self.spawn(Arc::clone(&self.tokens), |config| config)
     }
 
     /// Ends the way to tokens for all clones; sessions end when they need another.
     pub async fn shut_down(&self) {
-        self.tokens.shut_down().await;
+        self.authentication.shut_down().await;
     }
 
     crate::witness::verbs!(self => self.audit);
 
     fn spawn(
         &self,
-        tokens: impl TokenSource + 'static,
+        tokens: Arc<dyn TokenSource>,
         change: impl FnOnce(SessionConfig) -> SessionConfig,
     ) -> Session {
         let once = Once { tokens, used: Arc::clone(&self.used) };

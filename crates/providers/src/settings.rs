@@ -65,7 +65,14 @@ macro_rules! verbs {
             self.with_audit_log(audit::LogOptions::new(directory))
         }
 
-        /// Writes an audit log of every step as these options say: where, sealed by which key, and how safe each class of event is.
+        /// Writes an audit log of every step as these options say: where, sealed by which key, and how safely.
+        ///
+        /// By default nothing waits for the log. Where its [mode](audit::LogOptions::modes) for
+        /// [`Issuing`](auth_core::observe::EventClass::Issuing) is strict, each token is let out only once that is on the disk, as
+        /// [`TokenReleased`](auth_core::AuthEvent::TokenReleased): while it can't be, a session waits and tries again, and a call for
+        /// a token fails with [`StoreFailed`](auth_core::ErrorKind::StoreFailed). Where it is durable, a token waits for the disk, and
+        /// is let out also where the disk fails. Of the other classes a client's session waits for none: theirs is the room that is kept
+        /// for them in the queue.
         pub fn with_audit_log(mut self, options: audit::LogOptions) -> Self {
             self.settings.trail(|trail| trail.log(options));
             self
@@ -189,6 +196,7 @@ impl Settings {
     pub(crate) fn witnesses(&mut self, system: &str) -> Result<(Arc<dyn Observer>, Witness), ConfigError> {
         let trail = self.trail.take().map(TrailBuilder::open).transpose()?.map(|trail| trail.named(system));
         let mut observers = mem::take(&mut self.observers);
+        let others = observers.clone();
         let metrics = match &trail {
             Some(trail) => {
                 observers.push(Arc::new(trail.clone()));
@@ -200,7 +208,7 @@ impl Settings {
                 metrics
             }
         };
-        Ok((Arc::new(observers), Witness { metrics, trail }))
+        Ok((Arc::new(observers), Witness { metrics, trail, others }))
     }
 
     /// How WebSockets are opened, whose steps `observer` is told.

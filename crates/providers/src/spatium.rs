@@ -22,7 +22,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use auth_core::{Error, Secret, Token};
+use auth_core::{Demand, Error, Secret, Token, TokenSource};
 use auth_http::bearer::BearerClient;
 use auth_http::spatium::AuthorizationSession;
 use auth_http::spatium::wire::{AuthorizationService, WantedPermissions};
@@ -39,9 +39,10 @@ use crate::witness::Witness;
 ///
 /// Nothing is refreshed while nobody needs a token: a session that is idle for as long as its refresh token lives is over,
 /// until it is established again. [`Builder::with_background_refresh`] changes that.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Session {
     authorization: AuthorizationSession,
+    tokens: Arc<dyn TokenSource>,
     bearer: BearerClient,
     sockets: Sockets,
     audit: Witness,
@@ -94,7 +95,7 @@ impl Session {
     ///
     /// As [`AuthorizationSession::permission_token`].
     pub async fn permission_token(&self) -> Result<Token, Error> {
-        self.authorization.permission_token().await
+        self.tokens.token(Demand::Current).await
     }
 
     /// Refreshes the session: from here on there are another permission token and another refresh token.
@@ -128,17 +129,31 @@ impl Session {
     /// Outside a tokio runtime.
     pub fn open(&self, url: &str) -> Result<socket::Session, ConfigError> {
         self.bearer.check(url).map_err(ConfigError::Origin)?;
-        let tokens = Arc::new(self.authorization.clone());
+        let tokens = Arc::clone(&self.tokens);
         Ok(self.sockets.session(&self.sockets.way(url)?, Dialect::bearer_header(), tokens).spawn())
     }
 
-    /// What has the tokens: to go on with the session of an earlier run, to end this one, to present tokens in other ways.
+    /// What has the tokens: to go on with the session of an earlier run, to end this one, to present tokens in other ways. Those that
+    /// it hands out itself wait for no record.
     #[must_use]
     pub const fn authorization(&self) -> &AuthorizationSession {
         &self.authorization
     }
 
     crate::witness::verbs!(self => self.audit);
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { authorization, tokens: _, bearer, sockets, audit } = self;
+        formatter
+            .debug_struct("Session")
+            .field("authorization", authorization)
+            .field("bearer", bearer)
+            .field("sockets", sockets)
+            .field("audit", audit)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The settings of a [`Session`].
@@ -183,9 +198,10 @@ impl Builder {
             authorization = authorization.with_background_refresh();
         }
         let authorization = authorization.build();
-        let nowhere = BearerClient::new(Arc::new(authorization.clone()), http);
+        let tokens = audit.recorded(Arc::new(authorization.clone()));
+        let nowhere = BearerClient::new(Arc::clone(&tokens), http);
         let bearer = self.origins.iter().try_fold(nowhere, |bearer, url| bearer.with_origin(url))?;
-        Ok(Session { authorization, bearer, sockets: self.settings.sockets(observer), audit })
+        Ok(Session { authorization, tokens, bearer, sockets: self.settings.sockets(observer), audit })
     }
 }
 

@@ -2,14 +2,22 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use audit::metrics::{Metrics, Snapshot};
-use audit::{Summary, Trail};
+use audit::{Mode, Summary, Trail};
+use auth_core::fingerprint::FingerprintKey;
+use auth_core::observe::{EventClass, Observers, Recorder, Unrecorded};
+use auth_core::{AuthEvent, Observer, TokenSource};
+use auth_http::freshness::{Freshness as _, SystemFreshness};
+use auth_http::recorded::Recorded;
 
 /// Kept by each client, which has its verbs by [`verbs`].
 #[derive(Debug, Clone)]
 pub(crate) struct Witness {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) trail: Option<Trail>,
+    /// Everybody else who is told.
+    pub(crate) others: Observers,
 }
 
 impl Witness {
@@ -19,6 +27,37 @@ impl Witness {
 
     pub(crate) fn close_audit(&self) -> Option<Summary> {
         self.trail.as_ref().map(Trail::close)
+    }
+
+    /// The tokens of `source`, each let out once that is on record, where the log is to have them more safely than by best effort.
+    pub(crate) fn recorded(&self, source: Arc<dyn TokenSource>) -> Arc<dyn TokenSource> {
+        let strict = self.trail.as_ref().filter(|trail| trail.mode(EventClass::Issuing) != Mode::BestEffort);
+        let Some(trail) = strict else { return source };
+        let records = Records { trail: trail.clone(), others: self.others.clone() };
+        let names = FingerprintKey::new(SystemFreshness.random());
+        Arc::new(Recorded::new(source, Arc::new(records), names))
+    }
+}
+
+/// Records in the trail, and then tells everybody else.
+struct Records {
+    trail: Trail,
+    others: Observers,
+}
+
+impl Observer for Records {
+    fn observe(&self, event: &AuthEvent) {
+        self.trail.observe(event);
+        self.others.observe(event);
+    }
+}
+
+#[async_trait]
+impl Recorder for Records {
+    async fn record(&self, event: &AuthEvent) -> Result<(), Unrecorded> {
+        self.trail.record(event).await?;
+        self.others.observe(event);
+        Ok(())
     }
 }
 
@@ -33,7 +72,7 @@ macro_rules! verbs {
         }
 
         /// Writes out the audit trail and closes it, if there is one; says what became of the events. Blocks until the disk has
-        /// them, and until its hooks have had their while.
+        /// them, and until its hooks have had their while. Where no token is let out without a record, none is from then on.
         #[must_use]
         pub fn close_audit(&$self) -> Option<audit::Summary> {
             $witness.close_audit()

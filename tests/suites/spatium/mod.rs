@@ -45,6 +45,8 @@ use auth_http::spatium::{AuthorizationSession, Builder};
 use gateway::{Config, Gateway, RateLimit, Running};
 use realtime_auth_tests::relay::Relay;
 
+pub(crate) use self::requests::streaming;
+
 const KEY: [u8; 32] = [7; 32];
 const BASE: &str = "/authorization/v1";
 const FACTORS: &str = "/authorization/v1/api/permission/issue-by-factors";

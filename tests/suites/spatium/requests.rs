@@ -230,7 +230,7 @@ impl Authenticator for ByPermission {
 }
 
 /// Spatium's service and a stream at `/stream` on one gateway; permission tokens live for so long.
-async fn streaming(permission: Duration) -> Running {
+pub(crate) async fn streaming(permission: Duration) -> Running {
     let server = AuthorizationServer::hs256(KEY)
         .with_account(Account::new("username", Secret::from("password"), READ_SECRET))
         .with_permission_lifetime(permission);

@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use auth_core::AuthEvent;
-use auth_core::observe::{Label, Observer, Recorder, Unrecorded};
+use auth_core::observe::{EventClass, Label, Observer, Recorder, Unrecorded};
 
 pub(crate) use self::accounts::Accounts;
 pub use self::builder::TrailBuilder;
@@ -139,6 +139,12 @@ impl Trail {
     #[must_use]
     pub fn hooks(&self) -> &[Arc<Hook>] {
         &self.shared.hooks
+    }
+
+    /// How safely events of a class are recorded: as the log was told, and best effort where there is no log.
+    #[must_use]
+    pub fn mode(&self, class: EventClass) -> Mode {
+        self.shared.modes.of(class)
     }
 
     /// What is counted of the events, of the log and of the outlets, for those who draw graphs.

@@ -111,6 +111,7 @@ impl Builder {
         let identity = Arc::new(Identity::of(auth.clone()));
         dialect.authenticator = Some(Arc::clone(&identity) as Arc<_>);
         Ok(Realtime(Arc::new(Inner {
+            tokens: audit.recorded(Arc::new(auth.clone())),
             auth,
             identity,
             dialect: Arc::new(dialect),

@@ -137,8 +137,10 @@ impl Builder {
             AuthTransport::Subprotocol => Dialect::optave(),
             AuthTransport::Query => Dialect::optave_query(),
         };
+        let authentication = self.tokens.with_client(client).with_observer(observer).build()?;
         Ok(Client {
-            tokens: self.tokens.with_client(client).with_observer(observer).build()?,
+            tokens: audit.recorded(Arc::new(authentication.clone())),
+            authentication,
             used: Arc::default(),
             sockets,
             way,
