@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::fingerprint::FingerprintKey;
+use auth_core::observe::FailedRequest;
 use auth_core::time::{Deadline, Now};
-use auth_core::{AuthEvent, Error, ErrorKind, Observer, Retry};
+use auth_core::{AuthEvent, Error, Observer};
 
 /// An observer, and how it is told of tokens.
 #[derive(Clone)]
@@ -71,19 +72,9 @@ impl<'a> Asking<'a> {
     fn tell_of(&self, error: &Error, retry_in: Option<Duration>) {
         let Some(told) = self.told else { return };
         let now = (self.clock)();
-        let (attempt, took, valid_for) = (self.attempt, Some(elapsed(self.begun, now)), self.valid_for(now));
-        told.tell(&match (error.kind(), error.retry()) {
-            (ErrorKind::RateLimited, advice) => AuthEvent::RateLimited {
-                attempt,
-                took,
-                retry_after: if let Retry::After(wait) = advice { Some(wait) } else { None },
-                retry_in,
-                valid_for,
-            },
-            (kind, _) => {
-                AuthEvent::TokenRequestFailed { attempt, kind, code: error.code(), took, retry_in, valid_for }
-            }
-        });
+        let took = Some(elapsed(self.begun, now));
+        let request = FailedRequest { attempt: self.attempt, took, retry_in, valid_for: self.valid_for(now) };
+        told.tell(&AuthEvent::of_failure(error, request));
     }
 
     fn valid_for(&self, now: Now) -> Option<Duration> {

@@ -450,37 +450,4 @@ pub enum AuthEvent {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_serialize_flat_under_their_names() {
-        let event = AuthEvent::RateLimited {
-            attempt: 1,
-            took: None,
-            retry_after: Some(Duration::from_secs(1)),
-            retry_in: None,
-            valid_for: None,
-        };
-        assert_eq!(
-            serde_json::to_string(&event).unwrap(),
-            r#"{"event":"rate_limited","attempt":1,"took_ms":null,"retry_after_ms":1000,"retry_in_ms":null,"valid_for_ms":null}"#
-        );
-    }
-
-    #[test]
-    fn an_event_is_read_back_as_it_was_written() {
-        let event = AuthEvent::TokenMinted {
-            token: crate::fingerprint::FingerprintKey::new([1; 32])
-                .fingerprint(&crate::Secret::from("token")),
-            grant: Label::new("client_credentials"),
-            client_id: None,
-            scope: Scopes::of(["conversation:read"]).unwrap(),
-            expires_in: Duration::from_secs(60),
-            peer: Some("[::1]:80".parse().unwrap()),
-        };
-        let json = serde_json::to_string(&event).unwrap();
-        assert_eq!(serde_json::from_str::<AuthEvent>(&json).unwrap(), event, "{json}");
-        assert!(json.starts_with(&std::format!(r#"{{"event":"{}","#, event.name())), "{json}");
-    }
-}
+mod tests;

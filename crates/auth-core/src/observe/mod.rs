@@ -3,6 +3,7 @@
 mod class;
 mod durations;
 mod event;
+mod failure;
 mod label;
 mod reason;
 mod recorder;
@@ -15,6 +16,7 @@ use core::fmt;
 
 pub use self::class::EventClass;
 pub use self::event::AuthEvent;
+pub use self::failure::FailedRequest;
 pub use self::label::Label;
 pub use self::reason::{DelayReason, RenewalReason, Replayed, ScopeVerdict, StoreStep};
 pub use self::recorder::{Recorder, Unconfirmed, Unrecorded};

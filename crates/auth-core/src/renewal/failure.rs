@@ -8,7 +8,7 @@ use super::machine::Renewal;
 use super::policy::{PAUSE_AFTER_VERDICT, SHORTEST_PAUSE};
 use super::settling::{Purpose, hung};
 use super::{Output, Ticket};
-use crate::observe::StoreStep;
+use crate::observe::{FailedRequest, StoreStep};
 use crate::time::{Deadline, Now};
 use crate::{AuthEvent, Error, ErrorKind, Retry, Secret};
 
@@ -239,19 +239,8 @@ impl Renewal {
         let Flight::Flying(Flying { attempt, .. }) = self.flight else { return };
         let valid_for = self.valid_for(now);
         let took = Some(now.mono.elapsed().saturating_sub(sent.mono.elapsed()));
-        let event = match (error.kind(), error.retry()) {
-            (ErrorKind::RateLimited, advice) => AuthEvent::RateLimited {
-                attempt,
-                took,
-                retry_after: if let Retry::After(wait) = advice { Some(wait) } else { None },
-                retry_in,
-                valid_for,
-            },
-            (kind, _) => {
-                AuthEvent::TokenRequestFailed { attempt, kind, code: error.code(), took, retry_in, valid_for }
-            }
-        };
-        self.tell(event);
+        let request = FailedRequest { attempt, took, retry_in, valid_for };
+        self.tell(AuthEvent::of_failure(error, request));
     }
 }
 
