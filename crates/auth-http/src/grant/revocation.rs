@@ -8,6 +8,7 @@ use auth_core::fingerprint::FingerprintKey;
 use auth_core::{AuthEvent, Error, Observer, Secret};
 
 use crate::exchange::HttpExchange;
+use crate::told::Told;
 use crate::wire::{RevocationEndpoint, TokenHint};
 
 /// A revocation endpoint, and the way there.
@@ -15,7 +16,7 @@ pub struct Revocation {
     endpoint: RevocationEndpoint,
     http: Arc<dyn HttpExchange>,
     /// Whoever is told, and how it is told of tokens.
-    told: Option<(Arc<dyn Observer>, FingerprintKey)>,
+    told: Option<Told>,
 }
 
 impl Revocation {
@@ -26,10 +27,11 @@ impl Revocation {
     }
 
     /// The same, which tells this observer what came of each token, nobody by default. `names` is the key under which it is told of
-    /// them: that of the token manager that had them, so that both speak of the same ones.
+    /// them: that of the token manager that had them, so that both speak of the same ones. A panic of the observer is caught, and costs it
+    /// the event.
     #[must_use]
     pub fn with_observer(self, observer: Arc<dyn Observer>, names: FingerprintKey) -> Self {
-        Self { told: Some((observer, names)), ..self }
+        Self { told: Some(Told::new(observer, names)), ..self }
     }
 
     /// Revokes one token. That the server never knew it is a success, too.
@@ -39,9 +41,9 @@ impl Revocation {
     /// Those of the exchange and of [`RevocationEndpoint::read`]: the token must be taken to be good still.
     pub async fn revoke(&self, token: &Secret, hint: TokenHint) -> Result<(), Error> {
         let outcome = self.revoking(token, hint).await;
-        if let Some((observer, names)) = &self.told {
-            let (token, target) = (Some(names.fingerprint(token)), None);
-            observer.observe(&match &outcome {
+        if let Some(told) = &self.told {
+            let (token, target) = (Some(told.names.fingerprint(token)), None);
+            told.tell(&match &outcome {
                 Ok(()) => AuthEvent::TokenRevoked { token, target, peer: None },
                 Err(error) => {
                     AuthEvent::RevocationFailed { token, target, kind: error.kind(), code: error.code() }
@@ -151,6 +153,23 @@ mod tests {
             *told.lock().unwrap(),
             [failed, AuthEvent::TokenRevoked { token, target: None, peer: None }]
         );
+    }
+
+    #[tokio::test]
+    async fn an_observer_that_panics_ends_no_logout() {
+        let http = Scripted::of([(200, ""), (200, "")]);
+        let client = ClientAuthentication::none("c").unwrap();
+        let endpoint = RevocationEndpoint::new("https://a/revoke", client).unwrap();
+        let failing = Arc::new(|_: &AuthEvent| std::panic::resume_unwind(Box::new("the SIEM is down")));
+        let revocation = Revocation::new(endpoint, http).with_observer(failing, FingerprintKey::new([1; 32]));
+        let forgotten = Cell::new(false);
+        let token = Secret::from("r");
+        let outcome = revocation.log_out(Some(&token), None, || async {
+            forgotten.set(true);
+            Ok(())
+        });
+        outcome.await.unwrap();
+        assert!(forgotten.get());
     }
 
     #[tokio::test]
