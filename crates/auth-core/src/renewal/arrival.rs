@@ -139,12 +139,14 @@ impl Renewal {
         let renew_after = self.policy.renew_after(life, &mut self.jitter);
         let since = |after: Duration| now.expiry(after.saturating_sub(age));
         let held = self.hold(now, life, renew_after, &since, stored.secret, stored.scope);
-        self.tell(AuthEvent::TokenAdopted {
-            token: held.fingerprint,
-            generation: held.generation,
-            expires_in: held.expires.remaining(now),
-            renews_in: held.renew_at.remaining(now),
-        });
+        if self.told != Some(name) {
+            self.tell(AuthEvent::TokenAdopted {
+                token: held.fingerprint,
+                generation: held.generation,
+                expires_in: held.expires.remaining(now),
+                renews_in: held.renew_at.remaining(now),
+            });
+        }
         true
     }
 

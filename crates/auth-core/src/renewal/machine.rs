@@ -13,7 +13,7 @@ use super::rotation::Rotation;
 use super::server_clock::ServerClock;
 use super::{Caller, Input, Output, Policy, Refresh, Ticket};
 use crate::backoff::Jitter;
-use crate::fingerprint::FingerprintKey;
+use crate::fingerprint::{Fingerprint, FingerprintKey};
 use crate::oauth::TokenType;
 use crate::observe::RenewalReason;
 use crate::time::{Deadline, Now};
@@ -30,6 +30,8 @@ pub struct Renewal {
     pub(super) stored: bool,
     pub(super) held: Option<Held>,
     pub(super) generation: Generation,
+    /// A token of the store that whoever set the machine up has told of.
+    pub(super) told: Option<Fingerprint>,
     /// The lifetime of the last token, for the next if nobody states it.
     pub(super) last_life: Option<Duration>,
     pub(super) rotation: Rotation,
@@ -68,6 +70,7 @@ impl Renewal {
             stored: false,
             held: None,
             generation: Generation::NONE,
+            told: None,
             last_life: None,
             rotation: Rotation::new(Refresh::Never, None, false),
             server: None,
@@ -102,6 +105,13 @@ impl Renewal {
     #[must_use]
     pub fn with_generations_after(self, generation: Generation) -> Self {
         Self { generation, ..self }
+    }
+
+    /// Knows that the issue of the token of this name was told of: that it is then found in the store is no news, and it is not told as
+    /// [adopted](AuthEvent::TokenAdopted).
+    #[must_use]
+    pub fn with_told(self, token: Fingerprint) -> Self {
+        Self { told: Some(token), ..self }
     }
 
     /// With a store, for tokens to outlive the program and to be shared with others: [`Output::Load`], [`Output::Lock`],

@@ -149,14 +149,29 @@ impl Policy {
         life.min(self.longest_lifetime)
     }
 
+    /// How long after the request a token that lives for `life` is renewed, at the latest: each is renewed a little earlier, at a moment
+    /// drawn for it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use auth_core::renewal::Policy;
+    ///
+    /// let hour = Duration::from_secs(3_600);
+    /// assert_eq!(Policy::new().with_lead(Duration::from_secs(60)).renews_by(hour), Duration::from_secs(3_540));
+    /// ```
+    #[must_use]
+    pub fn renews_by(&self, life: Duration) -> Duration {
+        life.saturating_sub(self.lead.min(life / 2).max(margin(life)))
+    }
+
     /// When, after the request, a token of lifetime `life` is renewed.
     ///
     /// Jitter comes off the front, up to a tenth of the lifetime and at most 30 s, and is drawn once for each
     /// token: tokens issued together would otherwise be renewed together.
     pub(super) fn renew_after(&self, life: Duration, jitter: &mut Jitter) -> Duration {
-        let lead = self.lead.min(life / 2).max(margin(life));
         let spread = (life / 10).min(Duration::from_secs(30));
-        life.saturating_sub(lead).saturating_sub(jitter.between(Duration::ZERO, spread))
+        self.renews_by(life).saturating_sub(jitter.between(Duration::ZERO, spread))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use auth_core::Observer;
-use auth_core::fingerprint::FingerprintKey;
+use auth_core::fingerprint::{Fingerprint, FingerprintKey};
 use auth_core::observe::Unobserved;
 use auth_core::renewal::{Policy, Renewal};
 use auth_core::token::Generation;
@@ -28,6 +28,7 @@ pub struct Builder {
     names: FingerprintKey,
     seed: u64,
     after: Generation,
+    told: Option<Fingerprint>,
 }
 
 impl Builder {
@@ -40,6 +41,7 @@ impl Builder {
             names: FingerprintKey::new(rand::random()),
             seed: rand::random(),
             after: Generation::NONE,
+            told: None,
         }
     }
 
@@ -76,6 +78,11 @@ impl Builder {
         Self { after: generation, ..self }
     }
 
+    /// The token of this name is in the store, and was told of.
+    pub(crate) fn with_told(self, told: Option<Fingerprint>) -> Self {
+        Self { told, ..self }
+    }
+
     /// The manager, and the future that must run on the runtime of `timer` for it to work.
     pub fn build_on(self, timer: Arc<dyn Timer>) -> (TokenManager, Driver) {
         let (calls, received) = async_channel::bounded(CALLS);
@@ -90,6 +97,10 @@ impl Builder {
             .with_token_type(self.grant.token_type())
             .with_generations_after(self.after);
         let machine = if store.exists() { machine.with_store() } else { machine };
+        let machine = match self.told {
+            Some(token) => machine.with_told(token),
+            None => machine,
+        };
         let (clock, handed) = (Arc::clone(&timer), Arc::clone(&shared));
         let driver = Driver::new(machine, self.grant, store, self.observer, clock, handed, received);
         (TokenManager::new(calls, shared, timer), driver)

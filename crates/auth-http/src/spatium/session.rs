@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_core::fingerprint::Fingerprint;
 use auth_core::observe::StoreStep;
 use auth_core::renewal::{Policy, Record, StoredToken};
 use auth_core::token::Generation;
@@ -139,6 +140,7 @@ impl AuthorizationSession {
         let sent = grant.now();
         let (issued, refresh_token) = self.issued(security_tokens).await?;
         grant.note(&issued);
+        let issue_told = self.0.told.names.fingerprint(&issued.permission_token);
         let access_token = issued.expires_in(grant.now()).map(|expires_in| StoredToken {
             secret: issued.permission_token,
             issued: sent,
@@ -157,7 +159,7 @@ impl AuthorizationSession {
         self.0.told.tell(&AuthEvent::RefreshTokenSaved { revision: record.revision });
         drop(store);
         grant.begin_anew();
-        self.begin();
+        self.begin(Some(issue_told));
         Ok(())
     }
 
@@ -167,10 +169,8 @@ impl AuthorizationSession {
         let clock = || timer.now();
         let (current, newest) = {
             let held = self.0.held();
-            {
-                let current = held.manager.as_ref().and_then(TokenManager::current);
-                (current.map(|current| current.token().expires_in()), held.newest)
-            }
+            let current = held.manager.as_ref().and_then(TokenManager::current);
+            (current.map(|current| current.token().expires_in()), held.newest)
         };
         let in_use = current.and_then(|left| left).map(|left| clock().expiry(left));
         let asking = Asking::begin(Some(told), &clock, in_use);
@@ -192,7 +192,7 @@ impl AuthorizationSession {
             token: told.names.fingerprint(&issued.permission_token),
             generation: newest.next(),
             expires_in,
-            renews_in: expires_in,
+            renews_in: self.0.policy.renews_by(expires_in),
             took: Some(elapsed(asking.begun, clock())),
         });
         Ok((issued, refresh_token))
@@ -217,7 +217,7 @@ impl AuthorizationSession {
     pub async fn resume(&self) -> Result<bool, Error> {
         let found = self.0.store().load().await?.is_some_and(|record| record.refresh_token.is_some());
         if found && self.0.held().manager.is_none() {
-            self.begin();
+            self.begin(None);
         }
         Ok(found)
     }
@@ -291,8 +291,8 @@ impl AuthorizationSession {
     }
 
     /// Puts a manager in the place of the one before, which may be in a pause after a refusal. Whoever waits for that one
-    /// keeps it alive until it has answered.
-    fn begin(&self) {
+    /// keeps it alive until it has answered. `told` is the token in the store, where its issue was told.
+    fn begin(&self, told: Option<Fingerprint>) {
         let inner = &*self.0;
         let mut held = inner.held();
         let builder = TokenManager::over(Arc::clone(&inner.grant) as _)
@@ -300,6 +300,7 @@ impl AuthorizationSession {
             .with_observer(Arc::clone(&inner.told.observer))
             .with_fingerprint_key(inner.told.names.clone())
             .with_generations_after(held.newest)
+            .with_told(told)
             .with_store(Arc::clone(&inner.store));
         let (manager, driver) = builder.build_on(Arc::clone(&inner.timer));
         held.manager = Some(manager);
