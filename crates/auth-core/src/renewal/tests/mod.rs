@@ -1,6 +1,7 @@
 //! The machine in simulated time: each test is a sentence about what callers, the token endpoint and the store see.
 
 mod callers;
+mod failures;
 mod lifetimes;
 mod rotation;
 mod single_use;

@@ -352,30 +352,6 @@ fn an_answer_that_came_after_a_long_sleep_fails_nobody() {
 }
 
 #[test]
-fn a_shutdown_waits_for_the_answer_to_a_refresh_token_and_saves_it() {
-    let mut simulation = rotating(1);
-    simulation.demand(Demand::Current);
-    simulation.input(Input::ShutDown);
-    assert!(!simulation.done && simulation.fetch.is_some());
-    simulation.rotate();
-    assert!(simulation.done && !simulation.locked);
-    assert_eq!(simulation.stored().refresh_token, Some(Secret::from("refresh-1")));
-}
-
-#[test]
-fn a_shutdown_does_not_wait_for_ever_for_a_disk_that_is_full() {
-    let mut simulation = rotating(1);
-    simulation.demand(Demand::Current);
-    simulation.saves_fail = true;
-    simulation.rotate();
-    simulation.input(Input::ShutDown);
-    simulation.sleep(29 * SECOND);
-    assert!(!simulation.done);
-    simulation.sleep(2 * SECOND);
-    assert!(simulation.done && !simulation.locked);
-}
-
-#[test]
 fn a_grant_without_refresh_tokens_shares_its_access_token_and_needs_no_store_to_work() {
     let machine = || Renewal::new(Policy::new(), FingerprintKey::new([1; 32]), 1).with_store();
     let mut first = Simulation::of(machine());

@@ -115,3 +115,27 @@ fn giving_up_on_the_last_save_is_told() {
     simulation.sleep(31 * SECOND);
     assert!(matches!(simulation.events.last(), Some(AuthEvent::StoreFailed { retry_in: None, .. })));
 }
+
+#[test]
+fn a_shutdown_waits_for_the_answer_to_a_refresh_token_and_saves_it() {
+    let mut simulation = rotating(1);
+    simulation.demand(Demand::Current);
+    simulation.input(Input::ShutDown);
+    assert!(!simulation.done && simulation.fetch.is_some());
+    simulation.rotate();
+    assert!(simulation.done && !simulation.locked);
+    assert_eq!(simulation.stored().refresh_token, Some(Secret::from("refresh-1")));
+}
+
+#[test]
+fn a_shutdown_does_not_wait_for_ever_for_a_disk_that_is_full() {
+    let mut simulation = rotating(1);
+    simulation.demand(Demand::Current);
+    simulation.saves_fail = true;
+    simulation.rotate();
+    simulation.input(Input::ShutDown);
+    simulation.sleep(29 * SECOND);
+    assert!(!simulation.done);
+    simulation.sleep(2 * SECOND);
+    assert!(simulation.done && !simulation.locked);
+}
