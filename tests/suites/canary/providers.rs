@@ -291,13 +291,14 @@ async fn spatium_shows_no_secret() {
     watched.shown.outcome(&session.establish(&[forged]).await);
     session.establish(&[factor]).await.unwrap();
     watched.token(&session.permission_token().await.unwrap());
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
     session.refresh().await.unwrap();
     watched.token(&session.permission_token().await.unwrap());
     watched.shown.debug(&session);
     watched.shown.debug(&session.authorization());
     // What went over the wire was secret, and must have been.
-    for request in relay.requests_to("/authorization/v1/api/permission/refresh") {
+    let refreshes = relay.requests_to("/authorization/v1/api/permission/refresh");
+    assert!(!refreshes.is_empty());
+    for request in refreshes {
         let body = request.rsplit("\r\n\r\n").next().unwrap();
         let body: serde_json::Value = serde_json::from_str(body).unwrap();
         watched.secrets.extend(forms_of(body["permissionRefreshToken"].as_str().unwrap()));
