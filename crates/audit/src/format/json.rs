@@ -18,3 +18,11 @@ pub(super) fn render(entry: &Entry) -> String {
     record.push_str(event.strip_prefix('{').unwrap_or(&event));
     record
 }
+
+/// A line of the log, without its hashes; `None` where it is no JSON, or has none.
+pub(super) fn without_hashes(line: &str) -> Option<String> {
+    // Within a text of JSON, the quotes would be escaped.
+    let (members, _) = line.rsplit_once(r#","prev":""#)?;
+    let record = format!("{members}}}");
+    serde_json::from_str::<serde::de::IgnoredAny>(&record).is_ok().then_some(record)
+}

@@ -41,9 +41,20 @@ impl Outcome {
     }
 }
 
-/// How much it matters, from least to most.
+/// How much an event matters, from least to most: what each format makes its severity of.
+///
+/// ```
+/// use audit::Event;
+/// use audit::format::Weight;
+/// use auth_core::AuthEvent;
+///
+/// let closed = Event::Auth(AuthEvent::SessionClosed { lasted: None });
+/// assert_eq!(Weight::of(&closed), Weight::Normal);
+/// assert!(Weight::Normal < Weight::Alarm);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Weight {
+#[expect(clippy::exhaustive_enums, reason = "whoever shows events has a place for each")]
+pub enum Weight {
     /// How it goes.
     Routine,
     /// What changed.
@@ -54,6 +65,14 @@ pub(super) enum Weight {
     Warning,
     /// What somebody should look at now.
     Alarm,
+}
+
+impl Weight {
+    /// How much `event` matters.
+    #[must_use]
+    pub const fn of(event: &Event) -> Self {
+        Meaning::of(event).weight
+    }
 }
 
 use Activity as A;

@@ -68,6 +68,7 @@ use std::sync::{Mutex, PoisonError};
 
 use self::fields::is_unsafe;
 pub(crate) use self::generic::{Attempt, ratio, success_rate};
+pub use self::meaning::Weight;
 pub use self::origin::{DOCUMENTATION_ENTERPRISE_NUMBER, Origin};
 use crate::entry::Entry;
 
@@ -168,6 +169,22 @@ impl Renderer {
         &self.origin
     }
 
+    /// A record of the log whose event is not known here, as a later version may write it: [`Format::Json`] has it as it is, without its
+    /// hashes. `None` in every other format, which has to know what an event means, and for what is no record.
+    ///
+    /// ```
+    /// use audit::format::{Format, Origin, Renderer};
+    ///
+    /// let line = r#"{"seq":1,"time":"2030-01-01T00:00:00.000Z","event":"later","prev":"00","hash":"11"}"#;
+    /// let json = Renderer::new(Format::Json, Origin::new("gw-1", "gateway")).render_unknown(line);
+    /// assert_eq!(json.as_deref(), Some(r#"{"seq":1,"time":"2030-01-01T00:00:00.000Z","event":"later"}"#));
+    /// ```
+    #[must_use]
+    pub fn render_unknown(&self, line: &str) -> Option<String> {
+        let is_json = self.format == Format::Json;
+        is_json.then(|| json::without_hashes(line)).flatten().map(|record| escaped(&record).into_owned())
+    }
+
     /// `entry` in this format: one line, without its end.
     #[must_use]
     pub fn render(&self, entry: &Entry) -> String {
@@ -192,8 +209,23 @@ impl Renderer {
     }
 }
 
-/// JSON lets some unsafe characters stand as they are: they are escaped too.
-fn escaped(json: &str) -> Cow<'_, str> {
+/// The same JSON without a character that would act upon a terminal, end a line, or turn text about: JSON lets some of these stand as they
+/// are in its texts, where they are escaped instead.
+///
+/// ```
+/// assert_eq!(audit::format::escaped("{\"session\":\"a\u{9b}2J\"}"), r#"{"session":"a\u009b2J"}"#);
+/// ```
+#[must_use]
+pub fn escaped(json: &str) -> Cow<'_, str> {
+    let is_unsafe = |character: char| {
+        let turns = '\u{202a}'..='\u{202e}';
+        let isolates = '\u{2066}'..='\u{2069}';
+        let marks = ['\u{61c}', '\u{200e}', '\u{200f}'];
+        is_unsafe(character)
+            || turns.contains(&character)
+            || isolates.contains(&character)
+            || marks.contains(&character)
+    };
     if !json.contains(is_unsafe) {
         return Cow::Borrowed(json);
     }
