@@ -6,22 +6,24 @@ use audit::checkpoint::SigningKey;
 use audit::{LogOptions, Trail};
 
 use crate::exit::Failure;
-use crate::files;
+use crate::source::Secrets;
 
-/// Opens the log in a directory, if one is named, sealed by the key in a file, if there is one.
-pub(crate) fn open(directory: Option<&Path>, key_file: Option<&Path>) -> Result<Option<Trail>, Failure> {
-    let Some(directory) = directory else { return Ok(None) };
+/// The key that seals the log, from the file that `--audit-key-file` names, if it does.
+pub(crate) fn key(file: Option<&Path>, secrets: &mut Secrets) -> Result<Option<SigningKey>, Failure> {
+    const FLAG: &str = "--audit-key-file";
+    let Some(path) = file else { return Ok(None) };
+    let key = secrets.read(FLAG, path)?.expose().parse::<SigningKey>();
+    key.map(Some).map_err(|error| Failure::Usage(format!("{FLAG}: {error}; rtauth audit key makes one")))
+}
+
+/// Opens the log in a directory, sealed by the key, if there is one.
+pub(crate) fn open(directory: &Path, key: Option<SigningKey>) -> Result<Trail, Failure> {
     let mut options = LogOptions::new(directory);
-    if let Some(path) = key_file {
-        let key = files::secret_or_stdin(path)?.expose().parse::<SigningKey>();
-        let key = key.map_err(|error| {
-            Failure::Usage(format!("--audit-key-file: {error}; rtauth audit key makes one"))
-        })?;
+    if let Some(key) = key {
         options = options.signing_key(key);
     }
     let opened = Trail::builder().log(options).open();
-    let failed = |error| Failure::Usage(format!("--audit: {}: {error}", directory.display()));
-    opened.map(Some).map_err(failed)
+    opened.map_err(|error| Failure::Usage(format!("--audit: {}: {error}", directory.display())))
 }
 
 /// Writes out what is left, and tells of what is missing.

@@ -34,15 +34,17 @@ use crate::exit::{self, Failure, complain};
 use crate::signals::Signals;
 use crate::source::Tokens;
 use crate::token_command::{Witness, obtain, saved};
+use crate::trail;
 
 pub(crate) fn command(options: &ConnectOptions) -> ExitCode {
     exit::run("connect", connect(options))
 }
 
 async fn connect(options: &ConnectOptions) -> Result<(), Failure> {
-    let plan = Plan::read(options)?;
-    let audit = crate::trail::open(options.audit.as_deref(), options.audit_key_file.as_deref())?
-        .map(|trail| trail.named(&name(options)));
+    let mut plan = Plan::read(options)?;
+    let key = plan.audit_key.take();
+    let audit = options.audit.as_deref().map(|directory| trail::open(directory, key)).transpose()?;
+    let audit = audit.map(|trail| trail.named(&name(options)));
     let signals = Signals::listen();
     let signals = signals.map_err(|error| Failure::Operation(format!("no signal handler: {error}")))?;
     // A secret that was read from standard input has left nothing there to send.
@@ -50,7 +52,7 @@ async fn connect(options: &ConnectOptions) -> Result<(), Failure> {
     let style = Style::of(options.json, reads && input::is_typed());
     let printer = Printer::start(style.bottom);
     let connected = session(options, plan, audit.as_ref(), signals, style, printer, reads).await;
-    let audited = audit.map_or(Ok(()), |audit| crate::trail::close(&audit));
+    let audited = audit.map_or(Ok(()), |audit| trail::close(&audit));
     connected.and(audited)
 }
 
@@ -75,7 +77,7 @@ async fn session(
     // The receiver lives as long as the session.
     observers.push(Arc::new(move |event: &AuthEvent| drop(tell.send(event.clone()))));
     show(&printer, story.begins());
-    let Plan { dialect, target, source, required, headers, runtime, took_stdin: _ } = plan;
+    let Plan { dialect, target, source, required, headers, runtime, .. } = plan;
     let opening = async {
         let opened = Opened::of(source.open(Arc::new(observers.clone())).await?, required, &observers);
         if let Some((tokens, _)) = opened.live.as_ref().filter(|_| options.source.refresh) {

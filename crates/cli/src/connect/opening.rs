@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use audit::checkpoint::SigningKey;
 use auth_core::observe::Observers;
 use auth_core::scope::Scopes;
 use auth_core::source::{FixedToken, RequireScopes};
@@ -23,6 +24,7 @@ use crate::files;
 use crate::source::{
     Live, Prepared, SECRET_HEADERS, Secrets, Source, Tokens, Watched, named_secret, network, pair,
 };
+use crate::trail;
 
 /// What a session is made of, every flag and file read; nobody has been asked for anything yet.
 pub(super) struct Plan {
@@ -33,6 +35,8 @@ pub(super) struct Plan {
     /// Headers of the upgrade beside the dialect's.
     pub(super) headers: Vec<(String, Secret)>,
     pub(super) runtime: Runtime,
+    /// The key that seals the session's audit log.
+    pub(super) audit_key: Option<SigningKey>,
     /// Whether a secret came from standard input, so that nothing else does.
     pub(super) took_stdin: bool,
 }
@@ -51,8 +55,9 @@ impl Plan {
         let required = options.require_scope.join(" ").parse();
         let required = required.map_err(|error| Failure::Usage(format!("--require-scope: {error}")))?;
         let source = Prepared::read("connect", &options.source, &mut secrets, options.timeout)?;
+        let audit_key = trail::key(options.audit_key_file.as_deref(), &mut secrets)?;
         let (runtime, took_stdin) = (way::runtime(way)?, secrets.took_stdin());
-        Ok(Self { dialect, target, source, required, headers, runtime, took_stdin })
+        Ok(Self { dialect, target, source, required, headers, runtime, audit_key, took_stdin })
     }
 }
 

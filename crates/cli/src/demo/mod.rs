@@ -21,6 +21,7 @@ use self::timeline::Timeline;
 pub use crate::args::DemoOptions;
 use crate::exit::{self, Failure};
 use crate::signals::Signals;
+use crate::source::Secrets;
 use crate::trail;
 
 /// The OAuth client of the demo. Its secret guards a gateway that only this process can know of, and that ends with it.
@@ -64,10 +65,8 @@ async fn play(options: &DemoOptions, config: Config) -> Result<(), Failure> {
         return Err(Failure::Usage(text));
     }
     let folder = AuditFolder::at(options.audit.clone())?;
-    let Some(audit) = trail::open(Some(&folder.path), options.audit_key_file.as_deref())? else {
-        return Ok(());
-    };
-    let audit = audit.named("demo");
+    let key = trail::key(options.audit_key_file.as_deref(), &mut Secrets::default())?;
+    let audit = trail::open(&folder.path, key)?.named("demo");
     let gateway = Gateway::bind(config).await.map_err(|error| Failure::bind(options.listen, &error))?;
     let mut timeline = if options.json { Timeline::json() } else { Timeline::for_people() };
     timeline.title();
