@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use auth_core::ably::ErrorCode;
 use auth_core::{Error, ErrorKind};
 
+use crate::shown::shown_lines;
+
 /// Why a command failed, and with it its exit code.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -111,7 +113,7 @@ impl fmt::Display for Failure {
 
 /// Writes a line to standard error. If nobody reads that, the exit code has to say it all.
 pub(crate) fn complain(command: &str, text: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "rtauth {command}: {text}");
+    let _ = writeln!(io::stderr(), "rtauth {command}: {}", shown_lines(&text.to_string()));
 }
 
 /// Runs a command on a runtime of its own; what is still running when it ends is dropped with the runtime.

@@ -19,6 +19,7 @@ mod login;
 mod patience;
 mod profile;
 mod revoke_command;
+mod shown;
 mod signals;
 mod source;
 mod token_command;

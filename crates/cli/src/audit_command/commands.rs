@@ -5,17 +5,17 @@ use std::io::{self, BufWriter, Write as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use audit::Entry;
 use audit::checkpoint::SigningKey;
-use audit::format::{Origin, Renderer};
+use audit::format::{Origin, Renderer, escaped};
 use audit::verify::{Verified, VerifyError};
 use serde_json::{Value, json};
 
 use super::options::{Choice, ExportOptions, KeyOptions, ReportOptions, VerifyOptions};
-use super::reading;
-use super::report::{Report, Tone};
+use super::reading::{self, Record, Unknown};
+use super::report::{Report, Tone, counted};
 use super::trust::{self, Trust};
 use crate::exit::{self, Failure};
+use crate::shown::shown;
 
 pub(super) fn verify(options: &VerifyOptions) -> Result<(), Failure> {
     let trust = Trust::of(&options.trust)?;
@@ -23,13 +23,13 @@ pub(super) fn verify(options: &VerifyOptions) -> Result<(), Failure> {
         Ok(verified) => verified,
         Err(error) => {
             if options.json {
-                exit::print(bad(&error))?;
+                exit::print(escaped(&bad(&error).to_string()))?;
             }
             return Err(trust::failure(&error));
         }
     };
     if options.json {
-        return exit::print(told(&verified, options.trust.key.is_some()));
+        return exit::print(escaped(&told(&verified, options.trust.key.is_some()).to_string()));
     }
     for claim in trust.standing(&verified).claims {
         let mark = match claim.tone {
@@ -38,7 +38,7 @@ pub(super) fn verify(options: &VerifyOptions) -> Result<(), Failure> {
             Tone::Warning => '!',
             Tone::Bad => '✗',
         };
-        exit::print(format_args!("{mark} {}", claim.text))?;
+        exit::print(format_args!("{mark} {}", shown(&claim.text)))?;
     }
     exit::print(format_args!("head {}", verified.head))
 }
@@ -67,48 +67,67 @@ pub(super) fn export(options: &ExportOptions) -> Result<(), Failure> {
     let service = options.service.as_deref().unwrap_or("rtauth");
     let renderer = Renderer::new(options.format, origin.with_service(service));
     let mut output = BufWriter::new(io::stdout().lock());
-    let mut written = Ok(());
-    let mut take = |entry: Entry| {
-        if options.choice.takes(&entry) {
-            written = writeln!(output, "{}", renderer.render(&entry));
+    let (mut written, mut unknown) = (Ok(()), 0_u64);
+    let mut take = |record: Record<'_>| {
+        if options.choice.takes(&record) {
+            let text = match &record {
+                Record::Known(entry) => Some(renderer.render(entry)),
+                Record::Unknown(record) => renderer.render_unknown(record.line),
+            };
+            match text {
+                Some(text) => written = writeln!(output, "{text}"),
+                None => unknown += 1,
+            }
         }
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     let read = if options.unverified {
-        unverified(&options.directory, &mut take)
+        reading::unverified(&options.directory, &mut take)
     } else {
         let trust = Trust::in_chain(&options.directory, options.archived)?;
-        trust.read(take).map(drop).map_err(|error| trust::failure(&error))
+        trust.read(take).map(|(_, bad)| bad).map_err(|error| trust::failure(&error))
     };
     let written = written.and_then(|()| output.flush());
     match written {
         // Whoever reads has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Failure::Operation(format!("standard output can't be written: {error}"))),
-        Ok(()) => read,
+        Ok(()) => left_out(unknown, read?),
     }
 }
 
-fn unverified(directory: &Path, take: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), Failure> {
-    for path in reading::segments(directory)? {
-        let mut segment = reading::Segment::open(&path)?;
-        while let Some(entry) = segment.entry()? {
-            if take(entry).is_break() {
-                return Ok(());
-            }
-        }
+/// Says what is not in an export, if anything.
+fn left_out(unknown: u64, bad: u64) -> Result<(), Failure> {
+    let mut parts = Vec::new();
+    if unknown > 0 {
+        let unknown = counted(unknown, "record");
+        parts.push(format!(
+            "{unknown} of events that this version does not know; --format json has every record, or use a newer rtauth"
+        ));
     }
-    Ok(())
+    if bad > 0 {
+        parts.push(format!("{} that had no record", counted(bad, "line")));
+    }
+    if parts.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Operation(format!("left out {}", parts.join("; and "))))
+    }
 }
 
 impl Choice {
     /// Whether a record is wanted.
-    fn takes(&self, entry: &Entry) -> bool {
-        let named = |name: &String| entry.session.as_ref().is_some_and(|session| session.as_str() == name);
-        self.from.is_none_or(|from| entry.sequence >= from)
-            && self.since.is_none_or(|since| entry.at >= since)
-            && (self.session.is_empty() || self.session.iter().any(named))
-            && (self.event.is_empty() || self.event.iter().any(|name| name == entry.event.name()))
+    fn takes(&self, record: &Record<'_>) -> bool {
+        let (at, session, event) = match record {
+            Record::Known(entry) => {
+                (entry.at, entry.session.as_ref().map(|name| name.as_str()), entry.event.name())
+            }
+            Record::Unknown(Unknown { frame, .. }) => (frame.at, frame.session.as_deref(), &*frame.event),
+        };
+        self.from.is_none_or(|from| record.sequence() >= from)
+            && self.since.is_none_or(|since| at >= since)
+            && (self.session.is_empty() || self.session.iter().any(|name| session == Some(name)))
+            && (self.event.is_empty() || self.event.iter().any(|name| name == event))
     }
 }
 
@@ -122,12 +141,23 @@ fn host(given: Option<&str>) -> String {
 pub(super) fn report(options: &ReportOptions) -> Result<(), Failure> {
     let trust = Trust::of(&options.trust)?;
     let mut report = Report::new();
-    let read = trust.read(|entry| {
-        report.take(&entry);
+    let read = trust.read(|record| {
+        match record {
+            Record::Known(entry) => report.take(&entry),
+            Record::Unknown(_) => report.pass_over(1),
+        }
         ControlFlow::Continue(())
     });
     let (standing, outcome) = match read {
-        Ok(verified) => (trust.standing(&verified.unwrap_or_default()), Ok(())),
+        Ok((verified, bad)) => {
+            let mut standing = trust.standing(&verified.unwrap_or_default());
+            report.pass_over(bad);
+            if let Some(claim) = report.unknown() {
+                exit::complain("audit report", &claim.text);
+                standing.claims.push(claim);
+            }
+            (standing, Ok(()))
+        }
         Err(error) => match trust::failure(&error) {
             usage @ Failure::Usage(_) => return Err(usage),
             failure => (trust.broken(&error), Err(failure)),

@@ -99,7 +99,8 @@ Formats:
     cef       ArcSight Common Event Format                   syslog RFC 5424, without framing
     hec       the event object of Splunk's HTTP Event Collector
 
-Exit code 0 if all was printed, or whoever reads has seen enough, 1 if the log can't be trusted, 2 if the flags are wrong.
+Exit code 0 if all was printed, or whoever reads has seen enough, 1 if the log can't be trusted or something was left out, 2 if
+the flags are wrong. A record of an event that is new to this version is printed as json alone.
 
 Examples:
 
@@ -130,7 +131,8 @@ pub(super) struct ExportOptions {
     #[arg(long)]
     pub(super) archived: bool,
 
-    /// Only read, and verify nothing: for a log that is known to be broken.
+    /// Only read, and verify nothing: for a log that is known to be broken. Lines that are no record are told on standard error and passed
+    /// over.
     #[arg(long, conflicts_with = "archived")]
     pub(super) unverified: bool,
 }

@@ -1,98 +1,123 @@
-//! Reading the files of a log without verifying them, line by line and never more than a line at a time.
+//! Reading records: those of a log that was verified, and those of one that was not.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::Path;
 
 use audit::Entry;
+use audit::verify::{Next, Segment, VerifyError};
+use auth_core::time::Timestamp;
+use serde::Deserialize;
 
-use crate::exit::Failure;
-
-/// The longest line that is read, in bytes; ours are below 32 KiB.
-const LONGEST_LINE: u64 = 256 * 1024;
+use crate::exit::{Failure, complain};
 
 /// The segments of a log, the first one first.
-pub(super) fn segments(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let name = directory.display();
-    let listed = fs::read_dir(directory).map_err(|error| match error.kind() {
-        io::ErrorKind::NotADirectory => Failure::Usage(format!(
-            "{name} is a file; an audit log is a directory of segments. A log of one file, as they were once, can't be read any more"
-        )),
-        _ => Failure::Usage(format!("{name} can't be read: {error}")),
-    })?;
-    let mut segments = Vec::new();
-    for entry in listed {
-        let path =
-            entry.map_err(|error| Failure::Operation(format!("{name} can't be read: {error}")))?.path();
-        if first_of(&path).is_some() {
-            segments.push(path);
-        }
-    }
-    if segments.is_empty() {
-        return Err(Failure::Usage(format!(
-            "there is no audit log in {name}; name the directory that has its segments, such as 00000000000000000001.jsonl"
-        )));
-    }
-    segments.sort();
-    Ok(segments)
+pub(super) fn segments(directory: &Path) -> Result<Vec<Segment>, Failure> {
+    audit::verify::segments(directory).map_err(|error| super::trust::failure(&error))
 }
 
-/// The number of the first record of a segment, by the name of its file.
-pub(super) fn first_of(path: &Path) -> Option<u64> {
-    let name = path.file_name()?.to_str()?.strip_suffix(".jsonl")?;
-    let is_number = name.len() == 20 && name.bytes().all(|byte| byte.is_ascii_digit());
-    name.parse().ok().filter(|_| is_number)
+/// A record of a log.
+#[derive(Debug)]
+pub(super) enum Record<'a> {
+    Known(Entry),
+    /// Of an event that this program does not know, as a later version may write it.
+    Unknown(Unknown<'a>),
 }
 
-/// A segment that is being read.
-pub(super) struct Segment {
-    name: String,
-    reader: BufReader<File>,
-    line: Vec<u8>,
-    number: u64,
+#[derive(Debug)]
+pub(super) struct Unknown<'a> {
+    pub(super) line: &'a str,
+    pub(super) frame: Frame,
 }
 
-impl Segment {
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        let name = path.display().to_string();
-        let file =
-            File::open(path).map_err(|error| Failure::Operation(format!("{name} can't be read: {error}")))?;
-        Ok(Self { name, reader: BufReader::new(file), line: Vec::new(), number: 0 })
+/// What every record has.
+#[derive(Debug, Deserialize)]
+pub(super) struct Frame {
+    #[serde(rename = "seq")]
+    pub(super) sequence: u64,
+    #[serde(rename = "time")]
+    pub(super) at: Timestamp,
+    #[serde(default)]
+    pub(super) session: Option<String>,
+    pub(super) event: String,
+}
+
+impl<'a> Record<'a> {
+    /// The record in a line; `None` where there is none.
+    pub(super) fn of(line: &'a [u8]) -> Option<Self> {
+        if let Ok(entry) = serde_json::from_slice(line) {
+            return Some(Self::Known(entry));
+        }
+        let line = std::str::from_utf8(line).ok()?;
+        Some(Self::Unknown(Unknown { line, frame: serde_json::from_str(line).ok()? }))
     }
 
-    /// The next whole record; `None` at the end, and before a last one that is not finished.
-    pub(super) fn entry(&mut self) -> Result<Option<Entry>, Failure> {
-        match self.line()?.map(serde_json::from_str) {
-            None => Ok(None),
-            Some(Ok(entry)) => Ok(Some(entry)),
-            Some(Err(_)) => Err(self.bad("is no record of an audit log")),
+    pub(super) const fn sequence(&self) -> u64 {
+        match self {
+            Self::Known(entry) => entry.sequence,
+            Self::Unknown(unknown) => unknown.frame.sequence,
         }
     }
+}
 
-    /// The next whole line, without its end; `None` at the end, and before a last one that is not finished, which is kept to be
-    /// finished later.
-    pub(super) fn line(&mut self) -> Result<Option<&str>, Failure> {
-        if self.line.ends_with(b"\n") {
-            self.line.clear();
-        }
-        let room = LONGEST_LINE - self.line.len() as u64;
-        let read = self.reader.by_ref().take(room).read_until(b'\n', &mut self.line);
-        read.map_err(|error| Failure::Operation(format!("{} can't be read: {error}", self.name)))?;
-        if !self.line.ends_with(b"\n") {
-            let is_long = self.line.len() as u64 == LONGEST_LINE;
-            if is_long {
-                self.number += 1;
-                return Err(self.bad("is longer than any record"));
+/// The most lines of each segment that are complained of one by one.
+const MOST_TOLD: u64 = 20;
+
+/// Hands on the records of a log that nobody verified, until `take` has enough: what is no record is told of and passed over.
+///
+/// The answer is how many lines were.
+pub(super) fn unverified(
+    directory: &Path,
+    take: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>,
+) -> Result<u64, Failure> {
+    const COMMAND: &str = "audit export";
+    let segments = segments(directory)?;
+    let mut bad = 0;
+    for (index, segment) in segments.iter().enumerate() {
+        // What the next segment has again, after a fault of the disk, nobody had been told to be safe here.
+        let next = segments.get(index + 1).map(|next| next.first);
+        let name = segment.path.display();
+        let unreadable =
+            |error| super::trust::failure(&VerifyError::Unreadable { path: segment.path.clone(), error });
+        let mut lines = segment.lines().map_err(unreadable)?;
+        let (mut number, mut bad_here, mut superseded, mut is_torn) = (0_u64, 0_u64, 0_u64, false);
+        loop {
+            number += 1;
+            let what = match lines.next().map_err(unreadable)? {
+                Next::End => break,
+                Next::Torn(_) if next.is_none() => break,
+                Next::Torn(_) if is_torn => break,
+                Next::Torn(_) => {
+                    is_torn = true;
+                    "has no end"
+                }
+                Next::Long => "is longer than any record",
+                Next::Line(line) => match Record::of(line) {
+                    Some(record) if next.is_some_and(|next| record.sequence() >= next) => {
+                        superseded += 1;
+                        continue;
+                    }
+                    Some(record) => {
+                        if take(record).is_break() {
+                            return Ok(bad);
+                        }
+                        continue;
+                    }
+                    None => "is no record of an audit log",
+                },
+            };
+            bad_here += 1;
+            if bad_here <= MOST_TOLD {
+                complain(COMMAND, format_args!("{}: line {number} {what}", name));
             }
-            return Ok(None);
         }
-        self.number += 1;
-        let text = std::str::from_utf8(&self.line[..self.line.len() - 1]);
-        text.map(Some)
-            .map_err(|_| Failure::Operation(format!("{}: line {} is no text", self.name, self.number)))
+        if bad_here > MOST_TOLD {
+            complain(COMMAND, format_args!("{}: and {} more such lines", name, bad_here - MOST_TOLD));
+        }
+        if superseded > 0 {
+            let text = "are left out, since the next segment has these numbers";
+            complain(COMMAND, format_args!("{}: {superseded} records at its end {text}", name));
+        }
+        bad += bad_here;
     }
-
-    fn bad(&self, what: &str) -> Failure {
-        Failure::Operation(format!("{}: line {} {what}", self.name, self.number.max(1)))
-    }
+    Ok(bad)
 }

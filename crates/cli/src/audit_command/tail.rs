@@ -2,37 +2,39 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use audit::Entry;
+use audit::format::escaped;
+use audit::verify::{Lines, Next, Segment, VerifyError};
 
 use super::options::TailOptions;
-use super::reading::{self, Segment};
+use super::reading;
 use super::report::{Tone, clock};
-use super::words;
-use crate::exit::Failure;
+use super::{trust, words};
+use crate::exit::{Failure, complain};
+use crate::shown::shown;
 
 /// How often a log is looked at for further records.
 const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) async fn tail(options: &TailOptions) -> Result<(), Failure> {
-    let segments = reading::segments(&options.directory)?;
+    let listed = reading::segments(&options.directory)?;
     let style = Style { json: options.json, color: colored() };
     let wanted = options.lines as usize;
     let mut last = VecDeque::new();
     // From the newest segment back, until there are enough.
     let mut newest = None;
-    for path in segments.iter().rev() {
-        let mut segment = Segment::open(path)?;
+    for segment in listed.iter().rev() {
+        let mut opened = Opened::of(segment)?;
         let mut lines = VecDeque::new();
-        while let Some(line) = segment.line()? {
-            lines.push_back(line.to_owned());
+        while let Some(line) = opened.line()? {
+            lines.push_back(line);
             if lines.len() + last.len() > wanted {
                 lines.pop_front();
             }
         }
-        newest.get_or_insert_with(|| (path.clone(), segment));
+        newest.get_or_insert(opened);
         lines.append(&mut last);
         last = lines;
         if last.len() >= wanted {
@@ -48,27 +50,56 @@ pub(super) async fn tail(options: &TailOptions) -> Result<(), Failure> {
     follow(options, newest, style).await
 }
 
-async fn follow(
-    options: &TailOptions,
-    (mut path, mut segment): (PathBuf, Segment),
-    style: Style,
-) -> Result<(), Failure> {
+async fn follow(options: &TailOptions, mut opened: Opened, style: Style) -> Result<(), Failure> {
     loop {
         // Listed before the rest is read: a segment is finished before the next one begins.
-        let next = reading::segments(&options.directory)?.into_iter().find(|other| *other > path);
-        while let Some(line) = segment.line()? {
-            if !style.shows(line)? {
+        let next = reading::segments(&options.directory)?
+            .into_iter()
+            .find(|other| other.first > opened.segment.first);
+        while let Some(line) = opened.line()? {
+            if !style.shows(&line)? {
                 return Ok(());
             }
         }
         match next {
-            Some(next) => {
-                segment = Segment::open(&next)?;
-                path = next;
-            }
+            Some(next) => opened = Opened::of(&next)?,
             None => tokio::time::sleep(LOOK).await,
         }
     }
+}
+
+/// A segment that is being read.
+struct Opened {
+    segment: Segment,
+    lines: Lines,
+}
+
+impl Opened {
+    fn of(segment: &Segment) -> Result<Self, Failure> {
+        let lines = segment.lines().map_err(|error| unreadable(segment, error))?;
+        Ok(Self { segment: segment.clone(), lines })
+    }
+
+    /// The next whole line, whatever is in it; `None` at the end, and before a last one that is not finished yet.
+    fn line(&mut self) -> Result<Option<String>, Failure> {
+        loop {
+            match self.lines.next().map_err(|error| unreadable(&self.segment, error))? {
+                Next::Line(line) => return Ok(Some(String::from_utf8_lossy(line).into_owned())),
+                Next::Long => {
+                    let name = self.segment.path.display();
+                    complain(
+                        "audit tail",
+                        format_args!("{name}: a line that is longer than any record is left out"),
+                    );
+                }
+                Next::Torn(_) | Next::End => return Ok(None),
+            }
+        }
+    }
+}
+
+fn unreadable(segment: &Segment, error: io::Error) -> Failure {
+    trust::failure(&VerifyError::Unreadable { path: segment.path.clone(), error })
 }
 
 /// Colours only for a terminal, and not against the user's wish (no-color.org).
@@ -88,10 +119,10 @@ impl Style {
     /// Prints a record; `false` where nobody reads any more.
     fn shows(self, line: &str) -> Result<bool, Failure> {
         let text = if self.json {
-            line.to_owned()
+            escaped(line).into_owned()
         } else {
-            // What this program does not know yet is shown as it is.
-            serde_json::from_str(line).map_or_else(|_| line.to_owned(), |entry| self.words(&entry))
+            // What this program does not know yet is shown as it is, but for what would act upon the terminal.
+            serde_json::from_str(line).map_or_else(|_| shown(line).into_owned(), |entry| self.words(&entry))
         };
         match writeln!(io::stdout(), "{text}") {
             Ok(()) => Ok(true),
@@ -108,8 +139,9 @@ impl Style {
             Tone::Bad => ('✗', "\x1b[31m"),
         };
         let (paint, dim, plain) = if self.color { (paint, "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
-        let session = entry.session.as_ref().map_or("-", |name| name.as_str());
+        let session = shown(entry.session.as_ref().map_or("-", |name| name.as_str()));
         let (name, detail) = (words::name(entry), words::detail(entry));
+        let detail = shown(&detail);
         format!(
             "{dim}{:>7} {}{plain}  {session:<12} {paint}{mark}{plain} {name:<22} {dim}{detail}{plain}",
             entry.sequence,

@@ -4,14 +4,15 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use audit::Entry;
 use audit::checkpoint::VerifierKey;
 use audit::verify::{Verification, Verified, VerifyError};
 
 use super::options::TrustOptions;
+use super::reading::Record;
 use super::report::{Claim, Standing, Tone, counted, grouped};
 use crate::exit::Failure;
 use crate::files;
+use crate::shown::shown;
 
 /// How to verify a log.
 pub(super) struct Trust {
@@ -51,23 +52,28 @@ impl Trust {
         self.verification.run()
     }
 
-    /// Verifies, and hands on each record once it fits. `None` where whoever takes them has enough.
+    /// Verifies, and hands on each record once it fits: what was verified, or `None` where whoever takes them has enough; and how
+    /// many lines fit the chain although nothing can be read from them.
     pub(super) fn read(
         &self,
-        mut take: impl FnMut(Entry) -> ControlFlow<()>,
-    ) -> Result<Option<Verified>, VerifyError> {
-        self.verification.read(&mut |line| match serde_json::from_slice(line) {
-            Ok(entry) => take(entry),
-            // It fits the chain, but is of a vocabulary that this program does not know yet.
-            Err(_) => ControlFlow::Continue(()),
-        })
+        mut take: impl FnMut(Record<'_>) -> ControlFlow<()>,
+    ) -> Result<(Option<Verified>, u64), VerifyError> {
+        let mut bad = 0;
+        let verified = self.verification.read(&mut |line| {
+            if let Some(record) = Record::of(line) {
+                return take(record);
+            }
+            bad += 1;
+            ControlFlow::Continue(())
+        })?;
+        Ok((verified, bad))
     }
 
     /// What is known of a log in which nothing is wrong.
     pub(super) fn standing(&self, verified: &Verified) -> Standing {
         let Verified { records, first, last, unsealed_tail, .. } = verified;
         let mut claims = vec![good(format!(
-            "No record was changed, removed, moved or put in: the chain is whole from record {} to record {}.",
+            "Each record fits the one before: the chain is whole from record {} to record {}.",
             grouped(*first),
             grouped(*last)
         ))];
@@ -91,10 +97,13 @@ impl Trust {
             )));
         }
         if verified.dropped > 0 {
-            claims.push(warning(format!(
-                "The log says itself that {} in no record: it came faster than the disk, or the disk failed.",
-                if verified.dropped == 1 { "1 event is".to_owned() } else { format!("{} events are", grouped(verified.dropped)) }
-            ).replace("events are in no record: it came", "events are in no record: they came")));
+            claims.push(warning(match verified.dropped {
+                1 => "The log says itself that 1 event is in no record: it came faster than the disk, or the disk failed.".to_owned(),
+                dropped => format!(
+                    "The log says itself that {} events are in no record: they came faster than the disk, or the disk failed.",
+                    grouped(dropped)
+                ),
+            }));
         }
         if !verified.foreign.is_empty() {
             claims.push(note(format!(
@@ -182,14 +191,21 @@ impl Trust {
 /// A failed verification, with the exit code that it has.
 pub(super) fn failure(error: &VerifyError) -> Failure {
     use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    // In one line, whatever the log says in it.
+    let text = error.to_string();
+    let text = shown(&text).into_owned();
     match error {
-        VerifyError::NoLog(_) => Failure::Usage(error.to_string()),
+        VerifyError::Unreadable { path, error } if error.kind() == NotADirectory => Failure::Usage(format!(
+            "{} is a file; an audit log is a directory of segments. A log of one file, as they were once, can't be read any more",
+            path.display()
+        )),
+        VerifyError::NoLog(_) => Failure::Usage(text),
         VerifyError::Unreadable { error: cause, .. }
-            if matches!(cause.kind(), NotADirectory | NotFound | PermissionDenied) =>
+            if matches!(cause.kind(), NotFound | PermissionDenied) =>
         {
-            Failure::Usage(error.to_string())
+            Failure::Usage(text)
         }
-        _ => Failure::Operation(error.to_string()),
+        _ => Failure::Operation(text),
     }
 }
 

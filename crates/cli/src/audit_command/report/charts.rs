@@ -118,7 +118,7 @@ pub(super) fn failures(report: &Report) -> String {
             width = percent(*count as f64, most),
         );
     }
-    let others: u64 = kinds.iter().skip(LISTED).map(|(_, (count, _))| *count).sum();
+    let others = kinds.iter().skip(LISTED).fold(0, |sum: u64, (_, (count, _))| sum.saturating_add(*count));
     let rest = match kinds.len().saturating_sub(LISTED) {
         0 => String::new(),
         1 => format!("<p class=\"fine\">And {} of another kind.</p>", grouped(others)),

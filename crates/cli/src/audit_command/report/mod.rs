@@ -45,9 +45,12 @@ pub(super) struct Report {
     admit: Histogram,
     failures: BTreeMap<(&'static str, String), (u64, Tone)>,
     failed: u64,
+    rejected: u64,
     marks: Vec<Mark>,
     unmarked: u64,
     missing: u64,
+    /// Records that say nothing to this program.
+    unknown: u64,
     bad: Rows,
     warnings: Rows,
 }
@@ -96,6 +99,8 @@ impl Report {
             admit: Histogram::new(),
             failures: BTreeMap::new(),
             failed: 0,
+            rejected: 0,
+            unknown: 0,
             marks: Vec::new(),
             unmarked: 0,
             missing: 0,
@@ -122,15 +127,38 @@ impl Report {
             Event::Trail(event) => self.mark(entry, event),
         }
         if let Some((what, why)) = tone::failure(&entry.event) {
-            self.failed += 1;
-            let why = if self.failures.len() < MOST_FAILURES { why } else { "other reasons".to_owned() };
-            self.failures.entry((what, why)).or_insert((0, tone)).0 += 1;
+            let times = tone::times(&entry.event);
+            self.failed = self.failed.saturating_add(times);
+            if what == "client rejected" {
+                self.rejected = self.rejected.saturating_add(times);
+            }
+            let mut kind = (what, why);
+            if self.failures.len() >= MOST_FAILURES && !self.failures.contains_key(&kind) {
+                "other reasons".clone_into(&mut kind.1);
+            }
+            let count = &mut self.failures.entry(kind).or_insert((0, tone)).0;
+            *count = count.saturating_add(times);
         }
         match tone {
             Tone::Bad => self.bad.push(entry, tone),
             Tone::Warning => self.warnings.push(entry, tone),
             Tone::Good | Tone::Neutral => {}
         }
+    }
+
+    /// Counts records that say nothing to this program, such as those of an event that a later version writes.
+    pub(super) const fn pass_over(&mut self, count: u64) {
+        self.records += count;
+        self.unknown += count;
+    }
+
+    /// What is to be said of the records that were passed over.
+    pub(super) fn unknown(&self) -> Option<Claim> {
+        let records = counted(self.unknown, "record");
+        let text = format!(
+            "{records} of events that this version does not know: counted, and not shown. A newer rtauth may know them."
+        );
+        (self.unknown > 0).then_some(Claim { tone: Tone::Warning, text })
     }
 
     /// The page. Nothing in it depends on anything but the entries and what is said of them.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::svg::Axis;
-use super::text::{Escaped, clock, counted, date, grouped, lasting};
+use super::text::{Escaped, clock, date, grouped, lasting};
 use super::{MOST_ROWS, Report, Row, Standing, Tone, charts, timeline};
 
 const STYLE: &str = include_str!("page.css");
@@ -135,7 +135,7 @@ fn tiles(report: &Report) -> String {
         ("renewed", "renewed while connected", count("token_renewed"), count("token_renewed") > 0),
         ("minted", "tokens minted", count("token_minted"), count("token_minted") > 0),
         ("admitted", "clients let in", count("client_authenticated"), count("client_authenticated") > 0),
-        ("rejected", "clients rejected", count("client_rejected"), count("client_rejected") > 0),
+        ("rejected", "clients rejected", report.rejected, report.rejected > 0),
         ("failures", "failures", report.failed, true),
         ("missing", "events missing", report.missing, report.missing > 0),
     ];
@@ -157,14 +157,15 @@ fn table(report: &Report) -> String {
         return "<section id=\"notable\"><h2>What needs a look</h2><p class=\"lead\">Nothing: no event of this log tells of trouble.</p></section>\n".to_owned();
     }
     let shown = if rows.len() as u64 == count {
-        format!("{} that tell of trouble, in the order of the log.", counted(count, "event"))
+        match count {
+            1 => "1 event that tells of trouble.".to_owned(),
+            _ => format!("{} events that tell of trouble, in the order of the log.", grouped(count)),
+        }
     } else {
         format!(
-            "{} of {}: the newest {MOST_ROWS} that may pass, and the newest {MOST_ROWS} that do not. rtauth audit export has them all.",
+            "{} of {} events that tell of trouble: the newest {MOST_ROWS} warnings, and the newest {MOST_ROWS} alarms. rtauth audit export has them all.",
             grouped(rows.len() as u64),
-            counted(count, "event that tells of trouble")
-                .replace("troubles", "trouble")
-                .replace("event that tells", "events that tell"),
+            grouped(count),
         )
     };
     let mut body = String::new();
@@ -177,7 +178,7 @@ fn table(report: &Report) -> String {
 <p class="lead">{shown}</p>
 <form class="filter" id="filter" hidden>
 <input type="search" id="search" placeholder="Filter, such as: connection lost" aria-label="Filter the events" autocomplete="off" spellcheck="false">
-<label><input type="checkbox" id="only-bad"> only lost or refused</label>
+<label><input type="checkbox" id="only-bad"> only alarms</label>
 <output id="shown" for="search"></output>
 </form>
 <table>

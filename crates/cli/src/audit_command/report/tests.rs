@@ -109,3 +109,32 @@ fn a_clock_that_runs_backwards_breaks_no_page() {
         }));
     assert!(!page.contains("NaN") && !page.contains("inf%"));
 }
+
+#[test]
+fn a_flood_that_is_summed_up_in_one_record_counts_in_full() {
+    let rejected = |repeated: u64| {
+        format!(
+            r#""event":"client_rejected","connection":1,"dialect":"d","reason":"no","code":401,"token":null,"peer":null,"repeated":{repeated}"#
+        )
+    };
+    let page = page_of([entry(1, 1, &rejected(0)), entry(2, 2, &rejected(998))]);
+    assert!(page.contains(r#"data-failures="1000""#));
+    assert!(page.contains(r#"<dd data-count="rejected">1,000</dd>"#));
+    assert!(page.contains("<strong>1,000</strong>"));
+    let page = page_of((1..4).map(|number| entry(number, number, &rejected(u64::MAX))));
+    assert!(page.contains(&format!(r#"data-failures="{}""#, u64::MAX)), "and never wraps around");
+}
+
+#[test]
+fn a_kind_of_failure_that_is_known_is_counted_there_however_many_there_are() {
+    let lost = |number: u64| {
+        format!(
+            r#""event":"connection_lost","connection":1,"reason":"kind {number}","code":null,"lasted_ms":5,"retry_in_ms":9"#
+        )
+    };
+    let kinds = MOST_FAILURES as u64 + 50;
+    let page =
+        page_of((0..kinds).chain([7; 500]).zip(1..).map(|(kind, number)| entry(number, number, &lost(kind))));
+    assert!(page.contains("<span>kind 7</span></div><strong>501</strong>"));
+    assert!(page.contains("<span>other reasons</span></div><strong>50</strong>"));
+}

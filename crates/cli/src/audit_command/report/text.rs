@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use auth_core::time::Timestamp;
 
+use crate::shown::harmless;
+
 /// Text from anywhere, as it may stand in HTML: between tags and in quoted attributes.
 pub(super) struct Escaped<'a>(pub(super) &'a str);
 
@@ -17,12 +19,7 @@ impl fmt::Display for Escaped<'_> {
                 '>' => formatter.write_str("&gt;")?,
                 '"' => formatter.write_str("&quot;")?,
                 '\'' => formatter.write_str("&#39;")?,
-                // They would turn the text around them about, which reads as something else then.
-                '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                    formatter.write_str("\u{fffd}")?;
-                }
-                control if control.is_control() => formatter.write_str("\u{fffd}")?,
-                other => formatter.write_char(other)?,
+                other => formatter.write_char(harmless(other))?,
             }
         }
         Ok(())

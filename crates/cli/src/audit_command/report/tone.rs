@@ -1,5 +1,6 @@
 //! Whether an event is good news, and as which failure it counts.
 
+use audit::format::Weight;
 use audit::{Event, TrailEvent};
 use auth_core::AuthEvent;
 use auth_core::observe::ScopeVerdict;
@@ -12,9 +13,9 @@ pub(in crate::audit_command) enum Tone {
     Good,
     /// Something is under way.
     Neutral,
-    /// Something went wrong that may pass by itself.
+    /// Something went wrong.
     Warning,
-    /// Something was lost, or is refused for good.
+    /// Somebody should look at it now.
     Bad,
 }
 
@@ -36,60 +37,31 @@ impl Tone {
         match self {
             Self::Good => "went well",
             Self::Neutral => "under way",
-            Self::Warning => "went wrong, may pass",
-            Self::Bad => "lost or refused",
+            Self::Warning => "went wrong",
+            Self::Bad => "alarm",
         }
     }
 
-    pub(in crate::audit_command) fn of(event: &Event) -> Self {
-        match event {
-            Event::Auth(event) => of_auth(event),
-            Event::Trail(event) => match event {
-                TrailEvent::RecordsDropped { .. }
-                | TrailEvent::LogFault { .. }
-                | TrailEvent::EventsDropped { .. } => Self::Bad,
-                TrailEvent::LogRecovered { .. } => Self::Warning,
-                TrailEvent::CheckpointSigned { .. } => Self::Good,
-                _ => Self::Neutral,
-            },
+    /// What every other receiver of events is told too, in fewer steps.
+    pub(in crate::audit_command) const fn of(event: &Event) -> Self {
+        match Weight::of(event) {
+            Weight::Routine => Self::Neutral,
+            Weight::Normal | Weight::Notable => Self::Good,
+            Weight::Warning => Self::Warning,
+            Weight::Alarm => Self::Bad,
         }
     }
 }
 
-fn of_auth(event: &AuthEvent) -> Tone {
+/// How many times what an event tells of happened: a flood is summed up in one record.
+pub(super) const fn times(event: &Event) -> u64 {
     match event {
-        AuthEvent::TokenIssued { .. }
-        | AuthEvent::TokenAdopted { .. }
-        | AuthEvent::TokenReleased { .. }
-        | AuthEvent::TokenMinted { .. }
-        | AuthEvent::TokenConsumed { .. }
-        | AuthEvent::TokenRevoked { .. }
-        | AuthEvent::RefreshTokenSaved { .. }
-        | AuthEvent::Authenticated { .. }
-        | AuthEvent::TokenRenewed { .. }
-        | AuthEvent::ScopesChecked { verdict: ScopeVerdict::Allowed, .. }
-        | AuthEvent::ClientAuthenticated { .. }
-        | AuthEvent::ClientReauthenticated { .. } => Tone::Good,
-        AuthEvent::RenewalPaused { .. }
-        | AuthEvent::RateLimited { .. }
-        | AuthEvent::TokenRequestFailed { .. }
-        | AuthEvent::RefreshInDoubt { .. }
-        | AuthEvent::StoreFailed { .. }
-        | AuthEvent::ClockSetBack { .. }
-        | AuthEvent::TokenRejected { .. }
-        | AuthEvent::RenewalFailed { .. }
-        | AuthEvent::ConnectionDelayed { .. }
-        | AuthEvent::ConnectionLost { .. }
-        | AuthEvent::SessionSuspended { .. }
-        | AuthEvent::TokenDenied { .. }
-        | AuthEvent::ClientRejected { .. } => Tone::Warning,
-        AuthEvent::TokenExpired { .. }
-        | AuthEvent::RefreshTokenRefused { .. }
-        | AuthEvent::ScopesChecked { .. }
-        | AuthEvent::SessionFailed { .. }
-        | AuthEvent::RevocationFailed { .. }
-        | AuthEvent::ReplayRejected { .. } => Tone::Bad,
-        _ => Tone::Neutral,
+        Event::Auth(
+            AuthEvent::TokenDenied { repeated, .. }
+            | AuthEvent::ReplayRejected { repeated, .. }
+            | AuthEvent::ClientRejected { repeated, .. },
+        ) => repeated.saturating_add(1),
+        _ => 1,
     }
 }
 
