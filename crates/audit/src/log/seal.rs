@@ -51,7 +51,12 @@ impl<S: Storage> Log<S> {
         }
         let Some(note) = self.note(self.head, self.frontier.root()) else { return };
         let storage = &mut self.storage;
-        let written = storage::replace(storage, layout::TEMPORARY, layout::CHECKPOINT, note.as_bytes());
+        // In a directory that somebody put in the place of ours it would vouch for records that are elsewhere.
+        let written = if storage.is_claimed() {
+            storage::replace(storage, layout::TEMPORARY, layout::CHECKPOINT, note.as_bytes())
+        } else {
+            Err(io::Error::new(io::ErrorKind::NotFound, "the directory was moved away"))
+        };
         match &written {
             Ok(()) => self.checkpoint.covered = self.head.sequence,
             Err(error) if !self.checkpoint.failing => {

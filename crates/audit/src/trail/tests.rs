@@ -191,14 +191,17 @@ fn a_moved_directory_takes_its_last_segment_with_it_and_no_seal_is_left_behind()
     let verifier = || key.verifier();
     // With and without a rotation that comes due before anybody calls for a new file.
     for (segment_bytes, moved) in [(1 << 20, "moved"), (1, "moved again")] {
-        let trail = open(strict(&path).signing_key(key.clone()).segment_bytes(segment_bytes));
+        let options = strict(&path).signing_key(key.clone()).segment_bytes(segment_bytes);
+        let trail = open(options.checkpoint_every(std::time::Duration::from_secs(3_600)));
         trail.record_blocking(&event(1)).unwrap();
         let moved = directory.path().join(moved);
         fs::rename(&path, &moved).unwrap();
-        for attempt in 2..=4 {
-            trail.record_blocking(&event(attempt)).unwrap();
-        }
+        trail.record_blocking(&event(2)).unwrap();
+        trail.record_blocking(&event(3)).unwrap();
         assert!(!path.exists(), "the log goes on where it is");
+        fs::create_dir(&path).unwrap();
+        trail.record_blocking(&event(4)).unwrap();
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "the other directory is not the log's yet");
         block_on(trail.reopen()).unwrap();
         trail.record_blocking(&event(5)).unwrap();
         assert_eq!(trail.close(), Summary { observed: 5, written: 5, ..Summary::default() });
