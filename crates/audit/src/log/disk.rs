@@ -10,12 +10,16 @@ use super::storage::{Storage, removed};
 /// A directory of this machine.
 pub(crate) struct Disk {
     directory: PathBuf,
+    /// The directory itself, where it can be locked: unlike a file in it, nobody can remove it from under the writer.
+    held: Option<File>,
+    /// Known also where a directory can't be locked, and to other machines of a network file system, which keeps the locks
+    /// of directories to itself.
     lock: Option<File>,
 }
 
 impl Disk {
     pub(crate) const fn new(directory: PathBuf) -> Self {
-        Self { directory, lock: None }
+        Self { directory, held: None, lock: None }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -28,17 +32,22 @@ impl Storage for Disk {
 
     fn claim(&mut self) -> io::Result<bool> {
         make_directory(&self.directory)?;
+        if cfg!(unix) && !self.held.as_ref().is_some_and(|held| is_at(held, &self.directory)) {
+            let directory = File::open(&self.directory)?;
+            if !lock(directory, &mut self.held)? {
+                return Ok(false);
+            }
+        }
         let path = self.path(layout::LOCK);
         if self.is_claimed() {
             return Ok(true);
         }
-        let file = owner_only(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;
-        match file.try_lock() {
-            Ok(()) => self.lock = Some(file),
-            Err(TryLockError::WouldBlock) => return Ok(false),
-            Err(TryLockError::Error(error)) => return Err(error),
+        match regular(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
-        Ok(true)
+        let file = owner_only(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;
+        lock(file, &mut self.lock)
     }
 
     fn is_claimed(&self) -> bool {
@@ -66,11 +75,15 @@ impl Storage for Disk {
     }
 
     fn open(&mut self, name: &str) -> io::Result<File> {
-        OpenOptions::new().append(true).open(self.path(name))
+        let path = self.path(name);
+        regular(&path)?;
+        OpenOptions::new().append(true).open(path)
     }
 
     fn read(&mut self, name: &str) -> io::Result<impl BufRead> {
-        File::open(self.path(name)).map(|file| BufReader::with_capacity(256 * 1024, file))
+        let path = self.path(name);
+        regular(&path)?;
+        File::open(path).map(|file| BufReader::with_capacity(256 * 1024, file))
     }
 
     fn append(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
@@ -97,6 +110,25 @@ impl Storage for Disk {
     fn remove(&mut self, name: &str) -> io::Result<()> {
         fs::remove_file(self.path(name))
     }
+}
+
+/// Locks a file and keeps it in `held`, in place of another; `false` where somebody else holds the lock.
+fn lock(file: File, held: &mut Option<File>) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => *held = Some(file),
+        Err(TryLockError::WouldBlock) => return Ok(false),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    Ok(true)
+}
+
+/// Fails where `path` is something that opening may wait for, such as a pipe.
+fn regular(path: &Path) -> io::Result<()> {
+    if fs::metadata(path)?.is_file() {
+        return Ok(());
+    }
+    let text = format!("{} is no regular file; look who put it there, and remove it", path.display());
+    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
 }
 
 /// Makes a directory and those above it that are missing, so that none of their names is lost with the power.

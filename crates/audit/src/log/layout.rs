@@ -1,6 +1,6 @@
 //! The names of a log's files.
 
-/// Held by the one writer.
+/// Held by the one writer, as the directory is where that can be.
 pub(crate) const LOCK: &str = "lock";
 
 /// The newest signed note.

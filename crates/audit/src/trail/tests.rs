@@ -98,6 +98,38 @@ fn a_log_has_one_writer() {
     open(LogOptions::new(&path));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_log_has_one_writer_though_somebody_removes_its_lock() {
+    let (_directory, path) = directory();
+    let first = open(LogOptions::new(&path));
+    fs::remove_file(path.join("lock")).unwrap();
+    let second = Trail::builder().log(LogOptions::new(&path)).open();
+    assert!(matches!(second, Err(OpenError::Busy)), "{second:?}");
+    block_on(first.reopen()).unwrap();
+    drop(first);
+    open(LogOptions::new(&path));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_opened() {
+    let first = "00000000000000000001";
+    for name in
+        ["lock".to_owned(), format!("{first}.jsonl"), format!("{first}.checkpoint"), "checkpoint".to_owned()]
+    {
+        let (_directory, path) = directory();
+        let key = crate::checkpoint::SigningKey::from_seed("log.example", [7; 32]).unwrap();
+        let options = || LogOptions::new(&path).signing_key(key.clone());
+        drop(open(options()));
+        let _ = fs::remove_file(path.join(&name));
+        let made = std::process::Command::new("mkfifo").arg(path.join(&name)).status().unwrap();
+        assert!(made.success());
+        let error = Trail::builder().log(options()).open().unwrap_err().to_string();
+        assert!(error.contains(&name) && error.contains("no regular file"), "{name}: {error}");
+    }
+}
+
 #[test]
 fn a_log_of_the_older_form_is_not_touched() {
     let (directory, _) = directory();
