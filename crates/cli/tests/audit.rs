@@ -112,7 +112,8 @@ fn standard_input_is_one_secret_and_not_the_key_of_the_log_too() {
     let desk = desk();
     let made = shell(desk.path(), "rtauth audit key --out audit.key > audit.vkey");
     assert_eq!(made.status.code(), Some(0), "{made:?}");
-    let connect = "rtauth connect --dialect bearer-header --url ws://127.0.0.1:1 --source static --token-file";
+    let connect =
+        "rtauth connect --dialect bearer-header --url ws://127.0.0.1:1 --source static --token-file";
     let both = format!("{connect} - --audit audit --audit-key-file - < audit.key");
     let output = shell(desk.path(), &both);
     assert_eq!(output.status.code(), Some(2), "{output:?}");

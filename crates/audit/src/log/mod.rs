@@ -24,6 +24,7 @@ mod scan;
 mod seal;
 mod segment;
 mod storage;
+mod torn;
 
 #[cfg(test)]
 pub(crate) mod model;

@@ -62,7 +62,7 @@ pub(crate) enum Survives {
     Half,
     /// All names and lengths, with zeros for bytes.
     Zeros,
-    /// All names and lengths, with something else for the second half of the bytes.
+    /// All names and lengths, with something else for the second half of the bytes, in whole sectors.
     Garbage,
 }
 
@@ -123,7 +123,10 @@ impl Model {
                 Survives::All => {}
                 Survives::Half => inode.bytes.truncate(half),
                 Survives::Zeros => inode.bytes[kept..].fill(0),
-                Survives::Garbage => inode.bytes[half..].fill(b'\n'),
+                Survives::Garbage => {
+                    let half = half.next_multiple_of(512).min(inode.bytes.len());
+                    inode.bytes[half..].fill(0xa5);
+                }
             }
             inode.synced = inode.bytes.clone();
             inode.lost = false;

@@ -5,6 +5,7 @@ use std::io::{self, BufRead};
 use auth_core::observe::Label;
 use auth_core::time::Timestamp;
 
+use super::torn::was_written;
 use super::{LogOptions, OpenError};
 use crate::chain::{Frontier, Hash, Head, LONGEST_LINE, Misfit};
 use crate::entry::{Entry, Event, SegmentReason, TrailEvent};
@@ -44,7 +45,7 @@ pub(super) fn scan(reader: impl BufRead, name: &str, first: u64, watch: u64) -> 
     let line = lines.next()?;
     let header = line.whole.then(|| header(&lines.line, first)).flatten();
     let Some(mut scan) = header else {
-        return match lines.torn_from(&line)? {
+        return match lines.torn_from(0, &line)? {
             Some(bytes) if bytes <= LONGEST_HEADER => Ok(Found::Nothing(bytes)),
             _ => Err(broken(first, "its first record is not the one that opens a segment")),
         };
@@ -63,7 +64,7 @@ pub(super) fn scan(reader: impl BufRead, name: &str, first: u64, watch: u64) -> 
             Err(misfit) => {
                 let sequence = scan.head.sequence + 1;
                 // A first record that can be read and does not fit is no accident.
-                let torn = if scan.length == 0 { None } else { lines.torn_from(&line)? };
+                let torn = if scan.length == 0 { None } else { lines.torn_from(scan.length, &line)? };
                 scan.torn = torn.ok_or_else(|| broken(sequence, reason_of(misfit)))?;
                 return Ok(Found::Segment(scan));
             }
@@ -129,8 +130,7 @@ struct Line {
     length: u64,
     /// Whether it has an end, and a length that a record can have.
     whole: bool,
-    /// Whether it has an end, and is longer than any record.
-    too_long: bool,
+    ended: bool,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -140,7 +140,7 @@ impl<R: BufRead> Lines<R> {
         loop {
             let available = self.reader.fill_buf()?;
             if available.is_empty() {
-                return Ok(Line { length, whole: false, too_long: false });
+                return Ok(Line { length, ended: false, whole: false });
             }
             let end = available.iter().position(|byte| *byte == b'\n');
             let taken = end.unwrap_or(available.len());
@@ -150,19 +150,18 @@ impl<R: BufRead> Lines<R> {
             self.reader.consume(used);
             length += used as u64;
             if end.is_some() {
-                let whole = length <= LONGEST_LINE as u64;
-                return Ok(Line { length, whole, too_long: !whole });
+                return Ok(Line { length, ended: true, whole: length <= LONGEST_LINE as u64 });
             }
         }
     }
 
     /// Reads on from a line that does not fit. If it is what a crash leaves, the answer is how many bytes there are from its
     /// beginning; `None` if it was a record once, or one follows it: nothing that was written whole may be cut off.
-    fn torn_from(&mut self, line: &Line) -> io::Result<Option<u64>> {
+    fn torn_from(&mut self, offset: u64, line: &Line) -> io::Result<Option<u64>> {
         let mut bytes = line.length;
         let mut line = Line { ..*line };
         loop {
-            if line.whole && looks_written(&self.line) || line.too_long && begins_as_written(&self.line) {
+            if was_written(&self.line, offset + bytes - line.length, line.ended) {
                 return Ok(None);
             }
             line = self.next()?;
@@ -172,20 +171,4 @@ impl<R: BufRead> Lines<R> {
             }
         }
     }
-}
-
-/// Whether a line was written as a record, whatever became of it then. A crash leaves lines without an end, zeros, or
-/// what else was in a block of the disk; it leaves no text in the form of a record.
-fn looks_written(line: &[u8]) -> bool {
-    begins_as_written(line) && std::str::from_utf8(line).is_ok() && line.ends_with(b"\"}")
-}
-
-/// The same of a line of which only the beginning is known.
-fn begins_as_written(line: &[u8]) -> bool {
-    let text = match std::str::from_utf8(line) {
-        Ok(_) => true,
-        // Cut within a character.
-        Err(error) => error.error_len().is_none(),
-    };
-    text && line.starts_with(b"{\"seq\":") && !line.iter().any(u8::is_ascii_control)
 }

@@ -119,7 +119,7 @@ fn what_is_no_file_is_not_opened() {
         ["lock".to_owned(), format!("{first}.jsonl"), format!("{first}.checkpoint"), "checkpoint".to_owned()]
     {
         let (_directory, path) = directory();
-        let key = crate::checkpoint::SigningKey::from_seed("log.example", [7; 32]).unwrap();
+        let key = SigningKey::from_seed("log.example", [7; 32]).unwrap();
         let options = || LogOptions::new(&path).signing_key(key.clone());
         drop(open(options()));
         let _ = fs::remove_file(path.join(&name));

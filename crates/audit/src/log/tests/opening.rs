@@ -29,14 +29,8 @@ fn change(model: &Model, change: impl FnOnce(&mut Vec<u8>)) {
 
 #[test]
 fn a_torn_tail_is_cut_off_and_told_of() {
-    let tails: [&[u8]; 6] = [
-        b"{\"seq\":5,\"time",
-        b"\0\0\0\0",
-        b"\0\0\n\0\0\n",
-        b"\xff\xfe\n\x80\n",
-        b"{\"seq\":5\0\0\"}\n",
-        b"garbage",
-    ];
+    let tails: [&[u8]; 5] =
+        [b"{\"seq\":5,\"time", b"\0\0\0\0", b"\0\0\n\0\0\n", b"\xff\xfe\n\x80\n", b"garbage"];
     for tail in tails {
         let model = written(3);
         change(&model, |bytes| bytes.extend_from_slice(tail));
@@ -46,6 +40,94 @@ fn a_torn_tail_is_cut_off_and_told_of() {
         assert_eq!(entries(&model)[whole].event, Event::Trail(TrailEvent::LogRecovered { dropped_bytes }));
         verified(&model);
     }
+}
+
+/// A log that no checkpoint covers, with so many records and the one that opens it.
+fn unsigned(events: usize) -> (Model, Vec<u8>) {
+    let model = Model::default();
+    let options = LogOptions::new("unused").reserve_bytes(0);
+    let now = at(Duration::ZERO);
+    let mut log = Log::open(model.clone(), options, now).unwrap();
+    for attempt in 1..=events {
+        let event = AuthEvent::TokenRequested { attempt: attempt as u32, redeems: false, valid_for: None };
+        log.commit(&mut [Item::new(now.wall, None, Event::Auth(event), Mode::Strict)], now);
+    }
+    let bytes = model.bytes(FIRST).unwrap();
+    (model, bytes)
+}
+
+fn open_unsigned(model: &Model, bytes: &[u8]) -> Result<Log<Model>, OpenError> {
+    model.put(FIRST, bytes);
+    Log::open(model.clone(), LogOptions::new("unused").reserve_bytes(0), at(Duration::ZERO))
+}
+
+/// Where each line begins, and where the last one ends.
+fn lines(bytes: &[u8]) -> Vec<usize> {
+    let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    std::iter::once(0).chain(ends).collect()
+}
+
+#[test]
+fn a_damaged_record_is_never_taken_for_a_torn_one_although_no_checkpoint_covers_it() {
+    for events in [0, 1, 5] {
+        let (model, whole) = unsigned(events);
+        let start = lines(&whole)[events];
+        for at in start..whole.len() {
+            for byte in [whole[at] ^ 1, whole[at] ^ 0x20, whole[at] ^ 0x80, 0, b'\n'] {
+                if byte == whole[at] {
+                    continue;
+                }
+                let mut bytes = whole.clone();
+                bytes[at] = byte;
+                let opened = open_unsigned(&model, &bytes).map(drop);
+                let at = at - start;
+                assert!(
+                    matches!(opened, Err(OpenError::Broken { .. })),
+                    "{events}, {at}: {byte:#x}: {opened:?}"
+                );
+                assert_eq!(model.bytes(FIRST).unwrap(), bytes);
+            }
+        }
+        assert!(open_unsigned(&model, &whole).is_ok(), "the control");
+    }
+}
+
+#[test]
+fn several_damaged_records_are_not_cut_off_together() {
+    let (model, whole) = unsigned(5);
+    let (begins, mut firsts, mut ends) = (lines(&whole), whole.clone(), whole.clone());
+    for line in 2..6 {
+        firsts[begins[line]] = b'}';
+        ends[begins[line + 1] - 1] = b'}';
+    }
+    for bytes in [firsts, ends] {
+        assert!(matches!(open_unsigned(&model, &bytes), Err(OpenError::Broken { sequence: 3, .. })));
+    }
+}
+
+#[test]
+fn a_record_of_which_any_part_was_never_written_is_cut_off() {
+    let mut crossing = 0;
+    for events in 1..8 {
+        let (model, whole) = unsigned(events);
+        let start = lines(&whole)[events];
+        for end in start..whole.len() {
+            let log = open_unsigned(&model, &whole[..end]).unwrap();
+            assert_eq!(log.head.sequence, events as u64 + u64::from(end > start), "cut, and told of");
+        }
+        // A disk writes whole sectors, in any order.
+        let sector = start.next_multiple_of(512);
+        if (start + 16..whole.len() - 16).contains(&sector) {
+            crossing += 1;
+            for hole in [start..sector, sector..whole.len(), start..whole.len()] {
+                let mut bytes = whole.clone();
+                bytes[hole].fill(0);
+                let log = open_unsigned(&model, &bytes).unwrap();
+                assert_eq!(log.head.sequence, events as u64 + 1);
+            }
+        }
+    }
+    assert!(crossing > 1);
 }
 
 /// An event with so many bytes of scopes.
