@@ -30,8 +30,9 @@
 //! - `observe` does no I/O and waits for nobody, whatever the disk or a receiver does.
 //! - A failed sync is final for its file. What was not acknowledged is written again in a new segment, after a `log_fault`
 //!   record.
-//! - Opening repairs what a crash leaves, which is after the last whole record, and says so in a `log_recovered` record. A
-//!   log that is bad anywhere else is refused, and stays as it is for whoever looks into it.
+//! - Opening repairs what a crash leaves, which is after the last whole record, and says so in a `log_recovered` record.
+//!   Where its newest segment is bad anywhere else, or does not reach as far as its newest checkpoint, a log is refused, and
+//!   stays as it is for whoever looks into it.
 //!
 //! Each is as good as the disk: one that says that bytes are safe when they are not loses them. Opening reads only the newest
 //! segment; [`verify()`] reads all.

@@ -148,8 +148,8 @@ impl<S: Storage> Log<S> {
         let Some(segment) = &self.segment else { return self.begin_segment(SegmentReason::Fault, now) };
         let age = self.options.segment_age;
         // Where the directory was moved away, the open file goes on until somebody calls for a new one.
-        let is_due = segment.length >= self.options.segment_bytes
-            || age.is_some_and(|age| now.wall.saturating_since(segment.opened_at) >= age);
+        let is_due =
+            segment.length >= self.options.segment_bytes || age.is_some_and(|age| segment.age(now) >= age);
         let waits = self.full.is_some() || self.postponed.is_some_and(|outage| !outage.again().passed(now));
         if is_due && !waits && self.storage.is_claimed() {
             self.postponed = match self.begin_segment(SegmentReason::Rotated, now) {

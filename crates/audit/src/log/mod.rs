@@ -34,7 +34,7 @@ mod tests;
 use std::time::Duration;
 
 use auth_core::observe::Label;
-use auth_core::time::{Deadline, Now, Timestamp};
+use auth_core::time::{Deadline, Moment, Now, Timestamp};
 
 pub(crate) use self::disk::Disk;
 use self::health::{Fault, Gaps, Outage};
@@ -88,9 +88,18 @@ struct Segment<F> {
     first: u64,
     /// Up to the end of what is safe.
     length: u64,
-    opened_at: Timestamp,
+    /// By the clock that nobody sets.
+    opened: Moment,
+    /// How old it was then, as far as the wall clock tells: where another process began it.
+    age: Duration,
     /// Whether it is to be added to no more.
     sealed: bool,
+}
+
+impl<F> Segment<F> {
+    fn age(&self, now: Now) -> Duration {
+        self.age + now.mono.elapsed().saturating_sub(self.opened.elapsed())
+    }
 }
 
 /// How far the newest checkpoint goes.

@@ -124,7 +124,7 @@ impl<S: Storage> Log<S> {
             Some((first, scan)) => {
                 let is_other_key = scan.verifier_key != log.options.verifier_key();
                 let sealed = names.contains(&layout::seal(first));
-                log.resume(first, scan, sealed)?;
+                log.resume(first, scan, sealed, now)?;
                 // What is sealed is not added to, and each segment names the key that seals it.
                 if is_other_key || sealed {
                     log.begin_segment(SegmentReason::Reopened, now).map_err(|Fault { error, .. }| error)?;
@@ -146,7 +146,7 @@ impl<S: Storage> Log<S> {
     }
 
     /// Goes on in the segment `first`.
-    fn resume(&mut self, first: u64, scan: Scan, sealed: bool) -> io::Result<()> {
+    fn resume(&mut self, first: u64, scan: Scan, sealed: bool, now: Now) -> io::Result<()> {
         let mut file = self.storage.open(&layout::segment(first))?;
         if scan.torn > 0 {
             self.storage.truncate(&mut file, scan.length)?;
@@ -154,9 +154,10 @@ impl<S: Storage> Log<S> {
         // A process may have ended between a write and its sync: what was read is not on the disk yet.
         self.storage.sync(&mut file)?;
         self.storage.sync_directory()?;
+        let age = now.wall.saturating_since(scan.opened_at);
         self.head = scan.head;
         self.frontier = scan.frontier;
-        self.segment = Some(Segment { file, first, length: scan.length, opened_at: scan.opened_at, sealed });
+        self.segment = Some(Segment { file, first, length: scan.length, opened: now.mono, age, sealed });
         Ok(())
     }
 

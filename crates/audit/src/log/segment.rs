@@ -1,6 +1,7 @@
 //! The beginning of a segment, and the room that is kept back for the end of a full disk.
 
 use std::io;
+use std::time::Duration;
 
 use auth_core::time::Now;
 
@@ -58,7 +59,8 @@ impl<S: Storage> Log<S> {
             }
         };
         let length = self.lines.len() as u64;
-        self.segment = Some(Segment { file, first, length, opened_at: now.wall, sealed: false });
+        self.segment =
+            Some(Segment { file, first, length, opened: now.mono, age: Duration::ZERO, sealed: false });
         if let Some(faulty) = self.faulty.take() {
             if self.storage.length(&layout::segment(faulty)).is_err() {
                 warn_of_unsealed(faulty);

@@ -38,6 +38,7 @@ use crate::metrics::Metrics;
 ///
 /// Dropping the last clone closes the trail and waits for the disk, but for no outlet: they deliver what they have while the program
 /// goes on, and whatever the end of the program cuts off is lost. [`close`](Self::close) waits for them too.
+/// A hook that holds a clone keeps its own trail from ever being dropped: then only `close` closes it.
 #[derive(Clone)]
 pub struct Trail {
     shared: Arc<Shared>,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -59,7 +60,7 @@ impl Pledge {
             let waker = state.waker.take();
             drop(state);
             if let Some(waker) = waker {
-                waker.wake();
+                wake(waker);
             }
         }
     }
@@ -68,6 +69,13 @@ impl Pledge {
 impl Drop for Pledge {
     fn drop(&mut self) {
         self.leave(Err(Cow::Borrowed("the trail has stopped; look for what it logged before")));
+    }
+}
+
+/// Wakes a task. Wakers are of the caller's making: one that panics must not take the writer with it.
+pub(super) fn wake(waker: Waker) {
+    if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+        tracing::warn!("a waker panicked, and its task may wait for ever");
     }
 }
 

@@ -295,3 +295,26 @@ fn an_idle_log_signs_one_checkpoint_and_no_more() {
     open(&model).unwrap();
     assert_eq!(names(&model).len(), 6, "nor when it is opened again");
 }
+
+#[test]
+fn a_wall_clock_that_is_set_makes_no_segment_old() {
+    let model = Model::default();
+    let options = || LogOptions::new("unused").reserve_bytes(0).segment_age(Duration::from_secs(60));
+    let now = |wall: u64, elapsed: u64| Now {
+        wall: Timestamp::from_millis(wall * 1_000),
+        mono: Moment::since_origin(Duration::from_secs(elapsed)),
+    };
+    let write = |log: &mut Log<Model>, now: Now| {
+        let event = Event::Auth(AuthEvent::SessionClosed { lasted: None });
+        log.commit(&mut [Item::new(now.wall, None, event, Mode::Strict)], now);
+        log.segment.as_ref().unwrap().first
+    };
+    let mut log = Log::open(model.clone(), options(), now(1_000, 0)).unwrap();
+    assert_eq!(write(&mut log, now(9_000, 59)), 1, "set forward");
+    let next = write(&mut log, now(500, 60));
+    assert!(next > 1, "set back");
+    drop(log);
+    let mut log = Log::open(model.clone(), options(), now(540, 0)).unwrap();
+    assert_eq!(write(&mut log, now(540, 19)), next);
+    assert!(write(&mut log, now(540, 20)) > next, "the age that it had when it was opened again counts");
+}

@@ -269,3 +269,29 @@ fn accounts_add_up_while_many_threads_record() {
     assert_eq!(trail.close(), Summary { observed: 400, written: 400, ..Summary::default() });
     assert_eq!(verify(&path).unwrap().records, 401);
 }
+
+#[test]
+fn a_waker_that_panics_stops_nobody_else() {
+    struct Panics(std::sync::mpsc::Sender<()>);
+    impl std::task::Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            self.0.send(()).unwrap();
+            panic!("a waker's");
+        }
+    }
+    let (_directory, path) = directory();
+    let (trail, go) = held(&path, 4);
+    let (woken, wakes) = channel();
+    let waker = Waker::from(Arc::new(Panics(woken)));
+    // Four have a place, and one waits for one.
+    let event = revoked();
+    let mut recordings = (0..5).map(|_| trail.record(&event)).collect::<Vec<_>>();
+    for recording in &mut recordings {
+        assert!(recording.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    drop(go);
+    (0..5).for_each(|_| wakes.recv().unwrap());
+    trail.record_blocking(&event).unwrap();
+    drop(recordings);
+    assert_eq!(trail.close().written, 6);
+}
