@@ -17,18 +17,27 @@ impl<S: Storage> Log<S> {
     /// Writes the first of `items`, brings them to the disk, and decides their fate; says how many that were, which is at
     /// least one where there are any.
     pub(crate) fn commit(&mut self, items: &mut [Item], now: Now) -> usize {
+        let taken = self.commit_or_lose(items, now);
+        self.watch_queue(&items[..taken], now);
+        taken
+    }
+
+    fn commit_or_lose(&mut self, items: &mut [Item], now: Now) -> usize {
         if self.failing.is_some_and(|outage| !outage.again().passed(now)) {
             return self.lose(items, DropReason::DiskFailed);
         }
         if self.full.is_some_and(|outage| outage.again().passed(now)) {
             self.make_room(now);
         }
-        let mut tries = 0;
+        let (mut tries, lost) = (0, self.gaps.lost());
         loop {
             let taken = match self.attempt(items, now) {
                 Ok(taken) => {
-                    if self.failing.take().is_some() {
-                        tracing::info!(sequence = self.head.sequence, "the audit log is being written again");
+                    self.failing = None;
+                    if std::mem::take(&mut self.troubled) {
+                        self.say(format!(
+                            "the audit log is being written again; {lost} events are in no record"
+                        ));
                     }
                     return taken;
                 }
@@ -100,8 +109,9 @@ impl<S: Storage> Log<S> {
             }
         }
         self.head = head;
-        if !only_last {
-            self.was_full = None;
+        if !only_last && self.was_full.take().is_some() {
+            let lost = self.gaps.lost();
+            self.say(format!("the disk of the audit log has room again; {lost} events are in no record"));
         }
         self.notices.clear();
         self.gaps = Gaps::default();
@@ -152,12 +162,19 @@ impl<S: Storage> Log<S> {
             segment.length >= self.options.segment_bytes || age.is_some_and(|age| segment.age(now) >= age);
         let waits = self.full.is_some() || self.postponed.is_some_and(|outage| !outage.again().passed(now));
         if is_due && !waits && self.storage.is_claimed() {
-            self.postponed = match self.begin_segment(SegmentReason::Rotated, now) {
-                Ok(()) => None,
-                Err(fault) => {
-                    let Fault { step, error } = fault;
-                    tracing::warn!(?step, %error, "the audit log can't begin its next segment, and goes on in this one");
-                    Some(Outage::after(self.postponed, now))
+            self.postponed = match (self.begin_segment(SegmentReason::Rotated, now), self.postponed) {
+                (Ok(()), None) => None,
+                (Ok(()), Some(_)) => {
+                    self.say("the audit log has begun its next segment".to_owned());
+                    None
+                }
+                (Err(Fault { error, .. }), before) => {
+                    if before.is_none() {
+                        self.say(format!(
+                            "the audit log can't begin its next segment, and goes on in this one: {error}"
+                        ));
+                    }
+                    Some(Outage::after(before, now))
                 }
             };
         }
@@ -165,11 +182,11 @@ impl<S: Storage> Log<S> {
         if self.segment.is_none() { self.begin_segment(SegmentReason::Fault, now) } else { Ok(()) }
     }
 
-    /// Warns of a fault, once for each time that the disk fails, and has it recorded where it ends a segment.
+    /// Tells of a fault, once for each time that the disk fails, and has it recorded where it ends a segment.
     fn take_note_of(&mut self, fault: &Fault) {
-        let Fault { step, error } = fault;
-        if !fault.is_full() && self.failing.is_none() {
-            tracing::warn!(?step, %error, "the audit log can't be written, and tries again in a new segment");
+        if !fault.is_full() && !std::mem::replace(&mut self.troubled, true) {
+            let error = &fault.error;
+            self.say(format!("the audit log can't be written, and tries again in a new segment: {error}"));
         }
         let is_fault = |event: &TrailEvent| matches!(event, TrailEvent::LogFault { .. });
         if self.segment.is_none() && !self.notices.iter().any(is_fault) {

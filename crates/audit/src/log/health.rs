@@ -84,6 +84,11 @@ impl Gaps {
         }
     }
 
+    /// How many the disk did not take.
+    pub(super) const fn lost(self) -> u64 {
+        self.disk_full + self.disk_failed
+    }
+
     pub(super) fn is_empty(self) -> bool {
         self.events().next().is_none()
     }

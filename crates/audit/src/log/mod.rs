@@ -20,6 +20,7 @@ mod item;
 pub(crate) mod layout;
 mod open;
 mod options;
+mod said;
 mod scan;
 mod seal;
 mod segment;
@@ -42,6 +43,7 @@ use self::item::Rendering;
 pub(crate) use self::item::{Fate, Item};
 pub use self::open::OpenError;
 pub use self::options::{LogOptions, Mode, Modes};
+use self::said::Flood;
 pub(crate) use self::storage::Storage;
 use crate::chain::{Frontier, Hash, Head};
 use crate::clock::Clock;
@@ -72,6 +74,11 @@ pub(crate) struct Log<S: Storage> {
     /// What the log has to say of itself with the next batch.
     notices: Vec<TrailEvent>,
     gaps: Gaps,
+    /// What is to be told to whoever runs the log.
+    said: Vec<String>,
+    /// Whether it was told of a fault that is not over.
+    troubled: bool,
+    flood: Option<Flood>,
     checkpoint: Checkpointing,
     /// The log's own records since somebody took them.
     own: Vec<Entry>,
@@ -149,7 +156,8 @@ impl<S: Storage> Log<S> {
     pub(crate) fn wakes_in(&self, now: Now) -> Option<Duration> {
         let again = self.failing.as_ref().or(self.full.as_ref()).map(Outage::again);
         let checkpoint = (self.failing.is_none() && self.has_unsigned()).then_some(self.checkpoint.due);
-        again.into_iter().chain(checkpoint).map(|deadline| deadline.remaining(now)).min()
+        let calm = self.flood.map(|flood| flood.over);
+        again.into_iter().chain(checkpoint).chain(calm).map(|deadline| deadline.remaining(now)).min()
     }
 
     /// Does what is due: a checkpoint, or another try at a disk that failed or was full.
@@ -157,6 +165,7 @@ impl<S: Storage> Log<S> {
         if !self.is_well() {
             self.commit(&mut [], now);
         }
+        self.watch_queue(&[], now);
         if self.checkpoint.due.passed(now) {
             self.sign_checkpoint(now);
         }
@@ -168,6 +177,7 @@ impl<S: Storage> Log<S> {
         self.is_kept(now);
         self.commit(&mut [], now);
         self.sign_checkpoint(now);
+        self.end_flood();
     }
 
     /// Writes to the segment no more.

@@ -104,6 +104,9 @@ impl<S: Storage> Log<S> {
             was_full: None,
             notices: Vec::new(),
             gaps: Gaps::default(),
+            said: Vec::new(),
+            troubled: false,
+            flood: None,
             checkpoint: Checkpointing {
                 covered,
                 told: covered,
@@ -133,10 +136,7 @@ impl<S: Storage> Log<S> {
             None => log.begin_segment(SegmentReason::Created, now).map_err(|Fault { error, .. }| error)?,
         }
         if dropped > 0 {
-            tracing::warn!(
-                dropped_bytes = dropped,
-                "a crash had torn the end of the audit log, which is cut off"
-            );
+            log.say(format!("a crash had torn the end of the audit log: {dropped} bytes are cut off"));
             log.notices.push(TrailEvent::LogRecovered { dropped_bytes: dropped });
         }
         log.commit(&mut [], now);

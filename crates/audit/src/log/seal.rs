@@ -58,9 +58,14 @@ impl<S: Storage> Log<S> {
             Err(io::Error::new(io::ErrorKind::NotFound, "the directory was moved away"))
         };
         match &written {
-            Ok(()) => self.checkpoint.covered = self.head.sequence,
+            Ok(()) => {
+                self.checkpoint.covered = self.head.sequence;
+                if self.checkpoint.failing {
+                    self.say("the checkpoint of the audit log is being written again".to_owned());
+                }
+            }
             Err(error) if !self.checkpoint.failing => {
-                tracing::warn!(%error, "the checkpoint of the audit log can't be written");
+                self.say(format!("the checkpoint of the audit log can't be written: {error}"));
             }
             Err(_) => {}
         }

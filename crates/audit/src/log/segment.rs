@@ -65,7 +65,7 @@ impl<S: Storage> Log<S> {
             if self.storage.length(&layout::segment(faulty)).is_err() {
                 warn_of_unsealed(faulty);
             } else if let Err(error) = self.seal(faulty, old, root) {
-                tracing::warn!(%error, "the segment of the audit log that a fault ended can't be sealed");
+                self.say(format!("the segment of the audit log that a fault ended can't be sealed: {error}"));
             }
         }
         self.head = head;
@@ -144,13 +144,12 @@ impl<S: Storage> Log<S> {
     /// Gives up the reserve, so that the last records fit.
     pub(super) fn give_up_reserve(&mut self, now: Now) {
         if self.was_full.is_none() {
-            tracing::warn!(
-                "the disk of the audit log is full: only what matters most is recorded until there is room"
-            );
+            let what = "only what matters most is recorded until there is room";
+            self.say(format!("the disk of the audit log is full: {what}"));
         }
         self.full = Some(Outage::after(self.was_full.take(), now));
         if let Err(error) = storage::clear(&mut self.storage, layout::RESERVE) {
-            tracing::warn!(%error, "the reserve of the audit log can't be given up");
+            self.say(format!("the reserve of the audit log can't be given up: {error}"));
         }
     }
 
@@ -163,7 +162,7 @@ impl<S: Storage> Log<S> {
             }
             // It is not for want of room: records are tried again.
             Err(error) => warn_of_reserve(&error),
-            Ok(()) => tracing::info!("the disk of the audit log has room again"),
+            Ok(()) => {}
         }
         self.was_full = self.full.take();
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::accounts::Accounts;
+use super::faults::FaultHook;
 use super::outlets::Outlets;
 use super::queue::Queue;
 use super::writer::Writer;
@@ -36,6 +37,7 @@ pub struct TrailBuilder {
     origin: Origin,
     queue: usize,
     patience: Duration,
+    faults: FaultHook,
 }
 
 /// A closure that is given texts; they say the origin, which may be set later.
@@ -63,6 +65,7 @@ impl TrailBuilder {
             origin: Origin::new("localhost", "realtime-auth"),
             queue: QUEUE,
             patience: Duration::from_secs(5),
+            faults: FaultHook::default(),
         }
     }
 
@@ -110,13 +113,33 @@ impl TrailBuilder {
         self
     }
 
+    /// Tells whoever runs the program that the log fails: when its disk is full or fails, when its newest segment was removed
+    /// or the next can't be begun, when a checkpoint can't be written and when events are dropped for want of room; and for
+    /// each, when it is over. By default only `tracing` is told.
+    ///
+    /// The text is for people and names no event. It is told on the thread that writes, after those who wait for it: whatever
+    /// blocks there holds up the log. It may panic.
+    ///
+    /// ```
+    /// use audit::{LogOptions, Trail};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("audit");
+    /// let trail = Trail::builder().log(LogOptions::new(&path)).on_fault(|text| eprintln!("{text}")).open()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_fault(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.faults = FaultHook(Some(Box::new(hook)));
+        self
+    }
+
     /// Opens the log, creates it where there is none, and starts the thread that writes.
     ///
     /// # Errors
     ///
     /// [`OpenError`]. Without a log, [`OpenError::Io`] where an outlet's file can't be opened or there can be no thread.
     pub fn open(self) -> Result<Trail, OpenError> {
-        let Self { log, mut outlets, texts, origin, queue, patience } = self;
+        let Self { log, mut outlets, texts, origin, queue, patience, faults } = self;
         for Text { name, format, hook } in texts {
             let renderer = Renderer::new(format, origin.clone());
             outlets.push(Outlet::text(name, move |entry| renderer.render(entry), hook));
@@ -127,7 +150,7 @@ impl TrailBuilder {
         // The log first: where it is refused, nothing has begun.
         let log = log.map(open).transpose()?;
         let running = outlets.into_iter().map(Outlet::start).collect::<Result<Vec<_>, _>>()?;
-        start(log, Outlets { running, patience }, queue, clock)
+        start(log, Outlets { running, patience }, queue, clock, faults)
     }
 
     fn text(mut self, name: &'static str, format: Format, hook: Box<dyn Fn(&str) + Send + Sync>) -> Self {
@@ -143,6 +166,7 @@ pub(super) fn start<S: Storage<File: Send> + 'static>(
     outlets: Outlets,
     queue: usize,
     clock: Clock,
+    faults: FaultHook,
 ) -> Result<Trail, OpenError> {
     let modes = log.as_ref().map_or(Modes::client(), Log::modes);
     let accounts = Arc::new(Accounts::new(Queue::new(queue)));
@@ -152,9 +176,16 @@ pub(super) fn start<S: Storage<File: Send> + 'static>(
     metrics.trail(Arc::clone(&accounts));
     let (for_writer, counted) = (Arc::clone(&accounts), Arc::clone(&metrics));
     let (logging, logged) = channel();
-    let logging = Some(logging);
-    let writer =
-        Writer { accounts: for_writer, log, sequence: 0, outlets, logged: logging, metrics: counted, clock };
+    let writer = Writer {
+        accounts: for_writer,
+        log,
+        sequence: 0,
+        outlets,
+        logged: Some(logging),
+        metrics: counted,
+        faults,
+        clock,
+    };
     let thread = std::thread::Builder::new().name("audit-trail".to_owned()).spawn(move || writer.run())?;
     let (writer, logged) = (Mutex::new(Some(thread)), Mutex::new(logged));
     Ok(Trail { shared: Arc::new(Shared { accounts, modes, hooks, metrics, writer, logged }), session: None })

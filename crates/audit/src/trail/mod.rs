@@ -2,6 +2,7 @@
 
 mod accounts;
 mod builder;
+mod faults;
 mod outlets;
 mod queue;
 mod ticket;

@@ -7,6 +7,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::accounts::Accounts;
+use super::faults::FaultHook;
 use super::outlets::Outlets;
 use super::queue::Order;
 use super::ticket::{Outcome, Pledge};
@@ -26,6 +27,7 @@ pub(super) struct Writer<S: Storage> {
     /// Goes away when the log is complete.
     pub(super) logged: Option<Sender<()>>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) faults: FaultHook,
     pub(super) clock: Clock,
 }
 
@@ -126,11 +128,12 @@ impl<S: Storage> Writer<S> {
         }
     }
 
-    /// Offers what the log recorded of itself.
+    /// Offers what the log recorded of itself, and tells what it says.
     fn offer_own(&mut self) {
         self.count();
         if let Some(log) = &mut self.log {
             log.take_own().for_each(|entry| self.outlets.offer(entry));
+            log.take_said().for_each(|text| self.faults.tell(&text));
         }
     }
 

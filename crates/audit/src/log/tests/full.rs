@@ -120,3 +120,39 @@ fn only_a_disk_without_room_is_full() {
     assert_eq!(begun_full(Fault::Error), 0);
     assert!(begun_full(Fault::Full) > 0, "the control");
 }
+
+#[test]
+fn it_says_once_what_goes_wrong_and_once_when_that_is_over() {
+    let model = Model::default();
+    let mut session = Session::open(&model, Duration::ZERO).unwrap();
+    let said = |session: &mut Session| session.log.take_said().collect::<Vec<_>>();
+    session.write(&[Mode::BestEffort]);
+    assert_eq!(said(&mut session), [""; 0]);
+    model.limit(Some(model.used()));
+    (0..3).for_each(|_| drop(session.write(&[Mode::BestEffort])));
+    assert!(matches!(&said(&mut session)[..], [full] if full.contains("is full")));
+    for _ in 0..3 {
+        session.pass(Duration::from_secs(60));
+        session.write(&[Mode::BestEffort]);
+    }
+    assert_eq!(said(&mut session), [""; 0]);
+    model.limit(None);
+    session.pass(Duration::from_secs(60));
+    session.write(&[Mode::BestEffort]);
+    assert_eq!(said(&mut session), ["the disk of the audit log has room again; 6 events are in no record"]);
+
+    let gap = TrailEvent::RecordsDropped { count: 3, reason: DropReason::QueueFull };
+    for _ in 0..2 {
+        let now = session.now();
+        let mut items = [Item::new(now.wall, None, Event::Trail(gap.clone()), Mode::BestEffort)];
+        session.log.commit(&mut items, now);
+        session.pass(Duration::from_secs(5));
+    }
+    assert!(matches!(&said(&mut session)[..], [begun] if begun.contains("faster than")));
+    let calm = session.log.wakes_in(session.now());
+    assert!(calm.is_some_and(|calm| calm <= Duration::from_secs(5)));
+    session.pass(Duration::from_secs(5));
+    let now = session.now();
+    session.log.tick(now);
+    assert_eq!(said(&mut session), ["the audit log takes all events again; 6 were dropped before"]);
+}

@@ -4,6 +4,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::log::model::{Fault, Model};
 use crate::log::{Log, Storage};
+use crate::trail::faults::FaultHook;
 use crate::trail::outlets::Outlets;
 use crate::{DropReason, TrailEvent};
 
@@ -11,7 +12,7 @@ fn on<S: Storage<File: Send> + 'static>(storage: S, options: LogOptions, queue: 
     let clock = Clock::start();
     let log = Log::open(storage, options.reserve_bytes(0), clock.now()).unwrap();
     let outlets = Outlets { running: Vec::new(), patience: std::time::Duration::ZERO };
-    builder::start(Some(log), outlets, queue, clock).unwrap()
+    builder::start(Some(log), outlets, queue, clock, FaultHook::default()).unwrap()
 }
 
 fn durable(path: &Path) -> LogOptions {
@@ -293,5 +294,27 @@ fn a_waker_that_panics_stops_nobody_else() {
     (0..5).for_each(|_| wakes.recv().unwrap());
     trail.record_blocking(&event).unwrap();
     drop(recordings);
-    assert_eq!(trail.close().written, 6);
+    assert_eq!(trail.close().written, 7);
+}
+
+#[test]
+fn whoever_runs_it_is_told_once_that_the_log_fails_and_once_that_it_is_well() {
+    let model = Model::default();
+    let clock = Clock::start();
+    let log = Log::open(model.clone(), strict(Path::new("unused")).reserve_bytes(0), clock.now()).unwrap();
+    let outlets = Outlets { running: Vec::new(), patience: std::time::Duration::ZERO };
+    let (told, texts) = channel();
+    let hook = FaultHook(Some(Box::new(move |text: &str| {
+        told.send(text.to_owned()).unwrap();
+        panic!("a hook's");
+    })));
+    let trail = builder::start(Some(log), outlets, 100, clock, hook).unwrap();
+    trail.record_blocking(&event(1)).unwrap();
+    model.fail(0..u64::MAX / 2, Fault::Error);
+    (2..=4).for_each(|attempt| drop(trail.record_blocking(&event(attempt)).unwrap_err()));
+    assert!(texts.recv().unwrap().contains("can't be written"));
+    model.heal();
+    assert_eq!(trail.close().failed, 3);
+    let texts = texts.iter().collect::<Vec<_>>();
+    assert_eq!(texts, ["the audit log is being written again; 3 events are in no record"]);
 }
