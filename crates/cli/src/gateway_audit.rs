@@ -67,7 +67,8 @@ impl AuditTable {
             options = options.segment_bytes(megabytes * 1_024 * 1_024);
         }
         let key = self.fingerprint_key_file.map(|path| fingerprint_key(&folder.join(path))).transpose()?;
-        let trail = Trail::builder().queue(QUEUE).log(options).open();
+        let trail =
+            Trail::builder().queue(QUEUE).log(options).on_fault(|text| complain("gateway", text)).open();
         let trail = trail.map_err(|error| Failure::Operation(format!("{}: {error}", directory.display())))?;
         Ok((trail, key))
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use audit::checkpoint::SigningKey;
 use audit::{LogOptions, Trail};
 
-use crate::exit::Failure;
+use crate::exit::{Failure, complain};
 use crate::source::Secrets;
 
 /// The key that seals the log, from the file that `--audit-key-file` names, if it does.
@@ -22,7 +22,7 @@ pub(crate) fn open(directory: &Path, key: Option<SigningKey>) -> Result<Trail, F
     if let Some(key) = key {
         options = options.signing_key(key);
     }
-    let opened = Trail::builder().log(options).open();
+    let opened = Trail::builder().log(options).on_fault(|text| complain("--audit", text)).open();
     opened.map_err(|error| Failure::Usage(format!("--audit: {}: {error}", directory.display())))
 }
 

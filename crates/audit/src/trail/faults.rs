@@ -3,9 +3,11 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+type Hook = Box<dyn Fn(&str) + Send + Sync>;
+
 /// What is called for it.
 #[derive(Default)]
-pub(super) struct FaultHook(pub(super) Option<Box<dyn Fn(&str) + Send + Sync>>);
+pub(super) struct FaultHook(pub(super) Option<Hook>);
 
 impl FaultHook {
     pub(super) fn tell(&self, text: &str) {
