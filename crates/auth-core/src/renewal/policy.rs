@@ -162,7 +162,8 @@ impl Policy {
     /// ```
     #[must_use]
     pub fn renews_by(&self, life: Duration) -> Duration {
-        life.saturating_sub(self.lead.min(life / 2).max(margin(life)))
+        let lead = self.lead.min(life / 2).max(margin(life));
+        life.saturating_sub(lead)
     }
 
     /// When, after the request, a token of lifetime `life` is renewed.
