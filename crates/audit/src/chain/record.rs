@@ -134,6 +134,11 @@ fn number(line: &[u8]) -> Option<(u64, &[u8])> {
 
 /// How many bytes of `rest` a JSON text has whose opening quote stands before it.
 fn text_length(rest: &[u8]) -> Option<usize> {
+    // Nearly every text has its end at the first quote.
+    let first = rest.iter().position(|byte| *byte == b'"')?;
+    if !rest[..first].ends_with(b"\\") {
+        return Some(first);
+    }
     let mut escaped = false;
     rest.iter().position(|byte| {
         let ends = *byte == b'"' && !escaped;

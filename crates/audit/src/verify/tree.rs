@@ -32,7 +32,9 @@ struct Job {
 }
 
 /// How many records are handed over at once: enough that waking a thread costs nothing beside them.
-const BATCH: usize = 8 * 1024;
+const BATCH: usize = 4 * 1024;
+/// How many are gathered at most: 1 MiB.
+const MOST: usize = 8 * BATCH;
 
 impl Tree {
     pub(super) fn new() -> Self {
@@ -42,7 +44,9 @@ impl Tree {
     /// Adds a leaf: the hash of a record.
     pub(super) fn push(&mut self, record: &Hash) {
         self.batch.push(*record);
-        if self.batch.len() == BATCH {
+        let gathered = self.batch.len();
+        // A short log has no need of a thread; and where the thread has no processor, nobody waits for it before there is much to do.
+        if gathered >= MOST || (gathered.is_multiple_of(BATCH) && self.is_ready()) {
             self.take_back();
             self.hand_over();
         }
@@ -55,6 +59,18 @@ impl Tree {
             self.frontier.push(&record);
         }
         &self.frontier
+    }
+
+    /// Whether the other thread is there and has nothing to do.
+    fn is_ready(&mut self) -> bool {
+        let Some(helper) = &self.helper else { return false };
+        if self.is_away
+            && let Ok(job) = helper.done.try_recv()
+        {
+            self.is_away = false;
+            self.put_back(job);
+        }
+        !self.is_away
     }
 
     fn hand_over(&mut self) {
@@ -125,11 +141,13 @@ mod tests {
     #[test]
     fn a_tree_that_is_grown_in_batches_is_the_tree() {
         let (mut tree, mut expected) = (Tree::new(), Frontier::new());
-        let records = (0..3 * BATCH as u32 + 5).map(|number| Hash::of(&number.to_be_bytes()));
+        let records = (0..3 * MOST as u32 + 5).map(|number| Hash::of(&number.to_be_bytes()));
         for (number, record) in records.enumerate() {
             tree.push(&record);
             expected.push(&record);
-            if [1, BATCH - 1, BATCH, BATCH + 1, 3 * BATCH - 1, 3 * BATCH + 5].contains(&(number + 1)) {
+            if [1, BATCH, MOST - 1, MOST, MOST + 1, MOST + BATCH, 3 * MOST - 1, 3 * MOST + 5]
+                .contains(&(number + 1))
+            {
                 assert_eq!(tree.whole(), &expected, "{} records", number + 1);
             }
         }
