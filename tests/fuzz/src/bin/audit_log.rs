@@ -34,7 +34,8 @@ fuzz_target!(|segment: &[u8]| {
         assert!(fs::write(&path, segment).is_ok());
         let verified = Verification::of(&*ARCHIVED).allowing_archived().run();
         assert!(fs::remove_file(path).is_ok());
-        let ends = |verified: &audit::Verified| (first - 1).checked_add(verified.records) == Some(verified.last);
+        let ends =
+            |verified: &audit::Verified| (first - 1).checked_add(verified.records) == Some(verified.last);
         assert!(verified.as_ref().is_ok_and(ends) || verified.is_err(), "{verified:?}");
     }
     let written = fs::write(DIRECTORY.join("00000000000000000001.jsonl"), segment);
