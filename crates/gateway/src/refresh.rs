@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use auth_core::Secret;
 use auth_core::scope::Scopes;
-use auth_core::time::{Deadline, Now};
+use auth_core::time::Now;
+use auth_http::endpoint::Grace;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
@@ -81,15 +82,12 @@ struct Family {
 #[derive(Debug)]
 struct Rotation {
     salt: Secret,
-    grace: Deadline,
-    /// Whether the answer with the successor never left: then nobody has it, and the token before it still serves.
-    unsent: bool,
+    grace: Grace,
 }
 
 impl Rotation {
     fn begin(now: Now, grace: Duration) -> Self {
-        // The grace is short, so it ends by either clock: a suspended server must not extend it.
-        Self { salt: Secret::from(random_text() + &random_text()), grace: now.expiry(grace), unsent: false }
+        Self { salt: Secret::from(random_text() + &random_text()), grace: Grace::begin(now, grace) }
     }
 
     /// 256 random bits, hashed with the token that is redeemed: always of the same length, so that no two inputs
@@ -161,9 +159,7 @@ impl RefreshTokens {
         if let Standing::InGrace = standing {
             self.refreshes.0.retried.fetch_add(1, Ordering::Relaxed);
             let rotation = family.rotation.as_mut().ok_or(NotGood::Unknown)?;
-            if std::mem::take(&mut rotation.unsent) {
-                rotation.grace = now.expiry(self.grace);
-            }
+            rotation.grace.retry(now);
             return Ok(rotation.successor(token));
         }
         self.refreshes.0.redeemed.fetch_add(1, Ordering::Relaxed);
@@ -180,13 +176,13 @@ impl RefreshTokens {
         Ok(successor)
     }
 
-    /// The answer with this successor never left: the token before it may be presented again, until an answer does leave.
+    /// An answer with this successor never left: where none did, the token before it may be presented again until one does.
     pub(crate) fn unsent(&mut self, successor: &Secret) {
         let hash = hash(successor);
         let family = self.by_hash.get(&hash).and_then(|index| self.families.get_mut(*index));
         let family = family.filter(|family| family.current == Some(hash));
         if let Some(rotation) = family.and_then(|family| family.rotation.as_mut()) {
-            rotation.unsent = true;
+            rotation.grace.unsent();
         }
     }
 
@@ -204,8 +200,8 @@ impl RefreshTokens {
         if family.current.as_ref() == Some(presented) {
             return Ok((index, Standing::Current));
         }
-        let serves = |rotation: &Rotation| rotation.unsent || !rotation.grace.passed(now);
-        if family.rotation.as_ref().is_some_and(serves) && family.spent.back() == Some(presented) {
+        let serves = family.rotation.as_ref().is_some_and(|rotation| rotation.grace.serves(now));
+        if serves && family.spent.back() == Some(presented) {
             return Ok((index, Standing::InGrace));
         }
         if !family.spent.contains(presented) {

@@ -3,6 +3,7 @@
 pub mod ably;
 mod claimed;
 mod decision;
+mod grace;
 pub mod optave;
 pub mod spatium;
 mod token;
@@ -14,6 +15,7 @@ use auth_core::jwt::{HmacKey, KeySet, SignJws, Verifier};
 
 pub use self::claimed::Claimed;
 pub use self::decision::{Decision, Decisions};
+pub use self::grace::Grace;
 pub use self::token::{Grant, Issued, Refusal, TokenCall};
 
 /// A key that signs, and the keys that verify what it has signed.

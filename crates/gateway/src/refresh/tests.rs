@@ -167,3 +167,13 @@ fn what_never_left_costs_nobody_a_login_and_begins_its_grace_when_it_leaves() {
     assert_eq!(tokens.redeem(at(70_000), &first(), "client"), Err(NotGood::Reused { revokes: true }));
     assert!(redeem(&mut tokens, 70_000, &third).is_none());
 }
+
+#[test]
+fn an_answer_that_left_once_is_not_unsent_because_its_retry_was_not_sent() {
+    let mut tokens = tokens(GRACE);
+    // The owner redeems it, and has the successor.
+    let second = redeem(&mut tokens, 0, &first()).unwrap();
+    assert_eq!(redeem(&mut tokens, 5_000, &first()).as_ref(), Some(&second));
+    tokens.unsent(&second);
+    assert_eq!(tokens.redeem(at(3_600_000), &first(), "client"), Err(NotGood::Reused { revokes: true }));
+}

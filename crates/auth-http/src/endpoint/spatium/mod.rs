@@ -165,8 +165,8 @@ impl AuthorizationServer {
         Decisions::tell(reply, told.decisions)
     }
 
-    /// The reply with this refresh token never left: the token before it may be presented again, until one does. A token that is
-    /// not the newest of its session changes nothing.
+    /// A reply with this refresh token never left, which is said once of each: where none did, the token before it may be
+    /// presented again until one does. A token that is not the newest of its session changes nothing.
     pub fn unsent(&mut self, now: Now, refresh_token: &Secret) {
         let Ok(claims) = self.verified(now, refresh_token.expose(), REFRESH) else { return };
         if let (Some(holder), Some((token_id, jti))) =

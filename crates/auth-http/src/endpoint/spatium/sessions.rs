@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use auth_core::jwt::Claims;
-use auth_core::time::{Deadline, Now, Timestamp};
+use auth_core::time::{Now, Timestamp};
 
 use super::call::Wanted;
 use super::{Asking, Refusal, name};
+use crate::endpoint::Grace;
 
 /// What became of the refresh tokens of an authorization service; clones see the same.
 #[derive(Debug, Clone, Default)]
@@ -90,10 +91,8 @@ pub(super) struct Session {
     /// How often it was refreshed.
     step: u64,
     expires: Timestamp,
-    /// Until when the refresh token before this one may be presented again.
-    grace: Option<Deadline>,
-    /// Whether the reply with the newest refresh token never left: then nobody has it, and the one before it still serves.
-    unsent: bool,
+    /// How long the refresh token before this one may be presented again; the first has none before it.
+    grace: Option<Grace>,
 }
 
 impl Session {
@@ -163,7 +162,6 @@ impl Sessions {
             step: 0,
             expires: now.wall.saturating_add(lifetime),
             grace: None,
-            unsent: false,
         };
         own.insert(wanted.token_id, session.clone());
         self.counts.0.established.fetch_add(1, Ordering::Relaxed);
@@ -191,18 +189,14 @@ impl Sessions {
             session.step += 1;
             session.issued = now.wall;
             session.expires = now.wall.saturating_add(lifetime);
-            // It is short, so it ends by either clock: a suspended server must not extend it.
-            session.grace = Some(now.expiry(self.grace));
-            session.unsent = false;
+            session.grace = Some(Grace::begin(now, self.grace));
             self.counts.0.redeemed.fetch_add(1, Ordering::Relaxed);
             return Ok(session.clone());
         }
-        let in_grace = session.unsent || session.grace.is_some_and(|grace| !grace.passed(now));
-        if in_grace && step.checked_add(1) == Some(session.step) {
-            if session.unsent {
-                session.unsent = false;
-                session.grace = Some(now.expiry(self.grace));
-            }
+        if step.checked_add(1) == Some(session.step)
+            && let Some(grace) = session.grace.as_mut().filter(|grace| grace.serves(now))
+        {
+            grace.retry(now);
             self.counts.0.retried.fetch_add(1, Ordering::Relaxed);
             return Ok(session.clone());
         }
@@ -212,11 +206,11 @@ impl Sessions {
         Err(Refusal::Reused)
     }
 
-    /// The reply with the refresh token of this name never left.
+    /// A reply with the refresh token of this name never left.
     pub(super) fn unsent(&mut self, holder: &Holder, token_id: &str, jti: &str) {
         let session = self.of.get_mut(holder).and_then(|own| own.get_mut(token_id));
-        if let Some(session) = session.filter(|session| session.jti() == jti) {
-            session.unsent = true;
+        if let Some(grace) = session.filter(|session| session.jti() == jti).and_then(|it| it.grace.as_mut()) {
+            grace.unsent();
         }
     }
 }
@@ -239,6 +233,21 @@ mod tests {
     fn establish(sessions: &mut Sessions, seconds: u64, holder: &Holder, token_id: &str) -> Session {
         let wanted = Wanted { token_id: token_id.to_owned(), permissions: vec!["read".to_owned()] };
         sessions.establish(at(seconds), &[1; 32], holder.clone(), wanted, LIFETIME).unwrap()
+    }
+
+    #[test]
+    fn a_reply_that_left_once_is_not_unsent_because_its_retry_was_not_sent() {
+        let alice = Holder::Account("alice".to_owned());
+        let mut sessions = Sessions::new(Duration::from_secs(10));
+        let first = establish(&mut sessions, 0, &alice, "device").jti();
+        let redeem = |sessions: &mut Sessions, seconds| {
+            let redeemed = sessions.redeem(at(seconds), &alice, "device", &first, LIFETIME);
+            redeemed.map(|session| session.jti())
+        };
+        let second = redeem(&mut sessions, 0).unwrap();
+        assert_eq!(redeem(&mut sessions, 5).as_ref(), Ok(&second));
+        sessions.unsent(&alice, "device", &second);
+        assert_eq!(redeem(&mut sessions, 3_600), Err(Refusal::Reused));
     }
 
     #[test]
