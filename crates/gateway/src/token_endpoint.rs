@@ -66,7 +66,8 @@ impl TokenEndpoint {
         match granted {
             Ok((issued, minted)) => Decisions::tell(issued.into_response(), [minted]),
             Err(Refused { refusal, reuse: None }) => {
-                Decisions::tell(refusal.into_response(), [Claimed::by(request).denied(refusal)])
+                let claimed = Claimed::by(request, |name| self.clients.contains_key(name));
+                Decisions::tell(refusal.into_response(), [claimed.denied(refusal)])
             }
             Err(Refused { refusal, reuse: Some(reuse) }) => {
                 Decisions::tell(refusal.into_response(), reuse.decisions())

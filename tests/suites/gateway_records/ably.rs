@@ -53,6 +53,22 @@ async fn revoke(told: &Told, version: &str, targets: &[&str]) -> u16 {
 }
 
 #[tokio::test]
+async fn a_key_whose_halves_are_swapped_is_in_no_record() {
+    let told = served().await;
+    for name in ["canary-of-the-key", "canary-of-the-key:appid1.keyid1", "appid1.canary-of-the-key"] {
+        for call in ["requestToken", "revokeTokens"] {
+            let (status, reply) = told.ask(&format!("POST /keys/{name}/{call}"), &[JSON], "{}").await;
+            assert!([401, 404].contains(&status), "{reply}");
+        }
+    }
+    let whole = format!("POST /keys/{KEY}/requestToken");
+    assert!(told.ask(&whole, &[JSON], "{}").await.0 >= 400);
+    let story = told.story(7).await;
+    assert!(story[..6].iter().all(|event| event.split(' ').count() == 3), "{story:?}");
+    assert!(story[6].ends_with(" appid1.keyid1"), "who is known is named: {story:?}");
+}
+
+#[tokio::test]
 async fn a_request_for_a_token_is_told_as_minted_replayed_or_denied() {
     let told = served().await;
     let key = ApiKey::parse(KEY).unwrap();

@@ -67,3 +67,17 @@ async fn what_pages_are_handed_is_told_and_what_they_are_refused() {
     );
     assert_eq!(parsed(&told.recorder.events()[0])["token"], print(&member(&reply, "token")));
 }
+
+#[tokio::test]
+async fn a_secret_in_the_place_of_the_client_is_in_no_record() {
+    let told = served().await;
+    for swapped in
+        ["POST /auth/oauth2/token?client_id=canary-of-optave&client_secret=cid", "POST /auth/oauth2/token"]
+    {
+        let in_body =
+            if swapped.contains('?') { "" } else { "&client_id=canary-of-optave&client_secret=cid" };
+        let body = format!("grant_type=client_credentials{in_body}");
+        assert_eq!(told.ask(swapped, &[FORM], &body).await.0, 401);
+    }
+    assert_eq!(told.story(2).await, ["token_denied client_credentials invalid_client"; 2]);
+}

@@ -74,6 +74,16 @@ async fn a_session_is_told_from_its_factors_to_the_reuse_that_revokes_it() {
 }
 
 #[tokio::test]
+async fn a_password_in_the_place_of_the_user_is_in_no_record() {
+    let told = served(Duration::ZERO).await;
+    for (username, password) in [("canary-password", "canary-password"), ("canary-password", "alice")] {
+        let typed = json!({ "username": username, "password": password });
+        assert_eq!(call(&told, "security-factor/credentials", &typed).await.0, 401);
+    }
+    assert_eq!(told.story(2).await, ["token_denied spatium_credentials unauthorized"; 2]);
+}
+
+#[tokio::test]
 async fn a_refresh_that_can_not_be_recorded_is_answered_503_and_costs_no_session() {
     let told = served(Duration::ZERO).await;
     let (_, refresh) = established(&told).await;

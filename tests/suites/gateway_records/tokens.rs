@@ -1,5 +1,8 @@
 //! The token endpoint's stories: minted, denied, replayed, revoked.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 
 #[tokio::test]
@@ -20,7 +23,7 @@ async fn each_answer_of_the_token_endpoint_is_told_once() {
             "token_denied client_credentials invalid_scope id",
             "token_denied unsupported unsupported_grant_type id",
             "token_denied refresh_token invalid_grant id",
-            "token_denied client_credentials invalid_client stranger\u{fffd}\u{fffd}",
+            "token_denied client_credentials invalid_client",
             "token_denied unknown invalid_request",
         ]
     );
@@ -29,6 +32,27 @@ async fn each_answer_of_the_token_endpoint_is_told_once() {
     assert_eq!(
         (&minted["scope"], &minted["expires_in_ms"]),
         (&serde_json::json!(["a", "b"]), &3_600_000.into())
+    );
+}
+
+#[tokio::test]
+async fn whoever_puts_a_secret_where_the_name_belongs_does_not_find_it_in_the_records() {
+    let told = Told::plain().await;
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    let swapped = format!("grant_type=client_credentials&client_id={CLIENT_SECRET}&client_secret=id");
+    assert_eq!(told.ask("POST /oauth/token", &[form], &swapped).await.0, 401);
+    let basic = format!("Authorization: Basic {}", STANDARD.encode(format!("{CLIENT_SECRET}:id")));
+    assert_eq!(told.ask("POST /oauth/token", &[form, &basic], "grant_type=client_credentials").await.0, 401);
+    let wrong = "grant_type=client_credentials&client_id=id&client_secret=wrong";
+    assert_eq!(told.ask("POST /oauth/token", &[form], wrong).await.0, 401);
+    assert_eq!(
+        told.story(3).await,
+        [
+            "token_denied client_credentials invalid_client",
+            "token_denied client_credentials invalid_client",
+            "token_denied client_credentials invalid_client id",
+        ],
+        "who is known is named"
     );
 }
 

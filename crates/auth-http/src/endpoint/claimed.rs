@@ -13,14 +13,15 @@ use super::{Decision, Refusal};
 pub struct Claimed {
     /// The grant, as far as this server has it; `unsupported` for any other, `unknown` where none is named.
     pub grant: &'static str,
-    /// The client that it claims to come from.
+    /// The client that it claims to come from, where the server knows one of that name. Any other name is a stranger's text, and
+    /// may be a secret in the wrong place.
     pub client_id: Option<Label>,
 }
 
 impl Claimed {
-    /// Reads what there is to read.
+    /// Reads what there is to read. `is_known` says whether there is a client of that name.
     #[must_use]
-    pub fn by(request: &Request<Bytes>) -> Self {
+    pub fn by(request: &Request<Bytes>, is_known: impl FnOnce(&str) -> bool) -> Self {
         let parameter = |wanted: &str| {
             let mut parameters = form_urlencoded::parse(request.body());
             parameters.find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, value)| value)
@@ -32,8 +33,9 @@ impl Claimed {
             Some(_) => "unsupported",
             None => "unknown",
         };
-        let basic = basic(request).ok().flatten().map(|(client_id, _)| Label::new(&client_id));
-        let client_id = basic.or_else(|| parameter("client_id").map(|client_id| Label::new(&client_id)));
+        let basic = basic(request).ok().flatten().map(|(client_id, _)| client_id);
+        let claimed = basic.or_else(|| parameter("client_id").map(String::from));
+        let client_id = claimed.filter(|name| is_known(name)).map(|name| Label::new(&name));
         Self { grant, client_id }
     }
 
@@ -55,7 +57,8 @@ mod tests {
         if let Some(basic) = basic {
             request = request.header(AUTHORIZATION, basic);
         }
-        let claimed = Claimed::by(&request.body(Bytes::from_static(body.as_bytes())).unwrap());
+        let request = request.body(Bytes::from_static(body.as_bytes())).unwrap();
+        let claimed = Claimed::by(&request, |name| name == "i");
         (claimed.grant, claimed.client_id.map(|client_id| client_id.as_str().to_owned()))
     }
 
@@ -65,6 +68,8 @@ mod tests {
         assert_eq!(claimed(Some("Basic aTpz"), "grant_type=refresh_token"), ("refresh_token", id()));
         assert_eq!(claimed(None, "grant_type=client_credentials&client_id=i"), ("client_credentials", id()));
         assert_eq!(claimed(None, "grant_type=canary&client_id="), ("unsupported", None));
+        assert_eq!(claimed(None, "client_id=canary&client_secret=i"), ("unknown", None));
+        assert_eq!(claimed(Some("Basic czpp"), "client_id=i"), ("unknown", None));
         assert_eq!(claimed(Some("Bearer canary"), "refresh_token=canary"), ("unknown", None));
     }
 }

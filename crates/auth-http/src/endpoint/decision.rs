@@ -37,7 +37,7 @@ pub enum Decision {
         grant: &'static str,
         /// The error code in the reply.
         reason: Label,
-        /// Who asked, as far as they said.
+        /// Who asked, as far as they said, and where the server knows one of that name.
         client_id: Option<Label>,
     },
     /// What serves once was presented again; nothing was given for it.

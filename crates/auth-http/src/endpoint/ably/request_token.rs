@@ -45,7 +45,7 @@ pub(super) fn respond(
     request: &Request<Bytes>,
     admit: impl FnOnce(&str) -> Result<(), Duration>,
 ) -> Response<Bytes> {
-    let asking = asking(key_name);
+    let asking = asking(records, key_name);
     match answer(records, now, fresh, key_name, request, admit) {
         Ok(details) => {
             let named = details.client_id().map(|client_id| Label::new(client_id.as_str()));
@@ -54,7 +54,7 @@ pub(super) fn respond(
                 token: details.token().clone(),
                 refresh_token: None,
                 grant: GRANT,
-                client_id: named.or(Some(asking)),
+                client_id: named.or(asking),
                 scope: Scopes::default(),
                 expires_in: expires.saturating_since(details.issued().unwrap_or(now.wall)),
             };
@@ -62,21 +62,22 @@ pub(super) fn respond(
             Decisions::tell(reply, [minted])
         }
         Err(refusal) if refusal.info().code == ErrorCode::NONCE_REPLAYED => {
-            let replayed =
-                Decision::Replayed { replayed: Replayed::Nonce, token: None, client_id: Some(asking) };
+            let replayed = Decision::Replayed { replayed: Replayed::Nonce, token: None, client_id: asking };
             Decisions::tell(refusal.into_response(), [replayed])
         }
         Err(refusal) => {
             let reason = Label::new(&refusal.info().code.number().to_string());
-            let denied = Decision::Denied { grant: GRANT, reason, client_id: Some(asking) };
+            let denied = Decision::Denied { grant: GRANT, reason, client_id: asking };
             Decisions::tell(refusal.into_response(), [denied])
         }
     }
 }
 
-/// Who asks, by the path. Who puts a whole key into it must not find its secret in the records.
-pub(super) fn asking(key_name: &str) -> Label {
-    Label::new(key_name.split(':').next().unwrap_or_default())
+/// Who asks, by the path, where there is such a key: who puts a whole key into it, or its secret in place of its name, must
+/// not find that in the records.
+pub(super) fn asking(records: &Records, key_name: &str) -> Option<Label> {
+    let name = key_name.split(':').next().unwrap_or_default();
+    records.key(name).map(|_| Label::new(name))
 }
 
 /// The checks in Ably's order: the application and the key, the MAC, the values, the timestamp, the nonce, and at last what

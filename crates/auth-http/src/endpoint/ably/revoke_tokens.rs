@@ -35,9 +35,10 @@ pub(super) fn respond(
     key_name: &str,
     request: &Request<Bytes>,
 ) -> Response<Bytes> {
+    let client_id = asking(records, key_name);
     answer(records, now, key_name, request).unwrap_or_else(|refusal| {
         let reason = Label::new(&refusal.info().code.number().to_string());
-        let denied = Decision::Denied { grant: CALL, reason, client_id: Some(asking(key_name)) };
+        let denied = Decision::Denied { grant: CALL, reason, client_id };
         Decisions::tell(refusal.into_response(), [denied])
     })
 }

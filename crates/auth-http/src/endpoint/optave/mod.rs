@@ -147,7 +147,8 @@ impl TokenServer {
                 Decisions::tell(issued.into_response(), [minted])
             }
             Err(refusal) => {
-                let denied = Claimed::by(&gathered(request)).denied(refusal);
+                let is_known = |name: &str| self.clients.iter().any(|(id, _)| id == name);
+                let denied = Claimed::by(&gathered(request), is_known).denied(refusal);
                 Decisions::tell(refusal.into_response(), [denied])
             }
         }

@@ -213,10 +213,12 @@ impl AuthorizationServer {
         admit: Admit<'_>,
         told: &mut Told,
     ) -> Result<Value, Refusal> {
-        told.asks(&credentials.username);
-        // Before the password is looked at, and whether there is such a user: this is what bounds guessing.
-        admit(Asking::Password(&credentials.username)).map_err(Refusal::TooManyRequests)?;
         let account = self.accounts.iter().find(|account| account.username == credentials.username);
+        if let Some(account) = account {
+            told.asks(&account.username);
+        }
+        // Before the password is looked at, and the same whether there is such a user: this is what bounds guessing.
+        admit(Asking::Password(&credentials.username)).map_err(Refusal::TooManyRequests)?;
         // An unknown user costs a comparison as well.
         let password = account.map_or_else(|| Secret::from(""), |account| account.password.clone());
         let matches = password == credentials.password.0;

@@ -32,7 +32,8 @@ impl Told {
         Self { grant, client_id: None, refresh_token: None, decisions: Vec::new() }
     }
 
-    /// It is this account or merchant that asks, or says so.
+    /// It is this account or merchant that asks, or says so. One that the service does not know is not named: it may be a
+    /// secret in the wrong place.
     pub(super) fn asks(&mut self, name: &str) {
         self.client_id = Some(Label::new(name));
     }
