@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         summary.written,
         trail.metrics().snapshot().success_count
     );
-    let verified = Verification::of("orders-audit".as_ref()).with_key(verifier).run()?;
+    let verified = Verification::of("orders-audit").with_key(verifier).run()?;
     println!("verified {} records, {} of them under a signature", verified.records, verified.sealed_through);
     Ok(())
 }
