@@ -133,7 +133,7 @@ A configuration file:
     issuing = \"strict\"                   # the defaults
     consuming = \"strict\"
     revoking = \"strict\"
-    deciding = \"durable\"
+    deciding = \"durable\"                 # who is let in; refusals are told in every mode, and wait for nothing
     progress = \"best_effort\"
 
     [metrics]                              # optional; GET /metrics for Prometheus, and nothing else
