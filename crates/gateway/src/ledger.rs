@@ -14,7 +14,8 @@ use auth_core::observe::{Label, Recorder, Unrecorded};
 use auth_core::time::Now;
 use auth_core::{AuthEvent, Secret};
 use auth_http::endpoint::Decision;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::serve::drained;
@@ -33,6 +34,10 @@ pub(crate) struct Ledger {
     owed: Mutex<VecDeque<Owed>>,
     /// Something more is owed.
     owing: Notify,
+    /// How many revocations there was no room to owe, and no record tells yet.
+    forgotten: AtomicU64,
+    /// The records that go on whoever waits for them.
+    under_way: Mutex<JoinSet<()>>,
 }
 
 /// Why something is not on record.
@@ -57,8 +62,11 @@ struct Owed {
 /// How often what was held back is summed up.
 pub(crate) const SUMMING_UP: Duration = Duration::from_secs(5);
 
-/// How many revocations may be owed: what is more is with the recorder's own count of failures.
+/// How many revocations may be owed: those beyond it are counted, and that number is owed.
 const MOST_OWED: usize = 1_024;
+
+/// How many records may be under way at once, at about a kilobyte each: more than there are connections by default.
+const MOST_UNDER_WAY: usize = 16_384;
 
 /// How long to wait after a recorder has refused what is owed: each refusal is one more that it counts as lost.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -83,6 +91,8 @@ impl Ledger {
             strangers: Mutex::new(Strangers::new(now)),
             owed: Mutex::default(),
             owing: Notify::new(),
+            forgotten: AtomicU64::new(0),
+            under_way: Mutex::default(),
         }
     }
 
@@ -112,16 +122,72 @@ impl Ledger {
         }
     }
 
-    /// Records what is about to happen.
+    /// Records what is about to happen. The record goes on where nobody waits for it any more; `then` learns whether it was made,
+    /// however late.
     ///
     /// # Errors
     ///
     /// [`Missing`]: then it must not happen.
-    pub(crate) async fn record(&self, event: &AuthEvent) -> Result<(), Missing> {
-        match timeout(self.patience, self.recorder.record(event)).await {
-            Ok(recorded) => recorded.map_err(|_| Missing::Refused),
+    pub(crate) async fn record(
+        &self,
+        event: AuthEvent,
+        then: impl FnOnce(bool) + Send + 'static,
+    ) -> Result<(), Missing> {
+        if !self.has_room() {
+            then(false);
+            return Err(Missing::Refused);
+        }
+        let recording = self.begin(&Arc::new(event));
+        let (answer, answered) = oneshot::channel();
+        self.detach(async move {
+            let recorded = recording.await.is_ok();
+            then(recorded);
+            let _ = answer.send(recorded);
+        });
+        match timeout(self.patience, answered).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false) | Err(_)) => Err(Missing::Refused),
             Err(_) => Err(Missing::Late),
         }
+    }
+
+    /// Records a revocation that took effect, as soon as that can be done. `then` is called once the recorder has answered.
+    pub(crate) fn revoke(self: &Arc<Self>, event: AuthEvent, then: impl FnOnce() + Send + 'static) {
+        let event = Arc::new(event);
+        let recording = self.begin(&event);
+        if !self.has_room() {
+            self.owe(Owed { event, recording: Some(recording) });
+            return then();
+        }
+        let ledger = Arc::clone(self);
+        self.detach(async move {
+            if recording.await.is_err() {
+                ledger.owe(Owed { event, recording: None });
+            }
+            then();
+        });
+    }
+
+    /// Waits for the records under way. Those that are left when nobody waits for this any more are given up.
+    pub(crate) async fn finish(&self) {
+        let mut under_way = std::mem::take(&mut *self.under_way());
+        while under_way.join_next().await.is_some() {}
+    }
+
+    /// Whether one more record may be under way.
+    fn has_room(&self) -> bool {
+        let mut under_way = self.under_way();
+        while under_way.try_join_next().is_some() {}
+        under_way.len() < MOST_UNDER_WAY
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "it ends with the ledger, and they are bounded")]
+    fn detach(&self, record: impl Future<Output = ()> + Send + 'static) {
+        self.under_way().spawn(record);
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records what an endpoint has decided, all of it together, and returns when its reply may leave.
@@ -170,7 +236,7 @@ impl Ledger {
     /// only after a refusal is there another. Ends after `closing`, when nothing is owed or the recorder refuses once more.
     pub(crate) async fn pay(&self, mut closing: watch::Receiver<bool>) {
         loop {
-            let Some(Owed { event, recording }) = self.owed().pop_front() else {
+            let Some(Owed { event, recording }) = self.next_owed() else {
                 if *closing.borrow() {
                     return;
                 }
@@ -196,9 +262,24 @@ impl Ledger {
         let mut all = self.owed();
         if all.len() < MOST_OWED {
             all.push_back(owed);
+        } else {
+            self.forgotten.fetch_add(1, Ordering::Relaxed);
         }
         drop(all);
         self.owing.notify_one();
+    }
+
+    /// The oldest that is owed; after all of them, how many there was no room for.
+    fn next_owed(&self) -> Option<Owed> {
+        let oldest = self.owed().pop_front();
+        oldest.or_else(|| match self.forgotten.swap(0, Ordering::Relaxed) {
+            0 => None,
+            forgotten => {
+                let target = Some(Label::new(&format!("{forgotten} more that could not be recorded")));
+                let event = Arc::new(AuthEvent::TokenRevoked { token: None, target, peer: None });
+                Some(Owed { event, recording: None })
+            }
+        })
     }
 
     fn owed(&self) -> MutexGuard<'_, VecDeque<Owed>> {

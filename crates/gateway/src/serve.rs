@@ -144,7 +144,8 @@ impl Gateway {
         // What was held back is told at last, and all connections are told to be gone.
         // A recorder that hangs has its own count of what is in no record.
         close.send_replace(true);
-        let _ = timeout(DRAIN, books.join_next()).await;
+        let left = async { tokio::join!(self.shared.ledger.finish(), books.join_next()) };
+        let _ = timeout(DRAIN, left).await;
     }
 
     /// Serves on the current tokio runtime until [`Running::stop`], or until what is returned is dropped.

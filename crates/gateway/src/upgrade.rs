@@ -71,7 +71,7 @@ impl Judge {
 
 /// What a credential that its authenticator accepts is good for on this connection, once that is on record.
 async fn admitted(
-    witness: &Witness,
+    witness: &Arc<Witness>,
     clock: Clock,
     before: Option<&str>,
     admission: Admission,

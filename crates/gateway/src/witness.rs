@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use auth_core::fingerprint::Fingerprint;
 use auth_core::observe::{Label, Replayed};
@@ -29,8 +28,14 @@ struct State {
     presented: Option<Fingerprint>,
     /// The token that it was let in by, or last renewed by.
     admitted: Option<Fingerprint>,
-    /// Since when it is authenticated.
+    /// Whether the token that it was let in by was taken back, and no other accepted since.
+    revoked: bool,
+    /// Since when it is authenticated, where that is on record.
     since: Option<Moment>,
+    /// How many records of it are under way that come before its end.
+    under_way: u64,
+    /// Its end, to be told after them.
+    deferred: Option<End>,
     /// Whether its refusal or its end is told.
     ended: bool,
 }
@@ -62,7 +67,8 @@ impl Witness {
     pub(crate) async fn consumes(&self, client_id: &str) -> Result<(), Missing> {
         let Some(token) = self.state().presented else { return Ok(()) };
         let client_id = Some(Label::new(client_id));
-        self.ledger.record(&AuthEvent::TokenConsumed { token, client_id, peer: Some(self.peer) }).await
+        let event = AuthEvent::TokenConsumed { token, client_id, peer: Some(self.peer) };
+        self.ledger.record(event, |_| {}).await
     }
 
     /// It is about to be let in. Returns once that is on record.
@@ -70,12 +76,11 @@ impl Witness {
     /// # Errors
     ///
     /// [`Missing`]: then it must not be.
-    pub(crate) async fn admits(&self, client_id: &str) -> Result<(), Missing> {
+    pub(crate) async fn admits(self: &Arc<Self>, client_id: &str) -> Result<(), Missing> {
         let now = self.clock.now().mono;
         let token = {
             let mut state = self.state();
-            // First: whoever stops waiting for the record must have its end told too.
-            state.since = Some(now);
+            state.under_way += 1;
             state.presented
         };
         let event = AuthEvent::ClientAuthenticated {
@@ -86,14 +91,30 @@ impl Witness {
             latency: now.elapsed().saturating_sub(self.arrived.elapsed()),
             peer: Some(self.peer),
         };
-        let recorded = self.ledger.record(&event).await;
-        match recorded {
-            Ok(()) => self.state().admitted = token,
-            Err(Missing::Refused) => self.state().since = None,
-            // It may be on record later, and then its end must be too.
-            Err(Missing::Late) => {}
+        // Whoever waits for it may be gone by then: it is told as gone after it was told as let in, or not at all.
+        let witness = Arc::clone(self);
+        self.ledger.record(event, move |recorded| witness.admitted(recorded, now, token)).await
+    }
+
+    fn admitted(&self, recorded: bool, since: Moment, token: Option<Fingerprint>) {
+        if recorded {
+            let mut state = self.state();
+            state.since = Some(since);
+            state.admitted = token;
         }
-        recorded
+        self.answered();
+    }
+
+    /// The recorder has answered for one of the records under way.
+    fn answered(&self) {
+        let deferred = {
+            let mut state = self.state();
+            state.under_way = state.under_way.saturating_sub(1);
+            if state.under_way == 0 { state.deferred.take() } else { None }
+        };
+        if let Some(end) = deferred {
+            self.tell(end);
+        }
     }
 
     /// It is about to go on under a fresh token. Returns once that is on record.
@@ -108,8 +129,10 @@ impl Witness {
             token,
             client_id: Some(Label::new(client_id)),
         };
-        self.ledger.record(&event).await?;
-        self.state().admitted = token;
+        self.ledger.record(event, |_| {}).await?;
+        let mut state = self.state();
+        state.admitted = token;
+        state.revoked = false;
         Ok(())
     }
 
@@ -135,36 +158,57 @@ impl Witness {
         self.rejected(reason, None);
     }
 
-    /// The credentials that it lives by were taken back.
-    pub(crate) fn revokes(&self) {
-        let token = self.state().admitted;
+    /// The credentials that it lives by were taken back, which is told once of each.
+    pub(crate) fn revokes(self: &Arc<Self>) {
+        let token = {
+            let mut state = self.state();
+            if std::mem::replace(&mut state.revoked, true) {
+                return;
+            }
+            state.under_way += 1;
+            state.admitted
+        };
         let target = token.is_none().then(|| Label::new(&format!("connection {}", self.connection)));
-        self.ledger.observe(&AuthEvent::TokenRevoked { token, target, peer: None });
+        let witness = Arc::clone(self);
+        self.ledger.revoke(AuthEvent::TokenRevoked { token, target, peer: None }, move || witness.answered());
     }
 
     /// The server refuses or ends it.
     pub(crate) fn ends(&self, reason: &str, code: Option<u16>) {
-        match self.end() {
-            Ending::Told => {}
-            Ending::Before => self.rejected(reason, code),
-            Ending::After(lasted) => self.disconnected(reason, code, lasted),
-        }
+        self.end(reason, code, true);
     }
 
     /// Its client ends it, or it is lost.
     pub(crate) fn leaves(&self, reason: &str, code: Option<u16>) {
-        if let Ending::After(lasted) = self.end() {
-            self.disconnected(reason, code, lasted);
-        }
+        self.end(reason, code, false);
     }
 
-    fn end(&self) -> Ending {
-        let mut state = self.state();
-        if std::mem::replace(&mut state.ended, true) {
-            return Ending::Told;
+    fn end(&self, reason: &str, code: Option<u16>, by_us: bool) {
+        let end = End { reason: Label::new(reason), code, by_us, at: self.clock.now().mono };
+        {
+            let mut state = self.state();
+            if std::mem::replace(&mut state.ended, true) {
+                return;
+            }
+            if state.under_way > 0 {
+                state.deferred = Some(end);
+                return;
+            }
         }
-        let now = self.clock.now().mono.elapsed();
-        state.since.map_or(Ending::Before, |since| Ending::After(now.saturating_sub(since.elapsed())))
+        self.tell(end);
+    }
+
+    fn tell(&self, End { reason, code, by_us, at }: End) {
+        let since = self.state().since;
+        match since {
+            Some(since) => {
+                let lasted = at.elapsed().saturating_sub(since.elapsed());
+                let connection = self.connection;
+                self.ledger.observe(&AuthEvent::ClientDisconnected { connection, reason, code, lasted });
+            }
+            None if by_us => self.rejected(reason.as_str(), code),
+            None => {}
+        }
     }
 
     fn rejected(&self, reason: &str, code: Option<u16>) {
@@ -180,29 +224,90 @@ impl Witness {
         self.ledger.refuse(self.clock.now(), event);
     }
 
-    fn disconnected(&self, reason: &str, code: Option<u16>, lasted: Duration) {
-        let (connection, reason) = (self.connection, Label::new(reason));
-        self.ledger.observe(&AuthEvent::ClientDisconnected { connection, reason, code, lasted });
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is left to tell of an end.
-enum Ending {
-    /// Nothing.
-    Told,
-    /// It was never let in.
-    Before,
-    /// It was authenticated for so long.
-    After(Duration),
+/// An end: who was let in is gone by it, and by one of ours who was not is refused.
+struct End {
+    reason: Label,
+    code: Option<u16>,
+    by_us: bool,
+    at: Moment,
 }
 
 impl Drop for Witness {
     /// Whatever became of it, who was let in is told to be gone.
     fn drop(&mut self) {
         self.leaves("lost", None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::ledger::tests::{Mood, Moody, ledger};
+
+    fn witness(recorder: &Arc<Moody>) -> (Arc<Witness>, Arc<Ledger>) {
+        let (ledger, clock) = ledger(recorder);
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let witness = Witness::new(Arc::clone(&ledger), clock, "ably", peer);
+        witness.presents(&Secret::from("token"));
+        (Arc::new(witness), ledger)
+    }
+
+    /// Somebody who hangs up while they are let in, and what is told of that once the recorder is in this mood.
+    async fn hung_up(mood: Mood) -> Vec<&'static str> {
+        let recorder = Moody::new(Mood::Hangs);
+        let (witness, ledger) = witness(&recorder);
+        let admitted = timeout(Duration::from_secs(1), witness.admits("alice")).await;
+        assert!(admitted.is_err());
+        drop(witness);
+        assert!(recorder.names().is_empty(), "no end before its beginning");
+        recorder.set(mood);
+        ledger.finish().await;
+        recorder.names()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_hangs_up_while_being_let_in_is_told_to_come_and_to_go_or_neither() {
+        assert_eq!(hung_up(Mood::Records).await, ["client_authenticated", "client_disconnected"]);
+        assert!(hung_up(Mood::Refuses).await.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_refused_since_the_record_is_late_is_told_to_be_gone_after_it_or_refused_without_it() {
+        for (mood, told) in [
+            (Mood::Records, &["client_authenticated", "client_disconnected"][..]),
+            (Mood::Refuses, &["client_rejected"]),
+        ] {
+            let recorder = Moody::new(Mood::Hangs);
+            let (witness, ledger) = witness(&recorder);
+            assert_eq!(witness.admits("alice").await, Err(Missing::Late));
+            witness.ends("unrecorded", Some(1013));
+            recorder.set(mood);
+            ledger.finish().await;
+            assert_eq!(recorder.names(), told);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_told_to_be_revoked_once_and_the_next_one_again() {
+        let recorder = Moody::new(Mood::Records);
+        let (witness, ledger) = witness(&recorder);
+        witness.admits("alice").await.unwrap();
+        (0..5).for_each(|_| witness.revokes());
+        ledger.finish().await;
+        assert_eq!(recorder.names(), ["client_authenticated", "token_revoked"]);
+        witness.renews("alice").await.unwrap();
+        (0..5).for_each(|_| witness.revokes());
+        witness.ends("revoked", None);
+        ledger.finish().await;
+        assert_eq!(recorder.names()[2..], ["client_reauthenticated", "token_revoked", "client_disconnected"]);
     }
 }

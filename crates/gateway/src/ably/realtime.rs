@@ -33,7 +33,7 @@ impl AblyEndpoint {
         peer: SocketAddr,
         opening: Opening,
     ) {
-        let witness = Witness::new(Arc::clone(&shared.ledger), shared.clock, "ably", peer);
+        let witness = Arc::new(Witness::new(Arc::clone(&shared.ledger), shared.clock, "ably", peer));
         let mut socket = Socket::new(stream, LARGEST_FRAME).await;
         shared.sessions.upgraded();
         // Watched from before the credentials are looked at, so that no revocation falls between.
@@ -89,7 +89,7 @@ struct Served<'a, S> {
     live: Option<Live>,
     /// Why the gateway itself ends it, where it does.
     why: Option<&'static str>,
-    witness: Witness,
+    witness: Arc<Witness>,
 }
 
 struct Live {
@@ -354,7 +354,7 @@ mod tests {
     async fn a_connection_whose_record_does_not_come_in_time_is_closed_with_1013() {
         let recorder = Moody::new(Mood::Hangs);
         let (endpoint, shared, _drain) = served(Arc::clone(&recorder) as _);
-        let clock = shared.clock;
+        let (clock, ledger) = (shared.clock, Arc::clone(&shared.ledger));
         let opening = opening(&token(clock, 60));
         let begun = clock.now().mono.elapsed();
         let (ours, theirs) = duplex(4 * 1_024);
@@ -362,7 +362,10 @@ mod tests {
         let lasted = clock.now().mono.elapsed() - begun;
         assert_eq!(code, (1013, false));
         assert!(lasted < PATIENCE + Duration::from_secs(5), "{lasted:?}");
-        assert_eq!(recorder.names(), ["client_disconnected"], "should it be on record later, its end is too");
+        assert!(recorder.names().is_empty(), "should it be on record later, its end is too");
+        recorder.set(Mood::Records);
+        ledger.finish().await;
+        assert_eq!(recorder.names(), ["client_authenticated", "client_disconnected"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -65,10 +65,10 @@ impl Recorder for Moody {
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn ledger(recorder: &Arc<Moody>) -> (Ledger, Clock) {
+pub(crate) fn ledger(recorder: &Arc<Moody>) -> (Arc<Ledger>, Clock) {
     let clock = Clock::start();
     let recorder: Arc<Moody> = Arc::clone(recorder);
-    (Ledger::new(recorder, FingerprintKey::new([5; 32]), PATIENCE, clock.now()), clock)
+    (Arc::new(Ledger::new(recorder, FingerprintKey::new([5; 32]), PATIENCE, clock.now())), clock)
 }
 
 fn peer() -> SocketAddr {
@@ -150,11 +150,11 @@ async fn a_record_that_does_not_come_in_time_is_late() {
     let recorder = Moody::new(Mood::Hangs);
     let (ledger, _) = ledger(&recorder);
     let event = AuthEvent::TokenRevoked { token: None, target: None, peer: None };
-    assert_eq!(ledger.record(&event).await, Err(Missing::Late));
+    assert_eq!(ledger.record(event.clone(), |_| {}).await, Err(Missing::Late));
     recorder.set(Mood::Refuses);
-    assert_eq!(ledger.record(&event).await, Err(Missing::Refused));
+    assert_eq!(ledger.record(event.clone(), |_| {}).await, Err(Missing::Refused));
     recorder.set(Mood::Records);
-    assert_eq!(ledger.record(&event).await, Ok(()), "the control");
+    assert_eq!(ledger.record(event.clone(), |_| {}).await, Ok(()), "the control");
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,4 +177,36 @@ async fn the_sums_of_a_flood_from_everywhere_come_in_slices() {
     let before = recorder.names().len();
     assert!(timeout(Duration::ZERO, ledger.sum_up(now)).await.is_err(), "there is more than one slice");
     assert_eq!(recorder.names().len() - before, SLICE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_that_was_refused_its_record_is_recorded_later_and_one_that_hung_once() {
+    let recorder = Moody::new(Mood::Hangs);
+    let (ledger, _) = ledger(&recorder);
+    let event = AuthEvent::TokenRevoked { token: None, target: None, peer: None };
+    ledger.revoke(event.clone(), || {});
+    recorder.set(Mood::Refuses);
+    ledger.finish().await;
+    ledger.revoke(event, || {});
+    ledger.finish().await;
+    assert_eq!((recorder.asked(), recorder.names().len()), (2, 0));
+    recorder.set(Mood::Records);
+    ledger.pay(watch::Sender::new(true).subscribe()).await;
+    assert_eq!((recorder.asked(), recorder.names()), (4, vec!["token_revoked"; 2]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn revocations_that_there_was_no_room_to_owe_are_told_as_a_number() {
+    let recorder = Moody::new(Mood::Refuses);
+    let (ledger, _) = ledger(&recorder);
+    for _ in 0..MOST_OWED + 3 {
+        ledger.revoke(AuthEvent::TokenRevoked { token: None, target: None, peer: None }, || {});
+    }
+    ledger.finish().await;
+    recorder.set(Mood::Records);
+    ledger.pay(watch::Sender::new(true).subscribe()).await;
+    let recorded = recorder.recorded.lock().unwrap();
+    assert_eq!(recorded.len(), MOST_OWED + 1);
+    let last = format!("{:?}", recorded.last());
+    assert!(last.contains("3 more that could not be recorded"), "{last}");
 }
