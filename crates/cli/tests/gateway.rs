@@ -170,7 +170,7 @@ const MINTED: &str =
 
 #[test]
 fn metrics_are_scraped_with_an_audit_log_and_without() {
-    for (audit, records) in [("", "0"), ("[audit]\ndirectory = \"audit\"\n", "1")] {
+    for (audit, records) in [("", "0"), ("[audit]\ndirectory = \"audit\"\n", "2")] {
         let desk = Desk::new();
         let gateway = desk.gateway(&format!("{audit}[metrics]\nlisten = \"127.0.0.1:0\"\n"));
         assert!(!gateway.scrape().contains(MINTED), "the control");

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use audit::Trail;
 use auth_core::Secret;
 use gateway::{Client, Config, Gateway, RateLimit};
 
@@ -67,6 +68,7 @@ async fn play(options: &DemoOptions, config: Config) -> Result<(), Failure> {
     let folder = AuditFolder::at(options.audit.clone())?;
     let key = trail::key(options.audit_key_file.as_deref(), &mut Secrets::default())?;
     let audit = trail::open(&folder.path, key)?.named("demo");
+    let _closes = Closes(audit.clone());
     let gateway = Gateway::bind(config).await.map_err(|error| Failure::bind(options.listen, &error))?;
     let mut timeline = if options.json { Timeline::json() } else { Timeline::for_people() };
     timeline.title();
@@ -78,6 +80,15 @@ async fn play(options: &DemoOptions, config: Config) -> Result<(), Failure> {
     timeline
         .written()
         .map_err(|error| Failure::Operation(format!("standard output can't be written: {error}")))
+}
+
+/// Closes the log before its folder is removed, whoever else still holds the trail: a log that is gone is begun anew elsewhere.
+struct Closes(Trail);
+
+impl Drop for Closes {
+    fn drop(&mut self) {
+        let _ = self.0.close();
+    }
 }
 
 /// The demo's audit log: where the user wants it, or in a folder that is removed.
