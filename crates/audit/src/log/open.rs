@@ -12,7 +12,7 @@ use super::segment::warn_of_reserve;
 use super::storage::Storage;
 use super::{Checkpointing, Log, LogOptions, Segment, layout};
 use crate::chain::{Frontier, Head};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, SigningKey, VerifierKey};
 use crate::clock::Clock;
 use crate::entry::{SegmentReason, TrailEvent};
 
@@ -37,6 +37,17 @@ pub enum OpenError {
     /// The log is sealed by a key, and none was given: it would go on without, and nobody could tell why.
     #[error("the audit log is sealed by {0}; give its signing key")]
     KeyMissing(String),
+    /// The log names a key that signs it, and its newest checkpoint is gone, or is of another key: so may be the newest records.
+    #[error(
+        "the audit log is signed by {key}, but its file `checkpoint` is {found}: the newest records may be gone with it; \
+         bring that file and the segments back as they were, or move the directory aside and keep it"
+    )]
+    NoCheckpoint {
+        /// The key that the newest segment names.
+        key: String,
+        /// What was found instead.
+        found: &'static str,
+    },
     /// Records do not fit, or are missing. The log is not extended: that would hide where it broke.
     #[error(
         "record {sequence} of the audit log, in {segment}, is bad: {reason}; move the directory aside and keep it"
@@ -65,7 +76,9 @@ impl<S: Storage> Log<S> {
             Err(error) => return Err(error.into()),
         }
         let names = storage.names()?;
-        let checkpoint = read_note(&mut storage, &options, &names, layout::CHECKPOINT)?;
+        let note = read_note(&mut storage, &names, layout::CHECKPOINT)?;
+        let own_key = options.signing_key.as_ref().map(SigningKey::verifier);
+        let checkpoint = opened(note.as_deref(), own_key.as_ref());
         let watch = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
         let Newest { segment, stale, dropped } = newest(&mut storage, &names, watch)?;
         if let Some(checkpoint) = &checkpoint {
@@ -75,8 +88,18 @@ impl<S: Storage> Log<S> {
             Some((_, scan)) => scan.continued_by(&options)?,
             None => options.name(),
         };
+        if let (None, Some(named)) =
+            (&checkpoint, segment.as_ref().and_then(|(_, scan)| scan.verifier_key.as_ref()))
+        {
+            holds(&of_the_key_before(note.as_deref(), named)?, segment.as_ref())?;
+        }
         if let Some((first, scan)) = &segment {
-            let seal = read_note(&mut storage, &options, &names, &layout::seal(*first))?;
+            let name = layout::seal(*first);
+            let note = read_note(&mut storage, &names, &name)?;
+            let seal = opened(note.as_deref(), own_key.as_ref());
+            if note.is_some() && own_key.is_some() && seal.is_none() {
+                tracing::warn!(name, "a seal of the audit log is not of its key, and shows nothing");
+            }
             let last = (scan.head.sequence, scan.head.hash.0);
             if let Some(seal) = seal.filter(|seal| (seal.size, seal.head) != last) {
                 return Err(broken(*first, seal.size, "its segment was sealed with this as its last record"));
@@ -129,6 +152,10 @@ impl<S: Storage> Log<S> {
                 let sealed = names.contains(&layout::seal(first));
                 log.resume(first, scan, sealed, now)?;
                 // What is sealed is not added to, and each segment names the key that seals it.
+                if is_other_key {
+                    // A checkpoint of the new key comes before the first record that names it.
+                    log.renew_checkpoint()?;
+                }
                 if is_other_key || sealed {
                     log.begin_segment(SegmentReason::Reopened, now).map_err(|Fault { error, .. }| error)?;
                 }
@@ -242,31 +269,31 @@ fn broken(first: u64, sequence: u64, reason: &'static str) -> OpenError {
     OpenError::Broken { segment: layout::segment(first), sequence, reason }
 }
 
-/// A note in the directory, where there is one that the log's key signed.
-fn read_note<S: Storage>(
-    storage: &mut S,
-    options: &LogOptions,
-    names: &[String],
-    name: &str,
-) -> io::Result<Option<Checkpoint>> {
-    let Some(key) = &options.signing_key else { return Ok(None) };
+/// The text of a note in the directory, where there is one.
+fn read_note<S: Storage>(storage: &mut S, names: &[String], name: &str) -> io::Result<Option<String>> {
     if !names.iter().any(|other| other == name) {
         return Ok(None);
     }
     let mut note = String::new();
-    let read = storage.read(name)?.take(LONGEST_NOTE).read_to_string(&mut note);
-    let opened = match read {
-        Ok(_) => Checkpoint::open(&note, &key.verifier()).map_err(|error| error.to_string()),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(error.to_string()),
-        Err(error) => return Err(error),
-    };
-    match opened {
-        Ok(checkpoint) => Ok(Some(checkpoint)),
-        Err(error) => {
-            tracing::warn!(error, name, "a checkpoint of the audit log is not of its key, and shows nothing");
-            Ok(None)
-        }
+    match storage.read(name)?.take(LONGEST_NOTE).read_to_string(&mut note) {
+        Ok(_) => Ok(Some(note)),
+        // It is not text, and so nobody's note.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Some(String::new())),
+        Err(error) => Err(error),
     }
+}
+
+/// What is in a note that `key` signed.
+fn opened(note: Option<&str>, key: Option<&VerifierKey>) -> Option<Checkpoint> {
+    Checkpoint::open(note?, key?).ok()
+}
+
+/// The newest checkpoint where the key was changed: there is one of the key that the newest segment names, as one is written before
+/// any record that names a key.
+fn of_the_key_before(note: Option<&str>, named: &str) -> Result<Checkpoint, OpenError> {
+    let found = if note.is_some() { "not signed by it" } else { "not there" };
+    opened(note, named.parse().ok().as_ref())
+        .ok_or_else(|| OpenError::NoCheckpoint { key: named.to_owned(), found })
 }
 
 /// Ours have about 300 bytes.
@@ -282,7 +309,9 @@ fn holds(checkpoint: &Checkpoint, segment: Option<&(u64, Scan)>) -> Result<(), O
             "the checkpoint covers it, and it is not here: the end was cut off",
         ));
     }
-    match segment.and_then(|(_, scan)| scan.watched) {
+    let last =
+        segment.and_then(|(_, scan)| (scan.head.sequence == checkpoint.size).then_some(scan.head.hash));
+    match segment.and_then(|(_, scan)| scan.watched).or(last) {
         Some(hash) if hash.0 != checkpoint.head => {
             Err(broken(first, checkpoint.size, "it is not the one that the checkpoint covers"))
         }

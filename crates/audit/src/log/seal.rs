@@ -76,6 +76,22 @@ impl<S: Storage> Log<S> {
         }
     }
 
+    /// Writes the file `checkpoint` where there is none: before the first record that names the key, so that whoever finds such a
+    /// record and no checkpoint knows that it was removed.
+    pub(super) fn ensure_checkpoint(&mut self) -> io::Result<()> {
+        match self.storage.length(layout::CHECKPOINT) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.renew_checkpoint(),
+            result => result.map(drop),
+        }
+    }
+
+    /// Writes the file `checkpoint`, of what there is so far; without a key, does nothing.
+    pub(super) fn renew_checkpoint(&mut self) -> io::Result<()> {
+        self.settle();
+        let Some(note) = self.note(self.head, self.frontier.root()) else { return Ok(()) };
+        storage::replace(&mut self.storage, layout::TEMPORARY, layout::CHECKPOINT, note.as_bytes())
+    }
+
     fn note(&self, head: Head, root: Hash) -> Option<String> {
         let key = self.options.signing_key.as_ref()?;
         let origin = self.name.to_string();

@@ -24,6 +24,9 @@ impl<S: Storage> Log<S> {
         if let Some(first) = self.leftover {
             self.remove_leftover(first).map_err(Fault::at(LogStep::Open))?;
         }
+        if self.options.signing_key.is_some() {
+            self.ensure_checkpoint().map_err(Fault::at(LogStep::Write))?;
+        }
         let (old, root) = (self.head, self.frontier.root());
         if let Some(Segment { first, file, sealed, .. }) = &mut self.segment
             && !*sealed

@@ -78,9 +78,18 @@ pub enum Finding {
     /// The tree in a segment's first record is not that of the records before.
     #[error("the file does not continue these records: its Merkle tree is another")]
     Peaks,
-    /// A segment names another key than the one that was given, or none after others named it.
-    #[error("the file is to be sealed by {}, not by the key that was given", .0.as_deref().unwrap_or("no key"))]
+    /// A segment names another key than those that were given, or none after others named one.
+    #[error("{}", other_key(.0.as_deref()))]
     Key(Option<String>),
+    /// A checkpoint or a seal is signed by a key that was given, but not by the one that its segment names.
+    #[error("it is signed by {0}, a key that was given, but not the one of its segment")]
+    OtherKey(String),
+    /// The log names a key, and there is no newest checkpoint.
+    #[error(
+        "it is missing, although the log names a key, whose checkpoint is there from the first record on: the newest records may be \
+         gone with it"
+    )]
+    NoCheckpoint,
     /// A finished segment has no seal.
     #[error("the file has no seal, although it is finished and the log has a key")]
     Unsealed,
@@ -120,6 +129,17 @@ impl From<Misfit> for Finding {
             Misfit::Sequence | Misfit::Predecessor => Self::OutOfPlace,
         }
     }
+}
+
+fn other_key(key: Option<&str>) -> String {
+    key.map_or_else(
+        || "from this file on the log is sealed by no key, although it was before".to_owned(),
+        |key| {
+            format!(
+                "from this file on the log is to be sealed by {key}, which is not among the keys that were given; if you trust it, give it too"
+            )
+        },
+    )
 }
 
 fn place(sequence: Option<u64>) -> String {

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 pub use self::directory::{Segment, segments};
 pub use self::error::{Finding, VerifyError};
 pub use self::lines::{Lines, Next};
-use crate::checkpoint::{Checkpoint, VerifierKey};
+use crate::checkpoint::{Checkpoint, NoteError, VerifierKey};
 
 /// How a log is verified.
 ///
@@ -45,7 +45,7 @@ use crate::checkpoint::{Checkpoint, VerifierKey};
 #[derive(Debug, Clone)]
 pub struct Verification {
     directory: PathBuf,
-    key: Option<VerifierKey>,
+    keys: Vec<VerifierKey>,
     /// Notes that were kept elsewhere.
     checkpoints: Vec<String>,
     archived: bool,
@@ -55,14 +55,22 @@ impl Verification {
     /// Of the log in `directory`.
     #[must_use]
     pub fn of(directory: impl AsRef<Path>) -> Self {
-        Self { directory: directory.as_ref().to_owned(), key: None, checkpoints: Vec::new(), archived: false }
+        Self {
+            directory: directory.as_ref().to_owned(),
+            keys: Vec::new(),
+            checkpoints: Vec::new(),
+            archived: false,
+        }
     }
 
     /// Checks signatures, which must be of this key. Without one, checkpoints are compared with the records, but whoever
     /// wrote those may have written them too.
+    ///
+    /// May be called again, with another, for a log whose key was changed: each segment must name one of these keys, and be sealed
+    /// by the one that it names, or by the one that took over from it.
     #[must_use]
     pub fn with_key(mut self, key: VerifierKey) -> Self {
-        self.key = Some(key);
+        self.keys.push(key);
         self
     }
 
@@ -103,13 +111,17 @@ impl Verification {
         walk::run(self, take)
     }
 
-    /// The checkpoint in `note`, whose signature is checked where there is a key to.
-    fn open(&self, note: &str) -> Result<Checkpoint, Finding> {
-        match &self.key {
-            Some(key) => Checkpoint::open(note, key),
-            None => Checkpoint::read_unverified(note),
+    /// The checkpoint in `note`, and the key that signed it where there are keys to check that.
+    fn open(&self, note: &str) -> Result<(Checkpoint, Option<&VerifierKey>), NoteError> {
+        let mut refused = None;
+        for key in &self.keys {
+            match Checkpoint::open(note, key) {
+                Ok(checkpoint) => return Ok((checkpoint, Some(key))),
+                Err(error @ NoteError::NotSigned { .. }) => refused = refused.or(Some(error)),
+                Err(error) => return Err(error),
+            }
         }
-        .map_err(Finding::Note)
+        refused.map_or_else(|| Checkpoint::read_unverified(note).map(|checkpoint| (checkpoint, None)), Err)
     }
 }
 

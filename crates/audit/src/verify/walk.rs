@@ -18,8 +18,13 @@ type Taker<'a> = &'a mut dyn FnMut(&[u8]) -> ControlFlow<()>;
 pub(super) fn run(verification: &Verification, take: Taker<'_>) -> Result<Option<Verified>, VerifyError> {
     let directory = &verification.directory;
     // A checkpoint is written after its records: read before them, it can't be ahead of a log that is being written.
-    let newest = note(directory, CHECKPOINT)?;
+    let mut newest = note(directory, CHECKPOINT)?;
     let mut listing = Listing::read(directory)?;
+    if newest.is_none() && !listing.segments.is_empty() {
+        // It comes before the first segment of a log: this one may have begun between the two.
+        newest = note(directory, CHECKPOINT)?;
+        listing = Listing::read(directory)?;
+    }
     let Some(begins) = listing.segments.first().copied() else {
         return Err(VerifyError::NoLog(directory.clone()));
     };
@@ -30,6 +35,10 @@ pub(super) fn run(verification: &Verification, take: Taker<'_>) -> Result<Option
         key: None,
         excused_by_fault: None,
         awaited: Vec::new(),
+        before: (Frontier::new().root(), Hash::NONE),
+        has_checkpoint: newest.is_some(),
+        unsigned: None,
+        doubtful: Vec::new(),
         verified: Verified { foreign: mem::take(&mut listing.foreign), ..Verified::default() },
     };
     walk.await_checkpoints(newest.as_deref())?;
@@ -42,8 +51,12 @@ pub(super) fn run(verification: &Verification, take: Taker<'_>) -> Result<Option
     }
     let orphan = |seal: &u64| *seal >= begins && listing.segments.binary_search(seal).is_err();
     if let Some(first) = listing.seals.into_iter().find(orphan) {
-        let through = walk.open_seal(first)?.size;
-        return Err(bad(&layout::seal(first), Some(first), Finding::Missing { from: first, through }));
+        let name = layout::seal(first);
+        let through = match walk.open_seal(first)? {
+            Ok((seal, _)) => seal.size,
+            Err(error) => return Err(bad(&name, None, Finding::Note(error))),
+        };
+        return Err(bad(&name, Some(first), Finding::Missing { from: first, through }));
     }
     walk.finish().map(Some)
 }
@@ -58,8 +71,28 @@ pub(super) struct Walk<'a> {
     /// What is wrong with the segment before, unless this one says that the disk failed there.
     pub(super) excused_by_fault: Option<VerifyError>,
     /// Checkpoints that are still to be compared, the one of the fewest records last.
-    pub(super) awaited: Vec<(&'static str, Checkpoint)>,
+    pub(super) awaited: Vec<Awaited>,
+    /// The root of the tree and the hash of the last record before the first that is here.
+    pub(super) before: (Hash, Hash),
+    pub(super) has_checkpoint: bool,
+    /// The newest checkpoint is of no key that was given. Which one the log names is said first, if it does.
+    pub(super) unsigned: Option<VerifyError>,
+    /// What some other key signed than that of the segment that is read.
+    pub(super) doubtful: Vec<Doubtful>,
     pub(super) verified: Verified,
+}
+
+/// A checkpoint, the name that it has, and the key that signed it.
+pub(super) struct Awaited {
+    pub(super) file: &'static str,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) signer: Option<String>,
+}
+
+/// What is wrong, unless the next segment names the key that signed: whoever changes the key seals the last segment of the old one.
+pub(super) struct Doubtful {
+    pub(super) signer: Option<String>,
+    pub(super) error: VerifyError,
 }
 
 impl Walk<'_> {
@@ -118,6 +151,7 @@ impl Walk<'_> {
                 }
                 Next::Line(line) => {
                     let reason = self.header(line, first).map_err(|finding| bad(&file, at, finding))?;
+                    self.resolve_doubts()?;
                     if let Some(error) = self.excused_by_fault.take()
                         && reason != SegmentReason::Fault
                     {
@@ -155,6 +189,7 @@ impl Walk<'_> {
             // What was before is archived: where it ended is what this record says, and what checkpoints vouch for.
             self.head = Head::before(line).ok_or(Finding::Header)?;
         }
+        let before = self.head.hash;
         let name = self.head.follow(line)?;
         if name != SEGMENT_OPENED || self.head.sequence != first {
             return Err(Finding::Header);
@@ -173,7 +208,9 @@ impl Walk<'_> {
             self.verified.first = first;
             let peaks = peaks.iter().map(|peak| peak.parse::<Hash>().ok()).collect::<Option<Vec<_>>>();
             let tree = peaks.and_then(|peaks| Frontier::from_peaks(first - 1, peaks));
-            self.tree = Tree::from(tree.ok_or(Finding::Peaks)?);
+            let tree = tree.ok_or(Finding::Peaks)?;
+            self.before = (tree.root(), before);
+            self.tree = Tree::from(tree);
         }
         if origin.as_str() != self.verified.origin {
             return Err(Finding::Origin(origin.to_string()));

@@ -29,7 +29,7 @@ pub(super) fn verify(options: &VerifyOptions) -> Result<(), Failure> {
         }
     };
     if options.json {
-        return exit::print(escaped(&told(&verified, options.trust.key.is_some()).to_string()));
+        return exit::print(escaped(&told(&verified, !options.trust.key.is_empty()).to_string()));
     }
     for claim in trust.standing(&verified).claims {
         let mark = match claim.tone {

@@ -72,9 +72,10 @@ pub(super) struct TrustOptions {
     #[arg(value_name = "DIR")]
     pub(super) directory: PathBuf,
 
-    /// The public key that checkpoints must be signed by, or the file that holds it: the line that rtauth audit key prints.
+    /// The public key that checkpoints must be signed by, or the file that holds it: the line that rtauth audit key prints. May stand
+    /// several times, for a log whose key was changed.
     #[arg(long, value_name = "FILE or VKEY")]
-    pub(super) key: Option<String>,
+    pub(super) key: Vec<String>,
 
     /// A checkpoint that was kept elsewhere: the log must still have all that it covers. May stand several times.
     #[arg(long, value_name = "FILE")]

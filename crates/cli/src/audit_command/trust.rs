@@ -17,8 +17,8 @@ use crate::shown::shown;
 /// How to verify a log.
 pub(super) struct Trust {
     verification: Verification,
-    /// The key that was given.
-    key: Option<VerifierKey>,
+    /// The keys that were given.
+    keys: Vec<VerifierKey>,
     /// Whether a checkpoint was given.
     has_checkpoint: bool,
     name: String,
@@ -27,10 +27,10 @@ pub(super) struct Trust {
 impl Trust {
     pub(super) fn of(options: &TrustOptions) -> Result<Self, Failure> {
         let mut trust = Self::in_chain(&options.directory, options.archived)?;
-        if let Some(given) = &options.key {
+        for given in &options.key {
             let key = verifier_key(given)?;
             trust.verification = trust.verification.with_key(key.clone());
-            trust.key = Some(key);
+            trust.keys.push(key);
         }
         for path in &options.checkpoint {
             trust.verification = trust.verification.with_checkpoint(files::text(path)?);
@@ -45,7 +45,7 @@ impl Trust {
         let verification = Verification::of(directory);
         let verification = if archived { verification.allowing_archived() } else { verification };
         let name = directory.display().to_string();
-        Ok(Self { verification, key: None, has_checkpoint: false, name })
+        Ok(Self { verification, keys: Vec::new(), has_checkpoint: false, name })
     }
 
     pub(super) fn run(&self) -> Result<Verified, VerifyError> {
@@ -111,7 +111,7 @@ impl Trust {
                 verified.foreign.join(", ")
             )));
         }
-        let is_sealed = self.key.is_some() && verified.sealed_through > 0;
+        let is_sealed = !self.keys.is_empty() && verified.sealed_through > 0;
         let tone = if is_sealed { Tone::Good } else { Tone::Warning };
         let headline = match (is_sealed, *unsealed_tail, *records) {
             (false, _, 1) => "The one record fits, but nothing proves who wrote it".to_owned(),
@@ -132,23 +132,28 @@ impl Trust {
     fn seals(&self, verified: &Verified) -> Vec<Claim> {
         let mut claims = Vec::new();
         let Verified { sealed_through, unsealed_tail, last, .. } = verified;
-        match &self.key {
-            Some(key) => claims.push(good(format!(
+        match &self.keys[..] {
+            [key] => claims.push(good(format!(
                 "Records as far as {} are sealed by the key {}: nobody without that key has written them anew.",
                 grouped(*sealed_through),
                 short(key)
             ))),
-            None if *sealed_through > 0 => claims.push(warning(
+            [_, ..] => claims.push(good(format!(
+                "Records as far as {} are sealed by the keys {}: nobody without one of them has written them anew.",
+                grouped(*sealed_through),
+                self.keys.iter().map(short).collect::<Vec<_>>().join(" and ")
+            ))),
+            [] if *sealed_through > 0 => claims.push(warning(
                 "No signature was checked, since no key was given (--key): whoever may write the files could have written all of \
                  them anew."
                     .to_owned(),
             )),
-            None => claims.push(warning(
+            [] => claims.push(warning(
                 "Nothing seals this log: whoever may write the files could have written all of them anew, or cut off the end."
                     .to_owned(),
             )),
         }
-        if self.key.is_some() && *unsealed_tail > 0 {
+        if !self.keys.is_empty() && *unsealed_tail > 0 {
             claims.push(warning(match *unsealed_tail {
                 1 => format!("Record {}, the last, is not sealed yet: it could have been written anew, or others cut off after it.", grouped(*last)),
                 tail => format!(
@@ -163,7 +168,7 @@ impl Trust {
                 "All that the checkpoint which was kept elsewhere covers is still there, unchanged."
                     .to_owned(),
             ));
-        } else if self.key.is_some() {
+        } else if !self.keys.is_empty() {
             claims.push(note(
                 "Only a checkpoint that was kept elsewhere (--checkpoint) shows whether an older state of the whole log was put in its place."
                     .to_owned(),

@@ -2,6 +2,7 @@
 
 use super::super::model::{Fault, Survives};
 use super::*;
+use crate::verify::VerifyError;
 
 /// A session with all that a log does: batches of all modes, rotation by size and by call, checkpoints, an idle while.
 fn play(session: &mut Session) {
@@ -63,6 +64,33 @@ fn nothing_acknowledged_is_lost_when_the_power_goes_at_any_step() {
             };
             play(&mut session);
             assert_eq!(lost_after(&model, &session, survives, &context), [0; 0], "{context}");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_lost_its_power_at_any_step_is_verified_as_it_lies_there() {
+    for step in 0..steps() {
+        for survives in Survives::ALL {
+            let model = Model::default();
+            model.fail(step..step + 1, Fault::Crash);
+            if let Ok(mut session) = Session::open(&model, Duration::ZERO) {
+                play(&mut session);
+            }
+            model.restart(survives);
+            let directory = tempfile::tempdir().unwrap();
+            model.copy_to(directory.path());
+            for verification in [
+                Verification::of(directory.path()),
+                Verification::of(directory.path()).with_key(key().verifier()),
+            ] {
+                let verified = verification.run();
+                assert!(
+                    matches!(verified, Ok(_) | Err(VerifyError::NoLog(_))),
+                    "step {step}, {survives:?} survives: {verified:?}\n{}",
+                    text(&model)
+                );
+            }
         }
     }
 }

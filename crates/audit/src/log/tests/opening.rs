@@ -2,6 +2,7 @@
 
 use auth_core::scope::Scopes;
 
+use super::super::model::{Fault, Survives};
 use super::*;
 
 fn written(events: usize) -> Model {
@@ -226,6 +227,85 @@ fn what_a_checkpoint_covers_can_not_have_been_cut_off() {
     assert!(matches!(open(&model), Err(OpenError::Broken { .. })));
     change(&model, |bytes| *bytes = whole);
     assert!(open(&model).is_ok(), "the control");
+}
+
+/// A log of two segments.
+fn of_two_segments() -> (Model, u64) {
+    let model = written(3);
+    let mut session = open(&model).unwrap();
+    let now = session.now();
+    session.log.reopen(SegmentReason::Rotated, now).unwrap();
+    let newest = session.log.segment.as_ref().unwrap().first;
+    session.next = 10;
+    session.write(&[Mode::Strict, Mode::Strict]);
+    session.log.finish(now);
+    (model, newest)
+}
+
+#[test]
+fn a_log_that_names_a_key_and_has_no_checkpoint_of_it_is_refused_and_not_touched() {
+    let (_, newest) = of_two_segments();
+    let segment = layout::segment(newest);
+    let harms: [&dyn Fn(&mut Model); 5] = [
+        &|_| {},
+        &|model| model.remove(&segment).unwrap(),
+        &|model| model.put(&segment, b""),
+        &|model| model.put(layout::CHECKPOINT, b"nonsense"),
+        &|model| model.put(layout::CHECKPOINT, b"\xff"),
+    ];
+    for (harm, harmful) in harms.iter().enumerate() {
+        let (mut model, _) = of_two_segments();
+        assert!(open(&model).is_ok(), "the control");
+        model.remove(layout::CHECKPOINT).unwrap();
+        harmful(&mut model);
+        let before = text(&model);
+        let refused = open(&model).map(drop);
+        assert!(matches!(refused, Err(OpenError::NoCheckpoint { .. })), "{harm}: {refused:?}");
+        assert_eq!(text(&model), before);
+    }
+}
+
+#[test]
+fn a_changed_key_does_not_hide_that_the_end_was_cut_off() {
+    let (mut model, newest) = of_two_segments();
+    let whole = model.bytes(&layout::segment(newest)).unwrap();
+    let new_key = || options().signing_key(SigningKey::from_seed("new.example", [8; 32]).unwrap());
+    model.remove(&layout::segment(newest)).unwrap();
+    let refused = Log::open(model.clone(), new_key(), at(Duration::ZERO)).map(drop);
+    assert!(matches!(refused, Err(OpenError::Broken { .. })), "{refused:?}");
+    model.put(&layout::segment(newest), &whole);
+    assert!(Log::open(model.clone(), new_key(), at(Duration::ZERO)).is_ok(), "the control");
+}
+
+#[test]
+fn a_change_of_the_key_that_a_crash_interrupts_can_be_made_again() {
+    let new_key = || options().signing_key(SigningKey::from_seed("new.example", [8; 32]).unwrap());
+    let now = at(Duration::from_secs(9));
+    let mut interrupted = 0;
+    for survives in Survives::ALL {
+        for step in 0.. {
+            let model = written(3);
+            model.fail(step..step + 1, Fault::Crash);
+            let opened = Log::open(model.clone(), new_key(), now).map(drop);
+            if opened.is_ok() && !model.is_down() {
+                break;
+            }
+            interrupted += 1;
+            model.restart(survives);
+            let both = || {
+                let directory = tempfile::tempdir().unwrap();
+                model.copy_to(directory.path());
+                let new = SigningKey::from_seed("new.example", [8; 32]).unwrap().verifier();
+                Verification::of(directory.path()).with_key(key().verifier()).with_key(new).run()
+            };
+            let verified = both();
+            assert!(verified.is_ok(), "step {step}, {survives:?}: {verified:?}\n{}", text(&model));
+            let again = Log::open(model.clone(), new_key(), now).map(drop);
+            assert!(again.is_ok(), "step {step}, {survives:?}: {again:?}\n{}", text(&model));
+            assert_eq!(both().unwrap().keys.len(), 2, "step {step}, {survives:?}");
+        }
+    }
+    assert!(interrupted > 20);
 }
 
 #[test]

@@ -64,6 +64,7 @@ fn a_segment_without_a_record_leaves_the_one_before_the_last() {
     for torn in [&b""[..], b"{\"seq\":7,"] {
         let mut maker = Maker::new(Some(key()));
         maker.records(5);
+        fs::write(maker.path(CHECKPOINT), maker.note().unwrap()).unwrap();
         maker.rotate();
         maker.lines = torn.to_vec();
         maker.write();
@@ -128,24 +129,104 @@ fn a_log_can_get_a_key_but_not_lose_it() {
     assert_eq!(found(with_key(&maker.directory)).2, Finding::Key(None));
 }
 
-#[test]
-fn two_keys_of_one_log_are_both_named() {
-    let other = SigningKey::from_seed("log", [2; 32]).unwrap();
+/// A log whose key was changed, after a segment that `sealer` sealed.
+fn of_two_keys(sealer: &SigningKey) -> TempDir {
     let mut maker = Maker::new(Some(key()));
     maker.write();
+    maker.key = Some(sealer.clone());
     fs::write(maker.path(&seal_name(1)), maker.note().unwrap()).unwrap();
-    maker.key = Some(other.clone());
+    maker.key = Some(other_key());
     maker.open("reopened");
-    let directory = maker.close();
-    let verified = verify(directory.path()).unwrap();
-    assert_eq!(verified.keys, [key(), other.clone()].map(|key| key.verifier().to_string()));
-    let refused = Finding::Key(Some(other.verifier().to_string()));
-    assert!(
-        matches!(found(with_key(&directory)).2, Finding::Note(_)),
-        "the newest checkpoint is of the other"
-    );
-    fs::remove_file(directory.path().join(CHECKPOINT)).unwrap();
-    assert_eq!(found(with_key(&directory)), (segment_name(2), Some(2), refused));
+    maker.records(3);
+    maker.close()
+}
+
+fn other_key() -> SigningKey {
+    SigningKey::from_seed("log", [2; 32]).unwrap()
+}
+
+#[test]
+fn a_log_whose_key_was_changed_is_verified_with_both_and_names_the_one_that_lacks() {
+    let texts = [key(), other_key()].map(|key| key.verifier().to_string());
+    // The writer of the first key seals its segment, or the one that takes over does.
+    for sealer in [key(), other_key()] {
+        let directory = of_two_keys(&sealer);
+        let verified = verify(directory.path()).unwrap();
+        assert_eq!(verified.keys, texts);
+        let old = Verification::of(directory.path()).with_key(key().verifier());
+        let new = Verification::of(directory.path()).with_key(other_key().verifier());
+        let verified = old.clone().with_key(other_key().verifier()).run().unwrap();
+        assert_eq!((verified.sealed_through, verified.signatures), (5, 2));
+        assert!(new.clone().with_key(key().verifier()).run().is_ok(), "in any order");
+        assert_eq!(found(old.run()), (segment_name(2), Some(2), Finding::Key(Some(texts[1].clone()))));
+        assert_eq!(found(new.run()), (segment_name(1), Some(1), Finding::Key(Some(texts[0].clone()))));
+    }
+    let third = of_two_keys(&SigningKey::from_seed("log", [3; 32]).unwrap());
+    let both = Verification::of(third.path()).with_key(key().verifier()).with_key(other_key().verifier());
+    let (file, _, finding) = found(both.run());
+    assert!(file == seal_name(1) && matches!(finding, Finding::Note(_)), "{finding}");
+}
+
+#[test]
+fn a_key_that_was_given_up_signs_nothing_of_its_successor() {
+    let both = |directory: &TempDir| {
+        Verification::of(directory.path()).with_key(key().verifier()).with_key(other_key().verifier()).run()
+    };
+    let directory = of_two_keys(&key());
+    assert!(both(&directory).is_ok(), "the control");
+    let checkpoint = fs::read_to_string(directory.path().join(CHECKPOINT)).unwrap();
+    let checkpoint = Checkpoint::open(&checkpoint, &other_key().verifier()).unwrap();
+    let signed = Finding::OtherKey(key().verifier().to_string());
+    fs::write(directory.path().join(CHECKPOINT), checkpoint.sign(&key())).unwrap();
+    assert_eq!(found(both(&directory)), (CHECKPOINT.to_owned(), None, signed.clone()));
+
+    let mut maker = Maker::new(Some(other_key()));
+    maker.records(3);
+    maker.key = Some(key());
+    let seal = maker.note().unwrap();
+    maker.key = Some(other_key());
+    maker.rotate();
+    fs::write(maker.path(&seal_name(1)), seal).unwrap();
+    assert_eq!(found(both(&maker.close())), (seal_name(1), None, signed));
+}
+
+#[test]
+fn the_checkpoint_before_the_first_record_is_of_the_log_too() {
+    let made = |first: bool| {
+        let mut maker = Maker::new(Some(key()));
+        if !first {
+            maker.records(4);
+            maker.write();
+            fs::remove_file(maker.path(&segment_name(1))).unwrap();
+        }
+        let before = if first {
+            Checkpoint {
+                origin: "log".to_owned(),
+                size: 0,
+                root: Frontier::new().root().0,
+                head: Hash::NONE.0,
+            }
+            .sign(&key())
+        } else {
+            maker.note().unwrap()
+        };
+        fs::write(maker.path(CHECKPOINT), before).unwrap();
+        if !first {
+            maker.open("fault");
+        }
+        maker.write();
+        maker.directory
+    };
+    for (first, sealed) in [(true, 0), (false, 5)] {
+        let directory = made(first);
+        let verification =
+            || Verification::of(directory.path()).with_key(key().verifier()).allowing_archived();
+        let verified = verification().run().unwrap();
+        assert_eq!((verified.sealed_through, verified.unsealed_tail), (sealed, 1));
+        let other = Checkpoint { origin: "log".to_owned(), size: sealed, root: [1; 32], head: [1; 32] };
+        fs::write(directory.path().join(CHECKPOINT), other.sign(&key())).unwrap();
+        assert_eq!(found(verification().run()).2, Finding::Rewritten(sealed));
+    }
 }
 
 #[test]

@@ -222,9 +222,24 @@ fn a_log_that_is_written_anew_without_the_key_is_found() {
     let (_, forged) = rewritten(None);
     assert_eq!(found(with_key(&forged)).2, Finding::Unsigned);
     let (_, forged) = rewritten(Some(SigningKey::from_seed("log", [2; 32]).unwrap()));
-    assert!(matches!(found(with_key(&forged)).2, Finding::Note(_)));
+    assert!(matches!(found(with_key(&forged)).2, Finding::Key(Some(_))));
     // The control: without the key, nobody can tell.
     assert_eq!(verify(forged.path()).unwrap().records, 1_000);
+}
+
+#[test]
+fn a_newest_segment_that_is_removed_or_emptied_with_the_newest_checkpoint_is_found() {
+    let harms: [fn(&Path); 3] =
+        [|_| {}, |segment| fs::remove_file(segment).unwrap(), |segment| fs::write(segment, "").unwrap()];
+    for harm in harms {
+        let directory = thousand(Some(key()));
+        assert!(with_key(&directory).is_ok(), "the control");
+        fs::remove_file(directory.path().join(CHECKPOINT)).unwrap();
+        harm(&directory.path().join(segment_name(801)));
+        let missing = (CHECKPOINT.to_owned(), None, Finding::NoCheckpoint);
+        assert_eq!(found(with_key(&directory)), missing);
+        assert_eq!(found(verify(directory.path())), missing, "the log names a key by itself");
+    }
 }
 
 #[test]
