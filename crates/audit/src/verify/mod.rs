@@ -10,6 +10,9 @@
 //! checkpoints no longer fit: the seal of each finished segment, and the newest one. So records are safe as far as
 //! [`Verified::sealed_through`], if the key is given and was kept from whoever wrote the files.
 //!
+//! A log that names a key has its newest checkpoint, the file `checkpoint`, from before its first record on: where it is missing,
+//! somebody removed it, and perhaps the newest segment too.
+//!
 //! What came after the newest checkpoint may be cut off or written anew; [`Verified::unsealed_tail`] says how much there is.
 //! Somebody may also put an older state of the whole directory in its place. Both show only against a checkpoint that was
 //! kept elsewhere ([`with_checkpoint`](Verification::with_checkpoint)).

@@ -54,6 +54,7 @@ Examples:
 
     rtauth audit verify audit --key audit.vkey
     rtauth audit verify audit --key audit.vkey --checkpoint yesterday.checkpoint    # a copy of audit/checkpoint, kept elsewhere
+    rtauth audit verify audit --key old.vkey --key new.vkey    # a log whose key was changed
     rtauth audit verify audit --json | jq .unsealed_tail")]
 pub(super) struct VerifyOptions {
     #[command(flatten)]
