@@ -121,3 +121,76 @@ fn standard_input_is_one_secret_and_not_the_key_of_the_log_too() {
     assert!(told.contains("--token-file and --audit-key-file can't both come from standard input"), "{told}");
     assert!(!desk.path().join("audit").exists(), "nothing is begun");
 }
+
+/// A folder with a sealed log in `audit`, and its key.
+fn desk_with_log() -> TempDir {
+    let desk = desk();
+    let made = shell(
+        desk.path(),
+        "rtauth audit key --out audit.key > audit.vkey && rtauth demo --audit audit --audit-key-file audit.key",
+    );
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    desk
+}
+
+/// All files of a folder, with what they hold.
+fn contents(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> =
+        files.filter(|path| path.is_file()).map(|path| (path.clone(), fs::read(&path).unwrap())).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_page_is_written_over_nothing_but_a_page() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = desk_with_log();
+    let folder = desk.path();
+    fs::write(folder.join("other.html"), "<!doctype html>\n<html>of somebody else's</html>\n").unwrap();
+    std::os::unix::fs::symlink("audit/00000000000000000001.jsonl", folder.join("link.html")).unwrap();
+    std::os::unix::fs::symlink("audit", folder.join("place")).unwrap();
+    let before = (contents(folder), contents(&folder.join("audit")));
+    for (out, says) in [
+        ("audit/00000000000000000001.jsonl", "is in the directory of the log"),
+        ("audit/report.html", "is in the directory of the log"),
+        ("place/report.html", "is in the directory of the log"),
+        ("link.html", "is in the directory of the log"),
+        ("audit.key", "is not a page of rtauth audit report"),
+        ("other.html", "is not a page of rtauth audit report"),
+        ("audit", "is a directory"),
+    ] {
+        let output = shell(folder, &format!("rtauth audit report audit --out {out}"));
+        assert_eq!(output.status.code(), Some(2), "{out}: {output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(says), "{out}: {output:?}");
+        assert!((contents(folder), contents(&folder.join("audit"))) == before, "{out}: nothing is changed");
+    }
+    for _ in 0..2 {
+        let output = shell(folder, "umask 0; rtauth audit report audit --out report.html");
+        assert_eq!(output.status.code(), Some(0), "the control, and a page over a page: {output:?}");
+    }
+    let mode = fs::metadata(folder.join("report.html")).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600, "the page has the names that the log has");
+    assert_eq!(contents(folder).len(), before.0.len() + 1, "nothing else is left there");
+}
+
+#[test]
+fn a_place_that_can_not_be_written_is_a_failed_output() {
+    let desk = desk_with_log();
+    for out in ["nowhere/report.html", "/dev/full"] {
+        let output = shell(desk.path(), &format!("rtauth audit report audit --out {out}"));
+        assert_eq!(output.status.code(), Some(1), "{out}: {output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("can't be written"), "{output:?}");
+    }
+    let output = shell(desk.path(), "rtauth audit report audit --out /dev/stdout | head -c 15");
+    assert_eq!(output.stdout, b"<!doctype html>", "the control: {output:?}");
+}
+
+#[test]
+fn the_help_shows_json_as_it_is() {
+    for command in ["verify", "key"] {
+        let help = shell(desk().path(), &format!("rtauth audit {command} --help"));
+        let help = String::from_utf8(help.stdout).unwrap();
+        assert!(help.contains("{\"") && !help.contains("{\\\""), "{help}");
+    }
+}

@@ -3,13 +3,13 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use audit::checkpoint::SigningKey;
 use audit::format::{Origin, Renderer, escaped};
 use audit::verify::{Verified, VerifyError};
 use serde_json::{Value, json};
 
+use super::destination::Destination;
 use super::options::{Choice, ExportOptions, KeyOptions, ReportOptions, VerifyOptions};
 use super::reading::{self, Record, Unknown};
 use super::report::{Report, Tone, counted};
@@ -140,6 +140,7 @@ fn host(given: Option<&str>) -> String {
 
 pub(super) fn report(options: &ReportOptions) -> Result<(), Failure> {
     let trust = Trust::of(&options.trust)?;
+    let destination = Destination::of(&options.out, &options.trust.directory)?;
     let mut report = Report::new();
     let read = trust.read(|record| {
         match record {
@@ -163,21 +164,8 @@ pub(super) fn report(options: &ReportOptions) -> Result<(), Failure> {
             failure => (trust.broken(&error), Err(failure)),
         },
     };
-    write_page(&options.out, &report.page(&standing))?;
+    destination.write(&report.page(&standing))?;
     outcome
-}
-
-fn write_page(path: &Path, page: &str) -> Result<(), Failure> {
-    if path != Path::new("-") {
-        return fs::write(path, page)
-            .map_err(|error| Failure::Usage(format!("--out: {} can't be written: {error}", path.display())));
-    }
-    match io::stdout().write_all(page.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::Operation(format!("standard output can't be written: {error}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 pub(super) fn key(options: &KeyOptions) -> Result<(), Failure> {

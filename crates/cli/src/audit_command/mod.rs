@@ -1,6 +1,7 @@
 //! `rtauth audit`: reading an audit log back.
 
 mod commands;
+mod destination;
 mod options;
 mod reading;
 mod report;

@@ -60,8 +60,8 @@ pub(super) struct VerifyOptions {
     #[command(flatten)]
     pub(super) trust: TrustOptions,
 
-    /// One JSON object: {\"event\":\"verified\",\"records\":…,\"sealed_through\":…,\"unsealed_tail\":…,\"head\":…}, or
-    /// {\"event\":\"bad\",\"file\":…,\"seq\":…,\"reason\":…}.
+    /// One JSON object: {"event":"verified","records":…,"sealed_through":…,"unsealed_tail":…,"head":…}, or
+    /// {"event":"bad","file":…,"seq":…,"reason":…}.
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -201,7 +201,8 @@ pub(super) struct ReportOptions {
     #[command(flatten)]
     pub(super) trust: TrustOptions,
 
-    /// Where to write the page; `-` is standard output.
+    /// Where to write the page, readable by its owner only; `-` is standard output. A file that exists is replaced only if it is such a
+    /// page, and nothing is written to the directory of the log.
     #[arg(long, value_name = "FILE")]
     pub(super) out: PathBuf,
 }
@@ -227,7 +228,7 @@ pub(super) struct KeyOptions {
     #[arg(long, default_value = "audit")]
     pub(super) name: String,
 
-    /// {\"verifier_key\":…} instead of the key alone.
+    /// {"verifier_key":…} instead of the key alone.
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -25,6 +25,7 @@ use auth_core::time::Timestamp;
 
 use self::lane::{Lane, Lanes};
 use self::latency::Histogram;
+pub(super) use self::page::OPENING;
 use self::rate::Rates;
 pub(super) use self::standing::{Claim, Standing};
 pub(super) use self::text::{clock, counted, grouped, lasting};

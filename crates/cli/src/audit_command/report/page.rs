@@ -10,6 +10,9 @@ use super::svg::Axis;
 use super::text::{Escaped, clock, date, grouped, lasting};
 use super::{MOST_ROWS, Report, Row, Standing, Tone, charts, timeline};
 
+/// What every page begins with, so that it is told from a file of somebody else's.
+pub(in crate::audit_command) const OPENING: &str = "<!doctype html>\n<!-- Made by rtauth audit report. -->\n";
+
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
@@ -49,8 +52,7 @@ fn head(standing: &Standing) -> String {
         hash(SCRIPT)
     );
     format!(
-        r#"<!doctype html>
-<html lang="en">
+        r#"{OPENING}<html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
