@@ -149,6 +149,13 @@ pub(super) fn report(options: &ReportOptions) -> Result<(), Failure> {
         }
         ControlFlow::Continue(())
     });
+    if report.choose() {
+        // What is wrong with the log is known by now.
+        let _ = trust.read(|record| match record {
+            Record::Known(entry) if !report.look_again(&entry) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+    }
     let (standing, outcome) = match read {
         Ok((verified, bad)) => {
             let mut standing = trust.standing(&verified.unwrap_or_default());

@@ -39,6 +39,8 @@ fn part(name: &str, value: &Value) -> Option<String> {
     let words = name.trim_end_matches("_ms").replace('_', " ");
     let text = match value {
         Value::Null => return None,
+        // It happened once, as everything else.
+        Value::Number(number) if name == "repeated" && number.as_u64() == Some(0) => return None,
         Value::Bool(yes) => {
             return match (name, *yes) {
                 ("redeems", true) => Some("redeems a refresh token".to_owned()),
@@ -83,6 +85,17 @@ mod tests {
                 "the connection broke, connection 3, lasted 1 min 1 s, retry in 250 ms".to_owned()
             )
         );
+    }
+
+    #[test]
+    fn that_something_was_not_repeated_goes_without_saying() {
+        let rejected = |repeated| {
+            told(&format!(
+                r#""event":"client_rejected","connection":1,"dialect":"d","reason":"no","code":401,"token":null,"peer":null,"repeated":{repeated}"#
+            )).1
+        };
+        assert!(!rejected(0).contains("repeated"), "{}", rejected(0));
+        assert!(rejected(2).contains("repeated 2"), "the control");
     }
 
     #[test]

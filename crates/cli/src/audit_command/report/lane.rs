@@ -1,10 +1,10 @@
 //! The life of one session: which phase it was in when, and the tokens that it lived on.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use auth_core::AuthEvent;
 use auth_core::fingerprint::Fingerprint;
+use auth_core::observe::RenewalReason;
 use auth_core::time::Timestamp;
 
 use super::span::{Span, Track};
@@ -17,6 +17,7 @@ pub(super) enum Phase {
     Connecting,
     BackingOff,
     Suspended,
+    Unknown,
     Failed,
 }
 
@@ -25,14 +26,22 @@ pub(super) enum Phase {
 pub(super) enum Fate {
     InUse,
     Renewed,
+    Left,
     Expired,
     Revoked,
     Rejected,
 }
 
 impl Phase {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Connecting, Self::Connected, Self::Renewing, Self::BackingOff, Self::Suspended, Self::Failed];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Connecting,
+        Self::Connected,
+        Self::Renewing,
+        Self::BackingOff,
+        Self::Suspended,
+        Self::Unknown,
+        Self::Failed,
+    ];
 
     /// Its class in the page.
     pub(super) const fn name(self) -> &'static str {
@@ -42,6 +51,7 @@ impl Phase {
             Self::Connecting => "connecting",
             Self::BackingOff => "backing",
             Self::Suspended => "suspended",
+            Self::Unknown => "unknown",
             Self::Failed => "failed",
         }
     }
@@ -53,20 +63,22 @@ impl Phase {
             Self::Connecting => "connecting",
             Self::BackingOff => "backing off",
             Self::Suspended => "suspended",
+            Self::Unknown => "ended without a word",
             Self::Failed => "failed for good",
         }
     }
 }
 
 impl Fate {
-    pub(super) const ALL: [Self; 5] =
-        [Self::InUse, Self::Renewed, Self::Expired, Self::Revoked, Self::Rejected];
+    pub(super) const ALL: [Self; 6] =
+        [Self::InUse, Self::Renewed, Self::Left, Self::Expired, Self::Revoked, Self::Rejected];
 
     /// Its class in the page.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::InUse => "used",
             Self::Renewed => "renewed",
+            Self::Left => "left",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::Rejected => "rejected",
@@ -77,6 +89,7 @@ impl Fate {
         match self {
             Self::InUse => "in use at the end",
             Self::Renewed => "replaced by its successor",
+            Self::Left => "in use until its session ended",
             Self::Expired => "expired without a successor",
             Self::Revoked => "revoked",
             Self::Rejected => "rejected by the server",
@@ -96,6 +109,10 @@ pub(super) struct Lane {
     connection: u64,
     renewing: Option<(Timestamp, String)>,
     token: Option<Token>,
+    /// The highest number of a connection since the session began.
+    pub(super) newest: u64,
+    /// When the program was last heard of before a first token was wanted, which may have been for the session's new life.
+    before_first: Option<Timestamp>,
 }
 
 /// A token that is in use.
@@ -118,6 +135,8 @@ impl Lane {
             connection: 0,
             renewing: None,
             token: None,
+            newest: 0,
+            before_first: None,
         }
     }
 
@@ -138,9 +157,10 @@ impl Lane {
         )
     }
 
-    pub(super) fn take(&mut self, at: Timestamp, event: &AuthEvent) {
+    /// Takes note of an event; `before` is the time of the one before it, whichever session that was of.
+    pub(super) fn take(&mut self, at: Timestamp, before: Timestamp, event: &AuthEvent) {
         match event {
-            AuthEvent::Connecting { connection, .. } => self.connects(at, *connection),
+            AuthEvent::Connecting { connection, .. } => self.connects(at, before, *connection),
             AuthEvent::Authenticated { connection, token, session_id, latency } => {
                 self.connections += 1;
                 self.connection = *connection;
@@ -168,10 +188,16 @@ impl Lane {
                 self.enters(at, Some((Phase::Suspended, note)));
             }
             AuthEvent::SessionFailed { reason, .. } => {
-                self.enters(at, Some((Phase::Failed, reason.to_string())));
+                self.ends(at, Some((Phase::Failed, reason.to_string())));
             }
-            AuthEvent::SessionClosed { .. } => self.enters(at, None),
+            AuthEvent::SessionClosed { .. } => self.ends(at, None),
             AuthEvent::RenewalStarted { reason, .. } => {
+                if *reason == RenewalReason::First {
+                    // There is no token, so whoever used one or renewed it is not there any more.
+                    self.renews(before);
+                    self.leaves(before, Fate::Left);
+                    self.before_first.get_or_insert(before);
+                }
                 let reason = serde_json::to_value(reason).ok();
                 let reason =
                     reason.as_ref().and_then(|reason| reason.as_str()).unwrap_or("").replace('_', " ");
@@ -197,17 +223,57 @@ impl Lane {
     pub(super) fn finish(&mut self, at: Timestamp) {
         self.enters(at, None);
         self.renews(at);
-        if let Some(token) = &self.token {
-            let end = token.since.saturating_add(token.lives);
-            let (until, fate) = if end < at { (end, Fate::Expired) } else { (at, Fate::InUse) };
-            self.ends_token(until, None, fate);
-        }
+        self.leaves(at, Fate::InUse);
     }
 
-    fn connects(&mut self, at: Timestamp, connection: u64) {
+    /// The session is over: what was renewed for it is not any more, and its token serves no more.
+    fn ends(&mut self, at: Timestamp, last: Option<(Phase, String)>) {
+        self.enters(at, last);
+        self.renews(at);
+        self.leaves(at, Fate::Left);
+        self.newest = 0;
+        self.before_first = None;
+    }
+
+    fn connects(&mut self, at: Timestamp, before: Timestamp, connection: u64) {
+        let first = self.before_first.take();
+        // A session counts its connections: it begins anew where they do, and told nobody that it had ended.
+        if connection == 1 && self.newest > 0 {
+            self.begins_anew(at, first, before);
+        }
+        self.newest = self.newest.max(connection);
         // A connection that is to take the place of a live one takes nothing from that yet.
         if !matches!(self.phase, Some((Phase::Connected, ..))) {
             self.enters(at, Some((Phase::Connecting, format!("connection {connection}"))));
+        }
+    }
+
+    /// Ends the life of a session whose process ended without a word, when it was heard of last.
+    fn begins_anew(&mut self, at: Timestamp, first: Option<Timestamp>, before: Timestamp) {
+        let heard = first.unwrap_or(before);
+        if self.phase.is_some() {
+            let note = "the session begins anew after this, and no record tells of its end".to_owned();
+            self.enters(heard, Some((Phase::Unknown, note)));
+            self.enters(at, None);
+        }
+        // What began after that is of the new life.
+        if self.renewing.as_ref().is_some_and(|(since, _)| *since < heard) {
+            self.renews(heard);
+        }
+        if self.token.as_ref().is_some_and(|token| token.since <= heard) {
+            self.leaves(heard, Fate::Left);
+        }
+        self.newest = 0;
+    }
+
+    /// Ends the token at the latest with its own lifetime.
+    fn leaves(&mut self, at: Timestamp, fate: Fate) {
+        if let Some(token) = &self.token {
+            let end = token.since.saturating_add(token.lives);
+            // A lifetime of zero is one that nobody said.
+            let is_over = end < at && !token.lives.is_zero();
+            let (until, fate) = if is_over { (end, Fate::Expired) } else { (at, fate) };
+            self.ends_token(until, None, fate);
         }
     }
 
@@ -248,41 +314,6 @@ impl Lane {
 
 fn named(what: &str, value: Option<&impl std::fmt::Display>) -> String {
     value.map_or_else(String::new, |value| format!(", {what} {value}"))
-}
-
-/// The sessions of a log, by the names that the program gave them.
-#[derive(Debug)]
-pub(super) struct Lanes {
-    pub(super) lanes: Vec<(Option<String>, Lane)>,
-    places: HashMap<Option<String>, usize>,
-    /// Events of sessions that are not drawn, because so many came before them.
-    pub(super) left_out: u64,
-}
-
-impl Lanes {
-    /// The most sessions that are drawn.
-    pub(super) const MOST: usize = 40;
-
-    pub(super) fn new() -> Self {
-        Self { lanes: Vec::new(), places: HashMap::new(), left_out: 0 }
-    }
-
-    pub(super) fn take(&mut self, at: Timestamp, session: Option<&str>, event: &AuthEvent) {
-        let name = session.map(str::to_owned);
-        let place = match self.places.get(&name) {
-            Some(place) => *place,
-            None if self.lanes.len() == Self::MOST => {
-                self.left_out += 1;
-                return;
-            }
-            None => {
-                self.places.insert(name.clone(), self.lanes.len());
-                self.lanes.push((name, Lane::new()));
-                self.lanes.len() - 1
-            }
-        };
-        self.lanes[place].1.take(at, event);
-    }
 }
 
 #[cfg(test)]

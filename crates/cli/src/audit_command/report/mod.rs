@@ -5,6 +5,7 @@
 
 mod charts;
 mod lane;
+mod lanes;
 mod latency;
 mod page;
 mod rate;
@@ -23,7 +24,8 @@ use audit::{Entry, Event, SegmentReason, TrailEvent};
 use auth_core::AuthEvent;
 use auth_core::time::Timestamp;
 
-use self::lane::{Lane, Lanes};
+use self::lane::Lane;
+use self::lanes::Lanes;
 use self::latency::Histogram;
 pub(super) use self::page::OPENING;
 use self::rate::Rates;
@@ -36,6 +38,8 @@ use super::words;
 #[derive(Debug)]
 pub(super) struct Report {
     records: u64,
+    /// The number of the last entry.
+    through: u64,
     first: Option<Timestamp>,
     last: Timestamp,
     events: BTreeMap<&'static str, u64>,
@@ -90,6 +94,7 @@ impl Report {
     pub(super) fn new() -> Self {
         Self {
             records: 0,
+            through: 0,
             first: None,
             last: Timestamp::from_millis(0),
             events: BTreeMap::new(),
@@ -113,6 +118,7 @@ impl Report {
     /// Takes note of the next entry.
     pub(super) fn take(&mut self, entry: &Entry) {
         self.records += 1;
+        self.through = self.through.max(entry.sequence);
         self.first = Some(self.first.map_or(entry.at, |first| first.min(entry.at)));
         self.last = self.last.max(entry.at);
         *self.events.entry(entry.event.name()).or_default() += 1;
@@ -122,7 +128,8 @@ impl Report {
             Event::Auth(event) => {
                 self.measure(event);
                 if Lane::concerns(event) {
-                    self.lanes.take(entry.at, entry.session.as_ref().map(|name| name.as_str()), event);
+                    let session = entry.session.as_ref().map(|name| name.as_str());
+                    self.lanes.take(entry.at, session, event, tone);
                 }
             }
             Event::Trail(event) => self.mark(entry, event),
@@ -147,6 +154,25 @@ impl Report {
         }
     }
 
+    /// Whether the entries are to be told once more, to [`Report::look_again`]: there are more sessions than are drawn, and only now
+    /// is it known which have the most trouble.
+    pub(super) fn choose(&mut self) -> bool {
+        self.lanes.choose()
+    }
+
+    /// Draws the sessions that were chosen, from entries that were taken note of before; `false` after the last of those.
+    pub(super) fn look_again(&mut self, entry: &Entry) -> bool {
+        if entry.sequence > self.through {
+            return false;
+        }
+        if let Event::Auth(event) = &entry.event
+            && Lane::concerns(event)
+        {
+            self.lanes.draw(entry.at, &entry.session.as_ref().map(ToString::to_string), event);
+        }
+        true
+    }
+
     /// Counts records that say nothing to this program, such as those of an event that a later version writes.
     pub(super) const fn pass_over(&mut self, count: u64) {
         self.records += count;
@@ -164,8 +190,8 @@ impl Report {
 
     /// The page. Nothing in it depends on anything but the entries and what is said of them.
     pub(super) fn page(mut self, standing: &Standing) -> String {
-        for (_, lane) in &mut self.lanes.lanes {
-            lane.finish(self.last);
+        for drawn in &mut self.lanes.lanes {
+            drawn.lane.finish(self.last);
         }
         page::page(&self, standing)
     }

@@ -97,7 +97,7 @@ fn header(report: &Report, standing: &Standing) -> String {
 </header>
 "#,
         records = report.records,
-        sessions = report.lanes.lanes.len(),
+        sessions = report.lanes.count(),
         failed = report.failed,
         missing = report.missing,
         tone = standing.tone.name(),
@@ -131,8 +131,8 @@ fn tiles(report: &Report) -> String {
     let issued = count("token_issued") + count("token_adopted");
     let tiles = [
         ("records", "records", report.records, true),
-        ("sessions", "sessions", report.lanes.lanes.len() as u64, !report.lanes.lanes.is_empty()),
-        ("connections", "times connected", count("authenticated"), !report.lanes.lanes.is_empty()),
+        ("sessions", "sessions", report.lanes.count(), report.lanes.count() > 0),
+        ("connections", "times connected", count("authenticated"), report.lanes.count() > 0),
         ("issued", "tokens issued", issued, issued > 0),
         ("renewed", "renewed while connected", count("token_renewed"), count("token_renewed") > 0),
         ("minted", "tokens minted", count("token_minted"), count("token_minted") > 0),

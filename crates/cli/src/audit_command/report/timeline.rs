@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::lane::{Fate, Lane, Lanes, Phase};
+use super::lane::{Fate, Lane, Phase};
+use super::lanes::{Drawn, Lanes};
 use super::span::{Span, Track};
 use super::svg::Axis;
 use super::text::{Escaped, clock, counted, grouped, lasting};
@@ -18,17 +19,26 @@ pub(super) fn section(report: &Report, axis: Axis) -> String {
         return String::new();
     }
     let mut drawn = String::new();
-    for (name, lane) in &lanes.lanes {
+    for Drawn { name, lane, .. } in &lanes.lanes {
         drawn.push_str(&row(name.as_deref(), lane, &report.marks, axis));
     }
-    let left_out = match lanes.left_out {
-        0 => String::new(),
-        events => format!(
-            r#"<p class="fine">The first {} sessions are drawn; {} are of others.</p>"#,
-            Lanes::MOST,
-            counted(events, "event")
-        ),
-    };
+    let mut left_out = String::new();
+    if lanes.count() > lanes.lanes.len() as u64 {
+        let _ = write!(
+            left_out,
+            r#"<p class="fine">Of {} sessions, the {} with the most trouble are drawn, the worst first.</p>"#,
+            grouped(lanes.count()),
+            lanes.lanes.len()
+        );
+    }
+    if lanes.uncounted > 0 {
+        let _ = write!(
+            left_out,
+            r#"<p class="fine">No more than {} sessions are counted; {} are of others.</p>"#,
+            grouped(Lanes::MOST_COUNTED as u64),
+            counted(lanes.uncounted, "event")
+        );
+    }
     format!(
         r#"<section id="sessions" aria-labelledby="sessions-title">
 <h2 id="sessions-title">Sessions</h2>
@@ -64,7 +74,14 @@ pub(super) fn key(class: &str, words: &str) -> String {
 fn row(name: Option<&str>, lane: &Lane, marks: &[Mark], axis: Axis) -> String {
     let mut drawn = axis.grid(HEIGHT);
     // What is good is drawn first, so that nothing else disappears below it.
-    for phase in [Phase::Connected, Phase::Connecting, Phase::BackingOff, Phase::Suspended, Phase::Failed] {
+    for phase in [
+        Phase::Connected,
+        Phase::Connecting,
+        Phase::BackingOff,
+        Phase::Suspended,
+        Phase::Unknown,
+        Phase::Failed,
+    ] {
         draw(
             &mut drawn,
             &lane.phases,
@@ -137,7 +154,7 @@ const fn place(phase: Phase) -> (u32, u32) {
         Phase::Connected | Phase::Failed => (8, 16),
         Phase::Connecting => (12, 12),
         Phase::BackingOff => (16, 8),
-        Phase::Suspended => (20, 4),
+        Phase::Suspended | Phase::Unknown => (20, 4),
     }
 }
 

@@ -31,8 +31,10 @@ fn lost(connection: u64, retry_in: Option<u64>) -> AuthEvent {
 
 fn played(events: &[(u64, AuthEvent)], end: u64) -> Lane {
     let mut lane = Lane::new();
+    let mut before = at(0);
     for (second, event) in events {
-        lane.take(at(*second), event);
+        lane.take(at(*second), before, event);
+        before = at(*second);
     }
     lane.finish(at(end));
     lane
@@ -94,10 +96,73 @@ fn a_token_that_outlives_nothing_ends_with_its_own_lifetime() {
 }
 
 #[test]
-fn the_sessions_that_are_drawn_are_bounded() {
-    let mut lanes = Lanes::new();
-    for number in 0..1_000 {
-        lanes.take(at(number), Some(&number.to_string()), &authenticated(1));
+fn a_session_that_is_over_renews_nothing_and_uses_no_token() {
+    let started = AuthEvent::RenewalStarted { reason: RenewalReason::Due, valid_for: None };
+    let generation = serde_json::from_value(1.into()).unwrap();
+    let released = AuthEvent::TokenReleased { token: token("a"), generation };
+    let closed = AuthEvent::SessionClosed { lasted: None };
+    let failed = AuthEvent::SessionFailed { connection: None, reason: Label::new("no"), code: None };
+    for end in [closed, failed] {
+        let lane = played(
+            &[
+                (0, issued("a", 1)),
+                (0, released.clone()),
+                (1, authenticated(1)),
+                (40, started.clone()),
+                (45, end),
+                (46, released.clone()),
+            ],
+            300,
+        );
+        assert_eq!(seconds(&lane.tokens), [(0, 45, Fate::Left)]);
+        assert_eq!(seconds(&lane.renewals), [(40, 45, Phase::Renewing)]);
     }
-    assert_eq!((lanes.lanes.len(), lanes.left_out), (Lanes::MOST, 1_000 - Lanes::MOST as u64));
+}
+
+#[test]
+fn a_session_that_begins_anew_ended_when_it_was_last_heard_of() {
+    let connecting = |connection| AuthEvent::Connecting { connection, failures: 0 };
+    let first = AuthEvent::RenewalStarted { reason: RenewalReason::First, valid_for: None };
+    let lane = played(
+        &[
+            (0, first.clone()),
+            (1, issued("a", 1)),
+            (2, connecting(1)),
+            (3, authenticated(1)),
+            (10, connecting(2)),
+            // The process is killed, and another one begins.
+            (20, first),
+            (21, issued("b", 1)),
+            (22, connecting(1)),
+            (23, authenticated(1)),
+        ],
+        30,
+    );
+    let expected = [
+        (2, 3, Phase::Connecting),
+        (3, 10, Phase::Connected),
+        (10, 22, Phase::Unknown),
+        (22, 23, Phase::Connecting),
+        (23, 30, Phase::Connected),
+    ];
+    assert_eq!(seconds(&lane.phases), expected);
+    assert_eq!(seconds(&lane.tokens), [(1, 10, Fate::Left), (21, 30, Fate::InUse)]);
+    assert_eq!(seconds(&lane.renewals), [(0, 1, Phase::Renewing), (20, 21, Phase::Renewing)]);
+}
+
+#[test]
+fn a_session_that_was_closed_may_begin_anew() {
+    let connecting = AuthEvent::Connecting { connection: 1, failures: 0 };
+    let closed = AuthEvent::SessionClosed { lasted: None };
+    let lane = played(&[(0, connecting.clone()), (1, authenticated(1)), (5, closed), (9, connecting)], 10);
+    let expected = [(0, 1, Phase::Connecting), (1, 5, Phase::Connected), (9, 10, Phase::Connecting)];
+    assert_eq!(seconds(&lane.phases), expected);
+}
+
+#[test]
+fn a_token_of_which_nobody_says_how_long_it_lives_is_in_use() {
+    let generation = serde_json::from_value(1.into()).unwrap();
+    let (expires_in, renews_in) = (Duration::ZERO, Duration::ZERO);
+    let issued = AuthEvent::TokenIssued { token: token("a"), generation, expires_in, renews_in, took: None };
+    assert_eq!(seconds(&played(&[(1, issued)], 300).tokens), [(1, 300, Fate::InUse)]);
 }
