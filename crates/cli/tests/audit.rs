@@ -194,3 +194,69 @@ fn the_help_shows_json_as_it_is() {
         assert!(help.contains("{\"") && !help.contains("{\\\""), "{help}");
     }
 }
+
+#[test]
+fn what_is_no_checkpoint_and_who_reads_no_verdict_say_nothing_about_the_log() {
+    let desk = desk_with_log();
+    let code = |line: &str| {
+        let output = shell(desk.path(), line);
+        (output.status.code(), format!("{output:?}"))
+    };
+    for key in ["", " --key audit.vkey"] {
+        let (code, said) = code(&format!("rtauth audit verify audit{key} --checkpoint audit.vkey"));
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("--checkpoint: the checkpoint kept elsewhere is none"), "{said}");
+    }
+    let closed = "{ rtauth audit verify audit; echo $? >code; } | true; cat code";
+    assert!(code(closed).1.contains(r#"stdout: "0\n""#), "{}", code(closed).1);
+
+    // The control: another log's checkpoint is a finding, and a changed log is one whoever reads of it.
+    let other = desk_with_log();
+    fs::copy(other.path().join("audit/checkpoint"), desk.path().join("other.checkpoint")).unwrap();
+    let (found, said) = code("rtauth audit verify audit --checkpoint other.checkpoint");
+    assert_eq!(found, Some(1), "{said}");
+    let segment = desk.path().join("audit/00000000000000000001.jsonl");
+    fs::write(&segment, fs::read_to_string(&segment).unwrap().replace("demo", "demi")).unwrap();
+    assert!(code(closed).1.contains(r#"stdout: "1\n""#), "{}", code(closed).1);
+}
+
+#[test]
+fn an_event_that_is_none_is_named_with_those_that_are_near() {
+    let desk = desk();
+    fs::create_dir(desk.path().join("audit")).unwrap();
+    let output = shell(desk.path(), "rtauth audit export audit --format json --event sesion_failed");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("'sesion_failed'") && said.contains("'session_failed'"), "{said}");
+}
+
+#[test]
+fn a_log_that_is_moved_away_is_waited_for() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Stdio;
+    let (desk, log) = (desk(), desk_with_log());
+    let audit = desk.path().join("audit");
+    let records = fs::read_to_string(log.path().join("audit/00000000000000000001.jsonl")).unwrap();
+    let records: Vec<_> = records.lines().collect();
+    fs::create_dir(&audit).unwrap();
+    fs::write(audit.join("00000000000000000001.jsonl"), format!("{}\n", records[0])).unwrap();
+    let mut tail = Command::new(env!("CARGO_BIN_EXE_rtauth"));
+    tail.args(["audit", "tail", "audit", "--follow", "--json"]).current_dir(desk.path());
+    let mut tail = tail.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), records[0]);
+    // It reads what is written where the log was moved to, so it has seen that the log is not in its place.
+    let moved = desk.path().join("moved");
+    fs::rename(&audit, &moved).unwrap();
+    let mut segment =
+        fs::OpenOptions::new().append(true).open(moved.join("00000000000000000001.jsonl")).unwrap();
+    for record in &records[1..3] {
+        std::io::Write::write_all(&mut segment, format!("{record}\n").as_bytes()).unwrap();
+        assert_eq!(lines.next().unwrap().unwrap(), *record);
+    }
+    fs::create_dir(&audit).unwrap();
+    fs::write(audit.join("00000000000000000004.jsonl"), format!("{}\n", records[3])).unwrap();
+    assert_eq!(lines.next().unwrap().unwrap(), records[3]);
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+}

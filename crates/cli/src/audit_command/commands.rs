@@ -1,5 +1,6 @@
 //! What each of the commands does.
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::ops::ControlFlow;
@@ -23,13 +24,13 @@ pub(super) fn verify(options: &VerifyOptions) -> Result<(), Failure> {
         Ok(verified) => verified,
         Err(error) => {
             if options.json {
-                exit::print(escaped(&bad(&error).to_string()))?;
+                print(escaped(&bad(&error).to_string()))?;
             }
             return Err(trust::failure(&error));
         }
     };
     if options.json {
-        return exit::print(escaped(&told(&verified, !options.trust.key.is_empty()).to_string()));
+        return print(escaped(&told(&verified, !options.trust.key.is_empty()).to_string()));
     }
     for claim in trust.standing(&verified).claims {
         let mark = match claim.tone {
@@ -38,9 +39,19 @@ pub(super) fn verify(options: &VerifyOptions) -> Result<(), Failure> {
             Tone::Warning => '!',
             Tone::Bad => '✗',
         };
-        exit::print(format_args!("{mark} {}", shown(&claim.text)))?;
+        print(format_args!("{mark} {}", shown(&claim.text)))?;
     }
-    exit::print(format_args!("head {}", verified.head))
+    print(format_args!("head {}", verified.head))
+}
+
+/// Writes a line of a verdict, which stands whether anybody reads it or not.
+fn print(line: impl fmt::Display) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Operation(format!("standard output can't be written: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What was verified, for programs.
@@ -55,7 +66,7 @@ fn told(verified: &Verified, has_key: bool) -> Value {
 
 fn bad(error: &VerifyError) -> Value {
     match error {
-        VerifyError::Bad { file, sequence, finding } => {
+        VerifyError::Bad { file, sequence, finding } if !trust::is_no_checkpoint(error) => {
             json!({ "event": "bad", "file": file, "seq": sequence, "reason": finding.to_string() })
         }
         other => json!({ "event": "unreadable", "reason": other.to_string() }),

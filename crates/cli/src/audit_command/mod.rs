@@ -7,6 +7,7 @@ mod reading;
 mod report;
 mod tail;
 mod trust;
+mod vocabulary;
 mod words;
 
 use std::process::ExitCode;

@@ -8,6 +8,7 @@ use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Subcommand};
 
+use super::vocabulary;
 use crate::clock;
 
 /// Reads audit logs: verifies them, renders them for a SIEM or as a page, follows them, and makes keys that seal them.
@@ -154,14 +155,15 @@ pub(super) struct Choice {
     #[arg(long, value_name = "NAME")]
     pub(super) session: Vec<String>,
 
-    /// Only events of this name, such as session_failed; may stand several times.
-    #[arg(long, value_name = "NAME")]
+    /// Only events of this name, such as session_failed; may stand several times. It must be one that this version knows.
+    #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = PossibleValuesParser::new(vocabulary::names()))]
     pub(super) event: Vec<String>,
 }
 
 /// Prints the last records of a log, and with --follow each further one as it is written.
 ///
-/// Nothing is verified: records are shown as they are in the files. A log that goes on in a new segment is followed there.
+/// Nothing is verified: records are shown as they are in the files. A log that goes on in a new segment is followed there,
+/// and where its directory was moved away, it is waited for until there is one again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

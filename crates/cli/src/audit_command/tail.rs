@@ -53,18 +53,35 @@ pub(super) async fn tail(options: &TailOptions) -> Result<(), Failure> {
 async fn follow(options: &TailOptions, mut opened: Opened, style: Style) -> Result<(), Failure> {
     loop {
         // Listed before the rest is read: a segment is finished before the next one begins.
-        let next = reading::segments(&options.directory)?
-            .into_iter()
-            .find(|other| other.first > opened.segment.first);
+        let listed = match audit::verify::segments(&options.directory) {
+            // Moved away, and not begun anew yet. What was open is read to its end all the same.
+            Err(error) if is_gone(&error) => Vec::new(),
+            listed => listed.map_err(|error| trust::failure(&error))?,
+        };
+        let next = listed.into_iter().find(|other| other.first > opened.segment.first);
         while let Some(line) = opened.line()? {
             if !style.shows(&line)? {
                 return Ok(());
             }
         }
-        match next {
-            Some(next) => opened = Opened::of(&next)?,
-            None => tokio::time::sleep(LOOK).await,
+        match next.map(|next| {
+            next.lines().map(|lines| Opened { segment: next.clone(), lines }).map_err(|error| (next, error))
+        }) {
+            Some(Ok(next)) => opened = next,
+            Some(Err((next, error))) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(unreadable(&next, error));
+            }
+            Some(Err(_)) | None => tokio::time::sleep(LOOK).await,
         }
+    }
+}
+
+/// Whether there is no log any more where there was one.
+fn is_gone(error: &VerifyError) -> bool {
+    match error {
+        VerifyError::NoLog(_) => true,
+        VerifyError::Unreadable { error, .. } => error.kind() == io::ErrorKind::NotFound,
+        _ => false,
     }
 }
 

@@ -4,8 +4,8 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use audit::checkpoint::VerifierKey;
-use audit::verify::{Verification, Verified, VerifyError};
+use audit::checkpoint::{NoteError, VerifierKey};
+use audit::verify::{Finding, Verification, Verified, VerifyError};
 
 use super::options::TrustOptions;
 use super::reading::Record;
@@ -197,7 +197,13 @@ impl Trust {
 pub(super) fn failure(error: &VerifyError) -> Failure {
     use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
     // In one line, whatever the log says in it.
-    let text = error.to_string();
+    let text = if let VerifyError::Bad { file, finding, .. } = error
+        && is_no_checkpoint(error)
+    {
+        format!("{file} is none: {finding}")
+    } else {
+        error.to_string()
+    };
     let text = shown(&text).into_owned();
     match error {
         VerifyError::Unreadable { path, error } if error.kind() == NotADirectory => Failure::Usage(format!(
@@ -205,6 +211,9 @@ pub(super) fn failure(error: &VerifyError) -> Failure {
             path.display()
         )),
         VerifyError::NoLog(_) => Failure::Usage(text),
+        error if is_no_checkpoint(error) => Failure::Usage(format!(
+            "--checkpoint: {text}; give a copy of the file checkpoint of the log's directory"
+        )),
         VerifyError::Unreadable { error: cause, .. }
             if matches!(cause.kind(), NotFound | PermissionDenied) =>
         {
@@ -212,6 +221,14 @@ pub(super) fn failure(error: &VerifyError) -> Failure {
         }
         _ => Failure::Operation(text),
     }
+}
+
+/// Whether what was given as a checkpoint is none at all, which says nothing about the log.
+pub(super) fn is_no_checkpoint(error: &VerifyError) -> bool {
+    matches!(
+        error,
+        VerifyError::Bad { file, finding: Finding::Note(NoteError::Malformed(_)), .. } if file == "the checkpoint kept elsewhere"
+    )
 }
 
 /// A key as people compare them: its name and number.
