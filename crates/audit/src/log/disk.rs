@@ -51,10 +51,11 @@ impl Storage for Disk {
     }
 
     fn is_claimed(&self) -> bool {
-        self.lock.as_ref().is_some_and(|held| is_at(held, &self.path(layout::LOCK)))
+        // Where nobody can tell, it is.
+        self.lock.as_ref().is_some_and(|held| is_at(held, &self.path(layout::LOCK)).unwrap_or(true))
     }
 
-    fn is_in_place(&self, file: &File, name: &str) -> bool {
+    fn is_in_place(&mut self, file: &File, name: &str) -> io::Result<bool> {
         is_at(file, &self.path(name))
     }
 
@@ -169,16 +170,20 @@ fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
 
 /// Whether the open file is still the one at `path`: not where its directory was moved away.
 #[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
-    let (Ok(held), Ok(there)) = (file.metadata(), fs::metadata(path)) else { return false };
-    (held.dev(), held.ino()) == (there.dev(), there.ino())
+    let held = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((held.dev(), held.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Elsewhere a directory with an open file in it can't be moved away.
 #[cfg(not(unix))]
-fn is_at(_file: &File, path: &Path) -> bool {
-    path.exists()
+fn is_at(_file: &File, path: &Path) -> io::Result<bool> {
+    path.try_exists()
 }
 
 /// Whether an open file has no name in any directory.

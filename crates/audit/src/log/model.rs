@@ -215,8 +215,8 @@ impl Storage for Model {
         true
     }
 
-    fn is_in_place(&self, file: &usize, name: &str) -> bool {
-        self.state().names.get(name) == Some(file)
+    fn is_in_place(&mut self, file: &usize, name: &str) -> io::Result<bool> {
+        Ok(self.step()?.names.get(name) == Some(file))
     }
 
     fn length(&mut self, name: &str) -> io::Result<u64> {

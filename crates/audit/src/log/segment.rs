@@ -32,7 +32,8 @@ impl<S: Storage> Log<S> {
             && !*sealed
         {
             let first = *first;
-            if self.storage.is_in_place(file, &layout::segment(first)) {
+            let in_place = self.storage.is_in_place(file, &layout::segment(first));
+            if in_place.map_err(Fault::at(LogStep::Open))? {
                 self.seal(first, old, root)
                     .map_err(|error| self.unseal(first, Fault { step: LogStep::Write, error }))?;
             } else {
@@ -65,7 +66,8 @@ impl<S: Storage> Log<S> {
         self.segment =
             Some(Segment { file, first, length, opened: now.mono, age: Duration::ZERO, sealed: false });
         if let Some(faulty) = self.faulty.take() {
-            if self.storage.length(&layout::segment(faulty)).is_err() {
+            let length = self.storage.length(&layout::segment(faulty));
+            if length.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
                 warn_of_unsealed(faulty);
             } else if let Err(error) = self.seal(faulty, old, root) {
                 self.say(format!("the segment of the audit log that a fault ended can't be sealed: {error}"));

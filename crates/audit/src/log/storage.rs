@@ -14,7 +14,7 @@ pub(crate) trait Storage: Send {
     fn is_claimed(&self) -> bool;
 
     /// Whether an open file still has this name in the directory.
-    fn is_in_place(&self, file: &Self::File, name: &str) -> bool;
+    fn is_in_place(&mut self, file: &Self::File, name: &str) -> io::Result<bool>;
 
     /// How long a file is.
     fn length(&mut self, name: &str) -> io::Result<u64>;

@@ -78,7 +78,7 @@ impl Storage for Held {
     fn is_claimed(&self) -> bool {
         self.disk.is_claimed()
     }
-    fn is_in_place(&self, file: &fs::File, name: &str) -> bool {
+    fn is_in_place(&mut self, file: &fs::File, name: &str) -> std::io::Result<bool> {
         self.disk.is_in_place(file, name)
     }
     fn length(&mut self, name: &str) -> std::io::Result<u64> {
