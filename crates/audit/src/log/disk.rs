@@ -32,7 +32,8 @@ impl Storage for Disk {
 
     fn claim(&mut self) -> io::Result<bool> {
         make_directory(&self.directory)?;
-        if cfg!(unix) && !self.held.as_ref().is_some_and(|held| is_at(held, &self.directory)) {
+        if cfg!(unix) && !self.held.as_ref().is_some_and(|held| is_at(held, &self.directory).unwrap_or(true))
+        {
             let directory = File::open(&self.directory)?;
             if !lock(directory, &mut self.held)? {
                 return Ok(false);
