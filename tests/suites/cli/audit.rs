@@ -95,7 +95,7 @@ async fn the_first_record_that_was_changed_is_named() {
 }
 
 #[tokio::test]
-async fn records_cut_off_the_end_are_missed_without_a_checkpoint_and_found_with_one() {
+async fn records_cut_off_the_end_are_missed_with_an_older_checkpoint_and_found_with_the_newest() {
     let shelf = Shelf::new().await;
     let last = &shelf.segments()[1];
     let text = fs::read_to_string(last).unwrap();
@@ -105,7 +105,11 @@ async fn records_cut_off_the_end_are_missed_without_a_checkpoint_and_found_with_
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("the checkpoint covers 137 records"), "{stderr}");
     let kept = shelf.desk.path("log").join("checkpoint");
-    fs::rename(kept, shelf.desk.path("kept.checkpoint")).unwrap();
+    fs::rename(&kept, shelf.desk.path("kept.checkpoint")).unwrap();
+    let (code, _, stderr) = shelf.audit(&["verify", "log", "--key", "log.vkey"]).await;
+    assert_eq!(code, Some(1), "it is missed: {stderr}");
+    // An older one in its place is signed as well.
+    fs::copy(shelf.segments()[0].with_extension("checkpoint"), kept).unwrap();
     let (code, _, stderr) = shelf.audit(&["verify", "log", "--key", "log.vkey"]).await;
     assert_eq!(code, Some(0), "the control: {stderr}");
     let given = ["verify", "log", "--key", "log.vkey", "--checkpoint", "kept.checkpoint"];
