@@ -55,6 +55,10 @@ fn the_examples_of_the_help_work_one_after_the_other() {
     assert!(events.iter().all(|event| event["@timestamp"].is_string()) && events.len() > 20);
 
     fs::copy(folder.join("audit/checkpoint"), folder.join("yesterday.checkpoint")).unwrap();
+    // Where there is one key, it is the old one and the new one.
+    for key in ["old.vkey", "new.vkey"] {
+        fs::copy(folder.join("audit.vkey"), folder.join(key)).unwrap();
+    }
     for command in ["verify", "export", "tail", "report"] {
         let examples = examples(folder, command);
         assert!(!examples.is_empty(), "{command}");
