@@ -6,7 +6,7 @@ use auth_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What happened, with its place in the trail.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Entry {
     /// Its number in the trail, from 1, without gaps.
@@ -16,7 +16,7 @@ pub struct Entry {
     #[serde(rename = "time")]
     pub at: Timestamp,
     /// The name that the program gave to the session or service that this is about.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Label>,
     /// What happened.
     #[serde(flatten)]

@@ -10,7 +10,7 @@ use auth_core::time::Timestamp;
 use serde::Serialize;
 
 use super::machine::Reason;
-use crate::{Entry, Event};
+use crate::Entry;
 
 /// A file with one writer, readable by its owner only, that grows to a limit and no further.
 #[derive(Debug)]
@@ -26,18 +26,7 @@ struct Letter<'a> {
     hook: &'a Label,
     reason: Reason,
     time: Timestamp,
-    entry: Copy<'a>,
-}
-
-/// An entry as it is read back.
-#[derive(Serialize)]
-struct Copy<'a> {
-    seq: u64,
-    time: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session: Option<&'a Label>,
-    #[serde(flatten)]
-    event: &'a Event,
+    entry: &'a Entry,
 }
 
 impl DeadLetters {
@@ -68,8 +57,6 @@ impl DeadLetters {
         let mut lines = Vec::new();
         let mut written = 0;
         for entry in entries {
-            let Entry { sequence, at, session, event } = &**entry;
-            let entry = Copy { seq: *sequence, time: *at, session: session.as_ref(), event };
             let before = lines.len();
             let letter = Letter { hook: &self.hook, reason, time, entry };
             let whole = serde_json::to_writer(&mut lines, &letter).is_ok();
@@ -140,6 +127,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::Event;
 
     fn entries(sequences: impl Iterator<Item = u64>) -> Vec<Arc<Entry>> {
         let event = Event::Auth(AuthEvent::SessionClosed { lasted: None });

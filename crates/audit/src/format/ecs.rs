@@ -32,7 +32,8 @@ pub(super) fn render(entry: &Entry, origin: &Origin, id: &str) -> String {
         .with("category", meaning.categories)
         .with("type", meaning.types)
         .with("outcome", meaning.outcome.name())
-        .with("severity", severity(meaning.weight))
+        // ECS leaves the scale to the source, and names that of RFC 5424 first.
+        .with("severity", meaning.weight.syslog_severity())
         .with("id", id)
         .with("sequence", entry.sequence.min(LARGEST))
         .with_some("code", event_code)
@@ -66,16 +67,6 @@ pub(super) fn render(entry: &Entry, origin: &Origin, id: &str) -> String {
         .with_object("related", related)
         .with_object("rtauth", Object::from(fields.rest()))
         .to_string()
-}
-
-/// The number that RFC 5424 gives the same weight: ECS leaves the scale to the source, and names this one first.
-const fn severity(weight: Weight) -> u8 {
-    match weight {
-        Weight::Routine | Weight::Normal => 6,
-        Weight::Notable => 5,
-        Weight::Warning => 4,
-        Weight::Alarm => 3,
-    }
 }
 
 const fn level(weight: Weight) -> &'static str {

@@ -73,6 +73,16 @@ impl Weight {
     pub const fn of(event: &Event) -> Self {
         Meaning::of(event).weight
     }
+
+    /// The severity of RFC 5424 §6.2.1.
+    pub(super) const fn syslog_severity(self) -> u8 {
+        match self {
+            Self::Routine | Self::Normal => 6,
+            Self::Notable => 5,
+            Self::Warning => 4,
+            Self::Alarm => 3,
+        }
+    }
 }
 
 use Activity as A;

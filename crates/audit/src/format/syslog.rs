@@ -3,7 +3,7 @@
 use super::Origin;
 use super::fields::{Fields, is_unsafe, text};
 use super::line::Line;
-use super::meaning::{Meaning, Weight};
+use super::meaning::Meaning;
 use crate::entry::Entry;
 
 /// The longest message, in bytes: receivers should take 2,048 (RFC 5424 §6.1).
@@ -21,7 +21,7 @@ pub(super) fn render(entry: &Entry, origin: &Origin, id: &str) -> String {
     let process = origin.process().map_or_else(|| "-".to_owned(), |process| process.to_string());
     let head = format!(
         "<{}>1 {} {} {} {process} {}",
-        FACILITY * 8 + severity(meaning.weight),
+        FACILITY * 8 + meaning.weight.syslog_severity(),
         entry.at,
         name(origin.host(), 255),
         name(origin.application(), 48),
@@ -51,16 +51,6 @@ pub(super) fn render(entry: &Entry, origin: &Origin, id: &str) -> String {
     }
     let mark = if line.is_cut() { " truncated=\"1\"" } else { "" };
     line.finish(&format!("{mark}] {}", meaning.caption))
-}
-
-/// RFC 5424 §6.2.1.
-const fn severity(weight: Weight) -> u8 {
-    match weight {
-        Weight::Routine | Weight::Normal => 6,
-        Weight::Notable => 5,
-        Weight::Warning => 4,
-        Weight::Alarm => 3,
-    }
 }
 
 /// A name in the header: printable ASCII, without spaces (RFC 5424 §6.2.4).
