@@ -3,9 +3,11 @@
 //! A target is a file in `tests/fuzz/src/bin`, with its first inputs in `tests/fuzz/corpus`. What a run finds stays in
 //! `target/fuzz`; `--merge` moves into the corpus what of it reaches code that the corpus does not.
 
-use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::{fs, thread, vec};
 
 use clap::Args;
 
@@ -43,12 +45,31 @@ pub(crate) fn run(options: &Options) -> Done {
         None => all,
     };
     let binaries = build()?;
-    for target in chosen {
-        let folders = Folders::of(&target)?;
-        let binary = binaries.join(&target);
-        if options.merge { folders.merge(&binary)? } else { folders.run(&binary, options.seconds)? }
-    }
-    Ok(())
+    let waiting = Mutex::new(chosen.into_iter());
+    let work = || {
+        while let Some(target) = next(&waiting) {
+            let folders = Folders::of(&target)?;
+            let binary = binaries.join(&target);
+            if options.merge { folders.merge(&binary)? } else { folders.run(&binary, options.seconds)? }
+        }
+        Ok(())
+    };
+    // A target has one thread: as many of them run at a time as there are processors.
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let done = workers.into_iter().map(|worker| {
+            worker
+                .join()
+                .unwrap_or_else(|_| Err(Failed("a thread that ran fuzz targets panicked".to_owned())))
+        });
+        // Each is waited for; the first failure is what is told.
+        done.collect::<Vec<_>>().into_iter().collect()
+    })
+}
+
+fn next(waiting: &Mutex<vec::IntoIter<String>>) -> Option<String> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).next()
 }
 
 fn source() -> PathBuf {

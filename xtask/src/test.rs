@@ -1,5 +1,8 @@
 //! All tests, and the doc tests, which cargo-nextest does not run.
 
+use std::num::NonZero;
+use std::thread;
+
 use crate::shell::{Done, cargo, has_subcommand};
 
 pub(crate) fn run() -> Done {
@@ -9,7 +12,10 @@ pub(crate) fn run() -> Done {
 
 pub(crate) fn tests() -> Done {
     if has_subcommand("nextest") {
-        run_cargo(&["nextest", "run", "--workspace", "--locked"])
+        // Most tests wait, for a socket, a process or a clock: twice as many go at a time as there are processors.
+        let threads = 2 * thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = format!("--test-threads={threads}");
+        run_cargo(&["nextest", "run", "--workspace", "--locked", &threads])
     } else {
         run_cargo(&["test", "--workspace", "--locked", "--lib", "--bins", "--tests"])
     }
