@@ -12,7 +12,7 @@ pub struct Entry {
     /// Its number in the trail, from 1, without gaps.
     #[serde(rename = "seq")]
     pub sequence: u64,
-    /// When it was observed.
+    /// When it was observed; of what could only be recorded later, when it happened.
     #[serde(rename = "time")]
     pub at: Timestamp,
     /// The name that the program gave to the session or service that this is about.

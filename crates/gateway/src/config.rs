@@ -264,8 +264,9 @@ impl Config {
     ///
     /// The gateway waits for it before a token is handed out, before a connection is let in or renewed, and before a revocation is answered;
     /// where it can't be recorded, the answer is 503 with `Retry-After`, or close code 1013. What was begun then stands thus:
-    /// the refresh token that was presented still serves; a token that opens one connection is spent; a revocation has taken effect,
-    /// and is recorded as soon as that can be done. Refusals are told without waiting. More than ten a second of one kind from one
+    /// the refresh token that was presented still serves; a token that opens one connection is spent, and a revocation has taken
+    /// effect, which is recorded as soon as that can be done, by [`record_at`](Recorder::record_at), as of when it happened. A call
+    /// that takes longer than the [patience](Self::with_patience) holds up no other record. Refusals are told without waiting. More than ten a second of one kind from one
     /// place, or a thousand from all, are summed up every 5 s.
     #[must_use]
     pub fn with_recorder(self, recorder: Arc<dyn Recorder>) -> Self {

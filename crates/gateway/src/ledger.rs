@@ -1,24 +1,24 @@
 //! Whom the gateway tells of its decisions, and what it waits for before it acts on them.
 
-use std::collections::VecDeque;
+mod debts;
+
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use auth_core::fingerprint::{Fingerprint, FingerprintKey};
-use auth_core::observe::{Label, Recorder, Unrecorded};
-use auth_core::time::Now;
+use auth_core::observe::{Label, Recorder};
+use auth_core::time::{Now, Timestamp};
 use auth_core::{AuthEvent, Secret};
 use auth_http::endpoint::Decision;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::serve::drained;
+use self::debts::{Debts, Owed, Recording, begin};
 use crate::strangers::Strangers;
 
 /// Whom the gateway tells of its decisions.
@@ -30,12 +30,8 @@ pub(crate) struct Ledger {
     /// How many connections there were.
     connections: AtomicU64,
     strangers: Mutex<Strangers>,
-    /// Revocations that took effect and are not on record yet, the oldest first.
-    owed: Mutex<VecDeque<Owed>>,
-    /// Something more is owed.
-    owing: Notify,
-    /// How many revocations there was no room to owe, and no record tells yet.
-    forgotten: AtomicU64,
+    /// What has happened and is not on record yet.
+    debts: Debts,
     /// The records that go on whoever waits for them.
     under_way: Mutex<JoinSet<()>>,
 }
@@ -49,27 +45,11 @@ pub(crate) enum Missing {
     Late,
 }
 
-/// A record on its way.
-type Recording = Pin<Box<dyn Future<Output = Result<(), Unrecorded>> + Send>>;
-
-/// A revocation that is not on record yet.
-struct Owed {
-    event: Arc<AuthEvent>,
-    /// The record of it that is on its way already, where one is: a second one would tell it twice.
-    recording: Option<Recording>,
-}
-
 /// How often what was held back is summed up.
 pub(crate) const SUMMING_UP: Duration = Duration::from_secs(5);
 
-/// How many revocations may be owed: those beyond it are counted, and that number is owed.
-const MOST_OWED: usize = 1_024;
-
 /// How many records may be under way at once, at about a kilobyte each: more than there are connections by default.
 const MOST_UNDER_WAY: usize = 16_384;
-
-/// How long to wait after a recorder has refused what is owed: each refusal is one more that it counts as lost.
-const PAUSE: Duration = Duration::from_secs(5);
 
 /// How many sums are told at once, and how long the recorder has to write them before the next: they must not take the room
 /// of what is waited for.
@@ -89,9 +69,7 @@ impl Ledger {
             patience,
             connections: AtomicU64::new(0),
             strangers: Mutex::new(Strangers::new(now)),
-            owed: Mutex::default(),
-            owing: Notify::new(),
-            forgotten: AtomicU64::new(0),
+            debts: Debts::new(),
             under_way: Mutex::default(),
         }
     }
@@ -137,35 +115,60 @@ impl Ledger {
             then(false);
             return Err(Missing::Refused);
         }
-        let recording = self.begin(&Arc::new(event));
+        let recording = begin(&self.recorder, &Arc::new(event), None);
         let (answer, answered) = oneshot::channel();
         self.detach(async move {
             let recorded = recording.await.is_ok();
             then(recorded);
             let _ = answer.send(recorded);
         });
+        self.answer(answered).await
+    }
+
+    /// Records that a token was used up, which stands whatever comes of this: as [`past`](Self::past).
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`]: then the token must open nothing.
+    pub(crate) async fn consume(self: &Arc<Self>, now: Now, event: AuthEvent) -> Result<(), Missing> {
+        let (answer, answered) = oneshot::channel();
+        // Whoever has hung up no longer wants to know.
+        self.past(now, event, move |recorded| {
+            let _ = answer.send(recorded);
+        });
+        self.answer(answered).await
+    }
+
+    /// Records what has taken effect, as soon as that can be done. `then` learns what the recorder has answered at first.
+    pub(crate) fn past(
+        self: &Arc<Self>,
+        now: Now,
+        event: AuthEvent,
+        then: impl FnOnce(bool) + Send + 'static,
+    ) {
+        let (event, at) = (Arc::new(event), Some(now.wall));
+        let recording = begin(&self.recorder, &event, None);
+        if !self.has_room() {
+            self.debts.owe(Owed { event, at, recording: Some(recording) });
+            return then(false);
+        }
+        let ledger = Arc::clone(self);
+        self.detach(async move {
+            let recorded = recording.await.is_ok();
+            if !recorded {
+                ledger.debts.owe(Owed { event, at, recording: None });
+            }
+            then(recorded);
+        });
+    }
+
+    /// What the recorder answers, if it does so in time.
+    async fn answer(&self, answered: oneshot::Receiver<bool>) -> Result<(), Missing> {
         match timeout(self.patience, answered).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false) | Err(_)) => Err(Missing::Refused),
             Err(_) => Err(Missing::Late),
         }
-    }
-
-    /// Records a revocation that took effect, as soon as that can be done. `then` is called once the recorder has answered.
-    pub(crate) fn revoke(self: &Arc<Self>, event: AuthEvent, then: impl FnOnce() + Send + 'static) {
-        let event = Arc::new(event);
-        let recording = self.begin(&event);
-        if !self.has_room() {
-            self.owe(Owed { event, recording: Some(recording) });
-            return then();
-        }
-        let ledger = Arc::clone(self);
-        self.detach(async move {
-            if recording.await.is_err() {
-                ledger.owe(Owed { event, recording: None });
-            }
-            then();
-        });
     }
 
     /// Waits for the records under way. Those that are left when nobody waits for this any more are given up.
@@ -202,14 +205,14 @@ impl Ledger {
         peer: SocketAddr,
         decisions: Vec<Decision>,
     ) -> Result<(), Missing> {
-        let mut settling = Settling { ledger: self, events: Vec::new() };
+        let mut settling = Settling { ledger: self, at: now.wall, events: Vec::new() };
         for decision in decisions {
             let event = self.event(decision, Some(peer));
             match event {
                 AuthEvent::TokenDenied { .. } | AuthEvent::ReplayRejected { .. } => self.refuse(now, event),
                 event => {
                     let event = Arc::new(event);
-                    let recording = self.begin(&event);
+                    let recording = begin(&self.recorder, &event, None);
                     settling.events.push((event, Progress::Waiting(recording)));
                 }
             }
@@ -232,64 +235,9 @@ impl Ledger {
         }
     }
 
-    /// Records what is owed, one after the other, and each once: a record on its way is waited for, however long it takes, and
-    /// only after a refusal is there another. Ends after `closing`, when nothing is owed or the recorder refuses once more.
-    pub(crate) async fn pay(&self, mut closing: watch::Receiver<bool>) {
-        loop {
-            let Some(Owed { event, recording }) = self.next_owed() else {
-                if *closing.borrow() {
-                    return;
-                }
-                tokio::select! {
-                    () = self.owing.notified() => {}
-                    () = drained(&mut closing) => {}
-                }
-                continue;
-            };
-            let recording = recording.unwrap_or_else(|| self.begin(&event));
-            if recording.await.is_ok() {
-                continue;
-            }
-            self.owed().push_front(Owed { event, recording: None });
-            if *closing.borrow() {
-                return;
-            }
-            let _ = timeout(PAUSE, drained(&mut closing)).await;
-        }
-    }
-
-    fn owe(&self, owed: Owed) {
-        let mut all = self.owed();
-        if all.len() < MOST_OWED {
-            all.push_back(owed);
-        } else {
-            self.forgotten.fetch_add(1, Ordering::Relaxed);
-        }
-        drop(all);
-        self.owing.notify_one();
-    }
-
-    /// The oldest that is owed; after all of them, how many there was no room for.
-    fn next_owed(&self) -> Option<Owed> {
-        let oldest = self.owed().pop_front();
-        oldest.or_else(|| match self.forgotten.swap(0, Ordering::Relaxed) {
-            0 => None,
-            forgotten => {
-                let target = Some(Label::new(&format!("{forgotten} more that could not be recorded")));
-                let event = Arc::new(AuthEvent::TokenRevoked { token: None, target, peer: None });
-                Some(Owed { event, recording: None })
-            }
-        })
-    }
-
-    fn owed(&self) -> MutexGuard<'_, VecDeque<Owed>> {
-        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A record that whoever owns it may wait for anywhere.
-    fn begin(&self, event: &Arc<AuthEvent>) -> Recording {
-        let (recorder, event) = (Arc::clone(&self.recorder), Arc::clone(event));
-        Box::pin(async move { recorder.record(&event).await })
+    /// Records what is owed, until `closing`, and then what is left, if the recorder takes it.
+    pub(crate) async fn pay(&self, closing: watch::Receiver<bool>) {
+        self.debts.pay(&self.recorder, self.patience, closing).await;
     }
 
     fn event(&self, decision: Decision, peer: Option<SocketAddr>) -> AuthEvent {
@@ -315,6 +263,8 @@ impl Ledger {
 /// The events of one reply, which are recorded together, so that they share what takes time.
 struct Settling<'a> {
     ledger: &'a Ledger,
+    /// When they happened.
+    at: Timestamp,
     events: Vec<(Arc<AuthEvent>, Progress)>,
 }
 
@@ -352,7 +302,7 @@ impl Drop for Settling<'_> {
                 Progress::Recorded => continue,
             };
             if matches!(*event, AuthEvent::TokenRevoked { .. }) {
-                self.ledger.owe(Owed { event, recording });
+                self.ledger.debts.owe(Owed { event, at: Some(self.at), recording });
             }
         }
     }

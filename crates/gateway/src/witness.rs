@@ -63,12 +63,12 @@ impl Witness {
     ///
     /// # Errors
     ///
-    /// [`Missing`]: then it must not be let in. The token is spent nevertheless.
+    /// [`Missing`]: then it must not be let in. The token is spent nevertheless, and that is recorded as soon as it can be.
     pub(crate) async fn consumes(&self, client_id: &str) -> Result<(), Missing> {
         let Some(token) = self.state().presented else { return Ok(()) };
         let client_id = Some(Label::new(client_id));
         let event = AuthEvent::TokenConsumed { token, client_id, peer: Some(self.peer) };
-        self.ledger.record(event, |_| {}).await
+        self.ledger.consume(self.clock.now(), event).await
     }
 
     /// It is about to be let in. Returns once that is on record.
@@ -170,7 +170,8 @@ impl Witness {
         };
         let target = token.is_none().then(|| Label::new(&format!("connection {}", self.connection)));
         let witness = Arc::clone(self);
-        self.ledger.revoke(AuthEvent::TokenRevoked { token, target, peer: None }, move || witness.answered());
+        let event = AuthEvent::TokenRevoked { token, target, peer: None };
+        self.ledger.past(self.clock.now(), event, move |_| witness.answered());
     }
 
     /// The server refuses or ends it.

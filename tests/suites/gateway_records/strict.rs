@@ -68,7 +68,7 @@ async fn a_refresh_token_is_not_burnt_by_an_answer_that_never_left() {
 }
 
 #[tokio::test]
-async fn a_token_whose_consumption_can_not_be_recorded_opens_nothing_and_is_spent() {
+async fn a_token_whose_consumption_can_not_be_recorded_opens_nothing_is_spent_and_recorded_later() {
     let told = served().await;
     let tokens = async |refused: &[&'static str]| {
         let token = member(&told.ask("POST /auth/oauth2/token", &[FORM], OPTAVE).await.1, "access_token");
@@ -87,6 +87,9 @@ async fn a_token_whose_consumption_can_not_be_recorded_opens_nothing_and_is_spen
     }
     let (first, _) = tokens(&[]).await;
     first.expect("the control");
+    let story = told.end().await;
+    let consumed = story.iter().filter(|event| *event == "token_consumed cid").count();
+    assert_eq!(consumed, 3, "the one that was refused its record too: {story:#?}");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use auth_core::AuthEvent;
 use auth_core::observe::{EventClass, Label, Observer, Recorder, Unrecorded};
+use auth_core::time::Timestamp;
 
 pub(crate) use self::accounts::Accounts;
 pub use self::builder::TrailBuilder;
@@ -90,7 +91,7 @@ impl Trail {
     ///
     /// [`Unrecorded`] where the event's class is strict, and it could not be recorded.
     pub fn record_blocking(&self, event: &AuthEvent) -> Result<(), Unrecorded> {
-        block_on(self.record_when_safe(event))
+        block_on(self.record(event))
     }
 
     /// Waits until all that was observed so far is on the disk, or counted as lost.
@@ -161,8 +162,7 @@ impl Trail {
         self.shared.close()
     }
 
-    async fn record_when_safe(&self, event: &AuthEvent) -> Result<(), Unrecorded> {
-        let mut item = self.item(event);
+    async fn record_when_safe(&self, mut item: Item) -> Result<(), Unrecorded> {
         let mode = item.mode;
         if mode == Mode::BestEffort {
             self.shared.accounts.queue.offer(item);
@@ -189,10 +189,15 @@ impl Trail {
         ticket.outcome().await.map_err(Unrecorded::new)
     }
 
+    /// An event of now, which is counted.
     fn item(&self, event: &AuthEvent) -> Item {
         self.shared.metrics.observe(event);
+        self.item_of(event, crate::clock::wall())
+    }
+
+    fn item_of(&self, event: &AuthEvent, at: Timestamp) -> Item {
         let mode = self.shared.modes.of(event.class());
-        Item::new(crate::clock::wall(), self.session.clone(), Event::Auth(event.clone()), mode)
+        Item::new(at, self.session.clone(), Event::Auth(event.clone()), mode)
     }
 }
 
@@ -210,7 +215,13 @@ impl Recorder for Trail {
     /// Where the queue is full, whoever records a durable or strict event waits for room. Dropping the future withdraws
     /// nothing that is queued.
     async fn record(&self, event: &AuthEvent) -> Result<(), Unrecorded> {
-        self.record_when_safe(event).await
+        self.record_when_safe(self.item(event)).await
+    }
+
+    /// The same, with this time in the record, which may lie before that of the record ahead of it. The metrics have counted the
+    /// event when it was recorded for the first time.
+    async fn record_at(&self, event: &AuthEvent, at: Timestamp) -> Result<(), Unrecorded> {
+        self.record_when_safe(self.item_of(event, at)).await
     }
 }
 

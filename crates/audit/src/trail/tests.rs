@@ -53,6 +53,24 @@ fn entries(path: &Path) -> Vec<Entry> {
 }
 
 #[test]
+fn what_is_recorded_later_has_the_time_at_which_it_happened_and_counts_once() {
+    let (_directory, path) = directory();
+    let trail = open(strict(&path));
+    let at = Timestamp::from_millis(7);
+    trail.record_blocking(&event(1)).unwrap();
+    block_on(trail.record_at(&event(2), at)).unwrap();
+    let times: Vec<_> = entries(&path).iter().map(|entry| entry.at).collect();
+    assert!(times[1] > at && times[2] == at, "{times:?}");
+    assert_eq!(
+        trail.metrics().snapshot().events(EventClass::Progress),
+        1,
+        "it was counted when it could not be recorded"
+    );
+    assert_eq!(trail.close().written, 2);
+    verify(&path).unwrap();
+}
+
+#[test]
 fn what_is_observed_is_in_the_log_with_its_session() {
     let (_directory, path) = directory();
     let trail = open(LogOptions::new(&path));

@@ -7,6 +7,7 @@ use core::fmt;
 use async_trait::async_trait;
 
 use super::{AuthEvent, Observer, Unobserved};
+use crate::time::Timestamp;
 
 /// An observer that says when an event is on record.
 ///
@@ -20,6 +21,17 @@ pub trait Recorder: Observer {
     ///
     /// [`Unrecorded`] where the event's class is strict, and it could not be recorded.
     async fn record(&self, event: &AuthEvent) -> Result<(), Unrecorded>;
+
+    /// Records `event` as [`record`](Self::record) does, as of `at`, when it happened: for one that [`record`](Self::record) was
+    /// asked for before, and could not record. A recorder that does not say otherwise gives it the time of the call.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`record`](Self::record).
+    async fn record_at(&self, event: &AuthEvent, at: Timestamp) -> Result<(), Unrecorded> {
+        let _ = at;
+        self.record(event).await
+    }
 }
 
 /// Nothing is recorded, and nothing waits for it.

@@ -1,9 +1,13 @@
 //! Recorders that hang or refuse: what is owed is told once, however long that takes.
 
 use async_trait::async_trait;
-use auth_core::Observer;
-use auth_core::observe::Replayed;
+use std::future::pending;
+use std::sync::atomic::AtomicBool;
 
+use auth_core::Observer;
+use auth_core::observe::{Replayed, Unrecorded};
+
+use super::debts::MOST_OWED;
 use super::*;
 use crate::clock::Clock;
 
@@ -12,6 +16,10 @@ pub(crate) struct Moody {
     mood: watch::Sender<Mood>,
     asked: AtomicU64,
     recorded: Mutex<Vec<AuthEvent>>,
+    /// The times that were given with events.
+    times: Mutex<Vec<Timestamp>>,
+    /// Whether the next call is never answered, whatever the mood.
+    loses_one: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +35,8 @@ impl Moody {
             mood: watch::Sender::new(mood),
             asked: AtomicU64::new(0),
             recorded: Mutex::default(),
+            times: Mutex::default(),
+            loses_one: AtomicBool::new(false),
         })
     }
 
@@ -54,12 +64,20 @@ impl Observer for Moody {
 impl Recorder for Moody {
     async fn record(&self, event: &AuthEvent) -> Result<(), Unrecorded> {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.loses_one.swap(false, Ordering::Relaxed) {
+            pending().await
+        }
         let mood = self.mood.subscribe().wait_for(|mood| *mood != Mood::Hangs).await.map(|mood| *mood);
         if mood.is_ok_and(|mood| mood == Mood::Refuses) {
             return Err(Unrecorded::new("the disk is full"));
         }
         self.observe(event);
         Ok(())
+    }
+
+    async fn record_at(&self, event: &AuthEvent, at: Timestamp) -> Result<(), Unrecorded> {
+        self.times.lock().unwrap().push(at);
+        self.record(event).await
     }
 }
 
@@ -182,12 +200,12 @@ async fn the_sums_of_a_flood_from_everywhere_come_in_slices() {
 #[tokio::test(start_paused = true)]
 async fn a_revocation_that_was_refused_its_record_is_recorded_later_and_one_that_hung_once() {
     let recorder = Moody::new(Mood::Hangs);
-    let (ledger, _) = ledger(&recorder);
+    let (ledger, clock) = ledger(&recorder);
     let event = AuthEvent::TokenRevoked { token: None, target: None, peer: None };
-    ledger.revoke(event.clone(), || {});
+    ledger.past(clock.now(), event.clone(), |_| {});
     recorder.set(Mood::Refuses);
     ledger.finish().await;
-    ledger.revoke(event, || {});
+    ledger.past(clock.now(), event, |_| {});
     ledger.finish().await;
     assert_eq!((recorder.asked(), recorder.names().len()), (2, 0));
     recorder.set(Mood::Records);
@@ -196,17 +214,106 @@ async fn a_revocation_that_was_refused_its_record_is_recorded_later_and_one_that
 }
 
 #[tokio::test(start_paused = true)]
-async fn revocations_that_there_was_no_room_to_owe_are_told_as_a_number() {
+async fn what_there_was_no_room_to_owe_is_told_as_numbers() {
     let recorder = Moody::new(Mood::Refuses);
-    let (ledger, _) = ledger(&recorder);
-    for _ in 0..MOST_OWED + 3 {
-        ledger.revoke(AuthEvent::TokenRevoked { token: None, target: None, peer: None }, || {});
-    }
+    let (ledger, clock) = ledger(&recorder);
+    let revoked = || AuthEvent::TokenRevoked { token: None, target: None, peer: None };
+    (0..MOST_OWED + 3).for_each(|_| ledger.past(clock.now(), revoked(), |_| {}));
     ledger.finish().await;
+    for _ in 0..2 {
+        assert_eq!(ledger.consume(clock.now(), consumed(&ledger)).await, Err(Missing::Refused));
+    }
     recorder.set(Mood::Records);
     ledger.pay(watch::Sender::new(true).subscribe()).await;
     let recorded = recorder.recorded.lock().unwrap();
-    assert_eq!(recorded.len(), MOST_OWED + 1);
-    let last = format!("{:?}", recorded.last());
-    assert!(last.contains("3 more that could not be recorded"), "{last}");
+    assert_eq!(recorded.len(), MOST_OWED + 2);
+    let [.., revocations, tokens] = &recorded[..] else { panic!("{recorded:?}") };
+    let (revocations, tokens) = (format!("{revocations:?}"), format!("{tokens:?}"));
+    assert!(revocations.contains("3 more that could not be recorded"), "{revocations}");
+    assert!(tokens.contains("2 more used tokens that could not be recorded"), "{tokens}");
+}
+
+fn consumed(ledger: &Ledger) -> AuthEvent {
+    let token = ledger.fingerprint(&Secret::from("token"));
+    AuthEvent::TokenConsumed { token, client_id: None, peer: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_used_up_is_recorded_later_where_its_record_was_refused_however_late() {
+    for (mood, missing) in [(Mood::Refuses, Missing::Refused), (Mood::Hangs, Missing::Late)] {
+        let recorder = Moody::new(mood);
+        let (ledger, clock) = ledger(&recorder);
+        assert_eq!(ledger.consume(clock.now(), consumed(&ledger)).await, Err(missing));
+        recorder.set(Mood::Refuses);
+        ledger.finish().await;
+        recorder.set(Mood::Records);
+        ledger.pay(watch::Sender::new(true).subscribe()).await;
+        assert_eq!((recorder.asked(), recorder.names()), (2, vec!["token_consumed"]), "{mood:?}");
+        assert_eq!(ledger.consume(clock.now(), consumed(&ledger)).await, Ok(()), "the control");
+        ledger.pay(watch::Sender::new(true).subscribe()).await;
+        assert_eq!(recorder.names().len(), 2, "what is on record is not owed");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_whose_bearer_hangs_up_before_its_record_is_refused_is_recorded_later() {
+    let recorder = Moody::new(Mood::Hangs);
+    let (ledger, clock) = ledger(&recorder);
+    let consuming = ledger.consume(clock.now(), consumed(&ledger));
+    assert!(timeout(Duration::from_secs(1), consuming).await.is_err());
+    recorder.set(Mood::Refuses);
+    ledger.finish().await;
+    recorder.set(Mood::Records);
+    ledger.pay(watch::Sender::new(true).subscribe()).await;
+    assert_eq!(recorder.names(), ["token_consumed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_never_answered_holds_up_no_other_record_and_is_not_repeated() {
+    for closes in [false, true] {
+        let recorder = Moody::new(Mood::Refuses);
+        let (ledger, clock) = ledger(&recorder);
+        assert_eq!(ledger.settle(clock.now(), peer(), revocations(20)).await, Err(Missing::Refused));
+        recorder.set(Mood::Records);
+        recorder.loses_one.store(true, Ordering::Relaxed);
+        let closing = watch::Sender::new(closes);
+        // At the end there are a few seconds for all.
+        let bound = if closes { Duration::from_secs(5) } else { PATIENCE * 2 };
+        assert!(
+            timeout(bound, ledger.pay(closing.subscribe())).await.is_err(),
+            "the one may be answered yet"
+        );
+        assert_eq!((recorder.asked(), recorder.names().len()), (20 + 20, 19), "closes: {closes}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_was_late_and_is_refused_then_is_made_anew() {
+    let recorder = Moody::new(Mood::Hangs);
+    let (ledger, clock) = ledger(&recorder);
+    assert_eq!(ledger.settle(clock.now(), peer(), revocations(3)).await, Err(Missing::Late));
+    let closing = watch::Sender::new(false);
+    let mut paying = std::pin::pin!(ledger.pay(closing.subscribe()));
+    assert!(timeout(PATIENCE * 6, paying.as_mut()).await.is_err());
+    recorder.set(Mood::Refuses);
+    assert!(timeout(Duration::from_secs(1), paying.as_mut()).await.is_err());
+    recorder.set(Mood::Records);
+    closing.send_replace(true);
+    paying.await;
+    assert_eq!(recorder.names(), ["token_revoked"; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_recorded_later_is_recorded_as_of_when_it_happened() {
+    let recorder = Moody::new(Mood::Refuses);
+    let (ledger, clock) = ledger(&recorder);
+    let at = |millis| Now { wall: Timestamp::from_millis(millis), ..clock.now() };
+    assert!(ledger.settle(at(1), peer(), revocations(1)).await.is_err());
+    ledger.past(at(2), AuthEvent::TokenRevoked { token: None, target: None, peer: None }, |_| {});
+    ledger.finish().await;
+    assert!(ledger.consume(at(3), consumed(&ledger)).await.is_err());
+    assert_eq!(recorder.times.lock().unwrap().len(), 0, "the first time it is now");
+    recorder.set(Mood::Records);
+    ledger.pay(watch::Sender::new(true).subscribe()).await;
+    assert_eq!(*recorder.times.lock().unwrap(), [1, 2, 3].map(Timestamp::from_millis));
 }
