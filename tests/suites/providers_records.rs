@@ -1,9 +1,10 @@
 //! No record, no token: what a client's sessions do when the audit log is to have each token before it is used, and can't.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use audit::format::Origin;
 use audit::{LogOptions, Mode, Modes};
 use auth_core::ably::{ApiKey, AuthOptions, TokenReply};
 use auth_core::fingerprint::Fingerprint;
@@ -260,6 +261,43 @@ async fn spatium_presents_a_token_that_is_on_record_and_none_that_can_not_be() {
         } else {
             socket.authenticated().await.unwrap();
             session.request(request).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_provider_says_to_a_siem_who_speaks() {
+    for host in ["host-1", "host-2"] {
+        let folder = tempfile::tempdir().unwrap();
+        let told = Arc::new(Mutex::new(Vec::<Value>::new()));
+        let hook = || {
+            let told = Arc::clone(&told);
+            move |event: &str| told.lock().unwrap().push(serde_json::from_str(event).unwrap())
+        };
+        let origin = || Origin::new(host, "orders");
+        let path = |system: &str| folder.path().join(system);
+        // A log tells of itself as soon as it is opened.
+        let client =
+            genesys::Client::builder("http://127.0.0.1:1", "id", "secret").with_audit_origin(origin());
+        client.with_audit(path("genesys")).on_siem(hook()).build().unwrap().close_audit().unwrap();
+        let client =
+            optave::Client::builder().with_websocket_url("ws://127.0.0.1:1/").with_audit_origin(origin());
+        let client = client.with_authentication_url("http://127.0.0.1:1").with_client_id("id");
+        let client = client.with_client_secret("secret").with_audit(path("optave")).on_siem(hook());
+        client.build().unwrap().close_audit().unwrap();
+        let key = AuthOptions::new().with_key(ApiKey::parse(API_KEY).unwrap()).with_use_token_auth(true);
+        let surroundings = Surroundings::over(Arc::new(HyperClient::plaintext()));
+        let client = ably::Realtime::builder(key).with_surroundings(surroundings).with_audit_origin(origin());
+        let client = client.with_endpoint("http://127.0.0.1:1").with_audit(path("ably")).on_siem(hook());
+        client.build().unwrap().close_audit().unwrap();
+        let session = spatium::Session::builder("http://127.0.0.1:1", "device", &["read"]).unwrap();
+        let session = session.with_audit_origin(origin()).with_audit(path("spatium")).on_siem(hook());
+        session.build().unwrap().close_audit().unwrap();
+
+        let told = told.lock().unwrap();
+        assert_eq!(told.len(), 4, "{told:?}");
+        for event in told.iter() {
+            assert_eq!((&event["metadata"]["host"], &event["source"]), (&host.into(), &"orders".into()));
         }
     }
 }

@@ -7,6 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use audit::deliver::Outlet;
+use audit::format::Origin;
 use audit::metrics::Metrics;
 use audit::{Trail, TrailBuilder};
 use auth_core::observe::Observers;
@@ -30,10 +32,15 @@ pub(crate) struct Settings {
     pub(crate) authorities: Option<Vec<u8>>,
     pub(crate) observers: Observers,
     pub(crate) trail: Option<TrailBuilder>,
+    pub(crate) origin: Option<Origin>,
+    pub(crate) outlets: Vec<OutletOf>,
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) policy: Policy,
     pub(crate) session: Config,
 }
+
+/// An outlet that is made once it is known who speaks.
+pub(crate) type OutletOf = Box<dyn FnOnce(&Origin) -> Outlet + Send + Sync>;
 
 /// The verbs of every builder for its [`Settings`].
 macro_rules! verbs {
@@ -92,9 +99,47 @@ macro_rules! verbs {
             self
         }
 
-        /// Gives each step to another outlet: a sink of your own, a syslog receiver.
+        /// Gives each step to another outlet: a sink of your own, a syslog receiver. It speaks as it was made to; see
+        /// [`with_audit_outlet_as`](Self::with_audit_outlet_as).
         pub fn with_audit_outlet(mut self, outlet: audit::deliver::Outlet) -> Self {
             self.settings.trail(|trail| trail.outlet(outlet));
+            self
+        }
+
+        /// Gives each step to another outlet, which is made when the client is built: of whoever speaks by then, in whatever
+        /// [`Format`](audit::format::Format). See [`with_audit_origin`](Self::with_audit_origin).
+        pub fn with_audit_outlet_as(
+            mut self,
+            outlet: impl FnOnce(&audit::format::Origin) -> audit::deliver::Outlet + Send + Sync + 'static,
+        ) -> Self {
+            self.settings.outlets.push(Box::new(outlet));
+            self
+        }
+
+        /// Who speaks in [`on_audit`](Self::on_audit), [`on_siem`](Self::on_siem) and
+        /// [`with_audit_outlet_as`](Self::with_audit_outlet_as), wherever it stands among them: the host, the program and the
+        /// service, by which a receiver tells one machine from another. The log says nothing of it.
+        ///
+        /// By default `realtime-auth` on `localhost`, for the service of this module's name: the name of the host can't be had
+        /// without asking the system, so a program that has a receiver should say it. An origin without a
+        /// [process](audit::format::Origin::with_process) is given the number of this one.
+        ///
+        /// ```
+        /// use audit::deliver::Outlet;
+        /// use audit::format::{Format, Origin, Renderer};
+        /// use providers::genesys::Client;
+        ///
+        /// let builder = Client::builder("mypurecloud.com", "client-id", "client-secret")
+        ///     .with_audit_origin(Origin::new("host-1.example.com", "orders"))
+        ///     .on_siem(|event| println!("{event}"))
+        ///     .with_audit_outlet_as(|origin| {
+        ///         let ecs = Renderer::new(Format::Ecs, origin.clone());
+        ///         Outlet::closure("elastic", move |entry| println!("{}", ecs.render(entry)))
+        ///     });
+        /// # drop(builder);
+        /// ```
+        pub fn with_audit_origin(mut self, origin: audit::format::Origin) -> Self {
+            self.settings.origin = Some(origin);
             self
         }
     };
@@ -135,6 +180,8 @@ impl Settings {
             authorities: None,
             observers: Observers::default(),
             trail: None,
+            origin: None,
+            outlets: Vec::new(),
             token_file: None,
             policy: Policy::new(),
             session: Config::new(),
@@ -194,7 +241,12 @@ impl Settings {
     /// All observers as one, and among them the trail, if there is to be one: under the name of the system, by which its
     /// records are told from those of others. The trail counts what it is told; where there is none, metrics alone do.
     pub(crate) fn witnesses(&mut self, system: &str) -> Result<(Arc<dyn Observer>, Witness), ConfigError> {
-        let trail = self.trail.take().map(TrailBuilder::open).transpose()?.map(|trail| trail.named(system));
+        let origin = self.origin(system);
+        for outlet in mem::take(&mut self.outlets) {
+            self.trail(|trail| trail.outlet(outlet(&origin)));
+        }
+        let trail = self.trail.take().map(|trail| trail.origin(origin).open()).transpose()?;
+        let trail = trail.map(|trail| trail.named(system));
         let mut observers = mem::take(&mut self.observers);
         let others = observers.clone();
         let metrics = match &trail {
@@ -209,6 +261,16 @@ impl Settings {
             }
         };
         Ok((Arc::new(observers), Witness { metrics, trail, others }))
+    }
+
+    /// Who speaks to whoever is told of the system's steps.
+    fn origin(&mut self, system: &str) -> Origin {
+        let origin = self.origin.take();
+        let origin = origin.unwrap_or_else(|| Origin::new("localhost", "realtime-auth").with_service(system));
+        match origin.process() {
+            Some(_) => origin,
+            None => origin.with_process(std::process::id()),
+        }
     }
 
     /// How WebSockets are opened, whose steps `observer` is told.

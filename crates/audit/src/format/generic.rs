@@ -80,7 +80,7 @@ pub(crate) fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// The audit entry; with `severity` and `source` where it is for a SIEM.
+/// The audit entry; with `severity`, `source` and the host and process in its metadata where it is for a SIEM.
 pub(super) fn render(
     entry: &Entry,
     origin: &Origin,
@@ -101,6 +101,14 @@ pub(super) fn render(
         Some(_) => ("authentication_attempt", "failure"),
         None => (entry.event.name(), meaning.outcome.name()),
     };
+    let mut metadata = metadata(entry, attempt.is_some());
+    if for_siem {
+        // The document's event has no other place for it, and a SIEM hears of many machines.
+        metadata.insert("host".to_owned(), origin.host().into());
+        if let Some(process) = origin.process() {
+            metadata.insert("process_id".to_owned(), process.into());
+        }
+    }
     let mut object = Object::new()
         .with("id", id)
         .with("timestamp", entry.at.to_string())
@@ -109,7 +117,7 @@ pub(super) fn render(
         .with("latency_ms", attempt.and_then(|attempt| attempt.latency_ms))
         .with("success_rate", totals.success_rate())
         .with("avg_latency_ms", totals.average_latency_ms())
-        .with("metadata", metadata(entry, attempt.is_some()));
+        .with("metadata", metadata);
     if for_siem {
         let severity = if meaning.outcome == Outcome::Failure { "warning" } else { "info" };
         object = object.with("severity", severity).with("source", origin.application());

@@ -33,7 +33,7 @@
 //! | `code` | `error.code`, or `event.code` | `status_code` | `cn2` | | |
 //! | `latency_ms`, `took_ms`, `lasted_ms` | `event.duration` (ns) | `duration` (ms) | `cn1` (ms) | | `latency_ms` of attempts |
 //! | `required`, `missing` | | `privileges`, `unmapped.missing` | `cs3`, `cs2` | | |
-//! | host, program, process | `host.hostname`, `event.provider`, `process.pid` | `metadata.reporter`, `.product`, `unmapped.process_id` | `dvchost`, product, `dvcpid` | HOST, APP-NAME, PROCID | `source` of SIEM events |
+//! | host, program, process | `host.hostname`, `event.provider`, `process.pid` | `metadata.reporter`, `.product`, `unmapped.process_id` | `dvchost`, product, `dvcpid` | HOST, APP-NAME, PROCID | of SIEM events `metadata.host`, `source`, `metadata.process_id` |
 //! | service | `service.name` | `service.name`, `dst_endpoint.svc_name` | `destinationServiceName` | `service` | |
 //!
 //! The UUID (version 8) comes from the record, the host and the program, so a receiver that gets a record twice can tell. The document's

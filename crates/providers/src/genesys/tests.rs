@@ -1,5 +1,12 @@
 //! What can be wrong about a client, and what its texts show.
 
+use std::sync::Mutex;
+
+use audit::deliver::Outlet;
+use audit::format::{Format, Origin, Renderer};
+use auth_core::AuthEvent;
+use serde_json::{Value, json};
+
 use super::*;
 
 #[test]
@@ -29,4 +36,51 @@ async fn no_secret_shows_in_debug() {
     let text =
         format!("{builder:?}{:?}", Client::builder("http://127.0.0.1:1", "id", "canary").build().unwrap());
     assert!(!text.contains("canary"), "{text}");
+}
+
+/// What a SIEM and an outlet are told of one step, by a client of which this is said besides.
+fn told(more: impl FnOnce(Builder) -> Builder) -> [Value; 2] {
+    let told = [(); 2].map(|()| Arc::new(Mutex::new(Vec::new())));
+    let keep = |told: &Arc<Mutex<Vec<Value>>>| {
+        let told = Arc::clone(told);
+        move |text: &str| told.lock().unwrap().push(serde_json::from_str(text).unwrap())
+    };
+    let (siem, elastic) = (keep(&told[0]), keep(&told[1]));
+    let builder = Client::builder("http://127.0.0.1:1", "id", "secret").on_siem(siem);
+    let builder = builder.with_audit_outlet_as(move |origin| {
+        let ecs = Renderer::new(Format::Ecs, origin.clone());
+        Outlet::closure("elastic", move |entry| elastic(&ecs.render(entry)))
+    });
+    let (observer, witness) = more(builder).settings.witnesses("genesys").unwrap();
+    observer.observe(&AuthEvent::SessionClosed { lasted: None });
+    assert_eq!(witness.close_audit().unwrap().written, 1);
+    told.map(|told| told.lock().unwrap().remove(0))
+}
+
+#[test]
+fn receivers_are_told_who_speaks_and_by_default_which_process() {
+    let [siem, elastic] = told(|builder| builder.with_audit_origin(Origin::new("host-1", "orders")));
+    let [other, _] = told(|builder| builder.with_audit_origin(Origin::new("host-2", "orders")));
+    assert_eq!((&siem["source"], &siem["metadata"]["host"]), (&json!("orders"), &json!("host-1")));
+    assert_eq!((&other["source"], &other["metadata"]["host"]), (&json!("orders"), &json!("host-2")));
+    assert_ne!(siem["id"], other["id"]);
+    let process = json!(std::process::id());
+    assert_eq!((&elastic["host"]["hostname"], &elastic["process"]["pid"]), (&json!("host-1"), &process));
+    assert_eq!(elastic["service"]["name"], "orders");
+    let [siem, _] =
+        told(|builder| builder.with_audit_origin(Origin::new("host-1", "orders").with_process(7)));
+    assert_eq!(siem["metadata"]["process_id"], 7);
+
+    let [siem, elastic] = told(|builder| builder);
+    let metadata = &siem["metadata"];
+    assert_eq!((&metadata["host"], &metadata["process_id"]), (&json!("localhost"), &process));
+    assert_eq!((&siem["source"], &elastic["service"]["name"]), (&json!("realtime-auth"), &json!("genesys")));
+}
+
+#[test]
+fn whoever_says_only_who_speaks_has_no_trail() {
+    let builder = Client::builder("http://127.0.0.1:1", "id", "secret");
+    let mut builder = builder.with_audit_origin(Origin::new("host-1", "orders"));
+    let (_, witness) = builder.settings.witnesses("genesys").unwrap();
+    assert!(witness.trail.is_none());
 }

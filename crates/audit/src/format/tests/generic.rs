@@ -28,7 +28,7 @@ const FAILED: &str = r#"{"event":"connection_lost","connection":1,"reason":"refu
 const LOST: &str = r#"{"event":"connection_lost","connection":1,"reason":"reset","code":null,"lasted_ms":5,"retry_in_ms":null}"#;
 
 #[test]
-fn an_entry_has_exactly_the_documents_keys_and_the_siem_event_two_more() {
+fn an_entry_has_exactly_the_documents_keys_and_the_siem_event_two_more_and_who_speaks() {
     let documented = [
         "avg_latency_ms",
         "event_type",
@@ -48,7 +48,11 @@ fn an_entry_has_exactly_the_documents_keys_and_the_siem_event_two_more() {
         let members = event.as_object_mut().unwrap();
         assert_eq!(members.remove("severity"), Some(json!(if failed { "warning" } else { "info" })));
         assert_eq!(members.remove("source"), Some(json!("gateway")));
-        assert_eq!(event, audit, "the SIEM event is a copy");
+        let metadata = members["metadata"].as_object_mut().unwrap();
+        let origin = siem.origin();
+        assert_eq!(metadata.remove("host"), Some(json!(origin.host())));
+        assert_eq!(metadata.remove("process_id"), origin.process().map(|process| json!(process)));
+        assert_eq!(event, audit, "the rest is a copy");
     }
 }
 
