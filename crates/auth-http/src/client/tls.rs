@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use auth_core::Secret;
-use rustls::client::Resumption;
+use rustls::client::{Resumption, WantsClientCert};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 
 use super::builder::ConfigError;
 
@@ -66,6 +66,25 @@ impl Roots {
         Ok(self)
     }
 
+    /// The TLS of a client that trusts these, and shows this certificate to a server that asks for one. It offers no application
+    /// protocol: it is for what is not HTTP, such as syslog (RFC 5425).
+    ///
+    /// ```
+    /// use auth_http::client::Roots;
+    ///
+    /// # fn example(pem: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+    /// let tls = Roots::none().with_pem(pem)?.client_config(None)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::NoRoots`].
+    pub fn client_config(&self, identity: Option<Identity>) -> Result<Arc<ClientConfig>, ConfigError> {
+        Ok(Arc::new(identified(trusting(self)?, identity)))
+    }
+
     /// All of them, read from the platform where that is wanted.
     fn store(&self) -> Result<RootCertStore, ConfigError> {
         let mut store = self.given.clone();
@@ -116,10 +135,7 @@ pub(super) fn configs(
     identity: Option<Identity>,
     with_proxy: bool,
 ) -> Result<(Arc<ClientConfig>, Option<Arc<ClientConfig>>), ConfigError> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|_| ConfigError::NoRoots)?
-        .with_root_certificates(roots.store()?);
+    let builder = trusting(roots)?;
     let proxy = with_proxy.then(|| {
         let mut config = builder.clone().with_no_client_auth();
         // CONNECT is spoken by hand, in HTTP/1.1.
@@ -128,14 +144,28 @@ pub(super) fn configs(
         config.resumption = Resumption::in_memory_sessions(8);
         Arc::new(config)
     });
-    let mut config = match identity {
+    let mut config = identified(builder, identity);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok((Arc::new(config), proxy))
+}
+
+fn trusting(roots: &Roots) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, ConfigError> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| ConfigError::NoRoots)?;
+    Ok(builder.with_root_certificates(roots.store()?))
+}
+
+fn identified(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    identity: Option<Identity>,
+) -> ClientConfig {
+    match identity {
         Some(Identity(certified)) => {
             builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
         }
         None => builder.with_no_client_auth(),
-    };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok((Arc::new(config), proxy))
+    }
 }
 
 /// Named here, so that a second provider elsewhere in the program can't make the choice ambiguous.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_core::fingerprint::FingerprintKey;
 use auth_core::observe::Unobserved;
 use auth_core::renewal::Policy;
 use auth_core::token::Generation;
@@ -76,6 +77,7 @@ pub struct Builder {
     source: Option<Arc<dyn TokenSource>>,
     exchange: Exchange,
     observer: Arc<dyn Observer>,
+    names: Option<FingerprintKey>,
     policy: Policy,
     prefetch: bool,
     shelf_life: Duration,
@@ -94,6 +96,7 @@ impl Default for Builder {
             source: None,
             exchange: Exchange::default(),
             observer: Arc::new(Unobserved),
+            names: None,
             policy: Policy::new(),
             prefetch: false,
             shelf_life: Duration::from_secs(300),
@@ -173,6 +176,11 @@ impl Builder {
         Self { observer, ..self }
     }
 
+    /// The key under which events name tokens; random by default, so that names mean nothing elsewhere.
+    pub fn with_fingerprint_key(self, names: FingerprintKey) -> Self {
+        Self { names: Some(names), ..self }
+    }
+
     /// How hard to try. That each token serves once is not for it to say, nor how long one that was fetched ahead is good.
     pub fn with_policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
@@ -213,12 +221,16 @@ impl Builder {
     ///
     /// [`ConfigError`].
     pub fn build_on(self, timer: Arc<dyn Timer>) -> Result<(Client, Driver), ConfigError> {
-        let (observer, policy) = (Arc::clone(&self.observer), self.policy.clone());
+        let (observer, names, policy) = (Arc::clone(&self.observer), self.names.clone(), self.policy.clone());
         let policy = match self.prefetch {
             true => policy.single_use().with_longest_lifetime(self.shelf_life),
             false => policy.single_use_on_demand(),
         };
         let builder = TokenManager::builder(Once::new(self.way()?)).with_policy(policy);
+        let builder = match names {
+            Some(names) => builder.with_fingerprint_key(names),
+            None => builder,
+        };
         let (tokens, driver) = builder.with_observer(observer).build_on(timer);
         Ok((Client { tokens }, driver))
     }
@@ -309,6 +321,7 @@ impl fmt::Debug for Builder {
             source: _,
             exchange: _,
             observer: _,
+            names: _,
             policy,
             prefetch,
             shelf_life,

@@ -26,6 +26,7 @@ pub struct Builder {
     wanted: WantedPermissions,
     store: Option<Arc<dyn TokenStore>>,
     observer: Arc<dyn Observer>,
+    names: FingerprintKey,
     policy: Policy,
     background: bool,
 }
@@ -36,8 +37,16 @@ impl Builder {
         http: Arc<dyn HttpExchange>,
         wanted: WantedPermissions,
     ) -> Self {
-        let observer = Arc::new(Unobserved);
-        Self { service, http, wanted, store: None, observer, policy: Policy::new(), background: false }
+        Self {
+            service,
+            http,
+            wanted,
+            store: None,
+            observer: Arc::new(Unobserved),
+            names: FingerprintKey::new(rand::random()),
+            policy: Policy::new(),
+            background: false,
+        }
     }
 
     /// Where the session is kept between runs, and shared with other processes, for
@@ -50,6 +59,11 @@ impl Builder {
     /// Who is told about every decision; nobody by default.
     pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
         Self { observer, ..self }
+    }
+
+    /// The key under which events name tokens; random by default, so that names mean nothing elsewhere.
+    pub fn with_fingerprint_key(self, names: FingerprintKey) -> Self {
+        Self { names, ..self }
     }
 
     /// How early to refresh and how hard to try.
@@ -94,7 +108,7 @@ impl Builder {
             grant: Arc::new(grant),
             store,
             policy,
-            told: Told::new(self.observer, FingerprintKey::new(rand::random())),
+            told: Told::new(self.observer, self.names),
             timer,
             spawn: Box::new(run),
             held: Mutex::new(Held::default()),
@@ -104,7 +118,7 @@ impl Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { service, http: _, wanted, store: _, observer: _, policy, background } = self;
+        let Self { service, http: _, wanted, store: _, observer: _, names: _, policy, background } = self;
         formatter
             .debug_struct("Builder")
             .field("service", service)
