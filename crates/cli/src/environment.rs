@@ -3,7 +3,13 @@
 use crate::exit::Failure;
 
 /// The variables whose values are secrets; what this process starts does not inherit them.
-pub(crate) const SECRETS: [&str; 3] = ["RTAUTH_CLIENT_SECRET", "RTAUTH_REFRESH_TOKEN", "RTAUTH_ABLY_KEY"];
+pub(crate) const SECRETS: [&str; 5] = [
+    "RTAUTH_CLIENT_SECRET",
+    "RTAUTH_REFRESH_TOKEN",
+    "RTAUTH_ABLY_KEY",
+    "RTAUTH_FINGERPRINT_KEY",
+    "RTAUTH_HEC_TOKEN",
+];
 
 /// The value of a variable; an empty one counts as none, and so does one that is no text.
 pub(crate) fn variable(name: &str) -> Option<String> {

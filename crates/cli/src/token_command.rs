@@ -93,7 +93,7 @@ async fn token(options: &TokenOptions) -> Result<(), Failure> {
     let mut patience = Patience::of(timeout)?;
     let print = |details: Details| exit::print(details.render(options.json).expose());
     let witness = Arc::new(Witness::default());
-    match patience.within(prepared.open(Arc::clone(&witness) as _)).await? {
+    match patience.within(prepared.open(Arc::clone(&witness) as _, None)).await? {
         Source::Fixed(token) => print(Details::fixed(token)),
         Source::Live(Live { tokens, store, told }) => {
             let obtained = patience

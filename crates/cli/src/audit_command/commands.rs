@@ -1,12 +1,12 @@
 //! What each of the commands does.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write as _};
 use std::ops::ControlFlow;
 
 use audit::checkpoint::SigningKey;
-use audit::format::{Origin, Renderer, escaped};
+use audit::format::{Renderer, escaped};
 use audit::verify::{Verified, VerifyError};
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ use super::report::{Report, Tone, counted};
 use super::trust::{self, Trust};
 use crate::exit::{self, Failure};
 use crate::shown::shown;
+use crate::trail;
 
 pub(super) fn verify(options: &VerifyOptions) -> Result<(), Failure> {
     let trust = Trust::of(&options.trust)?;
@@ -74,9 +75,8 @@ fn bad(error: &VerifyError) -> Value {
 }
 
 pub(super) fn export(options: &ExportOptions) -> Result<(), Failure> {
-    let origin = Origin::new(&host(options.host.as_deref()), "rtauth");
-    let service = options.service.as_deref().unwrap_or("rtauth");
-    let renderer = Renderer::new(options.format, origin.with_service(service));
+    let origin = trail::origin(options.host.as_deref(), options.service.as_deref());
+    let renderer = Renderer::new(options.format, origin);
     let mut output = BufWriter::new(io::stdout().lock());
     let (mut written, mut unknown) = (Ok(()), 0_u64);
     let mut take = |record: Record<'_>| {
@@ -140,13 +140,6 @@ impl Choice {
             && (self.session.is_empty() || self.session.iter().any(|name| session == Some(name)))
             && (self.event.is_empty() || self.event.iter().any(|name| name == event))
     }
-}
-
-/// The name of this host, where the system tells it in a file.
-fn host(given: Option<&str>) -> String {
-    let told = || fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
-    let name = given.map(str::to_owned).or_else(told).filter(|name| !name.is_empty());
-    name.unwrap_or_else(|| "localhost".to_owned())
 }
 
 pub(super) fn report(options: &ReportOptions) -> Result<(), Failure> {

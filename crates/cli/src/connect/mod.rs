@@ -77,9 +77,10 @@ async fn session(
     // The receiver lives as long as the session.
     observers.push(Arc::new(move |event: &AuthEvent| drop(tell.send(event.clone()))));
     show(&printer, story.begins());
-    let Plan { dialect, target, source, required, headers, runtime, .. } = plan;
+    let Plan { dialect, target, source, required, headers, runtime, names, .. } = plan;
     let opening = async {
-        let opened = Opened::of(source.open(Arc::new(observers.clone())).await?, required, &observers);
+        let source = source.open(Arc::new(observers.clone()), names.as_ref()).await?;
+        let opened = Opened::of(source, names.as_ref(), required, &observers);
         if let Some((tokens, _)) = opened.live.as_ref().filter(|_| options.source.refresh) {
             obtain(&**tokens, true, &witness).await?;
         }

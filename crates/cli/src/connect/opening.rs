@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use audit::checkpoint::SigningKey;
+use auth_core::fingerprint::FingerprintKey;
 use auth_core::observe::Observers;
 use auth_core::scope::Scopes;
 use auth_core::source::{FixedToken, RequireScopes};
@@ -37,6 +38,8 @@ pub(super) struct Plan {
     pub(super) runtime: Runtime,
     /// The key that seals the session's audit log.
     pub(super) audit_key: Option<SigningKey>,
+    /// The key under which it names tokens, the same in each run.
+    pub(super) names: Option<FingerprintKey>,
     /// Whether a secret came from standard input, so that nothing else does.
     pub(super) took_stdin: bool,
 }
@@ -56,8 +59,12 @@ impl Plan {
         let required = required.map_err(|error| Failure::Usage(format!("--require-scope: {error}")))?;
         let source = Prepared::read("connect", &options.source, &mut secrets, options.timeout)?;
         let audit_key = trail::key(options.audit_key_file.as_deref(), &mut secrets)?;
+        let names = match options.audit {
+            Some(_) => trail::names(options.fingerprint_key_file.as_deref(), &mut secrets)?,
+            None => None,
+        };
         let (runtime, took_stdin) = (way::runtime(way)?, secrets.took_stdin());
-        Ok(Self { dialect, target, source, required, headers, runtime, audit_key, took_stdin })
+        Ok(Self { dialect, target, source, required, headers, runtime, audit_key, names, took_stdin })
     }
 }
 
@@ -140,14 +147,24 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Checks each token for the scopes before it is presented.
-    pub(super) fn of(source: Source, required: Scopes, observers: &Observers) -> Self {
+    /// Checks each token for the scopes before it is presented. One that nobody has named yet is named by `names`, if there are any.
+    pub(super) fn of(
+        source: Source,
+        names: Option<&FingerprintKey>,
+        required: Scopes,
+        observers: &Observers,
+    ) -> Self {
         let observer: Arc<dyn Observer> = Arc::new(observers.clone());
         match source {
             Source::Fixed(secret) => {
                 let claims = jwt::read(secret.expose()).ok();
                 let expires = claims.as_ref().and_then(|claims| claims.claims().expires());
-                let tokens = FixedToken::new(Token::new(secret));
+                let name = names.map(|names| names.fingerprint(&secret));
+                let token = Token::new(secret);
+                let tokens = FixedToken::new(match name {
+                    Some(name) => token.with_fingerprint(name),
+                    None => token,
+                });
                 let source = Arc::new(RequireScopes::new(tokens, required, observer));
                 Self { source, live: None, expires }
             }

@@ -75,7 +75,7 @@ Against a gateway at 127.0.0.1:8080 with the configuration of rtauth gateway --h
     rtauth connect --dialect optave --url ws://127.0.0.1:8080/ --source optave --token-url http://127.0.0.1:8080/auth/oauth2 \\
         --client-id cid --client-secret-file optave.txt --send hello --for 2 --json
     rtauth connect --dialect genesys --url ws://127.0.0.1:8080/ws --source static --token-file token.txt --for 2 \\
-        --audit audit")]
+        --audit audit --fingerprint-key-file names.key     # the gateway's key: both logs name the token alike")]
 pub(crate) struct ConnectOptions {
     /// How the service logs in: a built-in dialect; rtauth dialects lists them.
     #[arg(long, value_name = "NAME", help_heading = "Session", conflicts_with = "dialect_file")]
@@ -132,6 +132,12 @@ pub(crate) struct ConnectOptions {
     /// Seal the audit log with the key in this file, as rtauth audit key makes it; `-` is standard input.
     #[arg(long, value_name = "FILE", requires = "audit", help_heading = "Session")]
     pub(super) audit_key_file: Option<PathBuf>,
+
+    /// Name tokens in the audit log by the key in this file, 64 hexadecimal digits, as openssl rand -hex 32 makes them; `-` is standard
+    /// input. Else by that of the environment variable RTAUTH_FINGERPRINT_KEY. Without one, each run names the same token otherwise;
+    /// with that of a gateway, both logs name it alike. Whoever has the key can tell whether a log speaks of a token they have.
+    #[arg(long, value_name = "FILE", requires = "audit", help_heading = "Session")]
+    pub(super) fingerprint_key_file: Option<PathBuf>,
 
     /// One JSON object a line.
     #[arg(long, help_heading = "Session")]

@@ -21,7 +21,7 @@ pub(super) struct Entries<'a> {
 }
 
 /// Flags whose file holds a secret: without `-file`, their keys name one otherwise.
-const SECRETS: [&str; 14] = [
+const SECRETS: [&str; 15] = [
     "token",
     "client-secret",
     "client-key",
@@ -30,6 +30,7 @@ const SECRETS: [&str; 14] = [
     "assertion",
     "assertion-key",
     "audit-key",
+    "fingerprint-key",
     "subject-token",
     "actor-token",
     "dpop-key",

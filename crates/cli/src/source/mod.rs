@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_core::fingerprint::FingerprintKey;
 use auth_core::renewal::Policy;
 use auth_core::{Observer, Secret, TokenSource};
 use auth_http::ably::Auth;
@@ -125,22 +126,31 @@ impl Prepared {
         Ok(Self { kind, store, policy })
     }
 
-    /// Looks up what has to be, and begins. `observer` is told about every decision.
-    pub(crate) async fn open(self, observer: Arc<dyn Observer>) -> Result<Source, Failure> {
+    /// Looks up what has to be, and begins. `observer` is told about every decision, with tokens named by `names`, or by a key of
+    /// this run alone.
+    pub(crate) async fn open(
+        self,
+        observer: Arc<dyn Observer>,
+        names: Option<&FingerprintKey>,
+    ) -> Result<Source, Failure> {
         let Self { kind, store, policy } = self;
         let told = Arc::<Told>::default();
         let managed = |grant: Box<dyn Grant>, policy, observer| -> Box<dyn Tokens> {
             let grant = Noted { grant, told: Arc::clone(&told) };
             let manager = TokenManager::builder(grant).with_policy(policy).with_observer(observer);
+            let manager = match names {
+                Some(names) => manager.with_fingerprint_key(names.clone()),
+                None => manager,
+            };
             Box::new(manager.with_store(Arc::clone(&store) as _).spawn())
         };
         let tokens = match kind {
             Kind::Fixed(token) => return Ok(Source::Fixed(token)),
             Kind::Oauth(oauth) => managed(oauth.open(&*store).await?, policy, observer),
             Kind::Ably(auth) => managed(Box::new(auth), policy, observer),
-            Kind::Optave(optave) => Box::new(optave.open(policy, observer)?),
+            Kind::Optave(optave) => Box::new(optave.open(policy, observer, names)?),
             Kind::Spatium(spatium) => {
-                Box::new(spatium.open(Arc::clone(&store) as _, policy, observer).await?)
+                Box::new(spatium.open(Arc::clone(&store) as _, policy, observer, names).await?)
             }
         };
         Ok(Source::Live(Live { tokens, store, told }))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_core::fingerprint::FingerprintKey;
 use auth_core::renewal::Policy;
 use auth_core::{Observer, Secret};
 use auth_http::client::HyperClient;
@@ -57,7 +58,12 @@ impl Optave {
         Ok(Self { url, client_id, secret, placement, http })
     }
 
-    pub(super) fn open(self, policy: Policy, observer: Arc<dyn Observer>) -> Result<Client, Failure> {
+    pub(super) fn open(
+        self,
+        policy: Policy,
+        observer: Arc<dyn Observer>,
+        names: Option<&FingerprintKey>,
+    ) -> Result<Client, Failure> {
         let client = Client::builder()
             .with_authentication_url(self.url)
             .with_client_id(self.client_id)
@@ -66,6 +72,10 @@ impl Optave {
             .with_exchange(Arc::new(self.http))
             .with_policy(policy)
             .with_observer(observer);
+        let client = match names {
+            Some(names) => client.with_fingerprint_key(names.clone()),
+            None => client,
+        };
         client.build().map_err(wrong("--source optave"))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_core::fingerprint::FingerprintKey;
 use auth_core::renewal::Policy;
 use auth_core::{Demand, Error, ErrorKind, Observer, Secret, Token, TokenSource};
 use auth_http::client::HyperClient;
@@ -99,13 +100,18 @@ impl Spatium {
         store: Arc<dyn TokenStore>,
         policy: Policy,
         observer: Arc<dyn Observer>,
+        names: Option<&FingerprintKey>,
     ) -> Result<Session, Failure> {
         let Self { service, wanted, factors, http } = self;
         let session = AuthorizationSession::builder(service, Arc::new(http), wanted)
             .with_store(store)
             .with_policy(policy)
-            .with_observer(observer)
-            .build();
+            .with_observer(observer);
+        let session = match names {
+            Some(names) => session.with_fingerprint_key(names.clone()),
+            None => session,
+        }
+        .build();
         session.resume().await?;
         Ok(Session { session, factors, established: AtomicBool::new(false) })
     }

@@ -4,6 +4,7 @@
 mod contract;
 mod endings;
 mod flow;
+mod names;
 mod profiles;
 mod small;
 mod usage;
@@ -62,7 +63,9 @@ impl Desk {
         for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "XDG_CONFIG_HOME"] {
             command.env_remove(name);
         }
-        for name in ["RTAUTH_CLIENT_SECRET", "RTAUTH_REFRESH_TOKEN", "RTAUTH_ABLY_KEY"] {
+        for name in
+            ["RTAUTH_CLIENT_SECRET", "RTAUTH_REFRESH_TOKEN", "RTAUTH_ABLY_KEY", "RTAUTH_FINGERPRINT_KEY"]
+        {
             command.env_remove(name);
         }
         command.env("HOME", self.0.path());

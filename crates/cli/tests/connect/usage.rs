@@ -52,6 +52,15 @@ fn what_can_not_be_is_said_before_anything_is_sent() {
         ([&bearer[..], &["--ws-ca-file", "token.txt"]].concat(), "--ws-ca-file: "),
         ([&bearer[..], &["--client-id", "a"]].concat(), "--client-id is for --source"),
         ([&bearer[..], &["--audit", "token.txt"]].concat(), "--audit: "),
+        ([&bearer[..], &["--fingerprint-key-file", "token.txt"]].concat(), "--audit <DIR>"),
+        (
+            [&bearer[..], &["--audit", "audit", "--fingerprint-key-file", "token.txt"]].concat(),
+            "--fingerprint-key-file: a fingerprint key is 64 hexadecimal digits, such as openssl rand -hex 32 prints",
+        ),
+        (
+            [&bearer[..], &["--audit", "audit", "--fingerprint-key-file", "nowhere"]].concat(),
+            "nowhere can't be read",
+        ),
         ([&bearer[..], &["--config", "c.toml"]].concat(), "--profile <NAME>"),
     ] {
         let stderr = failed(&desk.run(&[&["connect"], &arguments[..]].concat()), 2);
