@@ -126,18 +126,37 @@ A configuration file:
     [audit]                                # optional; records each decision, and lets nothing leave that is not on record
     directory = \"decisions\"
     signing_key_file = \"audit.key\"         # optional: signs checkpoints; rtauth audit key makes one
-    fingerprint_key_file = \"names.key\"     # optional: 64 hexadecimal digits; names tokens alike after a restart
+    fingerprint_key_file = \"names.key\"     # optional: openssl rand -hex 32; names tokens alike after a restart
     segment_megabytes = 64                 # the default; SIGHUP begins a new segment at once
 
     [audit.mode]                           # optional: best_effort, durable or strict (no record, no token) for each class
-    issuing = \"strict\"                   # the defaults
+    issuing = \"strict\"                     # the defaults
     consuming = \"strict\"
     revoking = \"strict\"
-    deciding = \"durable\"                 # who is let in; refusals are told in every mode, and wait for nothing
+    deciding = \"durable\"                   # who is let in; refusals are told in every mode, and wait for nothing
     progress = \"best_effort\"
 
+    [audit.syslog]                         # optional; gives each record to a syslog receiver too, without waiting for it
+    address = \"127.0.0.1:601\"              # or the path of a socket
+    transport = \"tcp\"                      # tls if left out; tcp to other machines only with --insecure; unix, unix_datagram
+    format = \"syslog\"                      # the default, RFC 5424; json, generic, siem, ecs, ocsf, cef or hec
+    queue = 10000                          # the default; beyond that the oldest is dropped, which the receiver is told
+    dead_letter_file = \"syslog.dead\"       # optional: keeps what the receiver does not take
+    # with tls: ca_file (beside the platform's authorities), server_name, certificate_file and certificate_key_file
+
+    [audit.hec]                            # optional; and to Splunk's HTTP Event Collector
+    url = \"http://127.0.0.1:8088\"          # https on other machines, with ca_file beside the platform's authorities
+    token_file = \"hec.txt\"                 # else the environment variable RTAUTH_HEC_TOKEN
+    channel = \"0a1b2c3d-0000-4000-8000-000000000000\"   # optional: a GUID, under which the indexer is to acknowledge
+    acknowledge_seconds = 300              # the default: how long it may take; queue and dead_letter_file as for syslog
+
+    [audit.origin]                         # optional; who speaks to these receivers
+    host = \"gw-1.example.com\"              # this host's name if left out
+    service = \"orders\"                     # rtauth if left out
+    enterprise_number = 32473              # the default, which is nobody's: an IANA number for RFC 5424's structured data
+
     [metrics]                              # optional; GET /metrics for Prometheus, and nothing else
-    listen = \"127.0.0.1:9464\"            # other machines only with --insecure; the first line names its URL")]
+    listen = \"127.0.0.1:9464\"              # other machines only with --insecure; the first line names its URL")]
 pub(crate) struct GatewayOptions {
     /// The configuration file; without one, nobody can get a token.
     #[arg(long, value_name = "FILE")]
@@ -148,7 +167,7 @@ pub(crate) struct GatewayOptions {
     pub(crate) listen: Option<SocketAddr>,
 
     /// Serve plain http and ws to other machines. Credentials cross the network unencrypted: only behind something
-    /// that adds TLS.
+    /// that adds TLS. [audit.syslog] may then use plain tcp to other machines too.
     #[arg(long)]
     pub(crate) insecure: bool,
 }

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use audit::checkpoint::SigningKey;
+use audit::format::Origin;
 use audit::{LogOptions, Mode, Modes, Trail};
-use auth_core::fingerprint::{FingerprintKey, InvalidFingerprintKey};
+use auth_core::fingerprint::FingerprintKey;
 use serde::Deserialize;
 
 use crate::exit::{Failure, complain};
-use crate::files::secret;
+use crate::files::{name, secret};
+use crate::gateway_outlets::{HecTable, SyslogTable};
+use crate::trail;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +21,19 @@ pub(crate) struct AuditTable {
     signing_key_file: Option<PathBuf>,
     segment_megabytes: Option<u64>,
     fingerprint_key_file: Option<PathBuf>,
+    #[serde(default)]
+    origin: OriginTable,
+    syslog: Option<SyslogTable>,
+    hec: Option<HecTable>,
+}
+
+/// Who speaks to the receivers of records.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OriginTable {
+    host: Option<String>,
+    service: Option<String>,
+    enterprise_number: Option<u32>,
 }
 
 /// The mode of each class of event.
@@ -47,16 +62,18 @@ const QUEUE: usize = 16_384;
 const MOST_MEGABYTES: u64 = 1_024;
 
 impl AuditTable {
-    /// Opens the trail, and reads the key under which tokens are named in it, if there is one.
-    pub(crate) fn open(self, folder: &Path) -> Result<(Trail, Option<FingerprintKey>), Failure> {
+    /// Opens the trail, and reads the key under which tokens are named in it, if there is one. `insecure` lets records go to other
+    /// machines unencrypted.
+    pub(crate) fn open(
+        self,
+        folder: &Path,
+        insecure: bool,
+    ) -> Result<(Trail, Option<FingerprintKey>), Failure> {
         let directory = folder.join(&self.directory);
         let mut options = LogOptions::new(&directory).modes(self.mode.modes());
         if let Some(path) = self.signing_key_file {
             let path = folder.join(path);
-            let key: SigningKey = secret(&path)?.expose().parse().map_err(|error| {
-                Failure::Usage(format!("{} is no key to sign a log with: {error}", path.display()))
-            })?;
-            options = options.signing_key(key);
+            options = options.signing_key(trail::signing_key(&secret(&path)?, &name(&path))?);
         }
         if let Some(megabytes) = self.segment_megabytes {
             if !(1..=MOST_MEGABYTES).contains(&megabytes) {
@@ -66,11 +83,29 @@ impl AuditTable {
             }
             options = options.segment_bytes(megabytes * 1_024 * 1_024);
         }
-        let key = self.fingerprint_key_file.map(|path| fingerprint_key(&folder.join(path))).transpose()?;
-        let trail =
-            Trail::builder().queue(QUEUE).log(options).on_fault(|text| complain("gateway", text)).open();
-        let trail = trail.map_err(|error| Failure::Operation(format!("{}: {error}", directory.display())))?;
-        Ok((trail, key))
+        let key = self.fingerprint_key_file.map(|path| folder.join(path));
+        let key = key.map(|path| trail::fingerprint_key(&secret(&path)?, &name(&path))).transpose()?;
+        let origin = self.origin.origin();
+        let mut described = Trail::builder().queue(QUEUE).log(options);
+        if let Some(syslog) = self.syslog {
+            described = described.outlet(syslog.outlet(folder, &origin, insecure)?);
+        }
+        if let Some(hec) = self.hec {
+            described = described.outlet(hec.outlet(folder, &origin)?);
+        }
+        let opened = trail::begin(described, "gateway", &directory).map_err(Failure::Operation)?;
+        Ok((opened, key))
+    }
+}
+
+impl OriginTable {
+    fn origin(&self) -> Origin {
+        let origin = trail::origin(self.host.as_deref(), self.service.as_deref());
+        let origin = origin.with_process(std::process::id());
+        match self.enterprise_number {
+            Some(number) => origin.with_enterprise_number(number),
+            None => origin,
+        }
     }
 }
 
@@ -93,12 +128,7 @@ impl ModeTable {
     }
 }
 
-fn fingerprint_key(path: &Path) -> Result<FingerprintKey, Failure> {
-    let key = secret(path)?.expose().parse();
-    key.map_err(|error: InvalidFingerprintKey| Failure::Usage(format!("{}: {error}", path.display())))
-}
-
-/// Writes out what is left, and complains of what is in no record.
+/// Writes out what is left, and complains of what is in no record, and of records that a receiver was not given.
 pub(crate) fn close(trail: &Trail) {
     let summary = trail.close();
     if summary.dropped + summary.failed > 0 {
@@ -107,6 +137,19 @@ pub(crate) fn close(trail: &Trail) {
             summary.dropped, summary.failed
         );
         complain("gateway", text);
+    }
+    for hook in trail.hooks() {
+        let counts = hook.counts();
+        if counts.dropped + counts.dead_lettered > 0 {
+            let text = format!(
+                "{} of {} records did not reach {}: {} of these are in its file of dead letters, and all are in the log",
+                counts.dropped + counts.dead_lettered,
+                counts.accepted,
+                hook.name(),
+                counts.dead_lettered
+            );
+            complain("gateway", text);
+        }
     }
 }
 
@@ -129,7 +172,10 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused() {
-        for text in ["", "directory = \"a\"\nmod = 1", "directory = \"a\"\n[mode]\nissuing = \"maybe\""] {
+        let unknown =
+            ["mod = 1", "[mode]\nissuing = \"maybe\"", "[origin]\nhots = \"a\"", "[syslog]\nport = 601"];
+        let unknown = unknown.map(|text| format!("directory = \"a\"\n{text}"));
+        for text in unknown.iter().map(String::as_str).chain([""]) {
             assert!(table(text).is_err(), "{text}");
         }
     }

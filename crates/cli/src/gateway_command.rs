@@ -96,7 +96,7 @@ async fn serve(options: &GatewayOptions) -> Result<(), Failure> {
     }
     let mut trail = None;
     if let Some(audit) = file.audit {
-        let (opened, key) = audit.open(&folder)?;
+        let (opened, key) = audit.open(&folder, options.insecure)?;
         config = config.with_recorder(Arc::new(opened.clone()));
         if let Some(key) = key {
             config = config.with_fingerprint_key(key);

@@ -13,6 +13,7 @@ mod files;
 mod gateway_audit;
 mod gateway_command;
 mod gateway_metrics;
+mod gateway_outlets;
 mod gateway_systems;
 mod inspect;
 mod login;

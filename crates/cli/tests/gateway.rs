@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -36,10 +37,17 @@ impl Desk {
 
     /// A gateway whose file is that of one client and `tables`.
     fn gateway(&self, tables: &str) -> Gateway {
+        self.gateway_with(tables, &[])
+    }
+
+    /// The same, with these variables in its environment.
+    fn gateway_with(&self, tables: &str, variables: &[(&str, &str)]) -> Gateway {
         fs::write(self.path().join("gateway.toml"), format!("{CLIENT}{tables}")).unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_rtauth"))
             .current_dir(self.path())
             .args(["gateway", "--config", "gateway.toml"])
+            .env_remove("RTAUTH_HEC_TOKEN")
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -203,11 +211,180 @@ fn tables_that_can_not_be_used_are_named() {
             "[audit]\ndirectory = \"audit\"\nfingerprint_key_file = \"short.key\"".to_owned(),
             "short.key: a fingerprint key is 64 hexadecimal digits",
         ),
+        (
+            "[audit]\ndirectory = \"audit\"\nsigning_key_file = \"short.key\"".to_owned(),
+            "rtauth audit key makes one",
+        ),
+        (
+            "[audit]\ndirectory = \"audit\"\n[audit.syslog]\naddress = \"a:1\"\nport = 1".to_owned(),
+            "gateway.toml is wrong in line 10: unknown field `port`",
+        ),
+        (
+            "[audit]\ndirectory = \"audit\"\n[audit.syslog]\naddress = \"logs.example:601\"\ntransport = \"tcp\"".to_owned(),
+            "over tcp to logs.example, everybody on the way can read the records",
+        ),
     ] {
         fs::write(desk.path().join("gateway.toml"), format!("{CLIENT}{table}\n")).unwrap();
         let output = desk.run(&["gateway", "--config", "gateway.toml"]);
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{table}: {stderr}");
         assert!(stderr.contains(expected) && !stderr.contains("canary"), "{table}: {stderr}");
+    }
+}
+
+/// The records of a log, as its lines.
+fn records(desk: &Desk) -> usize {
+    desk.segments().iter().map(|path| fs::read_to_string(path).unwrap().lines().count()).sum()
+}
+
+/// The messages of a stream, each behind its length (RFC 6587 §3.4.1).
+fn messages(mut stream: impl Read) -> Vec<String> {
+    let (mut text, mut messages) = (String::new(), Vec::new());
+    stream.read_to_string(&mut text).unwrap();
+    let mut rest = text.as_str();
+    while let Some((length, framed)) = rest.split_once(' ') {
+        let (message, behind) = framed.split_at(length.parse().unwrap());
+        messages.push(message.to_owned());
+        rest = behind;
+    }
+    assert_eq!(rest, "");
+    messages
+}
+
+/// What a gateway tells a receiver by this table while it issues a token and refuses one, and how many records it has.
+fn told(table: &str, receive: impl FnOnce(&Desk, Gateway) -> Vec<String>) -> (Vec<String>, usize) {
+    let desk = Desk::new();
+    let table = table.replace("{}", &desk.path().display().to_string());
+    let gateway = desk.gateway(&format!("[audit]\ndirectory = \"audit\"\n{table}"));
+    assert!(gateway.token(SECRET).starts_with("HTTP/1.1 200 "));
+    assert!(gateway.token("canary-wrong").starts_with("HTTP/1.1 401 "));
+    let told = receive(&desk, gateway);
+    assert!(!told.iter().any(|message| message.contains("canary") || message.contains("eyJ")), "{told:?}");
+    (told, records(&desk))
+}
+
+#[test]
+fn a_syslog_receiver_is_given_every_record_over_tcp() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let table = format!(
+        "[audit.syslog]\naddress = \"{address}\"\ntransport = \"tcp\"\n[audit.origin]\nhost = \"gw-1\"\nservice = \"orders\"\n"
+    );
+    let (told, records) = told(&table, |_, gateway| {
+        gateway.end();
+        messages(listener.accept().unwrap().0)
+    });
+    assert_eq!((told.len(), records), (3, 3), "{told:?}");
+    let process = told[0].split(' ').nth(4).unwrap();
+    assert!(process.parse::<u32>().is_ok(), "{}", told[0]);
+    for (message, name) in told.iter().zip(["segment_opened", "token_minted", "token_denied"]) {
+        let header = format!(" gw-1 rtauth {process} {name} [");
+        assert!(
+            message.contains(&header)
+                && message.contains("[rtauth@32473 ")
+                && message.contains("service=\"orders\""),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_syslog_receiver_behind_a_socket_is_given_every_record_in_the_format_that_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stream");
+    let listener = UnixListener::bind(&path).unwrap();
+    let table = format!(
+        "[audit.syslog]\naddress = \"{}\"\ntransport = \"unix\"\nformat = \"json\"\nqueue = 100\n",
+        path.display()
+    );
+    let (told, records) = told(&table, |_, gateway| {
+        gateway.end();
+        messages(listener.accept().unwrap().0)
+    });
+    let events: Vec<Value> = told.iter().map(|message| serde_json::from_str(message).unwrap()).collect();
+    assert_eq!(
+        events.iter().map(|event| event["seq"].as_u64()).collect::<Vec<_>>(),
+        [Some(1), Some(2), Some(3)]
+    );
+    assert_eq!((records, &events[1]["event"]), (3, &json!("token_minted")));
+
+    let path = folder.path().join("datagrams");
+    let receiver = UnixDatagram::bind(&path).unwrap();
+    let table = format!("[audit.syslog]\naddress = \"{}\"\ntransport = \"unix_datagram\"\n", path.display());
+    let (told, records) = self::told(&table, |_, _gateway| {
+        let mut space = [0; 10_000];
+        let mut next = || {
+            let length = receiver.recv(&mut space).unwrap();
+            std::str::from_utf8(&space[..length]).unwrap().to_owned()
+        };
+        (0..3).map(|_| next()).collect()
+    });
+    assert_eq!(records, 3);
+    assert!(told[1].contains(" token_minted [") && told[1].starts_with('<'), "no length before it: {told:?}");
+}
+
+#[test]
+fn a_receiver_that_is_not_there_costs_no_token_and_what_it_missed_is_kept_and_told() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let table = format!(
+        "[audit.syslog]\naddress = \"{closed}\"\ntransport = \"tcp\"\ndead_letter_file = \"{{}}/missed.jsonl\"\n"
+    );
+    let (missed, records) = told(&table, |desk, gateway| {
+        gateway.end();
+        let missed = fs::read_to_string(desk.path().join("missed.jsonl")).unwrap();
+        missed.lines().map(str::to_owned).collect()
+    });
+    assert_eq!((missed.len(), records), (3, 3), "{missed:?}");
+}
+
+/// A collector that takes everything: what it was sent, request by request.
+fn collected(listener: &TcpListener, entries: usize) -> Vec<String> {
+    let mut requests: Vec<String> = Vec::new();
+    while requests.iter().map(|request| request.matches("\"sourcetype\":").count()).sum::<usize>() < entries {
+        let mut stream = BufReader::new(listener.accept().unwrap().0);
+        let (mut head, mut length) = (String::new(), 0);
+        while !head.ends_with("\r\n\r\n") {
+            let start = head.len();
+            assert_ne!(stream.read_line(&mut head).unwrap(), 0);
+            if let Some((name, value)) = head[start..].split_once(": ")
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).unwrap();
+        let answer = "{\"text\":\"Success\",\"code\":0}";
+        let reply = format!(
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{answer}",
+            answer.len()
+        );
+        stream.get_mut().write_all(reply.as_bytes()).unwrap();
+        requests.push(head + &String::from_utf8(body).unwrap());
+    }
+    requests
+}
+
+#[test]
+fn a_collector_is_given_every_record_with_the_token_of_a_file_or_of_the_environment() {
+    for token_file in ["token_file = \"hec.txt\"\n", ""] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let desk = Desk::new();
+        fs::write(desk.path().join("hec.txt"), "hec-of-the-file\n").unwrap();
+        let table = format!(
+            "[audit]\ndirectory = \"audit\"\n[audit.hec]\nurl = \"http://{}\"\n{token_file}[audit.origin]\nhost = \"gw-1\"\n",
+            listener.local_addr().unwrap()
+        );
+        let gateway = desk.gateway_with(&table, &[("RTAUTH_HEC_TOKEN", "hec-of-the-environment")]);
+        assert!(gateway.token(SECRET).starts_with("HTTP/1.1 200 "));
+        let requests = collected(&listener, 2);
+        let expected = if token_file.is_empty() { "hec-of-the-environment" } else { "hec-of-the-file" };
+        for request in &requests {
+            assert!(request.starts_with("POST /services/collector/event HTTP/1.1\r\n"), "{request}");
+            assert!(request.contains(&format!("authorization: Splunk {expected}\r\n")), "{request}");
+            assert!(request.contains("\"host\":\"gw-1\"") && !request.contains("canary"), "{request}");
+        }
+        assert!(requests.concat().contains("token_minted"));
+        gateway.end();
     }
 }

@@ -7,6 +7,7 @@ mod device;
 mod kept;
 mod login;
 mod network;
+mod receivers;
 mod revoke;
 mod secrets;
 mod token;

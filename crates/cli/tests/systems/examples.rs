@@ -33,7 +33,7 @@ fn the_examples_of_the_help_work_against_the_gateway_of_the_help() {
     desk.put("gateway.toml", &configuration);
     assert_eq!(desk.run(&["audit", "key", "--out", "audit.key"]).status.code(), Some(0));
     desk.put("names.key", &"0b".repeat(32));
-    for name in ["secret.txt", "refresh.txt", "shop.txt"] {
+    for name in ["secret.txt", "refresh.txt", "shop.txt", "hec.txt"] {
         desk.put(name, "canary");
     }
     let gateway = Gateway::start(&desk);
@@ -79,11 +79,13 @@ fn the_examples_of_the_help_work_against_the_gateway_of_the_help() {
             "{words:?}: {stdout}"
         );
     }
-    assert!(
-        fs::read_to_string(desk.path("audit/00000000000000000001.jsonl"))
-            .unwrap()
-            .contains("\"authenticated\"")
-    );
+    let record = |directory: &str, event: &str| -> Value {
+        let log = fs::read_to_string(desk.path(directory).join("00000000000000000001.jsonl")).unwrap();
+        let mut records = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        records.rfind(|record| record["event"] == event).unwrap()
+    };
+    let (ours, theirs) = (record("audit", "authenticated"), record("decisions", "client_authenticated"));
+    assert!(ours["token"].is_string() && ours["token"] == theirs["token"], "{ours} {theirs}");
 
     desk.put("token.txt", &ably);
     let revocations = examples(&help(&desk, "revoke"));

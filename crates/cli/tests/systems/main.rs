@@ -75,7 +75,9 @@ impl Desk {
         for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
             command.env_remove(name);
         }
-        for name in ["RTAUTH_CLIENT_SECRET", "RTAUTH_REFRESH_TOKEN", "RTAUTH_ABLY_KEY"] {
+        for name in
+            ["RTAUTH_CLIENT_SECRET", "RTAUTH_REFRESH_TOKEN", "RTAUTH_ABLY_KEY", "RTAUTH_FINGERPRINT_KEY"]
+        {
             command.env_remove(name);
         }
         command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
