@@ -67,7 +67,7 @@ fn without_clock_readings(event: &auth_core::AuthEvent) -> String {
     let fields = event.as_object_mut().unwrap();
     let too_soon = fields.get("reason").is_some_and(|reason| reason == "too_soon");
     fields.retain(|name, _| match name.as_str() {
-        "valid_for_ms" | "expires_in_ms" | "renews_in_ms" | "took_ms" => false,
+        "valid_for_ms" | "expires_in_ms" | "renews_in_ms" | "took_ms" | "noted_ms" => false,
         "retry_in_ms" => !too_soon,
         _ => true,
     });

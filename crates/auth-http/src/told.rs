@@ -65,7 +65,7 @@ impl<'a> Asking<'a> {
         self.begun = (self.clock)();
         let (attempt, valid_for) = (self.attempt, self.valid_for(self.begun));
         if let Some(told) = self.told {
-            told.tell(&AuthEvent::TokenRequested { attempt, redeems: false, valid_for });
+            told.tell(&AuthEvent::TokenRequested { attempt, redeems: false, noted: None, valid_for });
         }
     }
 

@@ -3,6 +3,7 @@
 mod channels;
 mod hub;
 mod realtime;
+mod revocations;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,17 +13,17 @@ use auth_http::endpoint::ably::{self, Caller, Path, Records, Refusal};
 use auth_http::endpoint::{Decision, Decisions};
 use bytes::Bytes;
 use http::{Request, Response};
-use tokio::sync::watch;
 
 use self::hub::Hub;
+use self::revocations::Revocations;
 use crate::Config;
 use crate::throttle::Throttle;
 
 pub(crate) struct AblyEndpoint {
     state: Mutex<State>,
     hub: Hub,
-    /// How often something was revoked: each connection looks at its token again then.
-    revocations: watch::Sender<u64>,
+    /// Each connection looks at its token again when something was revoked.
+    revocations: Revocations,
 }
 
 struct State {
@@ -52,7 +53,7 @@ impl AblyEndpoint {
         (!throttles.is_empty()).then(|| Self {
             state: Mutex::new(State { records, throttles }),
             hub: Hub::default(),
-            revocations: watch::Sender::new(0),
+            revocations: Revocations::new(),
         })
     }
 
@@ -73,7 +74,7 @@ impl AblyEndpoint {
         let decisions = response.as_ref().map(Decisions::of).unwrap_or_default();
         // Of several targets some may have been revoked, whatever the status says.
         if decisions.iter().any(|decision| matches!(decision, Decision::Revoked { .. })) {
-            self.revocations.send_modify(|revocations| *revocations += 1);
+            self.revocations.tell(now.mono);
         }
         response.unwrap_or_else(|| Refusal::unknown_path().into_response())
     }

@@ -4,15 +4,19 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use auth_core::time::Moment;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::clock::Clock;
+
 /// A view of the live connections; clones see the same.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Sessions(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    clock: Clock,
     live: Mutex<HashMap<String, Entry>>,
     upgrades: AtomicU64,
 }
@@ -28,8 +32,8 @@ struct Entry {
 pub(crate) enum Order {
     /// It is dropped.
     Disconnect,
-    /// Its credential is revoked.
-    Revoke,
+    /// Its credential was revoked at this moment.
+    Revoke(Moment),
 }
 
 /// How many orders a connection may be behind.
@@ -46,6 +50,10 @@ pub struct LiveSession {
 }
 
 impl Sessions {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self(Arc::new(Inner { clock, live: Mutex::default(), upgrades: AtomicU64::new(0) }))
+    }
+
     /// The live connections, in no order.
     #[must_use]
     pub fn live(&self) -> Vec<LiveSession> {
@@ -71,14 +79,14 @@ impl Sessions {
     /// there is no such one.
     #[must_use]
     pub fn revoke(&self, session_id: &str) -> bool {
-        self.order(session_id, Order::Revoke)
+        self.order(session_id, Order::Revoke(self.0.clock.now().mono))
     }
 
     fn order(&self, session_id: &str, order: Order) -> bool {
         let live = self.lock();
         let Some(entry) = live.get(session_id) else { return false };
         // Who is behind already has such an order to come; the last place is kept for the stronger one.
-        if order == Order::Revoke && entry.orders.capacity() <= 1 {
+        if matches!(order, Order::Revoke(_)) && entry.orders.capacity() <= 1 {
             return true;
         }
         !matches!(entry.orders.try_send(order), Err(TrySendError::Closed(_)))
@@ -126,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_is_behind_misses_no_order() {
-        let sessions = Sessions::default();
+        let sessions = Sessions::new(Clock::start());
         let (registration, mut ordered) = sessions.register("a");
         assert!((0..10).all(|_| sessions.revoke("a")));
         assert!((0..10).all(|_| sessions.disconnect("a")) && sessions.revoke("a"));
@@ -134,7 +142,7 @@ mod tests {
         while let Ok(order) = ordered.try_recv() {
             orders.push(order);
         }
-        assert_eq!((orders[0], orders.last()), (Order::Revoke, Some(&Order::Disconnect)), "{orders:?}");
+        assert!(matches!(orders[..], [Order::Revoke(_), .., Order::Disconnect]), "{orders:?}");
         assert!(orders.len() <= ORDERS);
         assert!(!sessions.revoke("b"), "there is no such one");
         drop(registration);

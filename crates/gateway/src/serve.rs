@@ -57,7 +57,7 @@ impl Gateway {
         let shared = Shared {
             clock,
             application: Arc::clone(&config.application),
-            sessions: Sessions::default(),
+            sessions: Sessions::new(clock),
             patience: config.patience,
             draining,
             ledger: Arc::new(Ledger::new(

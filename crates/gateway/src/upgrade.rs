@@ -47,8 +47,12 @@ impl Judge {
         Box::pin(async move {
             witness.presents(&credential);
             let presented = Presented::new(credential, renewal);
-            let verdict = match authenticator.authenticate(clock.now(), &presented).await {
-                Ok(admission) => admitted(&witness, clock, subject.as_deref(), admission, renewal).await,
+            let begun = clock.now();
+            let verdict = match authenticator.authenticate(begun, &presented).await {
+                Ok(admission) => {
+                    let took = clock.now().mono.elapsed().saturating_sub(begun.mono.elapsed());
+                    admitted(&witness, clock, subject.as_deref(), admission, took, renewal).await
+                }
                 Err(refusal) => Err(refusal),
             };
             match &verdict {
@@ -75,12 +79,13 @@ async fn admitted(
     clock: Clock,
     before: Option<&str>,
     admission: Admission,
+    verdict_took: Duration,
     renewal: bool,
 ) -> Result<Admission, Refusal> {
     let begun = clock.now().mono.elapsed();
     let unrecorded = |_| Refusal::unreachable("this can't be recorded at the moment");
     if admission.is_consumed {
-        witness.consumes(&admission.subject).await.map_err(unrecorded)?;
+        witness.consumes(&admission.subject, verdict_took).await.map_err(unrecorded)?;
     }
     if before.is_some_and(|before| before != admission.subject) {
         return Err(Refusal::rejected("the credential is another subject's"));

@@ -23,6 +23,7 @@ use crate::registry::{Order, Registration};
 use crate::serve::drained;
 use crate::socket::{Ended, Socket, fault, write_patience};
 use crate::upgrade::{Judged, Opened};
+use crate::witness::REVOKED;
 use crate::{Admission, Refusal, Sessions};
 
 /// What answers the messages of authenticated connections.
@@ -131,10 +132,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                         self.opened.judge.witness.ends("dropped", None);
                         return Err(Ended::ByUs);
                     }
-                    Order::Revoke => {
+                    Order::Revoke(at) => {
                         self.is_revoked = true;
                         self.opened.session.revoked(clock.now())?;
-                        self.opened.judge.witness.revokes();
+                        self.opened.judge.witness.revokes(at);
                     }
                 },
                 (renewal, verdict) = optional(&mut self.verifying) => {
@@ -170,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Output::Deliver { text } => self.unanswered.push_back(text),
                 Output::Close { code, reason } => {
                     let why = match &*reason {
-                        _ if self.is_revoked => "revoked",
+                        _ if self.is_revoked => REVOKED,
                         _ if self.opened.session.is_expired(self.shared.clock.now()) => "expired",
                         reason => reason,
                     };

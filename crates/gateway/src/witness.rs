@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use auth_core::fingerprint::Fingerprint;
-use auth_core::observe::{Label, Replayed};
+use auth_core::observe::{Label, Replayed, RevocationPath};
 use auth_core::time::Moment;
 use auth_core::{AuthEvent, Secret};
 
@@ -28,8 +29,10 @@ struct State {
     presented: Option<Fingerprint>,
     /// The token that it was let in by, or last renewed by.
     admitted: Option<Fingerprint>,
-    /// Whether the token that it was let in by was taken back, and no other accepted since.
+    /// Whether it was told that the token it was let in by was taken back, and no other accepted since.
     revoked: bool,
+    /// When that token was taken back.
+    revoked_at: Option<Moment>,
     /// Since when it is authenticated, where that is on record.
     since: Option<Moment>,
     /// How many records of it are under way that come before its end.
@@ -59,15 +62,15 @@ impl Witness {
         self.state().presented = Some(self.ledger.fingerprint(credential));
     }
 
-    /// The token that it presented is spent, whatever comes of it. Returns once that is on record.
+    /// The token that it presented is spent, whatever comes of it; the verdict on it took so long. Returns once that is on record.
     ///
     /// # Errors
     ///
     /// [`Missing`]: then it must not be let in. The token is spent nevertheless, and that is recorded as soon as it can be.
-    pub(crate) async fn consumes(&self, client_id: &str) -> Result<(), Missing> {
+    pub(crate) async fn consumes(&self, client_id: &str, took: Duration) -> Result<(), Missing> {
         let Some(token) = self.state().presented else { return Ok(()) };
-        let client_id = Some(Label::new(client_id));
-        let event = AuthEvent::TokenConsumed { token, client_id, peer: Some(self.peer) };
+        let (client_id, took) = (Some(Label::new(client_id)), Some(took));
+        let event = AuthEvent::TokenConsumed { token, client_id, peer: Some(self.peer), took };
         self.ledger.consume(self.clock.now(), event).await
     }
 
@@ -133,6 +136,7 @@ impl Witness {
         let mut state = self.state();
         state.admitted = token;
         state.revoked = false;
+        state.revoked_at = None;
         Ok(())
     }
 
@@ -155,11 +159,17 @@ impl Witness {
 
     /// The fresh token that it presented is refused, and it goes on as before for now.
     pub(crate) fn refuses_renewal(&self, reason: &str) {
-        self.rejected(reason, None);
+        self.rejected(reason, None, None);
     }
 
-    /// The credentials that it lives by were taken back, which is told once of each.
-    pub(crate) fn revokes(self: &Arc<Self>) {
+    /// The credentials that it lives by were taken back at that moment, as is told elsewhere.
+    pub(crate) fn is_revoked(&self, at: Moment) {
+        self.state().revoked_at.get_or_insert(at);
+    }
+
+    /// The credentials that it lives by were taken back at that moment, which is told once of each.
+    pub(crate) fn revokes(self: &Arc<Self>, at: Moment) {
+        self.is_revoked(at);
         let token = {
             let mut state = self.state();
             if std::mem::replace(&mut state.revoked, true) {
@@ -185,40 +195,49 @@ impl Witness {
     }
 
     fn end(&self, reason: &str, code: Option<u16>, by_us: bool) {
-        let end = End { reason: Label::new(reason), code, by_us, at: self.clock.now().mono };
-        {
+        let at = self.clock.now().mono;
+        let end = {
             let mut state = self.state();
             if std::mem::replace(&mut state.ended, true) {
                 return;
             }
+            // Who reads nothing is dropped before it can be told, and is lost; no other end comes of it.
+            let revoked_at = state.revoked_at.filter(|_| matches!(reason, REVOKED | LOST));
+            let end = End { reason: Label::new(reason), code, by_us, at, revoked_at };
             if state.under_way > 0 {
                 state.deferred = Some(end);
                 return;
             }
-        }
+            end
+        };
         self.tell(end);
     }
 
-    fn tell(&self, End { reason, code, by_us, at }: End) {
+    fn tell(&self, End { reason, code, by_us, at, revoked_at }: End) {
         let since = self.state().since;
+        let after = |before: Moment| at.elapsed().saturating_sub(before.elapsed());
         match since {
-            Some(since) => {
-                let lasted = at.elapsed().saturating_sub(since.elapsed());
-                let connection = self.connection;
-                self.ledger.observe(&AuthEvent::ClientDisconnected { connection, reason, code, lasted });
-            }
-            None if by_us => self.rejected(reason.as_str(), code),
+            Some(since) => self.ledger.observe(&AuthEvent::ClientDisconnected {
+                connection: self.connection,
+                reason,
+                code,
+                lasted: after(since),
+                revoked_for: revoked_at.map(after),
+                revoked_via: revoked_at.map(|_| RevocationPath::Local),
+            }),
+            None if by_us => self.rejected(reason.as_str(), code, Some(after(self.arrived))),
             None => {}
         }
     }
 
-    fn rejected(&self, reason: &str, code: Option<u16>) {
+    fn rejected(&self, reason: &str, code: Option<u16>, latency: Option<Duration>) {
         let event = AuthEvent::ClientRejected {
             connection: self.connection,
             dialect: self.dialect.clone(),
             reason: Label::new(reason),
             code,
             token: self.state().presented,
+            latency,
             peer: Some(self.peer),
             repeated: 0,
         };
@@ -236,20 +255,28 @@ struct End {
     code: Option<u16>,
     by_us: bool,
     at: Moment,
+    /// When its token was taken back, where that is why it ends.
+    revoked_at: Option<Moment>,
 }
+
+/// How records call the end of a connection whose token was taken back.
+pub(crate) const REVOKED: &str = "revoked";
+
+/// How they call one that nobody chose.
+const LOST: &str = "lost";
 
 impl Drop for Witness {
     /// Whatever became of it, who was let in is told to be gone.
     fn drop(&mut self) {
-        self.leaves("lost", None);
+        self.leaves(LOST, None);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::time::timeout;
+    use auth_core::fingerprint::FingerprintKey;
+    use auth_core::observe::Unconfirmed;
+    use tokio::time::{sleep, timeout};
 
     use super::*;
     use crate::ledger::tests::{Mood, Moody, ledger};
@@ -302,13 +329,71 @@ mod tests {
         let recorder = Moody::new(Mood::Records);
         let (witness, ledger) = witness(&recorder);
         witness.admits("alice").await.unwrap();
-        (0..5).for_each(|_| witness.revokes());
+        let now = witness.clock.now().mono;
+        (0..5).for_each(|_| witness.revokes(now));
         ledger.finish().await;
         assert_eq!(recorder.names(), ["client_authenticated", "token_revoked"]);
         witness.renews("alice").await.unwrap();
-        (0..5).for_each(|_| witness.revokes());
+        (0..5).for_each(|_| witness.revokes(now));
         witness.ends("revoked", None);
         ledger.finish().await;
         assert_eq!(recorder.names()[2..], ["client_reauthenticated", "token_revoked", "client_disconnected"]);
+    }
+
+    /// How long ago a connection was revoked that comes to its end, as its record says.
+    async fn revoked_for(ends: impl AsyncFnOnce(&Arc<Witness>)) -> Option<Duration> {
+        let told = Arc::new(Mutex::new(None));
+        let kept = Arc::clone(&told);
+        let recorder = Unconfirmed(move |event: &AuthEvent| {
+            if let AuthEvent::ClientDisconnected { revoked_for, revoked_via, .. } = event {
+                assert_eq!(revoked_via.is_some(), revoked_for.is_some());
+                assert!(kept.lock().unwrap().replace(*revoked_for).is_none(), "it ends once");
+            }
+        });
+        let clock = Clock::start();
+        let patience = Duration::from_secs(1);
+        let ledger = Ledger::new(Arc::new(recorder), FingerprintKey::new([5; 32]), patience, clock.now());
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let witness = Arc::new(Witness::new(Arc::new(ledger), clock, "ably", peer));
+        witness.admits("alice").await.unwrap();
+        ends(&witness).await;
+        witness.ledger.finish().await;
+        drop(witness);
+        let told = told.lock().unwrap().take();
+        told.expect("it is gone")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_tells_how_long_ago_its_revocation_was_and_no_other_end_does() {
+        const SECOND: Duration = Duration::from_secs(1);
+        async fn revokes(witness: &Arc<Witness>) {
+            witness.revokes(witness.clock.now().mono);
+            sleep(SECOND).await;
+            // Once more changes nothing: it is since the first.
+            witness.revokes(witness.clock.now().mono);
+            sleep(SECOND).await;
+        }
+        let ended = revoked_for(async |witness| {
+            revokes(witness).await;
+            witness.ends(REVOKED, Some(4401));
+        });
+        assert_eq!(ended.await, Some(2 * SECOND));
+        assert_eq!(revoked_for(revokes).await, Some(2 * SECOND), "who reads nothing is dropped");
+        let left = revoked_for(async |witness| {
+            revokes(witness).await;
+            witness.leaves("closed by the client", Some(1000));
+        });
+        assert_eq!(left.await, None);
+        let drained = revoked_for(async |witness| {
+            revokes(witness).await;
+            witness.ends("draining", Some(1001));
+        });
+        assert_eq!(drained.await, None);
+        let renewed = revoked_for(async |witness| {
+            revokes(witness).await;
+            witness.renews("alice").await.unwrap();
+        });
+        assert_eq!(renewed.await, None, "it is lost, under another token");
+        assert_eq!(revoked_for(async |_| ()).await, None);
     }
 }

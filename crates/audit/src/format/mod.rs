@@ -31,14 +31,14 @@
 //! | `token` | | `session.credential_uid` | `cs5` | | |
 //! | `reason`, `kind` | `event.reason`, `error.type` | `status_detail` | `reason` | | |
 //! | `code` | `error.code`, or `event.code` | `status_code` | `cn2` | | |
-//! | `latency_ms`, `took_ms`, `lasted_ms` | `event.duration` (ns) | `duration` (ms) | `cn1` (ms) | | `latency_ms` of attempts |
+//! | `latency_ms`, `took_ms`, `lasted_ms` | `event.duration` (ns) | `duration` (ms) | `cn1` (ms) | | `latency_ms` of attempts that were let in |
 //! | `required`, `missing` | | `privileges`, `unmapped.missing` | `cs3`, `cs2` | | |
 //! | host, program, process | `host.hostname`, `event.provider`, `process.pid` | `metadata.reporter`, `.product`, `unmapped.process_id` | `dvchost`, product, `dvcpid` | HOST, APP-NAME, PROCID | of SIEM events `metadata.host`, `source`, `metadata.process_id` |
 //! | service | `service.name` | `service.name`, `dst_endpoint.svc_name` | `destinationServiceName` | `service` | |
 //!
 //! The UUID (version 8) comes from the record, the host and the program, so a receiver that gets a record twice can tell. The document's
-//! `success_rate` is in per cent of the attempts that this renderer has rendered, and 100 before the first; `avg_latency_ms` is of those that say
-//! how long they took (an attempt that fails does not), and `null` before the first. An attempt is a connection that was let in, or was not,
+//! `success_rate` is in per cent of the attempts that this renderer has rendered, and 100 before the first; `avg_latency_ms` is of those that were
+//! let in, and `null` before the first. An attempt is a connection that was let in, or was not,
 //! or for which no token could be had; its `event_type` is `authentication_attempt`.
 //!
 //! # What events are

@@ -41,13 +41,21 @@ fn client_rejected(reason: &str) -> AuthEvent {
         reason: Label::new(reason),
         code: Some(4_001),
         token: None,
+        latency: Some(SECOND),
         peer: None,
         repeated: 0,
     }
 }
 
 fn client_gone(code: Option<u16>) -> AuthEvent {
-    AuthEvent::ClientDisconnected { connection: 1, reason: Label::new("expired"), code, lasted: SECOND }
+    AuthEvent::ClientDisconnected {
+        connection: 1,
+        reason: Label::new("expired"),
+        code,
+        lasted: SECOND,
+        revoked_for: None,
+        revoked_via: None,
+    }
 }
 
 pub(super) fn denied(grant: &str, reason: &str) -> AuthEvent {
@@ -76,7 +84,8 @@ pub(super) fn replayed(replayed: Replayed) -> AuthEvent {
 }
 
 pub(super) fn store_failed(step: StoreStep) -> AuthEvent {
-    AuthEvent::StoreFailed { step, kind: ErrorKind::StoreFailed, retry_in: None, valid_for: None }
+    let kind = ErrorKind::StoreFailed;
+    AuthEvent::StoreFailed { step, kind, took: Some(SECOND), retry_in: None, valid_for: None }
 }
 
 /// The series of one metric, as `label=value,… number`; of a histogram, its count.

@@ -18,7 +18,7 @@ use crate::log::LogOptions;
 use crate::{Entry, OpenError, verify};
 
 fn event(attempt: u32) -> AuthEvent {
-    AuthEvent::TokenRequested { attempt, redeems: false, valid_for: None }
+    AuthEvent::TokenRequested { attempt, redeems: false, noted: None, valid_for: None }
 }
 
 fn directory() -> (TempDir, PathBuf) {

@@ -6,7 +6,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::durations::{millis, optional_millis};
-use super::{DelayReason, Label, RenewalReason, Replayed, ScopeVerdict, StoreStep};
+use super::{DelayReason, Label, RenewalReason, Replayed, RevocationPath, ScopeVerdict, StoreStep};
 use crate::ErrorKind;
 use crate::fingerprint::Fingerprint;
 use crate::scope::Scopes;
@@ -60,6 +60,10 @@ pub enum AuthEvent {
         attempt: u32,
         /// Whether it redeems a refresh token, or obtains a token anew.
         redeems: bool,
+        /// How long the store took to note that the refresh token is about to be sent; `None` where it was noted before, or need not be.
+        #[serde(rename = "noted_ms", with = "optional_millis")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        noted: Option<Duration>,
         /// How long the token in use still lives.
         #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
@@ -127,6 +131,10 @@ pub enum AuthEvent {
         /// When it will be renewed.
         #[serde(rename = "renews_in_ms", with = "millis")]
         renews_in: Duration,
+        /// How long the store took to be read.
+        #[serde(rename = "took_ms", with = "optional_millis")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        took: Option<Duration>,
     },
     /// The time to renew a token has come, but nobody uses it: it is left alone until somebody asks.
     TokenUnused {
@@ -168,6 +176,10 @@ pub enum AuthEvent {
     RefreshTokenSaved {
         /// The revision of the store's record.
         revision: u64,
+        /// How long the store took to write it, without earlier tries that failed.
+        #[serde(rename = "took_ms", with = "optional_millis")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        took: Option<Duration>,
     },
     /// The store of tokens could not be read, locked or written.
     StoreFailed {
@@ -175,6 +187,10 @@ pub enum AuthEvent {
         step: StoreStep,
         /// What happened.
         kind: ErrorKind,
+        /// How long it was under way; `None` where what had failed is not tried again after all.
+        #[serde(rename = "took_ms", with = "optional_millis")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        took: Option<Duration>,
         /// The wait before it is tried again; `None` when it is not.
         #[serde(rename = "retry_in_ms", with = "optional_millis", default)]
         retry_in: Option<Duration>,
@@ -377,6 +393,10 @@ pub enum AuthEvent {
         client_id: Option<Label>,
         /// Who presented it.
         peer: Option<SocketAddr>,
+        /// How long the verdict on it took, with whatever remembers that it is spent.
+        #[serde(rename = "took_ms", with = "optional_millis")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        took: Option<Duration>,
     },
     /// A server was presented what had been used before.
     ReplayRejected {
@@ -429,6 +449,10 @@ pub enum AuthEvent {
         code: Option<u16>,
         /// The token it presented, where that could be read.
         token: Option<Fingerprint>,
+        /// From its arrival to its refusal; `None` where it goes on, and only its fresh token was refused.
+        #[serde(rename = "latency_ms", with = "optional_millis")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        latency: Option<Duration>,
         /// Where it comes from.
         peer: Option<SocketAddr>,
         /// How many more like it, from the same place and told by no record of their own, it stands for: a flood is summed up.
@@ -446,6 +470,15 @@ pub enum AuthEvent {
         /// How long it had been authenticated.
         #[serde(rename = "lasted_ms", with = "millis")]
         lasted: Duration,
+        /// How long its credential had been revoked: from the moment at which the server took the revocation to that at which it
+        /// closed or dropped the connection for it, with the time that it gave for another credential. `None` where it ended for
+        /// another reason, and where the moment is not known.
+        #[serde(rename = "revoked_for_ms", with = "optional_millis")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revoked_for: Option<Duration>,
+        /// On which way the server learned of that revocation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revoked_via: Option<RevocationPath>,
     },
 }
 

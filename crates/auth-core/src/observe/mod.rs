@@ -18,7 +18,7 @@ pub use self::class::EventClass;
 pub use self::event::AuthEvent;
 pub use self::failure::FailedRequest;
 pub use self::label::Label;
-pub use self::reason::{DelayReason, RenewalReason, Replayed, ScopeVerdict, StoreStep};
+pub use self::reason::{DelayReason, RenewalReason, Replayed, RevocationPath, ScopeVerdict, StoreStep};
 pub use self::recorder::{Recorder, Unconfirmed, Unrecorded};
 #[cfg(feature = "tracing")]
 pub use self::traced::Traced;

@@ -49,6 +49,22 @@ pub enum StoreStep {
     ClearIntent,
 }
 
+/// On which way a server learns that a credential was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RevocationPath {
+    /// It was revoked at this very server.
+    Local,
+    /// Servers share a stream of revocations, which each reads on from where it was.
+    Stream,
+    /// Another server told of it at once, by a message that can be lost.
+    #[serde(rename = "pubsub")]
+    PubSub,
+    /// It looks now and then whether there are any.
+    Poll,
+}
+
 /// The outcome of a scope check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

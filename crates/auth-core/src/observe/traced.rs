@@ -155,7 +155,12 @@ mod tests {
                 retry_in: Duration::from_secs(2),
                 valid_for: Some(Duration::from_secs(90)),
             });
-            Traced.observe(&AuthEvent::TokenRequested { attempt: 1, redeems: false, valid_for: None });
+            Traced.observe(&AuthEvent::TokenRequested {
+                attempt: 1,
+                redeems: false,
+                noted: None,
+                valid_for: None,
+            });
         });
         let lines = kept.0.lock().unwrap();
         assert_eq!(lines.len(), 1, "the request is for debugging: {lines:?}");

@@ -145,6 +145,7 @@ impl Renewal {
                 generation: held.generation,
                 expires_in: held.expires.remaining(now),
                 renews_in: held.renew_at.remaining(now),
+                took: self.flight.store_took(now),
             });
         }
         true

@@ -66,21 +66,21 @@ impl Renewal {
     }
 
     pub(super) fn store_failed(&mut self, now: Now, step: StoreStep, error: Error) {
-        let valid_for = self.valid_for(now);
+        let (valid_for, took) = (self.valid_for(now), self.flight.store_took(now));
         let kind = error.kind();
         if !self.rotation.redeems()
             && let Flight::Flying(flying) = &mut self.flight
         {
             // It would have spared a request, no more.
             flying.stored = false;
-            self.tell(AuthEvent::StoreFailed { step, kind, retry_in: None, valid_for });
+            self.tell(AuthEvent::StoreFailed { step, kind, took, retry_in: None, valid_for });
             return self.proceed(now);
         }
         if step == StoreStep::Load && error.retry() == Retry::Never {
             self.rotation.unreadable(error.clone());
         }
         let retry_in = self.retry(now, &error);
-        self.tell(AuthEvent::StoreFailed { step, kind, retry_in, valid_for });
+        self.tell(AuthEvent::StoreFailed { step, kind, took, retry_in, valid_for });
         self.wait_or_fail(now, retry_in, error);
     }
 

@@ -45,6 +45,8 @@ pub(super) struct Flying {
     pub(super) intended: bool,
     /// The record says so of any.
     pub(super) noted: bool,
+    /// How long the store took to take that note, until that is told.
+    pub(super) noted_in: Option<Duration>,
     /// The record had a newer token than ours.
     pub(super) adopted: bool,
     /// Why the last try failed.
@@ -109,6 +111,21 @@ impl Flight {
         }
     }
 
+    /// How long the store has been busy with what it is asked now; `None` where it is asked nothing.
+    pub(super) fn store_took(&self, now: Now) -> Option<Duration> {
+        let due = match self {
+            Self::Flying(Flying {
+                step: Step::Loading { due, .. } | Step::Locking { due, .. } | Step::Intending { due, .. },
+                ..
+            }) => *due,
+            Self::Settling(settling) => settling.write_due()?,
+            Self::Idle | Self::Flying(_) | Self::Paused { .. } => return None,
+        };
+        // Whatever it is asked, it has as long for it.
+        let begun = due.moment().elapsed().saturating_sub(STORE_WAIT);
+        Some(now.mono.elapsed().saturating_sub(begun))
+    }
+
     pub(super) fn deadline(&self) -> Option<Deadline> {
         match self {
             Self::Idle => None,
@@ -139,6 +156,7 @@ impl Renewal {
             read: false,
             intended: false,
             noted: false,
+            noted_in: None,
             adopted: false,
             last: None,
             step: Step::Waiting { due: now.timer(wait) },
@@ -210,8 +228,9 @@ impl Renewal {
         let Flight::Flying(flying) = &mut self.flight else { return };
         flying.attempt += 1;
         let attempt = flying.attempt;
+        let noted = flying.noted_in.take();
         flying.step = Step::Sent { ticket, at: now, refresh_token: refresh_token.clone() };
-        self.tell(AuthEvent::TokenRequested { attempt, redeems, valid_for });
+        self.tell(AuthEvent::TokenRequested { attempt, redeems, noted, valid_for });
         self.outputs.push_back(Output::Fetch {
             ticket,
             attempt: Attempt { server_time, ..Attempt::new(refresh_token) },
@@ -282,11 +301,13 @@ impl Renewal {
         if let Flight::Settling(_) = self.flight {
             return self.settled(now, ticket, result);
         }
+        let took = self.flight.store_took(now);
         let Some(flying) = self.flying(ticket) else { return };
         match result {
             Ok(()) => {
                 flying.intended = true;
                 flying.noted = true;
+                flying.noted_in = took;
                 self.proceed(now);
             }
             // Nothing is sent that could not be saved afterwards.

@@ -45,6 +45,14 @@ impl Settling {
         }
     }
 
+    /// By when the write that is under way must end; `None` where one that failed is waited after.
+    pub(super) const fn write_due(&self) -> Option<Deadline> {
+        match &self.step {
+            Step::Saving { due, .. } => Some(*due),
+            Step::Waiting { .. } => None,
+        }
+    }
+
     /// Nothing is asked after this for a while, although the flight succeeded.
     pub(super) fn pause_after(&mut self, error: Error, until: Deadline) {
         self.then.get_or_insert((error, until));
@@ -94,7 +102,7 @@ impl Renewal {
     }
 
     pub(super) fn settled(&mut self, now: Now, saved: Ticket, result: Result<(), Error>) {
-        let valid_for = self.valid_for(now);
+        let (valid_for, took) = (self.valid_for(now), self.flight.store_took(now));
         let Flight::Settling(settling) = &mut self.flight else { return };
         if !matches!(settling.step, Step::Saving { ticket, .. } if ticket == saved) {
             return;
@@ -104,7 +112,7 @@ impl Renewal {
             Ok(()) => {
                 if purpose == Purpose::RefreshToken {
                     let revision = settling.record.revision;
-                    self.tell(AuthEvent::RefreshTokenSaved { revision });
+                    self.tell(AuthEvent::RefreshTokenSaved { revision, took });
                 }
                 self.leave_settling();
             }
@@ -117,9 +125,9 @@ impl Renewal {
                     settling.step = Step::Waiting { due: now.timer(wait) };
                     settling.error = Some(error);
                     self.changed = true;
-                    self.tell(AuthEvent::StoreFailed { step, kind, retry_in: Some(wait), valid_for });
+                    self.tell(AuthEvent::StoreFailed { step, kind, took, retry_in: Some(wait), valid_for });
                 } else {
-                    self.tell(AuthEvent::StoreFailed { step, kind, retry_in: None, valid_for });
+                    self.tell(AuthEvent::StoreFailed { step, kind, took, retry_in: None, valid_for });
                     self.leave_settling();
                 }
             }
@@ -138,14 +146,14 @@ impl Renewal {
 
     /// Gives up on saving: the time after the last caller's leave is over.
     pub(super) fn abandon_settling(&mut self, now: Now) {
-        let valid_for = self.valid_for(now);
+        let (valid_for, took) = (self.valid_for(now), self.flight.store_took(now));
         let Flight::Settling(settling) = &self.flight else { return };
         let step = settling.purpose.step();
         let kind = settling.error.as_ref().map_or(ErrorKind::StoreFailed, Error::kind);
         if let Step::Saving { ticket, .. } = settling.step {
             self.outputs.push_back(Output::Cancel { ticket });
         }
-        self.tell(AuthEvent::StoreFailed { step, kind, retry_in: None, valid_for });
+        self.tell(AuthEvent::StoreFailed { step, kind, took, retry_in: None, valid_for });
         self.leave_settling();
     }
 }

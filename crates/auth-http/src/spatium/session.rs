@@ -127,15 +127,12 @@ impl AuthorizationSession {
     pub async fn establish(&self, security_tokens: &[Secret]) -> Result<(), Error> {
         // The lock comes first: no refresh is under way meanwhile, and what will be issued can be kept.
         let pausing = Pausing(&*self.0.timer);
-        let mut store = lock(&self.0.store(), &pausing)
-            .await
-            .inspect_err(|error| self.store_failed(StoreStep::Lock, error))?;
-        let before = displaced(&mut *store, &pausing)
-            .await
-            .inspect_err(|error| self.store_failed(StoreStep::Load, error))?;
+        let stored = self.0.store();
+        let mut store = self.asked(StoreStep::Lock, lock(&stored, &pausing)).await?;
+        let before = self.asked(StoreStep::Load, displaced(&mut *store, &pausing)).await?;
         let before = Record { revision: before.revision.saturating_add(1), ..before };
         // A disk that is full shows now, and not when the store is to take the only copy of a refresh token.
-        store.save(&before).await.inspect_err(|error| self.store_failed(StoreStep::SaveIntent, error))?;
+        self.asked(StoreStep::SaveIntent, store.save(&before)).await?;
         let grant = &self.0.grant;
         let sent = grant.now();
         let (issued, refresh_token) = self.issued(security_tokens).await?;
@@ -154,9 +151,7 @@ impl AuthorizationSession {
             access_token,
             ..Record::default()
         };
-        let saved = self.save(&mut *store, &record).await;
-        saved.inspect_err(|error| self.store_failed(StoreStep::SaveToken, error))?;
-        self.0.told.tell(&AuthEvent::RefreshTokenSaved { revision: record.revision });
+        self.save(&mut *store, &record).await?;
         drop(store);
         grant.begin_anew();
         self.begin(Some(issue_told));
@@ -198,9 +193,26 @@ impl AuthorizationSession {
         Ok((issued, refresh_token))
     }
 
-    fn store_failed(&self, step: StoreStep, error: &Error) {
-        let kind = error.kind();
-        self.0.told.tell(&AuthEvent::StoreFailed { step, kind, retry_in: None, valid_for: None });
+    /// What the store answers; a failure is told.
+    async fn asked<T>(
+        &self,
+        step: StoreStep,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let (answer, took) = self.timed(call).await;
+        answer.inspect_err(|error| self.store_failed(step, took, error))
+    }
+
+    /// What something ends in, and how long it takes.
+    async fn timed<T>(&self, call: impl Future<Output = T>) -> (T, Duration) {
+        let begun = self.0.timer.now();
+        let ended = call.await;
+        (ended, elapsed(begun, self.0.timer.now()))
+    }
+
+    fn store_failed(&self, step: StoreStep, took: Duration, error: &Error) {
+        let (kind, took) = (error.kind(), Some(took));
+        self.0.told.tell(&AuthEvent::StoreFailed { step, kind, took, retry_in: None, valid_for: None });
     }
 
     /// Goes on with the session that the store has from an earlier run; says whether it has one. Nothing is sent: whether
@@ -308,17 +320,28 @@ impl AuthorizationSession {
         (inner.spawn)(driver);
     }
 
-    /// Writes what can't be had again, several times if need be.
+    /// Writes what can't be had again, several times if need be, and tells of the last.
     async fn save(&self, store: &mut dyn LockedStore, record: &Record) -> Result<(), Error> {
-        let mut pause = FIRST_PAUSE;
-        for _ in 1..WRITES {
-            match store.save(record).await {
-                Err(error) if error.retry() == Retry::Backoff => self.0.timer.sleep(pause).await,
-                ended => return ended,
+        let (mut pause, mut writes) = (FIRST_PAUSE, 1);
+        loop {
+            let (saved, took) = self.timed(store.save(record)).await;
+            match saved {
+                Err(error) if error.retry() == Retry::Backoff && writes < WRITES => {
+                    self.0.timer.sleep(pause).await;
+                }
+                Err(error) => {
+                    self.store_failed(StoreStep::SaveToken, took, &error);
+                    return Err(error);
+                }
+                Ok(()) => {
+                    let (revision, took) = (record.revision, Some(took));
+                    self.0.told.tell(&AuthEvent::RefreshTokenSaved { revision, took });
+                    return Ok(());
+                }
             }
+            writes += 1;
             pause = pause.saturating_mul(2);
         }
-        store.save(record).await
     }
 }
 

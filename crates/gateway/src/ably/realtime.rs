@@ -9,17 +9,18 @@ use auth_http::endpoint::ably::realtime::{Connection, Identity, LARGEST_FRAME, O
 use auth_http::endpoint::ably::{Caller, Refusal};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tungstenite::Message as Frame;
 
 use super::AblyEndpoint;
 use super::hub::{Delivery, Member};
+use super::revocations::{Learning, concerns, is_revoked};
 use crate::authority::random_text;
 use crate::registry::{Order, Registration};
 use crate::serve::drained;
 use crate::socket::{Ended, Socket, fault, write_patience};
 use crate::websocket::{CLOSED_BY_CLIENT, Shared, ordered, until};
-use crate::witness::Witness;
+use crate::witness::{REVOKED, Witness};
 
 /// Where connections are opened.
 pub(super) const PATH: &str = "/";
@@ -37,7 +38,7 @@ impl AblyEndpoint {
         let mut socket = Socket::new(stream, LARGEST_FRAME).await;
         shared.sessions.upgraded();
         // Watched from before the credentials are looked at, so that no revocation falls between.
-        let revocations = self.revocations.subscribe();
+        let revocations = self.revocations.learn();
         let now = shared.clock.now();
         let caller = opening.caller(&self.state().records, now);
         let connection_id = random_text();
@@ -84,7 +85,7 @@ struct Served<'a, S> {
     shared: Arc<Shared>,
     socket: Socket<S>,
     connection: Connection,
-    revocations: watch::Receiver<u64>,
+    revocations: Learning,
     /// Its places among the live connections and in the hub, once its credentials are accepted.
     live: Option<Live>,
     /// Why the gateway itself ends it, where it does.
@@ -131,15 +132,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<'_, S> {
                         self.witness.ends("dropped", None);
                         return Err(Ended::ByUs);
                     }
-                    Order::Revoke => {
+                    Order::Revoke(at) => {
                         self.connection.revoked();
-                        self.witness.revokes();
+                        self.witness.revokes(at);
                     }
                 },
-                // The sender lives as long as the endpoint.
-                Ok(()) = self.revocations.changed() => {
+                at = self.revocations.next() => {
                     let (endpoint, shared) = (self.endpoint, &self.shared);
-                    self.connection.recheck(clock.now(), |token| endpoint.verify(shared, token));
+                    if concerns(&mut self.connection, clock.now(), |token| endpoint.verify(shared, token)) {
+                        self.witness.is_revoked(at);
+                    }
                 }
                 delivery = live.member.next() => match delivery {
                     Some(delivery) => self.deliver(&delivery).await?,
@@ -196,7 +198,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<'_, S> {
             (Some(refusal), None) => {
                 let info = refusal.info();
                 match info.code.number() {
-                    40_141 => self.witness.ends("revoked", Some(code)),
+                    _ if is_revoked(refusal) => self.witness.ends(REVOKED, Some(code)),
                     40_142 => self.witness.ends("expired", Some(code)),
                     number => self.witness.ends(&format!("{number} {}", info.message), Some(code)),
                 }
@@ -277,6 +279,7 @@ mod tests {
     use auth_http::endpoint::ably::ServedKey;
     use http::Request;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::sync::watch;
 
     use super::*;
     use crate::clock::Clock;
@@ -294,7 +297,7 @@ mod tests {
         let shared = Arc::new(Shared {
             clock,
             application: Arc::new(Echo),
-            sessions: Sessions::default(),
+            sessions: Sessions::new(clock),
             patience: PATIENCE,
             draining,
             ledger: Arc::new(Ledger::new(recorder, config.fingerprint_key, PATIENCE, clock.now())),

@@ -235,7 +235,7 @@ async fn what_there_was_no_room_to_owe_is_told_as_numbers() {
 
 fn consumed(ledger: &Ledger) -> AuthEvent {
     let token = ledger.fingerprint(&Secret::from("token"));
-    AuthEvent::TokenConsumed { token, client_id: None, peer: None }
+    AuthEvent::TokenConsumed { token, client_id: None, peer: None, took: None }
 }
 
 #[tokio::test(start_paused = true)]

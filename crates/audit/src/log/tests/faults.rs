@@ -107,7 +107,7 @@ fn what_an_ended_process_left_unsynced_is_safe_before_anything_follows_it() {
         model.restart_process();
         let now = session.now();
         let mut log = Log::open(model.clone(), options().segment_bytes(1), now).unwrap();
-        let event = AuthEvent::TokenRequested { attempt: 500, redeems: false, valid_for: None };
+        let event = AuthEvent::TokenRequested { attempt: 500, redeems: false, noted: None, valid_for: None };
         let mut items = [Item::new(now.wall, None, Event::Auth(event), Mode::Strict)];
         log.commit(&mut items, now);
         session.recorded.insert(500);
@@ -131,7 +131,7 @@ fn the_name_of_a_segment_is_safe_before_anything_follows_it() {
         model.restart_process();
         let now = at(Duration::from_secs(1));
         let mut log = Log::open(model.clone(), options(), now).unwrap();
-        let event = AuthEvent::TokenRequested { attempt: 1, redeems: false, valid_for: None };
+        let event = AuthEvent::TokenRequested { attempt: 1, redeems: false, noted: None, valid_for: None };
         let mut items = [Item::new(now.wall, None, Event::Auth(event.clone()), Mode::Strict)];
         log.commit(&mut items, now);
         assert!(matches!(items[0].fate, Fate::Recorded(_)));

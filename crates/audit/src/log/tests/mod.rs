@@ -62,7 +62,12 @@ impl Session {
         let mut items = Vec::new();
         for mode in modes {
             self.next += 1;
-            let event = AuthEvent::TokenRequested { attempt: self.next, redeems: false, valid_for: None };
+            let event = AuthEvent::TokenRequested {
+                attempt: self.next,
+                redeems: false,
+                noted: None,
+                valid_for: None,
+            };
             items.push(Item::new(self.now().wall, None, Event::Auth(event), *mode));
         }
         let first = self.next - modes.len() as u32 + 1;

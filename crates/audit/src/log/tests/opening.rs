@@ -50,7 +50,12 @@ fn unsigned(events: usize) -> (Model, Vec<u8>) {
     let now = at(Duration::ZERO);
     let mut log = Log::open(model.clone(), options, now).unwrap();
     for attempt in 1..=events {
-        let event = AuthEvent::TokenRequested { attempt: attempt as u32, redeems: false, valid_for: None };
+        let event = AuthEvent::TokenRequested {
+            attempt: attempt as u32,
+            redeems: false,
+            noted: None,
+            valid_for: None,
+        };
         log.commit(&mut [Item::new(now.wall, None, Event::Auth(event), Mode::Strict)], now);
     }
     let bytes = model.bytes(FIRST).unwrap();

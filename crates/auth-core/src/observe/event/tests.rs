@@ -55,3 +55,32 @@ fn a_failed_request_is_told_by_whether_the_server_asked_to_slow_down() {
         assert_eq!(told(ErrorKind::ServerFailed, advice), failed);
     }
 }
+
+#[test]
+fn a_record_from_before_stores_and_revocations_were_timed_is_read_and_written_as_it_was() {
+    for record in [
+        r#"{"event":"token_requested","attempt":1,"redeems":true,"valid_for_ms":null}"#,
+        r#"{"event":"token_adopted","token":"00112233445566aa","generation":3,"expires_in_ms":1,"renews_in_ms":1}"#,
+        r#"{"event":"refresh_token_saved","revision":9}"#,
+        r#"{"event":"store_failed","step":"lock","kind":"store_failed","retry_in_ms":null,"valid_for_ms":null}"#,
+        r#"{"event":"token_consumed","token":"00112233445566aa","client_id":null,"peer":null}"#,
+        r#"{"event":"client_rejected","connection":9,"dialect":"ably","reason":"r","code":null,"token":null,"peer":null,"repeated":0}"#,
+        r#"{"event":"client_disconnected","connection":9,"reason":"revoked","code":4001,"lasted_ms":60000}"#,
+    ] {
+        let event: AuthEvent = serde_json::from_str(record).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), record);
+    }
+}
+
+#[test]
+fn how_a_revocation_came_is_one_of_a_closed_list() {
+    for (path, text) in [
+        (RevocationPath::Local, r#""local""#),
+        (RevocationPath::Stream, r#""stream""#),
+        (RevocationPath::PubSub, r#""pubsub""#),
+        (RevocationPath::Poll, r#""poll""#),
+    ] {
+        assert_eq!(serde_json::to_string(&path).unwrap(), text);
+        assert_eq!(serde_json::from_str::<RevocationPath>(text).unwrap(), path);
+    }
+}

@@ -139,3 +139,78 @@ fn a_shutdown_does_not_wait_for_ever_for_a_disk_that_is_full() {
     simulation.sleep(2 * SECOND);
     assert!(simulation.done && !simulation.locked);
 }
+
+impl Simulation {
+    /// A store that hangs ends after so many milliseconds what it was asked.
+    fn store_ends_after(&mut self, millis: u64) {
+        while self.store_work.is_empty() {
+            self.sleep_until_due();
+        }
+        self.sleep(Duration::from_millis(millis));
+        let work = self.store_work.pop().expect("something that the store was asked");
+        let input = self.store(work);
+        self.input(input);
+    }
+
+    /// How long the store took, in milliseconds, as the events tell that were made since the last look.
+    fn store_times(&mut self) -> Vec<(&'static str, Option<u128>)> {
+        let events = core::mem::take(&mut self.events);
+        let times = events.iter().filter_map(|event| match event {
+            AuthEvent::TokenRequested { noted: took, .. }
+            | AuthEvent::TokenAdopted { took, .. }
+            | AuthEvent::RefreshTokenSaved { took, .. }
+            | AuthEvent::StoreFailed { took, .. } => Some((event.name(), took.map(|took| took.as_millis()))),
+            _ => None,
+        });
+        times.collect()
+    }
+}
+
+#[test]
+fn how_long_the_store_took_is_told_with_what_came_of_it() {
+    let mut simulation = rotating(1);
+    simulation.store_hangs = true;
+    simulation.demand(Demand::Current);
+    // It is read, locked, read again, and takes a note.
+    [10, 20, 30, 40].into_iter().for_each(|millis| simulation.store_ends_after(millis));
+    assert_eq!(simulation.store_times(), [("token_requested", Some(40))]);
+    simulation.fail(lost());
+    simulation.sleep_until_due();
+    assert_eq!(simulation.store_times(), [("token_requested", None)], "the note is there already");
+    simulation.rotate();
+    simulation.saves_fail = true;
+    simulation.store_ends_after(50);
+    simulation.saves_fail = false;
+    simulation.store_ends_after(60);
+    let saved = [("store_failed", Some(50)), ("refresh_token_saved", Some(60))];
+    assert_eq!(simulation.store_times(), saved, "each write for itself");
+}
+
+#[test]
+fn how_long_it_took_to_find_a_token_of_another_process_is_told() {
+    let machine = Renewal::new(Policy::new(), FingerprintKey::new([1; 32]), 1).with_store();
+    let mut simulation = Simulation::of(machine);
+    let token = StoredToken {
+        secret: Secret::from("token-of-peer"),
+        issued: simulation.now.wall,
+        expires: simulation.now.wall.saturating_add(HOUR),
+        scope: None,
+        details: None,
+    };
+    simulation.record = Some(Record { revision: 1, access_token: Some(token), ..Record::default() });
+    simulation.store_hangs = true;
+    simulation.demand(Demand::Current);
+    simulation.store_ends_after(15);
+    assert_eq!(simulation.store_times(), [("token_adopted", Some(15))]);
+}
+
+#[test]
+fn how_long_was_waited_for_a_write_that_hangs_is_told() {
+    let mut simulation = rotating(1);
+    simulation.demand(Demand::Current);
+    simulation.store_hangs = true;
+    simulation.store_times();
+    simulation.rotate();
+    simulation.sleep(5 * SECOND);
+    assert_eq!(simulation.store_times(), [("store_failed", Some(5_000))]);
+}

@@ -136,7 +136,8 @@ fn watched(http: &Arc<Scripted>, store: Arc<dyn TokenStore>) -> (AuthorizationSe
         told.lock().unwrap().push(match event {
             // Virtual time is not the wall's.
             AuthEvent::ClockSetBack { .. } => return,
-            AuthEvent::TokenRequested { attempt, redeems, valid_for } => {
+            AuthEvent::TokenRequested { attempt, redeems, noted, valid_for } => {
+                assert_eq!(noted.is_some(), *redeems, "what redeems is noted before");
                 format!("requested {attempt} {redeems} {}", valid_for.is_some())
             }
             AuthEvent::TokenIssued { generation, took: Some(_), expires_in, renews_in, .. } => {
@@ -147,9 +148,11 @@ fn watched(http: &Arc<Scripted>, store: Arc<dyn TokenStore>) -> (AuthorizationSe
             AuthEvent::TokenRequestFailed { code, took: Some(_), retry_in: None, .. } => {
                 format!("failed {code:?}")
             }
-            AuthEvent::RefreshTokenSaved { revision } => format!("saved {revision}"),
+            AuthEvent::RefreshTokenSaved { revision, took: Some(_) } => format!("saved {revision}"),
             AuthEvent::RefreshTokenRefused { .. } => "refused".to_owned(),
-            AuthEvent::StoreFailed { step, retry_in: None, .. } => format!("no store: {step:?}"),
+            AuthEvent::StoreFailed { step, took: Some(_), retry_in: None, .. } => {
+                format!("no store: {step:?}")
+            }
             other => other.name().to_owned(),
         });
     });
