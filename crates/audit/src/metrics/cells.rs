@@ -91,6 +91,23 @@ impl Scale {
         ],
         per_unit: MICROSECONDS,
     };
+    /// From a store in memory to one that is given up: a client gives each access five seconds.
+    pub(super) const STORE: Self = Self {
+        bounds: &[
+            100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+            2_500_000, 5_000_000,
+        ],
+        per_unit: MICROSECONDS,
+    };
+    /// From a connection that is closed at once to one whose client has time for another token: 10 s by default, and 30 s where
+    /// an Ably key's owner allows it.
+    pub(super) const REVOCATION: Self = Self {
+        bounds: &[
+            250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000,
+            15_000_000, 60_000_000,
+        ],
+        per_unit: MICROSECONDS,
+    };
     /// Records that were written at once.
     pub(super) const BATCH: Self =
         Self { bounds: &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096], per_unit: 1 };

@@ -1,7 +1,9 @@
 //! The closed sets of what labels may say: a stranger's text is one of these, or `other`.
 
-use auth_core::ErrorKind;
-use auth_core::observe::{Replayed, StoreStep};
+use std::time::Duration;
+
+use auth_core::observe::{Replayed, RevocationPath, StoreStep};
+use auth_core::{AuthEvent, ErrorKind};
 
 /// By which grant a server was asked.
 pub(super) const GRANTS: [&str; 15] = [
@@ -60,6 +62,13 @@ pub(super) const CODES: [&str; 26] = [
 ];
 
 pub(super) const STEPS: [&str; 6] = ["load", "lock", "save_intent", "save_token", "clear_intent", OTHER];
+
+/// What stores are asked: those of tokens for each of their steps, and those of used tokens whether one is spent.
+pub(super) const OPS: [&str; 7] =
+    ["load", "lock", "save_intent", "save_token", "clear_intent", "consume", OTHER];
+
+/// On which way a revocation came to the server that ends the connection.
+pub(super) const PATHS: [&str; 5] = ["local", "stream", "pubsub", "poll", OTHER];
 
 pub(super) const REPLAYED: [&str; 6] = ["token", "nonce", "refresh", "dpop", "assertion", OTHER];
 
@@ -123,15 +132,42 @@ pub(super) fn code(code: Option<u16>) -> usize {
 }
 
 pub(super) fn step(step: StoreStep) -> usize {
-    let name = match step {
+    place(&STEPS, name_of(step))
+}
+
+const fn name_of(step: StoreStep) -> &'static str {
+    match step {
         StoreStep::Load => "load",
         StoreStep::Lock => "lock",
         StoreStep::SaveIntent => "save_intent",
         StoreStep::SaveToken => "save_token",
         StoreStep::ClearIntent => "clear_intent",
         _ => OTHER,
+    }
+}
+
+/// What a store was asked that has ended with this event, and how long that took.
+pub(super) fn asked_of_store(event: &AuthEvent) -> Option<(usize, Duration)> {
+    let (op, took) = match event {
+        AuthEvent::TokenAdopted { took, .. } => (name_of(StoreStep::Load), took),
+        AuthEvent::TokenRequested { noted, .. } => (name_of(StoreStep::SaveIntent), noted),
+        AuthEvent::RefreshTokenSaved { took, .. } => (name_of(StoreStep::SaveToken), took),
+        AuthEvent::StoreFailed { step, took, .. } => (name_of(*step), took),
+        AuthEvent::TokenConsumed { took, .. } => ("consume", took),
+        _ => return None,
     };
-    place(&STEPS, name)
+    took.map(|took| (place(&OPS, op), took))
+}
+
+pub(super) fn path(path: Option<RevocationPath>) -> usize {
+    let name = match path {
+        Some(RevocationPath::Local) => "local",
+        Some(RevocationPath::Stream) => "stream",
+        Some(RevocationPath::PubSub) => "pubsub",
+        Some(RevocationPath::Poll) => "poll",
+        _ => OTHER,
+    };
+    place(&PATHS, name)
 }
 
 pub(super) fn replayed(replayed: Replayed) -> usize {

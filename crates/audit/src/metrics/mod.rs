@@ -7,27 +7,46 @@
 //! | Metric | Type | Labels |
 //! | --- | --- | --- |
 //! | `rtauth_events_total` | counter | `class` |
-//! | `rtauth_token_requests_total` | counter | `end`, `outcome`, `grant` (server), `error_type` (failures) |
+//! | `rtauth_token_requests_total` | counter | `end`, `grant`, `outcome`, `error_type` |
 //! | `rtauth_token_request_duration_seconds` | histogram | `outcome` |
+//! | `rtauth_replay_rejected_total` | counter | `kind` |
+//! | `rtauth_store_errors_total` | counter | `op` |
+//! | `rtauth_store_duration_seconds` | histogram | `op` |
 //! | `rtauth_ws_handshakes_total` | counter | `end`, `outcome` |
-//! | `rtauth_ws_handshake_duration_seconds` | histogram | `end` |
+//! | `rtauth_ws_handshake_duration_seconds` | histogram | `end`, `outcome` |
 //! | `rtauth_ws_connections` | gauge | `end`, `state` |
 //! | `rtauth_ws_closed_total` | counter | `end`, `code` |
 //! | `rtauth_ws_connection_duration_seconds` | histogram | `end` |
-//! | `rtauth_replay_rejected_total` | counter | `kind` |
-//! | `rtauth_store_errors_total` | counter | `op` |
+//! | `rtauth_revocation_propagation_seconds` | histogram | `path` |
 //! | `rtauth_audit_records_total` | counter | |
-//! | `rtauth_audit_sync_duration_seconds`, `rtauth_audit_batch_records` | histogram | |
+//! | `rtauth_audit_sync_duration_seconds` | histogram | |
+//! | `rtauth_audit_batch_records` | histogram | |
 //! | `rtauth_audit_events_dropped_total` | counter | `reason` |
 //! | `rtauth_audit_queue_records` | gauge | |
-//! | `rtauth_audit_hook_dropped_total`, `…_retries_total`, `…_dead_letter_total` | counter | `hook` |
+//! | `rtauth_audit_hook_dropped_total` | counter | `hook` |
+//! | `rtauth_audit_hook_retries_total` | counter | `hook` |
+//! | `rtauth_audit_hook_dead_letter_total` | counter | `hook` |
 //! | `rtauth_audit_hook_queue_records` | gauge | `hook` |
 //!
-//! `end` is `client` for what this process does as a client, `server` for what it lets others do. A refusal that stands for a
-//! flood of them counts as all of these, but is one event.
+//! `end` is `client` for what this process does as a client, `server` for what it lets others do; only a server knows the `grant`, and
+//! only failures have an `error_type`. A refusal that stands for a flood of them counts as all of these, but is one event: how long it
+//! took is counted once.
 //!
-//! No event tells how long a store took, how long a revocation was on its way, how long a server took for a token or for
-//! refusing a connection, or how many connections are not authenticated yet: there is no metric of these.
+//! # How long a store took
+//!
+//! What a store is asked counts where an event tells of its end: each failure, and of what succeeds `load` where it brought a token
+//! of another process, `save_intent` where a refresh token was about to be sent, `save_token` where one is safe, and, at a server,
+//! `consume`: the whole verdict on a token that serves once and was accepted. So `lock` and `clear_intent` have failures only.
+//!
+//! # How long a revocation took
+//!
+//! From the moment at which a server took it to that at which it closed the connection, or dropped it because its client reads
+//! nothing: with the time that it gave the client for another token, 10 s or 30 s, in dialects in which it asks for one. `path` is `local`
+//! where the revocation was made at the server itself; a server that learns of it from others says how, by
+//! [`RevocationPath`](auth_core::observe::RevocationPath).
+//!
+//! No event tells how long a server took for a token, how a client's credential travelled, how long a client tried in vain to be let
+//! in, or how many connections are not authenticated yet or are closing: there is no metric of these.
 
 mod cells;
 #[cfg_attr(
@@ -50,7 +69,7 @@ use auth_core::observe::EventClass;
 use auth_core::{AuthEvent, ErrorKind, Observer};
 
 use self::cells::{Counter, Histogram, Scale};
-use self::labels::{CODES, ERRORS, GRANTS, REPLAYED, STEPS};
+use self::labels::{CODES, ERRORS, GRANTS, OPS, PATHS, REPLAYED, STEPS};
 pub use self::snapshot::Snapshot;
 use crate::deliver::Hook;
 use crate::format::Attempt;
@@ -87,6 +106,9 @@ pub struct Metrics {
     total_latency_ms: Counter,
     replayed: [Counter; REPLAYED.len()],
     store_errors: [Counter; STEPS.len()],
+    store_took: [Histogram; OPS.len()],
+    /// How long revocations took to end their connections.
+    revoked_after: [Histogram; PATHS.len()],
     records: Counter,
     syncs: Histogram,
     batches: Histogram,
@@ -108,6 +130,7 @@ struct End {
     authenticated: Counter,
     rejected: Counter,
     let_in_after: Histogram,
+    rejected_after: Histogram,
     closed: [Counter; CODES.len()],
     lasted: Histogram,
 }
@@ -135,6 +158,8 @@ impl Metrics {
             total_latency_ms: Counter::new(),
             replayed: [const { Counter::new() }; REPLAYED.len()],
             store_errors: [const { Counter::new() }; STEPS.len()],
+            store_took: [const { Histogram::new(&Scale::STORE) }; OPS.len()],
+            revoked_after: [const { Histogram::new(&Scale::REVOCATION) }; PATHS.len()],
             records: Counter::new(),
             syncs: Histogram::new(&Scale::SYNC),
             batches: Histogram::new(&Scale::BATCH),
@@ -177,6 +202,9 @@ impl Observer for Metrics {
             if succeeded { &self.successes } else { &self.failures }.add(times);
             self.total_latency_ms.add(latency_ms.unwrap_or_default());
         }
+        if let Some((op, took)) = labels::asked_of_store(event) {
+            self.store_took.get(op).iter().for_each(|op| op.took(took));
+        }
         match event {
             AuthEvent::TokenIssued { took, .. } => {
                 self.requests.token();
@@ -200,14 +228,21 @@ impl Observer for Metrics {
             AuthEvent::Authenticated { latency, .. } => self.client.let_in(*latency),
             AuthEvent::ClientAuthenticated { latency, .. } => self.server.let_in(*latency),
             AuthEvent::ConnectionLost { lasted: None, .. } => self.client.rejected.add(1),
-            AuthEvent::ClientRejected { repeated, .. } => self.server.rejected.add(times(*repeated)),
+            AuthEvent::ClientRejected { repeated, latency, .. } => {
+                self.server.rejected.add(times(*repeated));
+                latency.iter().for_each(|latency| self.server.rejected_after.took(*latency));
+            }
             AuthEvent::ConnectionLost { lasted: Some(lasted), code, .. } => {
                 self.client.closed(*code, Some(*lasted));
             }
             AuthEvent::SessionClosed { lasted: Some(lasted) } => self.client.closed(None, Some(*lasted)),
             // The connection that it took the place of ended, and no event says how long that had been.
             AuthEvent::TokenRenewed { in_band: false, .. } => self.client.closed(None, None),
-            AuthEvent::ClientDisconnected { code, lasted, .. } => self.server.closed(*code, Some(*lasted)),
+            AuthEvent::ClientDisconnected { code, lasted, revoked_for, revoked_via, .. } => {
+                self.server.closed(*code, Some(*lasted));
+                let path = self.revoked_after.get(labels::path(*revoked_via));
+                path.zip(*revoked_for).iter().for_each(|(path, after)| path.took(*after));
+            }
             AuthEvent::ReplayRejected { replayed, repeated, .. } => {
                 add(&self.replayed, labels::replayed(*replayed), times(*repeated));
             }
@@ -243,6 +278,7 @@ impl End {
             authenticated: Counter::new(),
             rejected: Counter::new(),
             let_in_after: Histogram::new(&Scale::REQUEST),
+            rejected_after: Histogram::new(&Scale::REQUEST),
             closed: [const { Counter::new() }; CODES.len()],
             lasted: Histogram::new(&Scale::CONNECTION),
         }

@@ -7,7 +7,7 @@ use opentelemetry::metrics::{AsyncInstrument, Meter};
 
 use super::Metrics;
 use super::cells::Spread;
-use super::family::{Family, Kind, Labels, Value};
+use super::family::{Family, Kind, Labels, READINGS, Reading, Value};
 
 impl Metrics {
     /// Makes an observable instrument of `meter` for each metric. Call it once for a meter.
@@ -15,26 +15,29 @@ impl Metrics {
     /// Names are as in Prometheus, with a point after `rtauth` and without the unit and `_total`, which an exporter adds:
     /// `rtauth.token_requests`. OpenTelemetry knows no histogram that is observed, so each is three counters, of which the
     /// names end in `.bucket` (with the attribute `le`, as in Prometheus), `.sum` and `.count`.
+    ///
+    /// A collection reads each instrument's metric, and no other.
     pub fn opentelemetry(self: &Arc<Self>, meter: &Meter) {
-        for Family { name, help, kind, unit, .. } in self.families() {
+        for &read in READINGS {
+            let Family { name, help, kind, unit, .. } = read(self);
             let unit = if unit == "seconds" { "s".to_owned() } else { format!("{{{unit}}}") };
             let full = format!("rtauth.{name}");
             match kind {
                 Kind::Counter => {
                     let builder = meter.u64_observable_counter(full).with_unit(unit).with_description(help);
-                    builder.with_callback(self.observed(name, number)).build();
+                    builder.with_callback(self.observed(read, number)).build();
                 }
                 Kind::Gauge => {
                     let builder = meter.u64_observable_gauge(full).with_unit(unit).with_description(help);
-                    builder.with_callback(self.observed(name, number)).build();
+                    builder.with_callback(self.observed(read, number)).build();
                 }
                 Kind::Histogram => {
                     let buckets = meter.u64_observable_counter(format!("{full}.bucket"));
-                    buckets.with_description(help).with_callback(self.observed(name, bucket)).build();
+                    buckets.with_description(help).with_callback(self.observed(read, bucket)).build();
                     let sum = meter.f64_observable_counter(format!("{full}.sum")).with_unit(unit);
-                    sum.with_description(help).with_callback(self.observed(name, sum_of)).build();
+                    sum.with_description(help).with_callback(self.observed(read, sum_of)).build();
                     let count = meter.u64_observable_counter(format!("{full}.count"));
-                    count.with_description(help).with_callback(self.observed(name, count_of)).build();
+                    count.with_description(help).with_callback(self.observed(read, count_of)).build();
                 }
             }
         }
@@ -43,13 +46,12 @@ impl Metrics {
     /// What observes each series of a metric.
     fn observed<T: 'static>(
         self: &Arc<Self>,
-        name: &'static str,
+        read: Reading,
         observe: fn(&dyn AsyncInstrument<T>, Vec<KeyValue>, &Value),
     ) -> impl Fn(&dyn AsyncInstrument<T>) + Send + Sync + 'static {
         let metrics = Arc::clone(self);
         move |instrument| {
-            let family = metrics.families().into_iter().find(|family| family.name == name);
-            for (labels, value) in family.iter().flat_map(|family| &family.series) {
+            for (labels, value) in &read(&metrics).series {
                 observe(instrument, attributes(labels), value);
             }
         }

@@ -15,9 +15,9 @@ impl Metrics {
     #[must_use]
     pub fn prometheus(&self) -> String {
         let mut text = String::new();
-        for family in self.families().iter().filter(|family| !family.series.is_empty()) {
+        for family in self.families().filter(|family| !family.series.is_empty()) {
             // Writing to a string can't fail.
-            let _ = render(&mut text, family);
+            let _ = render(&mut text, &family);
         }
         text
     }

@@ -1,11 +1,14 @@
 //! Events in, figures out.
 
+mod durations;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+#[cfg(all(feature = "prometheus", feature = "opentelemetry"))]
+mod table;
 
-use auth_core::observe::{Label, Replayed, StoreStep};
+use auth_core::observe::{Label, Replayed, RevocationPath, StoreStep};
 use auth_core::scope::Scopes;
 
 use super::family::Family;
@@ -23,7 +26,7 @@ pub(super) fn lost(lasted: Option<Duration>, code: Option<u16>) -> AuthEvent {
     AuthEvent::ConnectionLost { connection: 1, reason: Label::new("r"), code, lasted, retry_in: None }
 }
 
-fn client_let_in(client: &str) -> AuthEvent {
+pub(super) fn client_let_in(client: &str) -> AuthEvent {
     AuthEvent::ClientAuthenticated {
         connection: 1,
         dialect: Label::new(client),
@@ -34,7 +37,7 @@ fn client_let_in(client: &str) -> AuthEvent {
     }
 }
 
-fn client_rejected(reason: &str) -> AuthEvent {
+pub(super) fn client_rejected(reason: &str) -> AuthEvent {
     AuthEvent::ClientRejected {
         connection: 1,
         dialect: Label::new("ably"),
@@ -47,7 +50,7 @@ fn client_rejected(reason: &str) -> AuthEvent {
     }
 }
 
-fn client_gone(code: Option<u16>) -> AuthEvent {
+pub(super) fn client_gone(code: Option<u16>) -> AuthEvent {
     AuthEvent::ClientDisconnected {
         connection: 1,
         reason: Label::new("expired"),
@@ -55,6 +58,17 @@ fn client_gone(code: Option<u16>) -> AuthEvent {
         lasted: SECOND,
         revoked_for: None,
         revoked_via: None,
+    }
+}
+
+pub(super) fn client_revoked(after: Duration, path: Option<RevocationPath>) -> AuthEvent {
+    AuthEvent::ClientDisconnected {
+        connection: 1,
+        reason: Label::new("revoked"),
+        code: Some(4_401),
+        lasted: SECOND,
+        revoked_for: Some(after),
+        revoked_via: path,
     }
 }
 
@@ -89,9 +103,8 @@ pub(super) fn store_failed(step: StoreStep) -> AuthEvent {
 }
 
 /// The series of one metric, as `label=value,… number`; of a histogram, its count.
-fn series(metrics: &Metrics, name: &str) -> Vec<String> {
-    let families = metrics.families();
-    let Some(Family { series, .. }) = families.iter().find(|family| family.name == name) else {
+pub(super) fn series(metrics: &Metrics, name: &str) -> Vec<String> {
+    let Some(Family { series, .. }) = metrics.families().find(|family| family.name == name) else {
         panic!("there is no metric {name}")
     };
     let shown = series.iter().map(|(labels, value)| {
@@ -105,7 +118,7 @@ fn series(metrics: &Metrics, name: &str) -> Vec<String> {
     shown.filter(|series| !series.ends_with(" 0")).collect()
 }
 
-fn observed(events: &[AuthEvent]) -> Metrics {
+pub(super) fn observed(events: &[AuthEvent]) -> Metrics {
     let metrics = Metrics::new();
     events.iter().for_each(|event| metrics.observe(event));
     metrics
@@ -267,7 +280,7 @@ fn replays_and_failures_of_the_store_are_told_by_their_kind() {
 #[test]
 fn what_strangers_say_makes_no_series() {
     let metrics = Metrics::new();
-    let count = || metrics.families().iter().map(|family| family.series.len()).sum::<usize>();
+    let count = || metrics.families().map(|family| family.series.len()).sum::<usize>();
     let (mut before, mut state) = (0, 7_u64);
     for round in 0..100_000 {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -285,7 +298,7 @@ fn what_strangers_say_makes_no_series() {
 
 #[test]
 fn every_value_of_a_label_is_its_own_and_every_code_has_one() {
-    for names in [&GRANTS[..], &ERRORS, &CODES, &STEPS, &REPLAYED] {
+    for names in [&GRANTS[..], &ERRORS, &CODES, &STEPS, &OPS, &PATHS, &REPLAYED] {
         let mut sorted = names.to_vec();
         sorted.sort_unstable();
         sorted.dedup();

@@ -13,7 +13,7 @@ use super::*;
 
 /// Keeps what observes its instruments.
 #[derive(Default)]
-struct Kept {
+pub(super) struct Kept {
     whole: Mutex<Vec<(String, Callback<u64>)>>,
     fractions: Mutex<Vec<(String, Callback<f64>)>>,
 }
@@ -26,7 +26,7 @@ impl Kept {
         kept.lock().unwrap().extend(builder.callbacks.into_iter().map(|callback| (name.clone(), callback)));
     }
 
-    fn collect(&self) -> BTreeMap<String, f64> {
+    pub(super) fn collect(&self) -> BTreeMap<String, f64> {
         let mut all = BTreeMap::new();
         for (name, callback) in &*self.whole.lock().unwrap() {
             let seen = Seen::default();
@@ -112,11 +112,11 @@ fn a_meter_observes_what_is_counted_when_it_looks() {
     for (series, value) in [
         ("rtauth.ws_connections {connections} end=client,state=authenticated", 1.0),
         ("rtauth.replay_rejected {rejections} kind=nonce", 1.0),
-        ("rtauth.ws_handshake_duration.bucket  end=client,le=0.1", 0.0),
-        ("rtauth.ws_handshake_duration.bucket  end=client,le=0.25", 1.0),
-        ("rtauth.ws_handshake_duration.bucket  end=client,le=+Inf", 1.0),
-        ("rtauth.ws_handshake_duration.sum s end=client", 0.25),
-        ("rtauth.ws_handshake_duration.count  end=client", 1.0),
+        ("rtauth.ws_handshake_duration.bucket  end=client,outcome=success,le=0.1", 0.0),
+        ("rtauth.ws_handshake_duration.bucket  end=client,outcome=success,le=0.25", 1.0),
+        ("rtauth.ws_handshake_duration.bucket  end=client,outcome=success,le=+Inf", 1.0),
+        ("rtauth.ws_handshake_duration.sum s end=client,outcome=success", 0.25),
+        ("rtauth.ws_handshake_duration.count  end=client,outcome=success", 1.0),
         ("rtauth.audit_records {records} ", 0.0),
     ] {
         assert_eq!(seen.get(series), Some(&value), "{series}: {seen:#?}");
@@ -128,6 +128,6 @@ fn each_metric_has_its_instruments() {
     let (metrics, kept) = (Arc::new(Metrics::new()), Arc::new(Kept::default()));
     metrics.opentelemetry(&Meter::new(Arc::clone(&kept) as Arc<dyn InstrumentProvider + Send + Sync>));
     let expected = |kind: family::Kind| if kind == family::Kind::Histogram { 3 } else { 1 };
-    let expected = metrics.families().iter().map(|family| expected(family.kind)).sum::<usize>();
+    let expected = metrics.families().map(|family| expected(family.kind)).sum::<usize>();
     assert_eq!(kept.whole.lock().unwrap().len() + kept.fractions.lock().unwrap().len(), expected);
 }

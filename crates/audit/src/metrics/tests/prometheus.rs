@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 
 /// The samples of a text, by name and labels; panics where Prometheus would refuse the text, or should.
-fn read(text: &str) -> BTreeMap<String, f64> {
+pub(super) fn read(text: &str) -> BTreeMap<String, f64> {
     assert!(text.ends_with('\n'), "the last line has an end");
     let (mut samples, mut families) = (BTreeMap::new(), BTreeSet::new());
     let mut family = (String::new(), String::new());
@@ -67,7 +67,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The name and the labels of a series, unescaped.
-fn labels(series: &str) -> (&str, Vec<(String, String)>) {
+pub(super) fn labels(series: &str) -> (&str, Vec<(String, String)>) {
     let Some((name, rest)) = series.split_once('{') else {
         assert!(is_name(series), "{series}");
         return (series, Vec::new());
@@ -119,7 +119,7 @@ fn the_text_is_what_prometheus_reads() {
         ("rtauth_ws_connection_duration_seconds_bucket{end=\"client\",le=\"60\"}", 0.0),
         ("rtauth_ws_connection_duration_seconds_bucket{end=\"client\",le=\"120\"}", 1.0),
         ("rtauth_ws_connection_duration_seconds_sum{end=\"client\"}", 90.0),
-        ("rtauth_ws_handshake_duration_seconds_bucket{end=\"client\",le=\"0.25\"}", 1.0),
+        ("rtauth_ws_handshake_duration_seconds_bucket{end=\"client\",outcome=\"success\",le=\"0.25\"}", 1.0),
         ("rtauth_token_requests_total{end=\"client\",outcome=\"failure\",error_type=\"transport\"}", 1.0),
         ("rtauth_replay_rejected_total{kind=\"nonce\"}", 1.0),
         ("rtauth_store_errors_total{op=\"lock\"}", 1.0),
