@@ -74,6 +74,7 @@ pub mod oauth;
 pub mod observe;
 pub mod renewal;
 pub mod retry_after;
+mod rfc3339;
 pub mod scope;
 pub mod secret;
 pub mod source;

@@ -109,7 +109,12 @@ fn moment(day: &str, month: &str, year: &str, time: &str) -> Option<Timestamp> {
 }
 
 /// The moment of a date, its month counted from 0, and a time of day; `None` where the calendar has none such.
-fn civil(year: u64, month: usize, day: u64, (hour, minute, second): (u64, u64, u64)) -> Option<Timestamp> {
+pub(crate) fn civil(
+    year: u64,
+    month: usize,
+    day: u64,
+    (hour, minute, second): (u64, u64, u64),
+) -> Option<Timestamp> {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days = MONTHS.get(month)?.1 - u64::from(month == 1 && !leap);
     let exists = year >= 1970 && (1..=days).contains(&day) && hour < 24 && minute < 60 && second <= 60;

@@ -92,7 +92,7 @@ impl core::str::FromStr for Timestamp {
     }
 }
 
-/// A text that is not `YYYY-MM-DDThh:mm:ss.mmmZ`.
+/// A text that is not `YYYY-MM-DDThh:mm:ss.mmmZ`, nor, where that is read, another of RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidTimestamp;
 

@@ -151,6 +151,7 @@ impl Meaning {
             AuthEvent::Authenticated { .. } => means("Authenticated", Success, Normal, A::LOGON, SESSION, START),
             AuthEvent::TokenRenewed { .. } => means("Token Renewed", Success, Normal, A::AUTHENTICATION, SESSION, INFO),
             AuthEvent::RenewalFailed { .. } => means("Renewal Failed", Failure, Warning, A::AUTHENTICATION, SESSION, INFO),
+            AuthEvent::ExpiryIgnored { .. } => means("Expiry Ignored", Unknown, Warning, A::AUTHENTICATION, SESSION, INFO),
             AuthEvent::ConnectionDelayed { .. } => means("Connection Delayed", Failure, Warning, A::NETWORK, NETWORK, INFO),
             AuthEvent::ConnectionLost { lasted: Some(_), .. } => means("Connection Lost", Failure, Warning, A::NETWORK_CLOSE, NETWORK, &["connection", "end"]),
             AuthEvent::ConnectionLost { .. } => means("Connection Failed", Failure, Warning, A::NETWORK_FAIL, NETWORK, &["connection", "end"]),

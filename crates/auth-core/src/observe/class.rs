@@ -51,6 +51,7 @@ impl AuthEvent {
             Self::Authenticated { .. } => "authenticated",
             Self::TokenRenewed { .. } => "token_renewed",
             Self::RenewalFailed { .. } => "renewal_failed",
+            Self::ExpiryIgnored { .. } => "expiry_ignored",
             Self::ConnectionDelayed { .. } => "connection_delayed",
             Self::ConnectionLost { .. } => "connection_lost",
             Self::SessionSuspended { .. } => "session_suspended",
@@ -108,6 +109,7 @@ impl AuthEvent {
             | Self::ClockSetBack { .. }
             | Self::Connecting { .. }
             | Self::RenewalFailed { .. }
+            | Self::ExpiryIgnored { .. }
             | Self::ConnectionDelayed { .. }
             | Self::ConnectionLost { .. }
             | Self::SessionSuspended { .. }

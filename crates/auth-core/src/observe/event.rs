@@ -29,7 +29,7 @@ pub enum AuthEvent {
         #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
-    /// A renewal that has started waits.
+    /// A renewal that has started, or that a server asks for, waits.
     RenewalDelayed {
         /// For what.
         reason: DelayReason,
@@ -274,6 +274,13 @@ pub enum AuthEvent {
         /// How long the token in use still lives.
         #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
+    },
+    /// What a server said of the end of a credential was not followed, because it can't be meant: the credential ends when its source said.
+    ExpiryIgnored {
+        /// The connection's number in its session, from 1.
+        connection: u64,
+        /// Why.
+        reason: Label,
     },
     /// No connection is attempted for now, because no token can be had.
     ConnectionDelayed {

@@ -67,6 +67,7 @@ impl Observer for Traced {
             | AuthEvent::StoreFailed { .. }
             | AuthEvent::TokenRejected { .. }
             | AuthEvent::RenewalFailed { .. }
+            | AuthEvent::ExpiryIgnored { .. }
             | AuthEvent::ConnectionDelayed { .. }
             | AuthEvent::ConnectionLost { .. }
             | AuthEvent::SessionSuspended { .. }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use auth_core::Secret;
 use auth_core::observe::Label;
+use auth_core::time::Now;
 use serde_json::Value;
 
-use super::Matcher;
+use super::{InForm, InUnit, Matcher};
 
 /// Where in the messages of a login the server says what. Places are JSON pointers (RFC 6901).
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,6 +19,10 @@ pub struct Captured {
     pub session_id: Option<String>,
     /// How long the credential is good for from now, which may be less than its source said.
     pub expires_in: Option<InUnit>,
+    /// When it ends, by a clock that is expected to agree with ours; where both are said, what leaves less time counts. What can't be
+    /// read, and what has passed or is beyond the year 9999, is ignored, and told as an
+    /// [`ExpiryIgnored`](auth_core::AuthEvent::ExpiryIgnored).
+    pub expires_at: Option<InForm>,
     /// The longest silence that the server promises; zero is no promise.
     pub idle: Option<InUnit>,
     /// What says that the server has taken up the session of the connection before.
@@ -46,26 +51,6 @@ pub enum Resumed {
     Message(Matcher),
 }
 
-/// A place of a duration, and the unit in which it stands there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a dialect is written with it, field by field")]
-pub struct InUnit {
-    /// The place.
-    pub at: String,
-    /// The unit.
-    pub unit: Unit,
-}
-
-/// A unit of time on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Unit {
-    /// Seconds.
-    Seconds,
-    /// Milliseconds.
-    Milliseconds,
-}
-
 /// What one server said on one connection.
 #[derive(Clone, Default)]
 pub struct Captures {
@@ -74,6 +59,8 @@ pub struct Captures {
     withheld: Option<Secret>,
     withholds: bool,
     expires_in: Option<Duration>,
+    /// What was said of it last could not be meant.
+    strange: Option<&'static str>,
     idle: Option<Duration>,
     named: BTreeMap<String, Value>,
     resumed: Option<bool>,
@@ -109,18 +96,20 @@ impl Captures {
         self.resumed
     }
 
-    /// Takes what a message of the login says; what was said before and is not said again stays.
-    pub fn take(&mut self, places: &Captured, message: &Value) {
+    /// Takes what a message of the login, received just now, says; what was said before and is not said again stays.
+    pub fn take(&mut self, now: Now, places: &Captured, message: &Value) {
         if let Some(label) = places.session_id.as_ref().and_then(|at| message.pointer(at)).and_then(label) {
             self.session_id = Some(label);
             if self.withholds {
                 self.withhold();
             }
         }
-        if let Some(duration) = places.expires_in.as_ref().and_then(|place| place.read(message)) {
-            self.expires_in = Some(duration);
-        }
-        if let Some(duration) = places.idle.as_ref().and_then(|place| place.read(message)) {
+        let life = places.expires_in.as_ref().and_then(|place| place.read(message));
+        let end = places.expires_at.as_ref().and_then(|place| place.read(now, message));
+        let said: Vec<_> = [life, end].into_iter().flatten().collect();
+        self.strange = said.iter().find_map(|said| said.err()).or(self.strange);
+        self.expires_in = said.into_iter().filter_map(Result::ok).min().or(self.expires_in);
+        if let Some(Ok(duration)) = places.idle.as_ref().and_then(|place| place.read(message)) {
             // Servers write a promise that they do not make as zero.
             self.idle = (!duration.is_zero()).then_some(duration);
         }
@@ -137,6 +126,11 @@ impl Captures {
     /// What was said of a lifetime was said of another credential.
     pub(crate) const fn forget_lifetime(&mut self) {
         self.expires_in = None;
+    }
+
+    /// Why what was said of the credential's end is ignored, if it is; told once.
+    pub(crate) const fn take_strange(&mut self) -> Option<&'static str> {
+        self.strange.take()
     }
 
     /// The session's name is not shown any more: the server has put a credential there.
@@ -181,29 +175,17 @@ impl fmt::Debug for Captures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A server may have said something that only we may repeat: names alone. Whether it has named the session by the credential
         // is not known before it accepts that.
-        let Self { session_id, withheld, withholds: _, expires_in, idle, named, resumed, last: _ } = self;
+        let Self { session_id, withheld, withholds: _, expires_in, strange, idle, named, resumed, last: _ } =
+            self;
         formatter
             .debug_struct("Captures")
             .field("has_session_id", &(session_id.is_some() || withheld.is_some()))
             .field("expires_in", expires_in)
+            .field("strange", strange)
             .field("idle", idle)
             .field("named", &named.keys())
             .field("resumed", resumed)
             .finish()
-    }
-}
-
-impl InUnit {
-    fn read(&self, message: &Value) -> Option<Duration> {
-        let number = message.pointer(&self.at)?;
-        match (number.as_u64(), self.unit) {
-            (Some(seconds), Unit::Seconds) => Some(Duration::from_secs(seconds)),
-            (Some(milliseconds), Unit::Milliseconds) => Some(Duration::from_millis(milliseconds)),
-            (None, unit) => {
-                let per_second = if unit == Unit::Seconds { 1.0 } else { 1_000.0 };
-                Duration::try_from_secs_f64(number.as_f64()? / per_second).ok()
-            }
-        }
     }
 }
 
@@ -217,9 +199,13 @@ fn label(value: &Value) -> Option<Label> {
 
 #[cfg(test)]
 mod tests {
+    use auth_core::time::{Moment, Timestamp};
     use serde_json::json;
 
     use super::*;
+    use crate::dialect::Unit;
+
+    const NOW: Now = Now { wall: Timestamp::from_millis(1_700_000_000_000), mono: Moment::ORIGIN };
 
     fn at(at: &str, unit: Unit) -> Option<InUnit> {
         Some(InUnit { at: at.to_owned(), unit })
@@ -238,31 +224,54 @@ mod tests {
     #[test]
     fn what_was_said_stays_until_it_is_said_again() {
         let mut captures = Captures::default();
-        captures.take(&places(), &json!({"d": {"sid": "s", "ttl": 60, "ping": 25_000, "nonce": {"a": 1}}}));
-        captures.take(&places(), &json!({"d": {"ttl": 1.5}}));
-        captures.take(&places(), &json!("else"));
+        let first = json!({"d": {"sid": "s", "ttl": 60, "ping": 25_000, "nonce": {"a": 1}}});
+        captures.take(NOW, &places(), &first);
+        captures.take(NOW, &places(), &json!({"d": {"ttl": 1.5}}));
+        captures.take(NOW, &places(), &json!("else"));
         assert_eq!(captures.session_id().unwrap().as_str(), "s");
         assert_eq!(captures.expires_in(), Some(Duration::from_millis(1_500)));
         assert_eq!(captures.idle(), Some(Duration::from_secs(25)));
         assert_eq!(captures.named("nonce"), Some(&json!({"a": 1})));
-        captures.take(&places(), &json!({"d": {"sid": 7, "ping": 0}}));
+        captures.take(NOW, &places(), &json!({"d": {"sid": 7, "ping": 0}}));
         assert_eq!(captures.session_id().unwrap().as_str(), "7");
         assert_eq!(captures.idle(), None, "zero takes the promise back");
     }
 
     #[test]
-    fn what_is_no_duration_is_not_taken() {
-        for wrong in [json!(-1), json!(-0.5), json!("60"), json!(null), json!([1]), json!(1e300)] {
+    fn what_is_no_duration_is_not_taken_and_told_once_where_it_is_a_lifetime() {
+        for wrong in [json!(-1), json!(-0.5), json!("60"), json!(true), json!([1]), json!({}), json!(null)] {
             let mut captures = Captures::default();
-            captures.take(&places(), &json!({"d": {"ttl": wrong, "ping": wrong, "sid": [wrong]}}));
+            let message = json!({"d": {"ttl": wrong, "ping": wrong, "sid": [wrong]}});
+            captures.take(NOW, &places(), &message);
             assert_eq!((captures.expires_in(), captures.idle(), captures.session_id()), (None, None, None));
+            // Null says nothing, which is nothing strange.
+            assert_eq!(captures.take_strange().is_some(), !wrong.is_null(), "{wrong}");
+            assert_eq!(captures.take_strange(), None);
+        }
+    }
+
+    #[test]
+    fn of_a_lifetime_and_an_end_what_leaves_less_counts_and_what_is_strange_hides_neither() {
+        let end = InForm { at: "/end".to_owned(), form: crate::dialect::TimeForm::EpochSeconds };
+        let places = Captured { expires_at: Some(end), expires_in: at("/ttl", Unit::Seconds), ..places() };
+        let now = 1_700_000_000;
+        for (ttl, end, seconds, strange) in [
+            (json!(60), json!(now + 90), 60, false),
+            (json!(60), json!(now + 30), 30, false),
+            (json!("60"), json!(now + 30), 30, true),
+            (json!(60), json!("soon"), 60, true),
+        ] {
+            let mut captures = Captures::default();
+            captures.take(NOW, &places, &json!({"ttl": ttl, "end": end}));
+            assert_eq!(captures.expires_in(), Some(Duration::from_secs(seconds)), "{ttl}, {end}");
+            assert_eq!(captures.take_strange().is_some(), strange, "{ttl}, {end}");
         }
     }
 
     #[test]
     fn debug_names_what_was_said_and_does_not_repeat_it() {
         let mut captures = Captures::default();
-        captures.take(&places(), &json!({"d": {"nonce": "canary", "sid": "canary"}}));
+        captures.take(NOW, &places(), &json!({"d": {"nonce": "canary", "sid": "canary", "ttl": "canary"}}));
         let shown = format!("{captures:?}");
         assert!(shown.contains("nonce") && !shown.contains("canary"), "{shown}");
     }

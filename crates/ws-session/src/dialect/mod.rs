@@ -21,6 +21,7 @@ mod requests;
 mod rule;
 mod table;
 mod template;
+mod times;
 mod upgrade;
 mod verdict;
 
@@ -30,7 +31,7 @@ use std::time::Duration;
 
 pub(crate) use self::assembly::Assembly;
 pub use self::authenticator::{Authenticator, Meaning};
-pub use self::capture::{Captured, Captures, InUnit, Resumed, Unit};
+pub use self::capture::{Captured, Captures, Resumed};
 pub(crate) use self::codec::Read;
 pub use self::codec::{Codec, Incoming, Rendered};
 pub use self::failure::{Failure, Occurrence, Phase};
@@ -45,6 +46,7 @@ pub(crate) use self::template::Filling;
 #[cfg(feature = "tokio")]
 pub(crate) use self::template::uuid;
 pub use self::template::{Fresh, InvalidTemplate, Template};
+pub use self::times::{InForm, InUnit, TimeForm, Unit};
 #[cfg(feature = "polled")]
 pub(crate) use self::upgrade::grammar::{check_header, is_header_value};
 pub use self::upgrade::{InvalidSelection, Unplaceable, UpgradeRequest};

@@ -3,6 +3,11 @@
 use super::{Matcher, Template};
 
 /// How a fresh credential reaches a live connection.
+///
+/// A server that asks for one (`asked_by`) gets it at once, unless the credential in use is fresh: younger than 30 seconds, and than half of
+/// what it had left when it was accepted. Then it waits for up to a second at first, and for longer each time, up to that age; the
+/// connection stays, a wait of more than a second is told as an [`AuthEvent::RenewalDelayed`](auth_core::AuthEvent::RenewalDelayed), and after two
+/// minutes without such a wish those before are forgotten. Whatever a server says, it gets no more than 400 renewals an hour.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Renewal {

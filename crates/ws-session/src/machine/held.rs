@@ -34,9 +34,11 @@ impl Held {
         }
     }
 
-    /// The server said how long the credential is good for: it counts if it is less than what is known.
+    /// The server said how long the credential is good for: it counts if it is less than what is known, and for [`SHORTEST_TOLD`] at
+    /// least. A server that says too little would be brought one credential after the other.
     pub(super) fn limited_to(self, now: Now, life: Option<Duration>) -> Self {
         let Some(life) = life else { return self };
+        let life = life.max(SHORTEST_TOLD);
         if self.expires.is_some_and(|expires| expires.remaining(now) <= life) {
             return self;
         }
@@ -69,6 +71,9 @@ impl Held {
         self.expires.is_some_and(|expires| expires.passed(now))
     }
 }
+
+/// The shortest lifetime that a server is believed. What is renewed at half of a shorter one is sooner a wrong unit.
+const SHORTEST_TOLD: Duration = Duration::from_secs(30);
 
 /// A source that knows the lifetime but gives no advice: renew like the default policy does.
 fn renewal_of(life: Option<Duration>, advice: Option<Duration>) -> Option<Duration> {

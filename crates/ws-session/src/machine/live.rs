@@ -51,6 +51,7 @@ impl Session {
             credential_since: now,
             renewal: Renewal::Scheduled { demand: Demand::NewerThan(held.generation) },
             failures: 0,
+            asked: false,
             spared_until: None,
             heard: false,
             silence: Silence::Unasked,

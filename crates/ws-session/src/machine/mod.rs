@@ -20,6 +20,7 @@
 
 mod attempt;
 mod config;
+mod demands;
 mod echo;
 mod ending;
 mod held;

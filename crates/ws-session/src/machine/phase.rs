@@ -92,6 +92,8 @@ pub(super) struct Live {
     pub(super) renewal: Renewal,
     /// Renewals that failed in a row.
     pub(super) failures: u32,
+    /// The server has asked for the next credential, while this one was fresh.
+    pub(super) asked: bool,
     /// Until when the source wants to be left alone, if it said so.
     pub(super) spared_until: Option<Deadline>,
     /// Whether anything came since the silence was last looked at.

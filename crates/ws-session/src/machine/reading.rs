@@ -1,7 +1,8 @@
 //! What a message of the server means to the session, and whether it is the user's.
 
-use auth_core::ApiMisuse;
+use auth_core::observe::Label;
 use auth_core::time::Now;
+use auth_core::{ApiMisuse, AuthEvent};
 use serde_json::Value;
 
 use super::phase::{Attempt, Life, Renewal};
@@ -83,7 +84,7 @@ impl Session {
         match self.meaning(now, epoch, message) {
             Meaning::Accepted => self.told_accepted(now, epoch, message),
             Meaning::Step(index) => {
-                self.capture(message);
+                self.capture(now, message);
                 self.take_step(now, index);
                 self.take_open_steps(now);
             }
@@ -164,21 +165,29 @@ impl Session {
         }
     }
 
-    fn capture(&mut self, message: &Value) {
-        if let Attempt::LoggingIn { captures, .. } = &mut self.attempt {
-            captures.take(&self.dialect.captured, message);
+    fn capture(&mut self, now: Now, message: &Value) {
+        if let Attempt::LoggingIn { epoch, captures, .. } = &mut self.attempt {
+            captures.take(now, &self.dialect.captured, message);
+            let told = captures.take_strange().map(|reason| ignored(*epoch, reason));
+            self.outputs.extend(told);
         }
     }
 
     fn told_accepted(&mut self, now: Now, epoch: Epoch, message: &Value) {
         if self.attempt.epoch() == Some(epoch) {
-            self.capture(message);
+            self.capture(now, message);
             return self.accepted(now);
         }
         let Some(live) = &mut self.live else { return };
         live.captures.forget_lifetime();
-        live.captures.take(&self.dialect.captured, message);
+        live.captures.take(now, &self.dialect.captured, message);
+        let told = live.captures.take_strange().map(|reason| ignored(epoch, reason));
         let expires_in = live.captures.expires_in();
+        self.outputs.extend(told);
         self.renewed(now, expires_in);
     }
+}
+
+fn ignored(epoch: Epoch, reason: &str) -> Output {
+    Output::Event(AuthEvent::ExpiryIgnored { connection: epoch.0, reason: Label::new(reason) })
 }

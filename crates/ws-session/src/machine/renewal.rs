@@ -100,27 +100,6 @@ impl Session {
         }
     }
 
-    /// The server wants a fresh credential: at once, unless it has just been given one, or the last could not be had.
-    pub(super) fn asked_to_renew(&mut self, now: Now) {
-        /// A server that asks again and again is answered this often.
-        const SHORTEST: Duration = Duration::from_secs(1);
-        let Some(live) = &self.live else { return };
-        let since = now.mono.elapsed().saturating_sub(live.credential_since.mono.elapsed());
-        if !matches!(live.renewal, Renewal::Scheduled { .. }) {
-            return;
-        }
-        if live.failures == 0 && since >= SHORTEST {
-            return self.renewal_due(now);
-        }
-        let due = now.timer(SHORTEST.saturating_sub(since));
-        let due = match self.timers.get(Timer::Renew) {
-            Some(retry) if live.failures > 0 => retry,
-            Some(planned) => planned.earlier(due, now),
-            None => due,
-        };
-        self.timers.set(Timer::Renew, Some(due));
-    }
-
     /// Whether a renewal by reconnecting may make the new connection before it closes the old one.
     pub(super) fn may_overlap(&self) -> bool {
         self.config.overlap
@@ -194,6 +173,7 @@ impl Session {
         live.held = held;
         live.credential_since = now;
         live.failures = 0;
+        live.asked = false;
         live.renewal = Renewal::Scheduled { demand: Demand::NewerThan(held.generation) };
         let (connection, session_id) = (live.epoch.0, live.captures.session_id().cloned());
         self.timers.set(Timer::RenewalAnswer, None);

@@ -9,6 +9,7 @@ use auth_core::time::{Deadline, Now};
 use auth_core::token::Generation;
 use auth_core::{ApiMisuse, Demand, Secret};
 
+use super::demands::Demands;
 use super::held::Spent;
 use super::phase::{Attempt, Life, Live, Suspension};
 use super::timers::{Timer, Timers};
@@ -50,6 +51,7 @@ pub struct Session {
     /// The credential that the user wants on the connection, until one was accepted since.
     pub(super) wanted: Generation,
     pub(super) spent: Spent,
+    pub(super) demands: Demands,
     /// What the server said on the connection before, for one that takes up its session.
     pub(super) last_said: Option<Captures>,
     /// The next attempt asks for nothing of that: the server may have refused the last because of it.
@@ -84,6 +86,7 @@ impl Session {
             presented: None,
             wanted: Generation::NONE,
             spent: Spent::default(),
+            demands: Demands::default(),
             last_said: None,
             starts_anew: false,
             withholds: false,

@@ -14,9 +14,11 @@ use crate::dialect::{Matcher, Phase, Verdict};
 
 impl ServerSession {
     pub(super) fn say(&mut self, now: Now, matcher: &Matcher) {
+        let expires_in = self.lease.map(|lease| lease.expiry.remaining(now));
         let announced = Announced {
             session_id: &self.session_id,
-            expires_in: self.lease.map(|lease| lease.expiry.remaining(now)),
+            expires_in,
+            expires_at: expires_in.map(|left| now.wall.saturating_add(left)),
             idle: self.idle(),
         };
         let message = words::message(&self.dialect, matcher, &announced);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use auth_core::time::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::dialect::{
@@ -14,6 +15,7 @@ use crate::dialect::{
 pub(super) struct Announced<'a> {
     pub(super) session_id: &'a str,
     pub(super) expires_in: Option<Duration>,
+    pub(super) expires_at: Option<Timestamp>,
     pub(super) idle: Option<Duration>,
 }
 
@@ -39,6 +41,8 @@ pub(super) fn message(dialect: &Dialect, matcher: &Matcher, announced: &Announce
         values.push((at, Value::from(announced.session_id)));
     }
     values.extend(duration(places.expires_in.as_ref(), announced.expires_in));
+    let end = places.expires_at.as_ref().zip(announced.expires_at);
+    values.extend(end.map(|(place, time)| (&place.at, place.write(time))));
     values.extend(duration(places.idle.as_ref(), announced.idle));
     for (at, value) in values {
         let mut with = message.clone();

@@ -70,6 +70,15 @@ impl Kind {
         }
     }
 
+    /// The type of the message by which the server asks for a fresh credential, if it may.
+    pub(crate) const fn wish(self) -> Option<&'static str> {
+        match self {
+            Self::AskedInBand => Some("expiring"),
+            Self::AskedReconnect => Some("leave"),
+            _ => None,
+        }
+    }
+
     pub(crate) fn dialect(self) -> Dialect {
         let mut dialect = match self {
             Self::Genesys => Dialect::genesys(),

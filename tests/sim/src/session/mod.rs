@@ -20,6 +20,7 @@ mod source;
 mod spread;
 mod standing;
 mod user;
+mod wishes;
 mod world;
 
 use self::world::World;
@@ -40,6 +41,7 @@ fn run(seed: u64, keep: bool) -> Outcome {
         most: vec![
             ("most failures in a minute", world.seen.most_in_a_minute),
             ("most failures in ten minutes", world.seen.most_in_ten),
+            ("most renewals in an hour before their time", world.seen.most_early_renewals),
         ],
         violation: world.violation.map(Into::into),
         coverage: world.coverage,
@@ -49,7 +51,7 @@ fn run(seed: u64, keep: bool) -> Outcome {
 }
 
 /// What no run of many seeds may lack.
-const ESSENTIAL: [&str; 93] = [
+const ESSENTIAL: [&str; 96] = [
     "clock: suspend",
     "clock: wall set back",
     "clock: wall set forward",
@@ -77,6 +79,7 @@ const ESSENTIAL: [&str; 93] = [
     "machine: lost a connection",
     "machine: pings",
     "machine: presents",
+    "machine: puts off a renewal",
     "machine: renewed by another connection",
     "machine: renewed in band",
     "machine: suspended",
@@ -99,6 +102,7 @@ const ESSENTIAL: [&str; 93] = [
     "server: accepts a login",
     "server: accepts a renewal",
     "server: accepts and then closes",
+    "server: asks again and again",
     "server: closes by its rules",
     "server: closes with a reason",
     "server: closes without a reason",
@@ -113,6 +117,7 @@ const ESSENTIAL: [&str; 93] = [
     "server: revokes",
     "server: saw an expired token",
     "server: sends",
+    "server: understates a lifetime",
     "server: verifies",
     "server: verifies a renewal",
     "source: answered",

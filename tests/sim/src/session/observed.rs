@@ -10,6 +10,7 @@ use ws_session::machine::State;
 
 use super::client::{Cause, Drained};
 use super::properties::Property;
+use super::wishes::InUse;
 use super::world::World;
 use crate::clock::At;
 
@@ -50,6 +51,11 @@ pub(crate) struct Seen {
     pub(crate) clocks_disturbed: bool,
     /// What may end the session was met.
     pub(crate) final_cause: bool,
+    /// The credential that the session is on, until its connection is lost.
+    pub(crate) in_use: Option<InUse>,
+    /// When it was renewed before its time, in the last hour.
+    pub(crate) early_renewals: VecDeque<At>,
+    pub(crate) most_early_renewals: usize,
 }
 
 impl World {
@@ -159,7 +165,10 @@ impl World {
                 } else {
                     "machine: renewed by another connection"
                 });
-                self.take_credential(*connection);
+                if *in_band {
+                    self.take_credential(*connection);
+                    self.count_renewal(now, *connection);
+                }
                 let stable = now.mono.elapsed() + self.plan.settings.stable;
                 let link = self.links.iter_mut().rev().find(|link| link.epoch.number() == *connection);
                 if let Some(link) = link.filter(|_| *in_band) {
@@ -180,6 +189,10 @@ impl World {
                     let advised = self.is_advised(cause);
                     self.seen.not_before = Some((now.mono.elapsed() + *retry_in, advised));
                 }
+            }
+            AuthEvent::RenewalDelayed { retry_in, .. } => {
+                self.coverage.saw("machine: puts off a renewal");
+                self.seen.not_before = Some((now.mono.elapsed() + *retry_in, false));
             }
             AuthEvent::ConnectionDelayed { retry_in, .. } => {
                 self.seen.inherited = None;
@@ -250,6 +263,7 @@ impl World {
             );
         }
         self.take_credential(connection);
+        self.count_renewal(now, connection);
     }
 
     /// The credential that was presented last on a connection is the one in use.
@@ -285,6 +299,9 @@ impl World {
         };
         link.lost += 1;
         link.stable_at = None;
+        if link.live_since.is_some() {
+            self.seen.in_use = None;
+        }
         self.seen.inherited = None;
         if link.lost > 1 {
             self.violate(Property::Observed, format!("connection {connection} is lost twice"));

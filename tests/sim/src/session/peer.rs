@@ -119,7 +119,10 @@ impl World {
                     self.links[link].server = None;
                     return;
                 }
-                Output::Send { text, .. } => self.send_down(link, Down::Text(text)),
+                Output::Send { text, .. } => {
+                    let text = self.understated(text);
+                    self.send_down(link, Down::Text(text));
+                }
                 Output::Deliver { .. } => {}
                 Output::Close { code, reason } => {
                     self.coverage.saw("server: closes by its rules");

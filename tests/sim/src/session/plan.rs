@@ -88,6 +88,10 @@ pub(crate) struct ServerPlan {
     pub(crate) fatal: u64,
     /// The most that it grants a credential, if it is less than its life.
     pub(crate) grants: Option<At>,
+    /// Says so of each credential, in milliseconds, however long it grants.
+    pub(crate) understates: Option<u64>,
+    /// Asks for a fresh credential, where it may ask, this often and for ever.
+    pub(crate) nags: Option<At>,
     pub(crate) ask_before: At,
     pub(crate) grace: At,
     pub(crate) patience: At,
@@ -169,6 +173,12 @@ impl Plan {
             // Such a service allows a grace, and the client counts on one that is long enough.
             self.server.grace = 3 * MINUTE;
         }
+        if self.kind == Kind::OwnPing && chance.per_mille(300) {
+            self.server.understates = Some(chance.pick([0, 1, 200, 2_000, 5_000]));
+        }
+        if self.kind.wish().is_some() && chance.per_mille(400) {
+            self.server.nags = Some(chance.pick([SECOND, SECOND, 3 * SECOND, 20 * SECOND]));
+        }
     }
 
     /// Nothing goes wrong: then nothing may be lost.
@@ -193,6 +203,8 @@ impl Plan {
             fickle: 0,
             refuses: 0,
             status: 0,
+            understates: None,
+            nags: None,
             outages: Vec::new(),
             ..self.server.clone()
         };
@@ -325,6 +337,8 @@ impl ServerPlan {
             status: rough,
             fatal: chance.pick([0, 0, 0, 0, 0, 0, 60]),
             grants: None,
+            understates: None,
+            nags: None,
             ask_before: chance.pick([30 * SECOND, 5 * SECOND, 2 * MINUTE]),
             grace: chance.pick([0, 5 * SECOND, 30 * SECOND]),
             patience: chance.pick([10 * SECOND, 30 * SECOND]),

@@ -19,6 +19,8 @@ pub(crate) enum Property {
     Recovery,
     /// The attempts stay within the bound of the backoff; the server's advice is followed; only a stable connection resets it.
     Backoff,
+    /// Whatever a server says, it is brought so many fresh credentials in an hour, and no more.
+    Renewals,
     /// A final verdict ends the session, at once and once; nothing else does.
     Fatal,
     /// The same refusal of a fresh credential ends the session, and the first one does not.

@@ -207,6 +207,7 @@ impl World {
             let at = self.using.between(0, self.plan.calm);
             self.schedule(at, Event::NetworkChanged);
         }
+        self.schedule(SECOND, Event::Nag);
         if let Some(at) = self.plan.closes {
             // Some close at once, while the first connection is being made.
             let at = if self.using.per_mille(200) { at % (5 * SECOND) } else { at };

@@ -47,6 +47,8 @@ pub(crate) enum Event {
     Say,
     /// The server sends one.
     Push,
+    /// The server asks for a fresh credential, as always.
+    Nag,
     /// The user closes the session.
     Close,
     /// The user wants a fresh credential.
@@ -68,6 +70,7 @@ impl Event {
                 | Self::ServerWake { .. }
                 | Self::Kick { .. }
                 | Self::Push
+                | Self::Nag
                 | Self::Mishap(_)
         )
     }
@@ -182,6 +185,7 @@ impl World {
             Event::Unplaceable { link } => self.fail_link(link, Failure::Unplaceable, None),
             Event::Say => self.say(),
             Event::Push => self.push(),
+            Event::Nag => self.nag(),
             Event::Close => {
                 self.coverage.saw("user: closes");
                 self.handle(Input::Close, Cause::Close);

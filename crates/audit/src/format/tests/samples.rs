@@ -63,6 +63,8 @@ pub(super) const FULL: &[&str] = &[
     r#"{"event":"event_oversized","name":"$","bytes":300000}"#,
     r#"{"event":"checkpoint_signed","size":8,"note":"log.example\n8\nAQID=\nhead 00ff\n\n— log.example AQIDBA==\n"}"#,
     r#"{"event":"checkpoint_signed","size":8,"note":"$"}"#,
+    // Behind those that were there before it, whose vectors name their numbers.
+    r#"{"event":"expiry_ignored","connection":2,"reason":"$"}"#,
 ];
 
 /// Text that wants to be more than text.

@@ -143,11 +143,36 @@
 //! | Key | What stands there |
 //! |---|---|
 //! | `session_id` | the session's name at the server |
-//! | `expires_in_s`, `expires_in_ms` | how long the credential is good for, from then |
+//! | `expires_in_s`, `expires_in_ms` | how long the credential is good for from then, as a number of seconds or milliseconds |
+//! | `expires_at_s`, `expires_at_ms`, `expires_at_rfc3339` | instead of those: when it ends, as a number of seconds or of milliseconds since the Unix epoch, or as a text of RFC 3339 (ISO 8601 with date, time and offset: `"2026-11-22T09:30:00Z"`); see [below](#the-end-of-a-credential) |
 //! | `idle_s`, `idle_ms` | the longest silence that the server promises |
 //! | `reason_code` | the number that says why, in a message that ends the connection |
 //! | `named` | a table of names and places, for templates |
 //! | `resumed` | what says that the server took up the session of the connection before: `"same_session"` if it names that again, or a matcher of a message of the login |
+//!
+//! ### The end of a credential
+//!
+//! What the server says of it, in the messages of the login and in the answer to a renewal in band, counts where it is less than what the
+//! source of the token said. Less than 30 seconds counts as 30, so that a wrong unit renews nobody in a loop, and more than a year as a
+//! year.
+//!
+//! A point in time needs a clock that agrees with the server's: where the server says both, a duration is the better one. What stands
+//! in another form than the description names, a number in quotes or a date without an offset among them, what has passed already, and
+//! what is beyond the year 9999, as milliseconds are where seconds are expected, is ignored; observers are told by an
+//! [`ExpiryIgnored`](auth_core::AuthEvent::ExpiryIgnored), and the credential ends when its source said. `null` says nothing.
+//!
+//! ```
+//! # use ws_session::dialect::{Dialect, InForm, TimeForm};
+//! # let dialect = Dialect::from_toml(r#"
+//! name = "mine"
+//! login.send = { type = "auth", token = "${credential}" }
+//! accept.message = { "/type" = "welcome" }
+//! capture.expires_at_rfc3339 = "/session/expires"
+//! # "#)?;
+//! # let expected = InForm { at: "/session/expires".to_owned(), form: TimeForm::Rfc3339 };
+//! # assert_eq!(dialect.captured.expires_at, Some(expected));
+//! # Ok::<(), ws_session::dialect::description::InvalidDescription>(())
+//! ```
 //!
 //! ## `renew`: how a fresh credential reaches a live connection
 //!
@@ -157,7 +182,7 @@
 //! | `send` | in band: the message | the login's last with the credential |
 //! | `accepted` | in band: matchers of the answer; `[]` if there is none | as `accept.message` |
 //! | `overlap` | reconnecting: whether the new connection is made before the old one is closed | `true` |
-//! | `asked_by` | matchers of messages by which the server asks for it | none |
+//! | `asked_by` | matchers of messages by which the server asks for it; followed at once where the credential in use is no longer [fresh](super::Renewal), and with pauses that grow where it is | none |
 //! | `when` | if nobody asks: `"early"`, before the credential expires; `"at_expiry"`; `"when_asked"`, not at all | `"early"` |
 //!
 //! ## `reply`: answers to messages, at any time

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::InvalidDescription;
 use super::node::{Document, Node, Table};
-use crate::dialect::{Codes, Condition, InUnit, Matcher, Template, Unit};
+use super::words::EXPIRES_AT;
+use crate::dialect::{Codes, Condition, InForm, InUnit, Matcher, Template, Unit};
 
 /// The longest time that a description may state.
 pub(super) const LONGEST: Duration = Duration::from_secs(86_400);
@@ -181,6 +182,20 @@ impl<'a> Document<'a> {
     ) -> Read<Option<InUnit>> {
         let found = in_either(table, in_seconds, in_milliseconds)?;
         found.map(|(node, unit)| Ok(InUnit { at: pointer(&node)?, unit })).transpose()
+    }
+
+    /// The place of the credential's end in a message: how long it is until then, or when it is, in one of their forms by the key's end.
+    pub(super) fn expiry(&self, table: &mut Table<'a>) -> Read<(Option<InUnit>, Option<InForm>)> {
+        let expires_in = self.in_unit(table, "expires_in_s", "expires_in_ms")?;
+        let mut expires_at = None;
+        for (key, form) in EXPIRES_AT {
+            let Some(node) = table.take(key) else { continue };
+            if expires_in.is_some() || expires_at.is_some() {
+                return Err(node.wrong("this and another `expires_…` are one thing said twice"));
+            }
+            expires_at = Some(InForm { at: pointer(&node)?, form });
+        }
+        Ok((expires_in, expires_at))
     }
 }
 

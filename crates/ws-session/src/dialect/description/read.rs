@@ -163,9 +163,11 @@ impl<'a> Document<'a> {
 
     fn captured(&self, node: Node<'a>) -> Read<Captured> {
         let mut table = self.table_of(node)?;
+        let (expires_in, expires_at) = self.expiry(&mut table)?;
         let mut captured = Captured {
             session_id: table.take("session_id").map(|node| pointer(&node)).transpose()?,
-            expires_in: self.in_unit(&mut table, "expires_in_s", "expires_in_ms")?,
+            expires_in,
+            expires_at,
             idle: self.in_unit(&mut table, "idle_s", "idle_ms")?,
             reason_code: table.take("reason_code").map(|node| pointer(&node)).transpose()?,
             ..Captured::default()

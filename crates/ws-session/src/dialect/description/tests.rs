@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::InvalidDescription;
 use crate::dialect::{
-    Acceptance, Authenticator, Codes, Condition, Dialect, InUnit, Matcher, On, Phase, Ping, Placement,
-    Renewal, RenewalTime, Rule, Step, SubprotocolEntry, Template, Trigger, Unit, Verdict,
+    Acceptance, Authenticator, Codes, Condition, Dialect, InForm, InUnit, Matcher, On, Phase, Ping,
+    Placement, Renewal, RenewalTime, Rule, Step, SubprotocolEntry, Template, TimeForm, Trigger, Unit,
+    Verdict,
 };
 
 mod refused;
@@ -236,6 +237,20 @@ fn a_subprotocol_may_be_a_name_a_text_or_an_object() {
 }
 
 #[test]
+fn the_end_of_a_credential_is_read_and_written_in_each_form() {
+    for (key, form) in [
+        ("expires_at_s", TimeForm::EpochSeconds),
+        ("expires_at_ms", TimeForm::EpochMilliseconds),
+        ("expires_at_rfc3339", TimeForm::Rfc3339),
+    ] {
+        let dialect = with(&format!("accept.message = {{}}\ncapture.{key} = \"/token/ends\"\n"));
+        let expected = InForm { at: "/token/ends".to_owned(), form };
+        assert_eq!((&dialect.captured.expires_at, &dialect.captured.expires_in), (&Some(expected), &None));
+        assert_eq!(dialect.to_toml().map(|text| read(&text)), Ok(dialect), "{key}");
+    }
+}
+
+#[test]
 fn a_message_may_be_a_table_an_array_a_text_or_the_text_of_json() {
     for (ping, expected) in [
         (r#"send = { a = [1, { b = false }] }"#, Template::json(json!({"a": [1, {"b": false}]}))),
@@ -285,6 +300,13 @@ fn code_can_not_be_written_down() {
     assert_ne!(dialect, other, "two pieces of code may do different things");
 }
 
+/// A value may have both, and then what leaves less counts.
+fn both_ends() -> Dialect {
+    let mut dialect = Dialect::centrifugo();
+    dialect.captured.expires_at = Some(InForm { at: "/end".to_owned(), form: TimeForm::EpochSeconds });
+    dialect
+}
+
 #[test]
 fn a_value_that_no_description_can_say_is_not_written() {
     let at_one_place_twice = Matcher::of([("/a", json!(1)), ("/a", json!(1))]);
@@ -300,6 +322,7 @@ fn a_value_that_no_description_can_say_is_not_written() {
             "place",
         ),
         (Dialect { name: "two words".into(), ..Dialect::bearer_query() }, "name"),
+        (both_ends(), "capture.expires_at_s"),
         (
             Dialect {
                 rules: vec![Rule::new(On::Status(Codes::none()), Verdict::Misuse)],

@@ -1,6 +1,6 @@
 //! The words of a description, each with what it stands for in the model.
 
-use crate::dialect::{Codec, CredentialUse, Phase, Reconnection, RenewalTime, Verdict};
+use crate::dialect::{Codec, CredentialUse, Phase, Reconnection, RenewalTime, TimeForm, Verdict};
 
 pub(super) const CODECS: [(&str, Codec); 5] = [
     ("json", Codec::Json),
@@ -38,6 +38,12 @@ pub(super) const VERDICTS: [(&str, Verdict); 8] = [
     ("rejected", Verdict::Rejected),
     ("forbidden", Verdict::Forbidden),
     ("misuse", Verdict::Misuse),
+];
+
+pub(super) const EXPIRES_AT: [(&str, TimeForm); 3] = [
+    ("expires_at_s", TimeForm::EpochSeconds),
+    ("expires_at_ms", TimeForm::EpochMilliseconds),
+    ("expires_at_rfc3339", TimeForm::Rfc3339),
 ];
 
 /// How a renewal is done.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::node::is_bare;
-use super::words::{CODECS, PHASES, RECONNECTIONS, TIMES, USES, VERDICTS, word};
+use super::words::{CODECS, EXPIRES_AT, PHASES, RECONNECTIONS, TIMES, USES, VERDICTS, word};
 use crate::dialect::{
-    Acceptance, Captured, Codes, Condition, Dialect, InUnit, Matcher, On, Ping, Placement, Renewal, Requests,
-    Resumed, Rule, SubprotocolEntry, Template, Trigger, Unit,
+    Acceptance, Captured, Codes, Condition, Dialect, InForm, InUnit, Matcher, On, Ping, Placement, Renewal,
+    Requests, Resumed, Rule, SubprotocolEntry, Template, Trigger, Unit,
 };
 
 /// What a description can't say, and where.
@@ -174,7 +174,7 @@ impl Writer {
     }
 
     fn captured(&mut self, captured: &Captured) -> Wrote<()> {
-        let Captured { session_id, expires_in, idle, resumed, reason_code, named } = captured;
+        let Captured { session_id, expires_in, expires_at, idle, resumed, reason_code, named } = captured;
         if *captured == Captured::default() {
             return Ok(());
         }
@@ -189,6 +189,12 @@ impl Writer {
                 let end = if *unit == Unit::Seconds { "s" } else { "ms" };
                 self.entry(&format!("{key}_{end}"), &quoted(at));
             }
+        }
+        if let Some(InForm { at, form }) = expires_at {
+            let Some(key) = word(&EXPIRES_AT, form) else {
+                return self.cannot("there is no word for this form");
+            };
+            self.entry(key, &quoted(at));
         }
         if !named.is_empty() {
             let named: Vec<_> =

@@ -36,7 +36,7 @@ fn said(message: &Value) -> Captures {
         places.named.insert(name.to_owned(), format!("/{name}"));
     }
     let mut captures = Captures::default();
-    captures.take(&places, message);
+    captures.take(NOW.now, &places, message);
     captures
 }
 

@@ -1,5 +1,6 @@
 //! The machine against the server's half in simulated time, and against servers that misbehave.
 
+mod demands;
 mod lasted;
 mod login;
 mod one_connection;
@@ -7,6 +8,7 @@ mod present;
 mod random;
 mod renewal;
 mod scene;
+mod told;
 mod wanted;
 mod world;
 

@@ -259,6 +259,8 @@ pub(super) fn name(event: &AuthEvent) -> &'static str {
         AuthEvent::Authenticated { .. } => "authenticated",
         AuthEvent::TokenRenewed { .. } => "renewed",
         AuthEvent::RenewalFailed { .. } => "renewal_failed",
+        AuthEvent::RenewalDelayed { .. } => "put_off",
+        AuthEvent::ExpiryIgnored { .. } => "expiry_ignored",
         AuthEvent::ConnectionDelayed { .. } => "delayed",
         AuthEvent::ConnectionLost { .. } => "lost",
         AuthEvent::SessionFailed { .. } => "failed",

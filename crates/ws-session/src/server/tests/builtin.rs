@@ -68,7 +68,7 @@ impl Client {
                     let read: Vec<_> = self.dialect.codec.read(Incoming::Text(&text)).collect();
                     assert_eq!(read.len(), 1, "{text}");
                     let value = read[0].value.clone();
-                    self.captures.take(&self.dialect.captured, &value);
+                    self.captures.take(self.peer.now, &self.dialect.captured, &value);
                     heard.messages.push(value);
                 }
                 Output::Deliver { text } => panic!("{text}"),

@@ -1,11 +1,11 @@
 //! How a client gets in, and how it does not.
 
 use auth_core::ApiMisuse;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::dialects::*;
 use super::peer::{LIFE, Peer};
-use crate::dialect::{Condition, Dialect, InUnit, Matcher, Unit, Verdict};
+use crate::dialect::{Captures, Condition, Dialect, InForm, InUnit, Matcher, TimeForm, Unit, Verdict};
 use crate::server::{Received, Refusal, Terms, Upgrade};
 
 const GENESYS: &str = r#"{"type":"auth","token":"t1"}"#;
@@ -224,6 +224,23 @@ fn what_came_in_one_frame_with_a_credential_is_handed_out_without_it() {
         ["deliver {\"rpc\":1}\n\n{\"rpc\":2}\n", "renew t2"]
     );
     assert_eq!(peer.receive("{\"rpc\":1}\n{\"rpc\":2}\n"), Received::Deliver, "as it came");
+}
+
+#[test]
+fn the_end_of_the_credential_is_announced_in_the_form_of_the_dialect() {
+    for form in [TimeForm::EpochSeconds, TimeForm::EpochMilliseconds, TimeForm::Rfc3339] {
+        let mut dialect = directus();
+        let place = InForm { at: "/ends".to_owned(), form };
+        dialect.captured.expires_at = Some(place.clone());
+        let mut peer = Peer::new(dialect.clone());
+        peer.said();
+        peer.tell(r#"{"type":"auth","access_token":"t1"}"#);
+        let said: Value = serde_json::from_str(&peer.decide(Ok(LIFE))[0]).unwrap();
+        assert_eq!(said["ends"], place.write(peer.now.wall.saturating_add(LIFE)), "{form:?}");
+        let mut captures = Captures::default();
+        captures.take(peer.now, &dialect.captured, &said);
+        assert_eq!(captures.expires_in(), Some(LIFE), "{form:?}");
+    }
 }
 
 #[test]

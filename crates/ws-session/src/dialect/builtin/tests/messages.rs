@@ -6,14 +6,14 @@ use crate::dialect::{Fresh, Ping, Template};
 use auth_core::Secret;
 use auth_core::time::{Moment, Now, Timestamp};
 
+const NOW: Now = Now { wall: Timestamp::from_millis(0), mono: Moment::ORIGIN };
+
 /// Has a template filled with `a.b.c` as the credential.
 fn filled<T>(then: impl FnOnce(&Filling<'_>) -> T) -> T {
-    let now =
-        Now { wall: Timestamp::since_epoch(Duration::ZERO), mono: Moment::since_origin(Duration::ZERO) };
     then(&Filling {
         credential: Some(&Secret::from("a.b.c")),
         captures: &Captures::default(),
-        fresh: Fresh { now, random: [0; 16] },
+        fresh: Fresh { now: NOW, random: [0; 16] },
         authenticator: None,
     })
 }
@@ -199,7 +199,7 @@ fn what_a_service_says_at_its_login_is_captured() {
         let dialect = named(name);
         let mut captures = Captures::default();
         for wire in wire {
-            captures.take(&dialect.captured, &said(&dialect, wire));
+            captures.take(NOW, &dialect.captured, &said(&dialect, wire));
         }
         assert_eq!(captures.session_id().map(|label| label.as_str()), Some(session_id), "{name}");
         assert_eq!((captures.expires_in(), captures.idle()), (expires_in, idle), "{name}");
@@ -210,7 +210,7 @@ fn what_a_service_says_at_its_login_is_captured() {
 fn genesys_names_the_session_of_the_connection_before() {
     let dialect = named("genesys");
     let mut before = Captures::default();
-    before.take(&dialect.captured, &json!({"type": "auth", "status": "ok", "sessionId": "a1"}));
+    before.take(NOW, &dialect.captured, &json!({"type": "auth", "status": "ok", "sessionId": "a1"}));
     let captures = Captures::following(Some(&before));
     let rendered =
         filled(|filling| dialect.login[0].send.render(&Filling { captures: &captures, ..*filling }));

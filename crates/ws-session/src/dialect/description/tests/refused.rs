@@ -253,6 +253,26 @@ fn times_are_integers_of_a_unit_more_than_nothing_and_at_most_a_day() {
 }
 
 #[test]
+fn the_end_of_a_credential_has_one_place_in_one_known_form() {
+    for (keys, place, advice) in [
+        ("expires_at = \"/end\"", "capture.expires_at", "`expires_at_rfc3339`"),
+        ("expires_at_iso8601 = \"/end\"", "capture.expires_at_iso8601", "`expires_at_rfc3339`"),
+        ("expires_at_us = \"/end\"", "capture.expires_at_us", "is not known here"),
+        ("expires_at_s = 600", "capture.expires_at_s", "this must be a text"),
+        ("expires_at_ms = { at = \"/end\" }", "capture.expires_at_ms", "this must be a text"),
+        ("expires_at_rfc3339 = \"end\"", "capture.expires_at_rfc3339", "JSON pointer (RFC 6901)"),
+        ("expires_at_rfc3339 = \"\"", "capture.expires_at_rfc3339", "a place in the message"),
+        ("expires_in_s = \"/a\"\nexpires_at_s = \"/b\"", "capture.expires_at_s", "said twice"),
+        ("expires_in_ms = \"/a\"\nexpires_at_rfc3339 = \"/a\"", "capture.expires_at_rfc3339", "said twice"),
+        ("expires_at_s = \"/a\"\nexpires_at_ms = \"/b\"", "capture.expires_at_ms", "said twice"),
+    ] {
+        let error = refusal(&format!("{LEAST}accept.message = {{}}\n[capture]\n{keys}"));
+        assert!(error.to_string().contains(advice), "{error} does not say {advice:?}");
+        assert_eq!(error.place(), place, "{error}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_together_is_refused() {
     let first = "login.send = { token = \"${credential}\" }\n";
     for (more, line, place, advice) in [
