@@ -9,6 +9,7 @@ mod crash;
 mod deny;
 mod examples;
 mod fuzz;
+mod limit;
 mod pictures;
 mod purity;
 mod shell;

@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
+use crate::limit::within;
 use crate::shell::{Done, Failed, cargo, root};
 
 #[derive(Debug, Args)]
@@ -25,6 +27,11 @@ pub(crate) struct Options {
     /// Instead, plants each bug of tests/sim/mutants in a copy of the sources, and fails if the simulation misses one.
     #[arg(long, conflicts_with_all = ["seed", "trace"])]
     mutants: bool,
+    /// How many seconds the simulation of one planted bug may take, and its build by itself; 600 if it is not given.
+    ///
+    /// One that takes longer is killed, and counts as an error: a bug is found where a property names it, and a slow machine is none.
+    #[arg(long, requires = "mutants", value_name = "SECONDS")]
+    limit: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,12 +45,12 @@ pub(crate) enum Machine {
 impl Options {
     /// So many seeds.
     pub(crate) const fn of(name: Machine, seeds: u64) -> Self {
-        Self { name, seeds: Some(seeds), seed: None, trace: false, mutants: false }
+        Self { name, seeds: Some(seeds), seed: None, trace: false, mutants: false, limit: None }
     }
 
     /// The planted bugs.
     pub(crate) const fn of_mutants(name: Machine) -> Self {
-        Self { name, seeds: None, seed: None, trace: false, mutants: true }
+        Self { name, seeds: None, seed: None, trace: false, mutants: true, limit: None }
     }
 }
 
@@ -58,7 +65,8 @@ impl Machine {
 
 pub(crate) fn run(options: &Options) -> Done {
     if options.mutants {
-        return mutants(options.name, options.seeds.unwrap_or(SEEDS_FOR_MUTANTS));
+        let limit = options.limit.map_or(LIMIT, Duration::from_secs);
+        return mutants(options.name, options.seeds.unwrap_or(SEEDS_FOR_MUTANTS), limit);
     }
     let mut command = cargo(&["run", "--quiet", "--release", "--locked", "-p", PACKAGE, "--"]);
     command.arg(options.name.name());
@@ -82,6 +90,19 @@ const PACKAGE: &str = "realtime-auth-sim";
 /// What a simulation that is worth its name needs at most to find any of the bugs.
 const SEEDS_FOR_MUTANTS: u64 = 6_000;
 
+/// What each of them may take: many times what it does on a machine that is busy.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// A simulation that never ends, as the control: it must not hold up the others.
+const SPINS: (&str, &str, &str) = (
+    "tests/sim/src/main.rs",
+    "    let good = if trace {",
+    "    while seeds != Some(0) {\n        std::hint::spin_loop();\n    }\n    let good = if trace {",
+);
+
+/// What that one may take.
+const LIMIT_OF_CONTROL: Duration = Duration::from_secs(5);
+
 /// What the simulation is built from.
 const COPIED: [&str; 3] = ["crates/auth-core", "crates/ws-session", "tests/sim"];
 
@@ -103,29 +124,49 @@ struct Mutant {
     why: String,
 }
 
+/// What came of a simulation.
+enum Run {
+    /// It reached its end, and all holds.
+    Holds,
+    /// A property does not hold: what is said of it.
+    Violates(String),
+    /// It did not end in time, and was killed.
+    Hangs,
+}
+
 /// Plants one bug after the other, in a copy that is built in one folder so that each build is a small one.
-fn mutants(machine: Machine, seeds: u64) -> Done {
+fn mutants(machine: Machine, seeds: u64, limit: Duration) -> Done {
     let path = root().join("tests/sim/mutants").join(machine.name()).with_extension("toml");
     let Mutants { mutant: mutants } = toml::from_str(&fs::read_to_string(path)?)?;
     let copy = Copy::new()?;
     println!("the copy without a bug, as the control");
-    if let Some(line) = copy.violation(machine, seeds)? {
-        return Err(Failed(format!("the control fails, so that the bugs would prove nothing: {line}")));
+    let proves_nothing = "so that the bugs would prove nothing";
+    match copy.run(machine, seeds, limit)? {
+        Run::Holds => {}
+        Run::Violates(line) => return Err(Failed(format!("the control fails, {proves_nothing}: {line}"))),
+        Run::Hangs => return Err(Failed(format!("the control takes more than {limit:?}, {proves_nothing}"))),
+    }
+    println!("the copy that never ends, as the other control");
+    let (file, find, replace) = SPINS;
+    let [name, why] = ["a simulation that never ends"; 2].map(str::to_owned);
+    let spins = Mutant { name, file: file.into(), find: find.to_owned(), replace: replace.to_owned(), why };
+    let spun = copy.run_with(&spins, machine, seeds, LIMIT_OF_CONTROL, limit)?;
+    if !matches!(spun, Run::Hangs) {
+        return Err(Failed(format!("a simulation that never ends has ended, {proves_nothing}")));
     }
     let mut survived = Vec::new();
     for mutant in &mutants {
-        let found = copy.violation_with(mutant, machine, seeds);
-        match found {
-            Ok(Some(line)) => println!("found     {}: {line}", mutant.name),
-            Ok(None) => {
-                println!("survived  {}: {}", mutant.name, mutant.why);
-                survived.push(mutant.name.as_str());
+        let (name, why) = (&mutant.name, &mutant.why);
+        match copy.run_with(mutant, machine, seeds, limit, limit) {
+            Ok(Run::Violates(line)) => {
+                println!("found     {name}: {line}");
+                continue;
             }
-            Err(Failed(reason)) => {
-                println!("broken    {}: {reason}", mutant.name);
-                survived.push(mutant.name.as_str());
-            }
+            Ok(Run::Holds) => println!("survived  {name}: {why}"),
+            Ok(Run::Hangs) => println!("hung      {name}: killed after {limit:?}; {why}"),
+            Err(Failed(reason)) => println!("broken    {name}: {reason}"),
         }
+        survived.push(name.as_str());
     }
     println!("{} planted bugs, {} found", mutants.len(), mutants.len() - survived.len());
     if survived.is_empty() {
@@ -161,11 +202,19 @@ impl Copy {
     }
 
     /// Plants a bug, runs the copy, and takes the bug out again.
-    fn violation_with(&self, mutant: &Mutant, machine: Machine, seeds: u64) -> Done<Option<String>> {
+    fn run_with(
+        &self,
+        mutant: &Mutant,
+        machine: Machine,
+        seeds: u64,
+        limit: Duration,
+        limit_of_build: Duration,
+    ) -> Done<Run> {
         let original = self.plant(mutant)?;
-        let found = self.violation(machine, seeds);
+        let built = self.build(limit_of_build);
+        let run = built.and_then(|()| self.simulate(machine, seeds, limit));
         fs::write(self.folder.join(&mutant.file), original)?;
-        found
+        run
     }
 
     /// Plants a bug: the file as it was.
@@ -180,28 +229,39 @@ impl Copy {
         Ok(original)
     }
 
-    /// Builds the copy and runs it: the first violation, if it finds one.
-    fn violation(&self, machine: Machine, seeds: u64) -> Done<Option<String>> {
+    fn run(&self, machine: Machine, seeds: u64, limit: Duration) -> Done<Run> {
+        self.build(limit)?;
+        self.simulate(machine, seeds, limit)
+    }
+
+    fn build(&self, limit: Duration) -> Done {
         let mut build = cargo(&["build", "--quiet", "--offline", "-p", PACKAGE]);
         build.current_dir(&self.folder).env("CARGO_TARGET_DIR", self.folder.join("target"));
         // Each bug is built anew: less optimization saves more time than the runs take.
         build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1").env("CARGO_PROFILE_DEV_DEBUG", "0");
         // A bug leaves things unused.
         build.env("RUSTFLAGS", "-Awarnings");
-        let built = build.output()?;
-        if !built.status.success() {
-            let printed = String::from_utf8_lossy(&built.stderr).into_owned();
-            return Err(Failed(format!("the copy does not compile:\n{printed}")));
+        match within(limit, &mut build)? {
+            Some(built) if built.status.success() => Ok(()),
+            Some(built) => {
+                let printed = String::from_utf8_lossy(&built.stderr).into_owned();
+                Err(Failed(format!("the copy does not compile:\n{printed}")))
+            }
+            None => Err(Failed(format!("the copy is not built within {limit:?}"))),
         }
-        let binary = self.folder.join("target").join("debug").join(PACKAGE);
-        let output =
-            Command::new(binary).args([machine.name(), "--brief", "--seeds", &seeds.to_string()]).output()?;
+    }
+
+    /// Runs the copy as it was built: the first violation, if it finds one.
+    fn simulate(&self, machine: Machine, seeds: u64, limit: Duration) -> Done<Run> {
+        let mut command = Command::new(self.folder.join("target").join("debug").join(PACKAGE));
+        command.args([machine.name(), "--brief", "--seeds", &seeds.to_string()]);
+        let Some(output) = within(limit, &mut command)? else { return Ok(Run::Hangs) };
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
-            return Ok(None);
+            return Ok(Run::Holds);
         }
         let line = printed.lines().find(|line| line.contains(" violates ")).unwrap_or("it ended by a panic");
-        Ok(Some(line.to_owned()))
+        Ok(Run::Violates(line.to_owned()))
     }
 }
 
