@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
@@ -66,8 +66,11 @@ impl Authority {
     ///
     /// When it can't be made.
     pub fn certify(&self, name: &str) -> io::Result<Certificate> {
+        self.sign(&CertificateParams::new([name.to_owned()]).map_err(io::Error::other)?)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> io::Result<Certificate> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
-        let params = CertificateParams::new([name.to_owned()]).map_err(io::Error::other)?;
         let certificate = params.signed_by(&key, &self.0).map_err(io::Error::other)?;
         Ok(Certificate {
             pem: certificate.pem(),
@@ -104,25 +107,45 @@ impl Authority {
         protocols: &[&str],
         clients: Option<&Self>,
     ) -> io::Result<TlsAcceptor> {
-        let certificate = self.certify(name)?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(versions)
-            .map_err(io::Error::other)?;
-        let builder = match clients {
-            None => builder.with_no_client_auth(),
-            Some(clients) => {
-                let mut roots = RootCertStore::empty();
-                roots.add(clients.0.der().clone()).map_err(io::Error::other)?;
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-                builder.with_client_cert_verifier(verifier.build().map_err(io::Error::other)?)
-            }
-        };
-        let key = PrivateKeyDer::try_from(certificate.key_der).map_err(io::Error::other)?;
-        let mut config = builder.with_single_cert(vec![certificate.der], key).map_err(io::Error::other)?;
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        Ok(TlsAcceptor::from(Arc::new(config)))
+        serve(self.certify(name)?, versions, protocols, clients)
     }
+
+    /// The TLS of a server whose certificate, of this name, was good in the year 2000.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be made.
+    pub fn expired_acceptor(&self, name: &str) -> io::Result<TlsAcceptor> {
+        let mut params = CertificateParams::new([name.to_owned()]).map_err(io::Error::other)?;
+        (params.not_before, params.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2001, 1, 1));
+        serve(self.sign(&params)?, rustls::ALL_VERSIONS, &[], None)
+    }
+}
+
+/// The TLS of a server with this certificate.
+fn serve(
+    certificate: Certificate,
+    versions: &[&'static SupportedProtocolVersion],
+    protocols: &[&str],
+    clients: Option<&Authority>,
+) -> io::Result<TlsAcceptor> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)
+        .map_err(io::Error::other)?;
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(clients.0.der().clone()).map_err(io::Error::other)?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().map_err(io::Error::other)?)
+        }
+    };
+    let key = PrivateKeyDer::try_from(certificate.key_der).map_err(io::Error::other)?;
+    let mut config = builder.with_single_cert(vec![certificate.der], key).map_err(io::Error::other)?;
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 impl std::fmt::Debug for Authority {

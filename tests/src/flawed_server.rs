@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
+use crate::authority;
 use crate::raw_server::RawServer;
 use crate::raw_socket::{accept, opcode};
 
@@ -33,15 +35,39 @@ impl FlawedServer {
     where
         F: Future<Output = io::Result<TcpStream>> + Send + 'static,
     {
+        Self::serve_over(None, flawed, flaw).await
+    }
+
+    /// The same over TLS, if that is given: those that are served well are, and `flaw` has the bytes below it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no free port.
+    pub async fn serve_over<F>(
+        tls: Option<TlsAcceptor>,
+        flawed: usize,
+        flaw: impl Fn(TcpStream) -> F + Send + 'static,
+    ) -> io::Result<Self>
+    where
+        F: Future<Output = io::Result<TcpStream>> + Send + 'static,
+    {
         let open = Arc::new(watch::Sender::new(0));
         let counted = Arc::clone(&open);
         let server = RawServer::serve(move |stream, number| {
             let open = Arc::clone(&counted);
             open.send_modify(|open| *open += 1);
-            let treated: Treated =
-                if number <= flawed { Box::pin(flaw(stream)) } else { Box::pin(serve(stream)) };
+            let treated: Treated = if number <= flawed {
+                Box::pin(end(flaw(stream)))
+            } else {
+                match tls.clone() {
+                    None => Box::pin(end(serve(stream))),
+                    Some(tls) => {
+                        Box::pin(end(async move { serve(authority::accept(&tls, stream).await?).await }))
+                    }
+                }
+            };
             async move {
-                let ended = end(treated).await;
+                let ended = treated.await;
                 open.send_modify(|open| *open -= 1);
                 ended
             }
@@ -76,9 +102,11 @@ impl FlawedServer {
     }
 }
 
-type Treated = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+type Treated = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
-async fn end(treated: Treated) -> io::Result<()> {
+async fn end<S: AsyncRead + AsyncWrite + Unpin>(
+    treated: impl Future<Output = io::Result<S>>,
+) -> io::Result<()> {
     let mut stream = treated.await?;
     stream.shutdown().await?;
     drain(&mut stream).await
@@ -89,7 +117,7 @@ async fn end(treated: Treated) -> io::Result<()> {
 /// # Errors
 ///
 /// When it did not close, but reset the connection.
-pub async fn drain(stream: &mut TcpStream) -> io::Result<()> {
+pub async fn drain(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
     while stream.read(&mut [0; 4_096]).await? > 0 {}
     Ok(())
 }
@@ -99,14 +127,14 @@ pub async fn drain(stream: &mut TcpStream) -> io::Result<()> {
 /// # Errors
 ///
 /// When the client has gone.
-pub async fn welcome(stream: &mut TcpStream) -> io::Result<()> {
+pub async fn welcome(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
     accept(stream).await?;
     hear(stream).await?;
     stream.write_all(&frame(0x80 | opcode::TEXT, WELCOME.as_bytes())).await
 }
 
 /// Serves until the client closes: answers pings and logins, and echoes everything else.
-async fn serve(mut stream: TcpStream) -> io::Result<TcpStream> {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<S> {
     accept(&mut stream).await?;
     loop {
         let (opcode, payload) = hear(&mut stream).await?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -28,7 +28,7 @@ pub mod opcode {
 /// # Errors
 ///
 /// When the client sends no upgrade.
-pub async fn accept(stream: &mut TcpStream) -> io::Result<()> {
+pub async fn accept(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
     let request = request(stream).await?;
     stream.write_all(switching_protocols(&request, "")?.as_bytes()).await
 }

@@ -10,10 +10,10 @@ use super::*;
 const AT_A_TIME: usize = 16;
 
 /// How many bytes pass each way until a session is authenticated.
-pub(super) async fn login() -> (usize, usize) {
-    let server = FlawedServer::flawless().await.unwrap();
+pub(super) async fn login(transport: &Transport) -> (usize, usize) {
+    let server = transport.flawless().await;
     let proxy = FaultProxy::to(server.address(), |_| Harm::default()).await.unwrap();
-    let mut observed = Observed::open(&url(proxy.address()), Dialect::genesys(), config());
+    let mut observed = Observed::at(transport.target(proxy.address()), Dialect::genesys(), config());
     observed.connected().await;
     let passed = proxy.passed();
     observed.leaves_nothing().await;
@@ -21,13 +21,13 @@ pub(super) async fn login() -> (usize, usize) {
 }
 
 /// A session whose first connection is harmed is connected by the next one, and nothing is left of either.
-async fn survives(harm: Harm) {
-    let server = FlawedServer::flawless().await.unwrap();
+async fn survives(transport: &Transport, harm: Harm) {
+    let server = transport.flawless().await;
     let harmed = move |number| if number == 1 { harm } else { Harm::default() };
     let proxy = FaultProxy::to(server.address(), harmed).await.unwrap();
     let failure = disposition(&Dialect::genesys(), Phase::Upgrade, &Failure::Transport);
     assert_eq!(failure, Disposition::Retry, "else there would be no second connection");
-    let mut observed = Observed::open(&url(proxy.address()), Dialect::genesys(), config());
+    let mut observed = Observed::at(transport.target(proxy.address()), Dialect::genesys(), config());
     // It may be connected for a moment: the fault may strike just behind the answer.
     observed.connected().await;
     observed.recorder.wait_for(1, |event| matches!(event, AuthEvent::ConnectionLost { .. })).await;
@@ -39,21 +39,22 @@ async fn survives(harm: Harm) {
     assert!(!format!("{:?}", recorder.events()).contains(CANARY));
     timeout(PATIENCE, proxy.until_idle()).await.expect("a socket is left");
     let again = FaultProxy::to(server.address(), harmed).await.unwrap();
-    without_runtime::survives(url(again.address()), 1, config()).await;
+    without_runtime::survives(transport.target(again.address()), 1, config()).await;
     timeout(PATIENCE, again.until_idle()).await.expect("a socket is left");
     timeout(PATIENCE, server.until_idle()).await.expect("a socket is left");
 }
 
 /// All of these at once, as many as there may be, and no task is left of any.
-async fn each_survives(harms: impl Iterator<Item = Harm>) {
+pub(super) async fn each_survives(transport: &Transport, harms: impl Iterator<Item = Harm>) {
     let before = tasks();
     let mut sessions = JoinSet::new();
     for harm in harms {
         if sessions.len() == AT_A_TIME {
             sessions.join_next().await.unwrap().unwrap();
         }
+        let transport = transport.clone();
         sessions.spawn(async move {
-            assert!(timeout(3 * PATIENCE, survives(harm)).await.is_ok(), "{harm:?} hangs")
+            assert!(timeout(3 * PATIENCE, survives(&transport, harm)).await.is_ok(), "{harm:?} hangs")
         });
     }
     sessions.join_all().await;
@@ -62,31 +63,37 @@ async fn each_survives(harms: impl Iterator<Item = Harm>) {
 
 #[tokio::test]
 async fn a_reset_at_any_byte_of_request_and_login_costs_one_attempt() {
-    let (up, _) = login().await;
+    let (up, _) = login(&Transport::Tcp).await;
     assert!(up > 150, "{up} bytes are no upgrade request and login");
-    each_survives((0..=up).map(|at| Harm { up: Fault::Reset(at), ..Harm::default() })).await;
+    each_survives(&Transport::Tcp, (0..=up).map(|at| Harm { up: Fault::Reset(at), ..Harm::default() })).await;
 }
 
 #[tokio::test]
 async fn a_reset_at_any_byte_of_the_answers_costs_one_attempt() {
-    let (_, down) = login().await;
+    let (_, down) = login(&Transport::Tcp).await;
     assert!(down > 100, "{down} bytes are no answers");
-    each_survives((0..=down).map(|at| Harm { down: Fault::Reset(at), ..Harm::default() })).await;
+    each_survives(&Transport::Tcp, (0..=down).map(|at| Harm { down: Fault::Reset(at), ..Harm::default() }))
+        .await;
 }
 
 #[tokio::test]
 async fn an_end_at_any_byte_of_either_direction_costs_one_attempt() {
-    let (up, down) = login().await;
-    each_survives((0..=up).map(|at| Harm { up: Fault::Cut(at), ..Harm::default() })).await;
-    each_survives((0..=down).map(|at| Harm { down: Fault::Cut(at), ..Harm::default() })).await;
+    let (up, down) = login(&Transport::Tcp).await;
+    each_survives(&Transport::Tcp, (0..=up).map(|at| Harm { up: Fault::Cut(at), ..Harm::default() })).await;
+    each_survives(&Transport::Tcp, (0..=down).map(|at| Harm { down: Fault::Cut(at), ..Harm::default() }))
+        .await;
 }
 
 #[tokio::test]
 async fn a_whole_session_in_single_bytes_works() {
-    let server = FlawedServer::flawless().await.unwrap();
+    works_in_single_bytes(&Transport::Tcp).await;
+}
+
+pub(super) async fn works_in_single_bytes(transport: &Transport) {
+    let server = transport.flawless().await;
     let each = Fault::Trickle(Duration::ZERO);
     let proxy = FaultProxy::to(server.address(), move |_| Harm { up: each, down: each }).await.unwrap();
-    let mut observed = Observed::open(&url(proxy.address()), Dialect::genesys(), config());
+    let mut observed = Observed::at(transport.target(proxy.address()), Dialect::genesys(), config());
     observed.connected().await;
     // Of each length that frames know.
     for length in [0, 1, 125, 126, 127, 70_000] {

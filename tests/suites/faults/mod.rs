@@ -1,8 +1,8 @@
 //! Faults of bytes over real sockets: each ends in the state that the dialect's table says, and leaves nothing behind.
 
 mod close_codes;
+mod encrypted;
 mod frames;
-
 mod handshake;
 mod service;
 mod silence;
@@ -10,6 +10,7 @@ mod upgrade;
 mod without_runtime;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,12 +19,14 @@ use async_trait::async_trait;
 use auth_core::backoff::Backoff;
 use auth_core::token::Generation;
 use auth_core::{AuthEvent, Demand, Error, Secret, Token, TokenSource};
+use realtime_auth_tests::authority::Authority;
 use realtime_auth_tests::flawed_server::FlawedServer;
 use realtime_auth_tests::recorder::Recorder;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::task::yield_now;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use ws_session::dialect::{Dialect, Disposition, Failure, Occurrence, Phase};
 use ws_session::driver::tokio::{Session, Target};
 use ws_session::machine::{Config, State};
@@ -48,6 +51,42 @@ fn disposition(dialect: &Dialect, phase: Phase, failure: &Failure) -> Dispositio
 
 fn closed(code: impl Into<Option<u16>>, reason: &str) -> Failure {
     Failure::Closed { code: code.into(), reason: reason.to_owned() }
+}
+
+/// What the bytes of a WebSocket go over.
+#[derive(Clone)]
+enum Transport {
+    Tcp,
+    /// The TLS of a server, and the authority that it is trusted by.
+    Tls(TlsAcceptor, Arc<Authority>),
+}
+
+impl Transport {
+    fn target(&self, address: SocketAddr) -> Target {
+        match self {
+            Self::Tcp => Target::new(&url(address)),
+            Self::Tls(_, authority) => {
+                Target::with_roots(&format!("wss://{address}/ws"), authority.pem().as_bytes())
+            }
+        }
+        .unwrap()
+    }
+
+    /// A server whose first connections fail in this way.
+    async fn serve<F>(&self, flawed: usize, flaw: impl Fn(TcpStream) -> F + Send + 'static) -> FlawedServer
+    where
+        F: Future<Output = io::Result<TcpStream>> + Send + 'static,
+    {
+        let tls = match self {
+            Self::Tcp => None,
+            Self::Tls(acceptor, _) => Some(acceptor.clone()),
+        };
+        FlawedServer::serve_over(tls, flawed, flaw).await.unwrap()
+    }
+
+    async fn flawless(&self) -> FlawedServer {
+        self.serve(0, |stream| async { Ok(stream) }).await
+    }
 }
 
 /// Hands out a token, and another one for each that is refused or old.
@@ -86,15 +125,19 @@ fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
 }
 
-fn url(address: std::net::SocketAddr) -> String {
+fn url(address: SocketAddr) -> String {
     format!("ws://{address}/ws")
 }
 
 impl Observed {
     fn open(url: &str, dialect: Dialect, config: Config) -> Self {
+        Self::at(Target::new(url).unwrap(), dialect, config)
+    }
+
+    fn at(target: Target, dialect: Dialect, config: Config) -> Self {
         let tasks = tasks();
         let (recorder, tokens) = (Recorder::default(), Arc::new(Tokens::default()));
-        let session = Session::builder(Target::new(url).unwrap(), dialect, tokens.clone())
+        let session = Session::builder(target, dialect, tokens.clone())
             .with_config(config)
             .with_observer(Arc::new(recorder.clone()))
             .spawn();
@@ -156,11 +199,23 @@ async fn ends_as_the_table_says<F>(
 ) where
     F: Future<Output = io::Result<TcpStream>> + Send + 'static,
 {
+    ends_over(&Transport::Tcp, dialect, phase, failure, flaw).await;
+}
+
+async fn ends_over<F>(
+    transport: &Transport,
+    dialect: Dialect,
+    phase: Phase,
+    failure: Failure,
+    flaw: impl Fn(TcpStream) -> F + Send + Sync + 'static,
+) where
+    F: Future<Output = io::Result<TcpStream>> + Send + 'static,
+{
     let disposition = disposition(&dialect, phase, &failure);
     let flaw = Arc::new(flaw);
     let again = Arc::clone(&flaw);
-    let server = FlawedServer::serve(2, move |stream| flaw(stream)).await.unwrap();
-    let mut observed = Observed::open(&url(server.address()), dialect.clone(), config());
+    let server = transport.serve(2, move |stream| flaw(stream)).await;
+    let mut observed = Observed::at(transport.target(server.address()), dialect.clone(), config());
     let ended = timeout(PATIENCE, observed.session.authenticated()).await;
     let ended = ended.map_err(|_| format!("{failure:?} ended nowhere: {:?}", observed.recorder)).unwrap();
     // A server that fails after its welcome is one that the session was connected to.
@@ -192,8 +247,8 @@ async fn ends_as_the_table_says<F>(
     }
     observed.leaves_nothing().await;
     assert!(timeout(PATIENCE, server.until_idle()).await.is_ok(), "{failure:?} left a socket");
-    let server = FlawedServer::serve(2, move |stream| again(stream)).await.unwrap();
-    without_runtime::ends(disposition, dialect, failure, server).await;
+    let server = transport.serve(2, move |stream| again(stream)).await;
+    without_runtime::ends(transport, disposition, dialect, failure, server).await;
 }
 
 /// Waits until a session that was connected has failed, or is connected to the server that serves.

@@ -13,7 +13,7 @@ use super::*;
 const SHORT: Duration = Duration::from_millis(150);
 
 /// The same for a connection that shall not be taken for dead, on a machine that is busy.
-const KEEP_ALIVE: Duration = Duration::from_secs(2);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// Nobody accepts: the queue of the listener is full, and what is sent to it is dropped.
 #[tokio::test]
@@ -35,13 +35,13 @@ async fn a_listener_that_never_accepts_is_left_in_time() {
     observed.leaves_nothing().await;
 }
 
-async fn is_left_in_time(phase: Phase, config: Config, harm: Harm) {
+pub(super) async fn is_left_in_time(transport: &Transport, phase: Phase, config: Config, harm: Harm) {
     let disposition = disposition(&Dialect::genesys(), phase, &Failure::Timeout);
     assert_eq!(disposition, Disposition::Retry, "else there would be no other connection");
-    let server = FlawedServer::flawless().await.unwrap();
+    let server = transport.flawless().await;
     let harmed = move |number| if number < 3 { harm } else { Harm::default() };
     let proxy = FaultProxy::to(server.address(), harmed).await.unwrap();
-    let mut observed = Observed::open(&url(proxy.address()), Dialect::genesys(), config.clone());
+    let mut observed = Observed::at(transport.target(proxy.address()), Dialect::genesys(), config.clone());
     observed.recorder.wait_for(2, |event| matches!(event, AuthEvent::ConnectionLost { .. })).await;
     until("it is made once more", || proxy.connections() >= 3).await;
     observed.connected().await;
@@ -51,7 +51,7 @@ async fn is_left_in_time(phase: Phase, config: Config, harm: Harm) {
     observed.leaves_nothing().await;
     timeout(PATIENCE, proxy.until_idle()).await.expect("a socket is left");
     let proxy = FaultProxy::to(server.address(), harmed).await.unwrap();
-    without_runtime::survives(url(proxy.address()), 2, config).await;
+    without_runtime::survives(transport.target(proxy.address()), 2, config).await;
     timeout(PATIENCE, proxy.until_idle()).await.expect("a socket is left");
     timeout(PATIENCE, server.until_idle()).await.expect("a socket is left");
 }
@@ -64,7 +64,7 @@ async fn an_upgrade_that_is_never_answered_is_left_in_time() {
         Harm { down: Fault::Stall(0), ..Harm::default() },
         Harm { down: Fault::Stall(100), ..Harm::default() },
     ] {
-        is_left_in_time(Phase::Upgrade, config().with_open_timeout(SHORT), harm).await;
+        is_left_in_time(&Transport::Tcp, Phase::Upgrade, config().with_open_timeout(SHORT), harm).await;
     }
 }
 
@@ -98,14 +98,14 @@ async fn a_login_that_is_never_answered_is_left_in_time() {
 /// Half-open: the end of the stream is swallowed too, as by a NAT that forgot. Pings find it out.
 #[tokio::test]
 async fn a_connection_that_died_in_one_direction_is_found_by_pings() {
-    let (up, down) = login().await;
+    let (up, down) = login(&Transport::Tcp).await;
     let config = config().with_keep_alive(Some(KEEP_ALIVE));
     for harm in [
         Harm { up: Fault::Stall(up), ..Harm::default() },
         Harm { down: Fault::Stall(down), ..Harm::default() },
         Harm { up: Fault::Stall(up), down: Fault::Stall(down) },
     ] {
-        is_left_in_time(Phase::Live, config.clone(), harm).await;
+        is_left_in_time(&Transport::Tcp, Phase::Live, config.clone(), harm).await;
     }
 }
 

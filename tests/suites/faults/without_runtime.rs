@@ -14,9 +14,9 @@ pub(super) struct Called {
 }
 
 impl Called {
-    fn open(url: &str, dialect: Dialect, config: Config) -> Self {
+    fn open(target: Target, dialect: Dialect, config: Config) -> Self {
         let (recorder, tokens) = (Recorder::default(), Arc::new(Tokens::default()));
-        let session = Blocking::builder(Target::new(url).unwrap(), dialect, tokens.clone())
+        let session = Blocking::builder(target, dialect, tokens.clone())
             .with_config(config)
             .with_observer(Arc::new(recorder.clone()))
             .open();
@@ -45,14 +45,14 @@ impl Called {
 
 /// Runs a session on a thread of its own until it rests, looks at it there, and closes it.
 pub(super) async fn called(
-    url: String,
+    target: Target,
     dialect: Dialect,
     config: Config,
     at_rest: impl Fn(&Called) -> bool + Send + 'static,
     look: impl FnOnce(&mut Called) + Send + 'static,
 ) {
     let calling = tokio::task::spawn_blocking(move || {
-        let mut called = Called::open(&url, dialect, config);
+        let mut called = Called::open(target, dialect, config);
         called.run(at_rest);
         look(&mut called);
         let error = called.session.close().err().map(|error| format!("{error} {error:?}"));
@@ -63,7 +63,13 @@ pub(super) async fn called(
 }
 
 /// As [`ends_as_the_table_says`](super::ends_as_the_table_says).
-pub(super) async fn ends(disposition: Disposition, dialect: Dialect, failure: Failure, server: FlawedServer) {
+pub(super) async fn ends(
+    transport: &Transport,
+    disposition: Disposition,
+    dialect: Dialect,
+    failure: Failure,
+    server: FlawedServer,
+) {
     let connected = |called: &Called| called.session.state() == State::Connected && called.lost() >= 2;
     let (state, connections, refused) = match disposition {
         Disposition::Fatal => (State::Failed, 1, 0),
@@ -71,7 +77,7 @@ pub(super) async fn ends(disposition: Disposition, dialect: Dialect, failure: Fa
         _ => (State::Connected, 3, 0),
     };
     let what = failure.clone();
-    called(url(server.address()), dialect, config(), connected, move |called| {
+    called(transport.target(server.address()), dialect, config(), connected, move |called| {
         let told = format!("without a runtime, {what:?} as {disposition:?}: {:?}", called.recorder);
         assert_eq!(called.session.state(), state, "{told}");
         assert_eq!(called.lost(), connections.min(2), "{told}");
@@ -86,8 +92,8 @@ pub(super) async fn ends(disposition: Disposition, dialect: Dialect, failure: Fa
 }
 
 /// A session that loses its first `harmed` connections is served by a later one.
-pub(super) async fn survives(url: String, harmed: usize, config: Config) {
+pub(super) async fn survives(target: Target, harmed: usize, config: Config) {
     let connected =
         move |called: &Called| called.session.state() == State::Connected && called.lost() >= harmed;
-    called(url, Dialect::genesys(), config, connected, Called::is_served).await;
+    called(target, Dialect::genesys(), config, connected, Called::is_served).await;
 }
