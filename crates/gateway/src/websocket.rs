@@ -169,6 +169,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 Output::Send { text, binary } => self.say(text, binary).await?,
                 Output::Deliver { text } => self.unanswered.push_back(text),
+                Output::Close { code, reason } if self.opened.session.is_left() => {
+                    self.opened.judge.witness.leaves(CLOSED_BY_CLIENT, code);
+                    self.close(code, &reason).await?;
+                }
                 Output::Close { code, reason } => {
                     let why = match &*reason {
                         _ if self.is_revoked => REVOKED,

@@ -167,6 +167,13 @@ impl Guest {
                             Err(_) => inputs.push_back(machine::Input::Unplaceable { epoch, message }),
                         }
                     }
+                    machine::Output::Farewell { epoch } => {
+                        let message = DialectMessage::Farewell;
+                        match self.message(epoch, message, None, fresh) {
+                            Ok(output) => outputs.push(output),
+                            Err(_) => inputs.push_back(machine::Input::Unplaceable { epoch, message }),
+                        }
+                    }
                     // It was told that there are no ping frames.
                     machine::Output::Ping { .. } => {}
                     machine::Output::Close { epoch } => outputs.push(Output::Close { epoch: epoch.number() }),

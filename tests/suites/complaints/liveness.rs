@@ -171,7 +171,7 @@ impl Machine {
             match self.session.poll() {
                 Output::FetchToken { ticket, .. } => self.tickets.push(ticket),
                 Output::Open { epoch, .. } => self.opened.push(epoch),
-                Output::Send { .. } => self.sent += 1,
+                Output::Send { .. } | Output::Farewell { .. } => self.sent += 1,
                 Output::Close { .. } | Output::Abort { .. } => self.ended += 1,
                 Output::Forget { .. } | Output::Ping { .. } | Output::Event(_) => {}
                 Output::Wait(deadline) => {

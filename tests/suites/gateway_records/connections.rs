@@ -2,7 +2,8 @@
 
 use gateway::LiveSession;
 use realtime_auth_tests::raw_socket::{RawSocket, opcode};
-use ws_session::dialect::Dialect;
+use serde_json::json;
+use ws_session::dialect::{Dialect, Farewell, Matcher, Template};
 
 use super::*;
 
@@ -82,6 +83,24 @@ async fn whoever_is_not_let_in_is_told_as_rejected_once_with_what_it_was_answere
     );
     assert_eq!(parsed(&told.recorder.events()[0])["token"], print("no.such.token"));
     assert_eq!(told.end().await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_client_that_says_farewell_is_answered_and_told_as_one_that_left() {
+    let mut dialect = Dialect::genesys();
+    let answered = vec![Matcher::of([("/type", json!("gone"))])];
+    dialect.farewell = Some(Farewell { send: Template::json(json!({ "type": "bye" })), answered });
+    let told = Told::with(|config| config.with_websocket("/polite", dialect)).await;
+    let token = told.token().await;
+    let mut socket = RawSocket::open(&told.ws("/polite")).await.unwrap();
+    socket.text(&login(&token)).await.unwrap();
+    assert!(String::from_utf8(socket.frame().await.unwrap().1).unwrap().contains(r#""status":"ok""#));
+    socket.text(r#"{"type":"bye"}"#).await.unwrap();
+    assert_eq!(socket.frame().await.unwrap(), (opcode::TEXT, br#"{"type":"gone"}"#.to_vec()));
+    assert_eq!(socket.close_code(SOON).await, Some(1000));
+    let left = "client_disconnected 1 closed by the client 1000";
+    assert_eq!(told.story(3).await, [MINTED, ADMITTED, left]);
+    assert_eq!(told.end().await.len(), 3);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod subject;
 
 mod echoes;
 mod ends;
+mod farewells;
 mod faults;
 mod logins;
 mod messages;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Dialect, Matcher, On, Phase, Renewal, Step, Template, Verdict};
+use super::{Acceptance, Dialect, Matcher, On, Phase, Renewal, Step, Template, Verdict};
 
 impl Dialect {
     /// Whether the upgrade shows the credential to the server.
@@ -71,6 +71,18 @@ impl Dialect {
             || self.replies.iter().any(|reply| is(&reply.on))
             || self.heartbeats.iter().any(is)
             || self.message_verdict(Phase::Live, Duration::MAX, message).is_some()
+    }
+
+    /// Whether a message answers the farewell.
+    pub(crate) fn answers_farewell(&self, message: &Value) -> bool {
+        let answered = self.farewell.as_ref().map_or(&[][..], |farewell| &farewell.answered);
+        answered.iter().any(|matcher| matcher.matches(message))
+    }
+
+    /// Whether a message says that a login is accepted, where it takes a message to say so.
+    pub(crate) fn accepts_login(&self, message: &Value) -> bool {
+        let Acceptance::Message { any_of, .. } = &self.acceptance else { return false };
+        any_of.iter().any(|matcher| matcher.matches(message))
     }
 
     /// The verdict of the rules on a message, if one speaks of it, and whether it is one on the fresh credential alone: that of a rule for

@@ -25,6 +25,9 @@ pub struct Captured {
     pub expires_at: Option<InForm>,
     /// The longest silence that the server promises; zero is no promise.
     pub idle: Option<InUnit>,
+    /// How long the server keeps the session when its connection is lost: after that it counts as
+    /// [`Suspended`](crate::machine::State::Suspended), whatever the configuration says, and is not asked to be taken up.
+    pub kept: Option<InUnit>,
     /// What says that the server has taken up the session of the connection before.
     pub resumed: Option<Resumed>,
     /// The number that says why, in a message that ends the connection; told if it is less than 65,536, as close codes are.
@@ -62,6 +65,7 @@ pub struct Captures {
     /// What was said of it last could not be meant.
     strange: Option<&'static str>,
     idle: Option<Duration>,
+    kept: Option<Duration>,
     named: BTreeMap<String, Value>,
     resumed: Option<bool>,
     /// Of the connection before; gone once this one is accepted.
@@ -112,6 +116,9 @@ impl Captures {
         if let Some(Ok(duration)) = places.idle.as_ref().and_then(|place| place.read(message)) {
             // Servers write a promise that they do not make as zero.
             self.idle = (!duration.is_zero()).then_some(duration);
+        }
+        if let Some(Ok(duration)) = places.kept.as_ref().and_then(|place| place.read(message)) {
+            self.kept = Some(duration);
         }
         if let Some(Resumed::Message(matcher)) = &places.resumed {
             self.resumed = Some(self.resumed == Some(true) || matcher.matches(message));
@@ -164,6 +171,12 @@ impl Captures {
         self.idle
     }
 
+    /// How long the server keeps the session when its connection is lost.
+    #[must_use]
+    pub const fn kept(&self) -> Option<Duration> {
+        self.kept
+    }
+
     /// What the server said under this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Value> {
@@ -175,14 +188,25 @@ impl fmt::Debug for Captures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A server may have said something that only we may repeat: names alone. Whether it has named the session by the credential
         // is not known before it accepts that.
-        let Self { session_id, withheld, withholds: _, expires_in, strange, idle, named, resumed, last: _ } =
-            self;
+        let Self {
+            session_id,
+            withheld,
+            withholds: _,
+            expires_in,
+            strange,
+            idle,
+            kept,
+            named,
+            resumed,
+            last: _,
+        } = self;
         formatter
             .debug_struct("Captures")
             .field("has_session_id", &(session_id.is_some() || withheld.is_some()))
             .field("expires_in", expires_in)
             .field("strange", strange)
             .field("idle", idle)
+            .field("kept", kept)
             .field("named", &named.keys())
             .field("resumed", resumed)
             .finish()
@@ -216,6 +240,7 @@ mod tests {
             session_id: Some("/d/sid".to_owned()),
             expires_in: at("/d/ttl", Unit::Seconds),
             idle: at("/d/ping", Unit::Milliseconds),
+            kept: at("/d/kept", Unit::Seconds),
             named: BTreeMap::from([("nonce".to_owned(), "/d/nonce".to_owned())]),
             ..Captured::default()
         }
@@ -232,18 +257,20 @@ mod tests {
         assert_eq!(captures.expires_in(), Some(Duration::from_millis(1_500)));
         assert_eq!(captures.idle(), Some(Duration::from_secs(25)));
         assert_eq!(captures.named("nonce"), Some(&json!({"a": 1})));
-        captures.take(NOW, &places(), &json!({"d": {"sid": 7, "ping": 0}}));
+        captures.take(NOW, &places(), &json!({"d": {"sid": 7, "ping": 0, "kept": 0}}));
         assert_eq!(captures.session_id().unwrap().as_str(), "7");
         assert_eq!(captures.idle(), None, "zero takes the promise back");
+        assert_eq!(captures.kept(), Some(Duration::ZERO), "and keeps nothing");
     }
 
     #[test]
     fn what_is_no_duration_is_not_taken_and_told_once_where_it_is_a_lifetime() {
         for wrong in [json!(-1), json!(-0.5), json!("60"), json!(true), json!([1]), json!({}), json!(null)] {
             let mut captures = Captures::default();
-            let message = json!({"d": {"ttl": wrong, "ping": wrong, "sid": [wrong]}});
+            let message = json!({"d": {"ttl": wrong, "ping": wrong, "kept": wrong, "sid": [wrong]}});
             captures.take(NOW, &places(), &message);
             assert_eq!((captures.expires_in(), captures.idle(), captures.session_id()), (None, None, None));
+            assert_eq!(captures.kept(), None);
             // Null says nothing, which is nothing strange.
             assert_eq!(captures.take_strange().is_some(), !wrong.is_null(), "{wrong}");
             assert_eq!(captures.take_strange(), None);

@@ -82,6 +82,8 @@ pub struct Dialect {
     pub ping: Ping,
     /// Messages that say no more than that the server lives, so that they are not the user's: heartbeats, answers to [`Ping::Message`].
     pub heartbeats: Vec<Matcher>,
+    /// What a session says before it closes its last connection, where the service wants to be told.
+    pub farewell: Option<Farewell>,
     /// What failures mean, the first that matches; [`default_verdict`] for all others.
     pub rules: Vec<Rule>,
     /// What data can't say.
@@ -154,6 +156,16 @@ pub struct Reply {
     pub send: Template,
 }
 
+/// What a session says before it closes its last connection, because its user closes the session.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "a message and its answer are all there is to it")]
+pub struct Farewell {
+    /// The message, behind the user's; it holds no credential.
+    pub send: Template,
+    /// What answers it: the close frame waits for that, or, where nothing does, follows at once.
+    pub answered: Vec<Matcher>,
+}
+
 /// How a silent connection is asked whether it lives.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -185,6 +197,7 @@ impl Dialect {
             requests: None,
             ping: Ping::Frame,
             heartbeats: Vec::new(),
+            farewell: None,
             rules: Vec::new(),
             authenticator: None,
         }
@@ -215,6 +228,7 @@ impl PartialEq for Dialect {
             requests,
             ping,
             heartbeats,
+            farewell,
             rules,
             authenticator,
         } = self;
@@ -237,6 +251,7 @@ impl PartialEq for Dialect {
             && *requests == other.requests
             && *ping == other.ping
             && *heartbeats == other.heartbeats
+            && *farewell == other.farewell
             && *rules == other.rules
     }
 }

@@ -76,7 +76,7 @@ impl Session {
                 let stable = self.timers.get(Timer::Stable);
                 self.drop_live();
                 self.timers.set(Timer::Stable, stable);
-                self.timers.arm(Timer::Suspend, now.timer(self.config.suspended_after));
+                self.timers.arm(Timer::Suspend, now.timer(self.suspended_after()));
                 self.retire(now, epoch);
                 self.attempt = Attempt::Replacing { held, since };
             }
@@ -145,7 +145,9 @@ impl Session {
     }
 
     pub(super) fn opened(&mut self, now: Now, opened: Epoch) {
-        let Attempt::Opening { epoch, held, since, .. } = self.attempt else { return };
+        let Attempt::Opening { epoch, held, since, .. } = self.attempt else {
+            return self.opened_too_late(opened);
+        };
         if epoch != opened || !matches!(self.life, Life::Running) {
             return;
         }

@@ -58,8 +58,8 @@ impl Config {
         Self { answer: Some(answer), ..self }
     }
 
-    /// How long the server may take to answer a close, or to take any more of what goes out before it: 5 s by default; then the
-    /// connection is dropped, and what is left comes back to its senders. A server that takes a little now and then has twelve times as long.
+    /// How long the server may take to answer a close, or a [farewell](crate::dialect::Farewell), or to take any more of what goes out before
+    /// it: 5 s by default; then the connection is dropped, and what is left comes back to its senders. A server that takes a little now and then has twelve times as long.
     #[must_use]
     pub fn with_close_timeout(self, close: Duration) -> Self {
         Self { close, ..self }
@@ -78,8 +78,9 @@ impl Config {
         Self { backoff, ..self }
     }
 
-    /// After how long without a connection the session counts as [`Suspended`](super::State::Suspended): 120 s by default, as long as
-    /// Ably keeps the state of a connection. Attempts go on at the longest wait.
+    /// After how long without a connection the session counts as [`Suspended`](super::State::Suspended), where the server does not
+    /// [say for how long it keeps one](crate::dialect::Captured::kept): 120 s by default, as long as Ably keeps the state of a connection.
+    /// Attempts go on at the longest wait.
     #[must_use]
     pub fn with_suspended_after(self, suspended_after: Duration) -> Self {
         Self { suspended_after, ..self }

@@ -8,7 +8,7 @@ use auth_core::{AuthEvent, Demand};
 
 use super::held::Held;
 use super::over::{LOOK_AT_MESSAGES, Over, advice_on, describe, fatal, only_one};
-use super::phase::{Attempt, Life, Live, Renewal};
+use super::phase::{Attempt, Goodbye, Life, Live, Renewal};
 use super::timers::Timer;
 use super::{Epoch, Output, Session};
 use crate::Error;
@@ -114,7 +114,7 @@ impl Session {
         let Some((epoch, held)) = self.live.as_ref().map(|live| (live.epoch, live.held)) else { return };
         over.lasted = self.lasted(now);
         self.drop_live();
-        self.timers.arm(Timer::Suspend, now.timer(self.config.suspended_after));
+        self.timers.arm(Timer::Suspend, now.timer(self.suspended_after()));
         if matches!(self.attempt, Attempt::Idle) {
             return self.retry(now, epoch, over, Some(held));
         }
@@ -316,8 +316,10 @@ impl Session {
             Life::Initialized | Life::Running => {}
             Life::Closing { .. } | Life::Closed | Life::Failed(_) => return,
         }
+        let goodbye = self.goodbye();
         let login = match self.attempt {
             Attempt::LoggingIn { epoch, .. } => Some(epoch),
+            Attempt::Opening { epoch, .. } if goodbye == Goodbye::Awaited => Some(epoch),
             _ => None,
         };
         let Some(epoch) = self.live().or(login) else { return self.closed(now) };
@@ -328,8 +330,12 @@ impl Session {
         self.timers.clear();
         self.timers.set(Timer::Close, Some(now.timer(self.config.close)));
         let until = now.timer(self.config.close.saturating_mul(CLOSE_TIMEOUTS));
-        self.life = Life::Closing { epoch, until };
-        self.outputs.push_back(Output::Close { epoch });
+        self.life = Life::Closing { epoch, until, goodbye };
+        match goodbye {
+            Goodbye::Awaited => {}
+            Goodbye::Said => self.bid_farewell(epoch),
+            Goodbye::Closing => self.outputs.push_back(Output::Close { epoch }),
+        }
     }
 
     /// Nothing of the session is left.

@@ -1,5 +1,7 @@
 //! The live connection: how it becomes that, and how it stops.
 
+use std::time::Duration;
+
 use auth_core::time::Now;
 use auth_core::{AuthEvent, Demand};
 
@@ -8,7 +10,7 @@ use super::over::Over;
 use super::phase::{Attempt, Life, Live, Renewal, Silence, Suspension};
 use super::timers::Timer;
 use super::{Epoch, Output, Session};
-use crate::dialect;
+use crate::dialect::{self, Captures};
 
 impl Session {
     /// The server has accepted the credential of the attempt: its connection takes over.
@@ -136,6 +138,12 @@ impl Session {
         self.tried_fresh = false;
         self.tried_upgrade = false;
         self.hurried = false;
+    }
+
+    /// How long after a connection was lost the session counts as suspended.
+    pub(super) fn suspended_after(&self) -> Duration {
+        let said = self.captures().or(self.last_said.as_ref()).and_then(Captures::kept);
+        said.unwrap_or(self.config.suspended_after)
     }
 
     pub(super) fn suspend(&mut self) {

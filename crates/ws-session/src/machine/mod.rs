@@ -23,6 +23,7 @@ mod config;
 mod demands;
 mod echo;
 mod ending;
+mod farewell;
 mod held;
 mod live;
 mod over;
@@ -256,6 +257,11 @@ pub enum Output {
         /// The connection.
         epoch: Epoch,
     },
+    /// Send the dialect's farewell behind the user's messages, and none of these after it: [`Session::message`] builds it. Then read on.
+    Farewell {
+        /// The connection.
+        epoch: Epoch,
+    },
     /// Send a close frame, behind the user's messages if this is the session's end, then read until the connection ends.
     Close {
         /// The connection.
@@ -284,6 +290,8 @@ pub enum DialectMessage {
     Reply(usize),
     /// The dialect's own ping.
     Ping,
+    /// What it says last.
+    Farewell,
 }
 
 /// What to do with a message of a connection.

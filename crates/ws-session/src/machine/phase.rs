@@ -18,9 +18,21 @@ pub(super) enum Life {
         epoch: Epoch,
         /// When that is over, however slowly the server takes what goes out before.
         until: Deadline,
+        goodbye: Goodbye,
     },
     Closed,
     Failed(Error),
+}
+
+/// How far a session is that its user closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goodbye {
+    /// The server has yet to let it in, and is told farewell then.
+    Awaited,
+    /// The farewell is said, and not answered.
+    Said,
+    /// The close frame is due, or sent.
+    Closing,
 }
 
 /// The way to the next connection.

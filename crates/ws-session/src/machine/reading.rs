@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::phase::{Attempt, Life, Renewal};
 use super::{DialectMessage, Epoch, Output, Received, Session};
-use crate::dialect::{self, Acceptance, Incoming, Meaning, Phase, Trigger};
+use crate::dialect::{self, Incoming, Meaning, Phase, Trigger};
 
 impl Session {
     /// Takes a message of the connection `epoch`.
@@ -25,7 +25,9 @@ impl Session {
         {
             // It served until now: what the server sent before it knew is the user's.
             let served = self.retiring == Some(epoch) || self.live() == Some(epoch);
-            return Ok(if served { self.last_words(incoming) } else { Received::Consumed });
+            let received = if served { self.last_words(incoming) } else { Received::Consumed };
+            self.hear_farewell(epoch, incoming);
+            return Ok(received);
         }
         let logging_in = self.attempt.epoch() == Some(epoch);
         if self.live() != Some(epoch) && !logging_in {
@@ -50,12 +52,13 @@ impl Session {
 
     /// A message of a connection that is being closed: the dialect's own are answered no more.
     fn last_words(&self, incoming: Incoming<'_>) -> Received {
-        if !self.may_concern(incoming, true) {
+        if !self.may_concern(incoming, true) && self.dialect.farewell.is_none() {
             return Received::Deliver;
         }
+        let is_ours =
+            |message: &Value| self.dialect.is_of_dialect(message) || self.dialect.answers_farewell(message);
         let mut messages = self.dialect.codec.read(incoming).peekable();
-        let ours =
-            messages.peek().is_some() && messages.all(|message| self.dialect.is_of_dialect(&message.value));
+        let ours = messages.peek().is_some() && messages.all(|message| is_ours(&message.value));
         if ours { Received::Consumed } else { Received::Deliver }
     }
 
@@ -141,7 +144,7 @@ impl Session {
                 {
                     return Meaning::Step(step);
                 }
-                if matches!(&self.dialect.acceptance, Acceptance::Message { any_of, .. } if any(any_of)) {
+                if self.dialect.accepts_login(message) {
                     return Meaning::Accepted;
                 }
             }

@@ -237,7 +237,9 @@ impl Session {
 
     /// A message of the dialect's could not be built: the credential can't stand in it, or what goes into it is not known.
     pub(super) fn unplaceable(&mut self, now: Now, epoch: Epoch, message: DialectMessage) {
-        if self.live() == Some(epoch) {
+        if message == DialectMessage::Farewell {
+            self.leave_without_a_word(epoch);
+        } else if self.live() == Some(epoch) {
             // A reply that can't be built is not sent; what the server makes of that, it will say.
             if let (DialectMessage::Renewal, Some(Live { renewal: Renewal::Presented { next, .. }, .. })) =
                 (message, &self.live)

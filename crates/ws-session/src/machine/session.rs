@@ -193,7 +193,7 @@ impl Session {
     /// Takes note that a connection has taken bytes just now. Where it is the one that the session closes, the server's time to answer that
     /// counts from here: from the close frame in the end, and not from what goes out before it.
     pub fn wrote(&mut self, now: Now, epoch: Epoch) {
-        if let Life::Closing { epoch: closing, until } = self.life
+        if let Life::Closing { epoch: closing, until, .. } = self.life
             && closing == epoch
         {
             self.timers.set(Timer::Close, Some(now.timer(self.config.close.min(until.remaining(now)))));
@@ -325,6 +325,7 @@ impl Session {
                 Ping::Message(template) => Some(template),
                 Ping::Frame | Ping::Never => None,
             },
+            DialectMessage::Farewell => self.dialect.farewell.as_ref().map(|farewell| &farewell.send),
         };
         let template = template.ok_or(Unplaceable::NO_SUCH_MESSAGE)?;
         let none = Captures::default();

@@ -1,5 +1,7 @@
 //! What a client's messages mean, by where the connection stands.
 
+use std::sync::Arc;
+
 use auth_core::Secret;
 use auth_core::time::Now;
 
@@ -19,6 +21,12 @@ pub(super) enum Addressee {
 }
 
 impl ServerSession {
+    /// Whether the connection ends because its client has said farewell.
+    #[must_use]
+    pub const fn is_left(&self) -> bool {
+        self.left
+    }
+
     /// What one message means.
     pub(super) fn received(&mut self, now: Now, message: &Read<'_>) -> Addressee {
         match self.stage {
@@ -73,6 +81,16 @@ impl ServerSession {
             self.push(answer);
             return Addressee::Dialect;
         }
+        if let Some(farewell) = &Arc::clone(&self.dialect).farewell
+            && farewell.send.fits(message)
+        {
+            self.left = true;
+            if let Some(answer) = farewell.answered.first() {
+                self.send(&answer.message());
+            }
+            self.close(Some(NORMAL), "");
+            return Addressee::Dialect;
+        }
         if self.is_reply(now, message) { Addressee::Dialect } else { Addressee::Application }
     }
 
@@ -103,6 +121,9 @@ impl ServerSession {
 }
 
 const BEFORE: &str = "authenticate before anything else";
+
+/// The code of a close that is meant so (RFC 6455 §7.4.1).
+const NORMAL: u16 = 1_000;
 
 /// A message into which no credential goes.
 fn rendered(template: &Template, now: Now) -> Option<Secret> {

@@ -29,6 +29,8 @@ pub struct ServerSession {
     patience: Deadline,
     /// What the newest credential that was accepted is good for.
     pub(super) lease: Option<Lease>,
+    /// Its client has said farewell.
+    pub(super) left: bool,
     /// When the dialect's own ping is due, where silence was promised to be short.
     ping: Option<Deadline>,
     pub(super) outputs: VecDeque<Output>,
@@ -86,6 +88,7 @@ impl ServerSession {
             since: now.mono,
             patience: now.timer(terms.patience),
             lease: None,
+            left: false,
             ping: None,
             outputs: VecDeque::new(),
         };

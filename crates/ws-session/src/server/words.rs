@@ -79,6 +79,7 @@ fn matchers(dialect: &Dialect) -> impl Iterator<Item = &Matcher> {
         .chain(renewal)
         .chain(dialect.replies.iter().map(|reply| &reply.on))
         .chain(&dialect.heartbeats)
+        .chain(dialect.farewell.iter().flat_map(|farewell| &farewell.answered))
         .chain(rules)
 }
 

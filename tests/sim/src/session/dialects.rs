@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use ws_session::dialect::{
-    Acceptance, Captured, Codes, CredentialUse, Dialect, Failure, InUnit, Matcher, On, Phase, Ping,
+    Acceptance, Captured, Codes, CredentialUse, Dialect, Failure, Farewell, InUnit, Matcher, On, Phase, Ping,
     Placement, Reconnection, Renewal, RenewalTime, Rule, Step, SubprotocolEntry, Template, Trigger, Unit,
     Verdict,
 };
@@ -33,7 +33,7 @@ pub(crate) enum Kind {
     AskedReconnect,
     /// A parameter of the query, looked at once.
     QueryNever,
-    /// A ping of its own, an expiry and an idle time that the server tells.
+    /// A ping of its own, an expiry and an idle time that the server tells, and a farewell.
     OwnPing,
     /// A first message that serves once, and so does each renewal in band, which nobody confirms.
     OnceInBand,
@@ -228,6 +228,7 @@ fn own_ping() -> Dialect {
         when: RenewalTime::Early,
     };
     dialect.ping = Ping::Message(says("ping"));
+    dialect.farewell = Some(Farewell { send: says("bye"), answered: vec![is("bye_ok")] });
     dialect.rules = vec![refused_by("refused")];
     dialect
 }

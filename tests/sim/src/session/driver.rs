@@ -145,10 +145,26 @@ impl World {
                     self.send_up(link, Up::Ping);
                 }
             }
+            Output::Farewell { epoch } => {
+                drained.sends += 1;
+                let Some(link) = self.open_link(epoch) else { return };
+                // What its user sent before goes out first, and nothing after it.
+                self.hand_over();
+                if self.client.given_to == Some(epoch) {
+                    self.flush_now();
+                }
+                self.links[link].left = true;
+                self.coverage.saw("machine: bids farewell");
+                match machine.message(epoch, DialectMessage::Farewell, None, self.fresh(now)) {
+                    Ok(rendered) => self.send_up(link, Up::Text(rendered.text.expose().to_owned())),
+                    Err(unplaceable) => self.violate(Property::Protocol, format!("{unplaceable}")),
+                }
+            }
             Output::Close { epoch } => {
                 drained.closes.push(epoch);
                 // What its user sent before goes out first.
                 if machine.state() == State::Closing {
+                    self.check_farewell(epoch);
                     self.hand_over();
                 }
                 if self.client.given_to == Some(epoch) {
@@ -166,6 +182,15 @@ impl World {
                 drained.events.push(event);
             }
             Output::Wait(_) => {}
+        }
+    }
+
+    /// A service that wants to be told of the end is, before the close frame.
+    fn check_farewell(&mut self, epoch: Epoch) {
+        let left = self.link_of(epoch).is_some_and(|link| self.links[link].left);
+        let served = self.client.live() == Some(epoch);
+        if self.plan.dialect.farewell.is_some() && served && !left {
+            self.violate(Property::Protocol, format!("{epoch:?} is closed without a farewell"));
         }
     }
 

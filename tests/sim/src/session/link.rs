@@ -46,6 +46,8 @@ pub(crate) struct Link {
     pub(crate) known: bool,
     pub(crate) opened: bool,
     pub(crate) closing: bool,
+    /// The dialect's farewell was said.
+    pub(crate) left: bool,
     pub(crate) authenticated_at: Option<At>,
     /// The same by the machine's monotonic clock.
     pub(crate) live_since: Option<Duration>,
@@ -95,6 +97,7 @@ impl Link {
             known: true,
             opened: false,
             closing: false,
+            left: false,
             authenticated_at: None,
             live_since: None,
             stable_at: None,

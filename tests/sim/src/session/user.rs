@@ -72,7 +72,7 @@ impl World {
         let Some(link) = self.link_of(epoch).filter(|link| self.links[*link].known) else {
             return self.violate(Property::Protocol, format!("{epoch:?} is live, and is not known"));
         };
-        if self.links[link].closing {
+        if self.links[link].closing || self.links[link].left {
             return;
         }
         let mut any = false;

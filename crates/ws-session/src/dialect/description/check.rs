@@ -115,6 +115,9 @@ fn check_messages(dialect: &Dialect) -> Checked {
     for (index, reply) in dialect.replies.iter().enumerate() {
         check_without_credential(dialect, &format!("reply[{index}].send"), &reply.send)?;
     }
+    if let Some(farewell) = &dialect.farewell {
+        check_without_credential(dialect, "farewell.send", &farewell.send)?;
+    }
     match &dialect.ping {
         Ping::Message(message) => check_without_credential(dialect, "ping.send", message),
         Ping::Frame | Ping::Never => Ok(()),

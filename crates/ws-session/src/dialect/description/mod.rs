@@ -60,6 +60,10 @@
 //! on = { "/type" = "ping" }
 //! send = { type = "pong" }
 //!
+//! [farewell]
+//! send = { type = "bye" }
+//! answered = { "/type" = "bye" }
+//!
 //! [[rule]]
 //! message = { "/type" = "error", "/code" = { between = [40140, 40149] } }
 //! means = "expired"
@@ -146,6 +150,7 @@
 //! | `expires_in_s`, `expires_in_ms` | how long the credential is good for from then, as a number of seconds or milliseconds |
 //! | `expires_at_s`, `expires_at_ms`, `expires_at_rfc3339` | instead of those: when it ends, as a number of seconds or of milliseconds since the Unix epoch, or as a text of RFC 3339 (ISO 8601 with date, time and offset: `"2026-11-22T09:30:00Z"`); see [below](#the-end-of-a-credential) |
 //! | `idle_s`, `idle_ms` | the longest silence that the server promises |
+//! | `kept_s`, `kept_ms` | how long the server keeps the session when its connection is lost; then it counts as suspended |
 //! | `reason_code` | the number that says why, in a message that ends the connection |
 //! | `named` | a table of names and places, for templates |
 //! | `resumed` | what says that the server took up the session of the connection before: `"same_session"` if it names that again, or a matcher of a message of the login |
@@ -188,6 +193,13 @@
 //! ## `reply`: answers to messages, at any time
 //!
 //! One table, or an array of them: `on`, a matcher, and `send`, a template without the credential.
+//!
+//! ## `farewell`: what a session says before it closes its last connection
+//!
+//! | Key | Value | Default |
+//! |---|---|---|
+//! | `send` | the message, a template without the credential | must be there |
+//! | `answered` | matchers of the answer, for which the close frame waits | none: it follows at once |
 //!
 //! ## `request`: how replies find the requests that they answer
 //!

@@ -9,8 +9,8 @@ use super::parts::pointer;
 use super::words::{CODECS, HOWS, How, PHASES, RECONNECTIONS, TIMES, USES, VERDICTS};
 use crate::dialect::template::KNOWN;
 use crate::dialect::{
-    Acceptance, Captured, Dialect, Matcher, On, Ping, Placement, Renewal, RenewalTime, Reply, Requests,
-    Resumed, Rule, Step, SubprotocolEntry, Template, Trigger,
+    Acceptance, Captured, Dialect, Farewell, Matcher, On, Ping, Placement, Renewal, RenewalTime, Reply,
+    Requests, Resumed, Rule, Step, SubprotocolEntry, Template, Trigger,
 };
 
 type Read<T> = Result<T, InvalidDescription>;
@@ -65,6 +65,9 @@ impl<'a> Document<'a> {
         }
         if let Some(node) = root.take("heartbeat") {
             dialect.heartbeats = self.matchers(&node, false)?;
+        }
+        if let Some(node) = root.take("farewell") {
+            dialect.farewell = Some(self.farewell(node)?);
         }
         if let Some(node) = root.take("rule") {
             dialect.rules = self.each(&node, |table| self.rule(table))?;
@@ -169,6 +172,7 @@ impl<'a> Document<'a> {
             expires_in,
             expires_at,
             idle: self.in_unit(&mut table, "idle_s", "idle_ms")?,
+            kept: self.in_unit(&mut table, "kept_s", "kept_ms")?,
             reason_code: table.take("reason_code").map(|node| pointer(&node)).transpose()?,
             ..Captured::default()
         };
@@ -271,6 +275,14 @@ impl<'a> Document<'a> {
         let send = self.send(&mut table)?;
         table.finish()?;
         Ok(Ping::Message(send))
+    }
+
+    fn farewell(&self, node: Node<'a>) -> Read<Farewell> {
+        let mut table = self.table_of(node)?;
+        let send = self.send(&mut table)?;
+        let answered = table.take("answered").map_or(Ok(Vec::new()), |node| self.matchers(&node, false))?;
+        table.finish()?;
+        Ok(Farewell { send, answered })
     }
 
     fn rule(&self, table: &mut Table<'a>) -> Read<Rule> {

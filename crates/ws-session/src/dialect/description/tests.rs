@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::InvalidDescription;
 use crate::dialect::{
-    Acceptance, Authenticator, Codes, Condition, Dialect, InForm, InUnit, Matcher, On, Phase, Ping,
+    Acceptance, Authenticator, Codes, Condition, Dialect, Farewell, InForm, InUnit, Matcher, On, Phase, Ping,
     Placement, Renewal, RenewalTime, Rule, Step, SubprotocolEntry, Template, TimeForm, Trigger, Unit,
     Verdict,
 };
@@ -66,6 +66,35 @@ fn requests_and_what_is_taken_up_are_said_and_written() {
         let wrong = text.replace(from, to);
         assert_ne!(wrong, text);
         assert!(Dialect::from_toml(&wrong).is_err(), "{to}");
+    }
+}
+
+#[test]
+fn a_farewell_and_how_long_a_session_is_kept_are_said_and_written() {
+    let first =
+        "name = \"first\"\nlogin.send = { token = \"${credential}\" }\naccept.message = { \"/ok\" = true }\n";
+    let described = read(&format!(
+        "{first}capture.kept_s = \"/kept\"\nfarewell.send = {{ bye = true }}\n\
+         farewell.answered = [{{ \"/bye\" = true }}, {{ \"/gone\" = 1 }}]\n"
+    ));
+    let kept = InUnit { at: "/kept".to_owned(), unit: Unit::Seconds };
+    let answered = vec![Matcher::of([("/bye", json!(true))]), Matcher::of([("/gone", json!(1))])];
+    let farewell = Farewell { send: Template::json(json!({"bye": true})), answered };
+    assert_eq!((&described.captured.kept, &described.farewell), (&Some(kept), &Some(farewell)));
+    assert_eq!(described.to_toml().map(|text| read(&text)), Ok(described));
+    let unanswered = read(&format!("{first}farewell.send = \"QUIT\"\n"));
+    assert!(unanswered.farewell.as_ref().unwrap().answered.is_empty());
+    assert_eq!(unanswered.to_toml().map(|text| read(&text)), Ok(unanswered));
+    for (wrong, place) in [
+        ("farewell = {}", "farewell"),
+        ("farewell.send = \"\"", "farewell.send"),
+        ("farewell.send = { token = \"${credential}\" }", "farewell.send"),
+        ("farewell.send = { session = \"${session_id}\" }", "farewell.send"),
+        ("farewell = { send = \"QUIT\", answered = {} }", "farewell.answered"),
+        ("farewell = { send = \"QUIT\", within_s = 5 }", "farewell.within_s"),
+        ("capture = { kept_s = \"/kept\", kept_ms = \"/kept\" }", "capture.kept_ms"),
+    ] {
+        assert_eq!(refusal(&format!("{first}{wrong}\n")).place(), place, "{wrong}");
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::node::is_bare;
 use super::words::{CODECS, EXPIRES_AT, PHASES, RECONNECTIONS, TIMES, USES, VERDICTS, word};
 use crate::dialect::{
-    Acceptance, Captured, Codes, Condition, Dialect, InForm, InUnit, Matcher, On, Ping, Placement, Renewal,
-    Requests, Resumed, Rule, SubprotocolEntry, Template, Trigger, Unit,
+    Acceptance, Captured, Codes, Condition, Dialect, Farewell, InForm, InUnit, Matcher, On, Ping, Placement,
+    Renewal, Requests, Resumed, Rule, SubprotocolEntry, Template, Trigger, Unit,
 };
 
 /// What a description can't say, and where.
@@ -69,6 +69,11 @@ impl Writer {
             for (at, condition) in writer.conditions(heartbeat)? {
                 writer.entry(&at, &condition);
             }
+        }
+        if let Some(Farewell { send, answered }) = &dialect.farewell {
+            writer.section("[farewell]");
+            writer.template("send", send);
+            writer.some_matchers("answered", answered)?;
         }
         for rule in &dialect.rules {
             writer.rule(rule)?;
@@ -174,7 +179,8 @@ impl Writer {
     }
 
     fn captured(&mut self, captured: &Captured) -> Wrote<()> {
-        let Captured { session_id, expires_in, expires_at, idle, resumed, reason_code, named } = captured;
+        let Captured { session_id, expires_in, expires_at, idle, kept, resumed, reason_code, named } =
+            captured;
         if *captured == Captured::default() {
             return Ok(());
         }
@@ -184,7 +190,7 @@ impl Writer {
                 self.entry(key, &quoted(at));
             }
         }
-        for (key, place) in [("expires_in", expires_in), ("idle", idle)] {
+        for (key, place) in [("expires_in", expires_in), ("idle", idle), ("kept", kept)] {
             if let Some(InUnit { at, unit }) = place {
                 let end = if *unit == Unit::Seconds { "s" } else { "ms" };
                 self.entry(&format!("{key}_{end}"), &quoted(at));
@@ -220,11 +226,8 @@ impl Writer {
             let places: Vec<_> = reply_id.iter().map(|at| quoted(at)).collect();
             self.entry("reply_id", &one_or_array(&places));
         }
-        let matchers = [("error", errors), ("interim", interim)];
-        matchers
-            .into_iter()
-            .filter(|(_, matchers)| !matchers.is_empty())
-            .try_for_each(|(key, matchers)| self.matchers(key, matchers))
+        self.some_matchers("error", errors)?;
+        self.some_matchers("interim", interim)
     }
 
     fn renewal(&mut self, renewal: &Renewal) -> Wrote<()> {
@@ -246,9 +249,7 @@ impl Writer {
                 (asked_by, when)
             }
         };
-        if !asked_by.is_empty() {
-            self.matchers("asked_by", asked_by)?;
-        }
+        self.some_matchers("asked_by", asked_by)?;
         self.word("when", word(&TIMES, when), TIMES[0].0)
     }
 
@@ -296,6 +297,11 @@ impl Writer {
         } else {
             self.entry(&format!("{key}_ms"), &duration.as_millis().to_string());
         }
+    }
+
+    /// Matchers, where there are any: none is the default.
+    fn some_matchers(&mut self, key: &str, matchers: &[Matcher]) -> Wrote<()> {
+        if matchers.is_empty() { Ok(()) } else { self.matchers(key, matchers) }
     }
 
     fn matchers(&mut self, key: &str, matchers: &[Matcher]) -> Wrote<()> {

@@ -36,6 +36,7 @@ impl Driver {
                         connection.write(Frame::Ping(bytes::Bytes::new()));
                     }
                 }
+                Output::Farewell { epoch } => self.send(epoch, DialectMessage::Farewell, None),
                 Output::Close { epoch } => self.close(epoch),
                 Output::Abort { epoch } => self.forget(epoch),
                 Output::Event(event) => {
@@ -81,8 +82,11 @@ impl Driver {
         let credential = token.map(|(_, token)| token.secret());
         match self.machine.message(epoch, message, credential, fresh) {
             Ok(rendered) => {
-                if let Some(connection) = self.connection(epoch) {
-                    connection.answer(wire::frame_of(&rendered));
+                let (frame, is_live) = (wire::frame_of(&rendered), self.machine.live() == Some(epoch));
+                match (self.connection(epoch), message) {
+                    (Some(connection), DialectMessage::Farewell) => connection.bid_farewell(frame, is_live),
+                    (Some(connection), _) => connection.answer(frame),
+                    (None, _) => {}
                 }
             }
             Err(_) => self.inputs.push_back(Input::Unplaceable { epoch, message }),
@@ -113,7 +117,7 @@ impl Driver {
                 }
                 // A connection that is being closed may still hold messages; others wait until it is known what became of them.
                 let mut room = if speaks && self.given_to.is_none() { HANDED_OVER } else { 0 };
-                while room > 0 && connection.takes_frames() {
+                while room > 0 && connection.takes_messages() {
                     let Some(message) = self.outbox.hand_over() else { break };
                     self.given_to = Some(epoch);
                     room = room.saturating_sub(message.len().max(1));
@@ -121,7 +125,7 @@ impl Driver {
                 }
                 if self.given_to != Some(epoch) {
                     if connection.goodbye() == Goodbye::AfterMessages {
-                        connection.close();
+                        connection.take_leave();
                     } else {
                         break;
                     }

@@ -21,6 +21,10 @@ pub(super) struct Connection {
     answers: usize,
     /// Whether nothing more can be written. What the server said before it went is still read.
     broken: bool,
+    /// The dialect's last word, until it goes out.
+    farewell: Option<Frame>,
+    /// The close frame goes out behind it, rather than when it is answered.
+    closes: bool,
     goodbye: Goodbye,
     accepted: bool,
 }
@@ -28,19 +32,31 @@ pub(super) struct Connection {
 /// How much of the dialect's own may wait for a peer to read, in bytes: one that asks for more is not read meanwhile.
 const MOST_ANSWERS: usize = 64 * 1024;
 
-/// How far our own close frame is.
+/// How far our own end is: the dialect's farewell, and the close frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Goodbye {
     NotDue,
-    /// It goes out as soon as none of the user's messages waits.
+    /// It begins as soon as none of the user's messages waits.
     AfterMessages,
+    /// The farewell has gone out, and none of the user's messages goes out behind it.
+    Said,
+    /// The close frame has gone out.
     Sent,
 }
 
 impl Connection {
     pub(super) const fn new(epoch: Epoch, socket: Box<Socket>) -> Self {
-        let (unflushed, broken, accepted, goodbye) = (false, false, false, Goodbye::NotDue);
-        Self { epoch, socket, unflushed, answers: 0, broken, goodbye, accepted }
+        Self {
+            epoch,
+            socket,
+            unflushed: false,
+            answers: 0,
+            broken: false,
+            farewell: None,
+            closes: false,
+            goodbye: Goodbye::NotDue,
+            accepted: false,
+        }
     }
 
     /// The server has accepted the credential: from now on its messages may be larger.
@@ -65,8 +81,12 @@ impl Connection {
         self.answers > MOST_ANSWERS && self.is_held_up()
     }
 
-    /// Whether a frame may be handed over.
-    pub(super) fn takes_frames(&self) -> bool {
+    /// Whether one of the user's messages may be handed over.
+    pub(super) const fn takes_messages(&self) -> bool {
+        !self.broken && matches!(self.goodbye, Goodbye::NotDue | Goodbye::AfterMessages)
+    }
+
+    fn takes_frames(&self) -> bool {
         !self.broken && self.goodbye != Goodbye::Sent
     }
 
@@ -86,9 +106,35 @@ impl Connection {
         self.write(frame);
     }
 
-    /// Writes the close frame once the user's messages are written.
-    pub(super) const fn close_after_messages(&mut self) {
+    /// Writes the dialect's last word, behind the user's messages where there may be some.
+    pub(super) fn bid_farewell(&mut self, farewell: Frame, is_live: bool) {
+        self.farewell = Some(farewell);
         self.goodbye = Goodbye::AfterMessages;
+        if !is_live {
+            self.take_leave();
+        }
+    }
+
+    /// Writes the close frame once the user's messages are written, and the farewell behind them.
+    pub(super) fn close_after_messages(&mut self) {
+        self.closes = true;
+        match self.goodbye {
+            Goodbye::NotDue => self.goodbye = Goodbye::AfterMessages,
+            Goodbye::Said => self.close(),
+            Goodbye::AfterMessages | Goodbye::Sent => {}
+        }
+    }
+
+    /// The user's messages are written: the farewell is due, or the close frame.
+    pub(super) fn take_leave(&mut self) {
+        if let Some(farewell) = self.farewell.take() {
+            self.write(farewell);
+            self.goodbye = Goodbye::Said;
+            if !self.closes {
+                return;
+            }
+        }
+        self.close();
     }
 
     /// Writes the close frame now, behind what was written before.

@@ -28,6 +28,10 @@ pub(super) struct Connection<P> {
     broken: bool,
     /// When it was asked whether it lives, until it has answered.
     pub(super) asked: Option<Now>,
+    /// The dialect's last word, which goes out behind the user's messages.
+    farewell: Option<Frame>,
+    /// It has gone out, and nothing of the user's follows it.
+    has_left: bool,
     closing: Closing,
 }
 
@@ -56,8 +60,15 @@ impl<P> Connection<P> {
             dirty: false,
             broken: false,
             asked: None,
+            farewell: None,
+            has_left: false,
             closing: Closing::No,
         }
+    }
+
+    /// Queues the dialect's last word behind everything else.
+    pub(super) fn bid_farewell(&mut self, farewell: Frame) {
+        self.farewell = Some(farewell);
     }
 
     /// Queues the close frame behind everything else.
@@ -68,7 +79,7 @@ impl<P> Connection<P> {
     }
 
     pub(super) fn is_closing(&self) -> bool {
-        self.closing != Closing::No
+        self.closing != Closing::No || self.has_left || self.farewell.is_some()
     }
 
     /// Queues a ping, or a message of the dialect's.
@@ -112,8 +123,9 @@ impl<P> Connection<P> {
         ledger: &mut L,
     ) -> Poll<Result<(), CodecError>> {
         loop {
-            let may_send = live && self.closing != Closing::Sent;
-            if self.control.is_empty() && (!may_send || outbox.is_empty()) && self.closing != Closing::Due {
+            let may_send = live && !self.has_left && self.closing != Closing::Sent;
+            let is_leaving = self.farewell.is_some() || self.closing == Closing::Due;
+            if self.control.is_empty() && (!may_send || outbox.is_empty()) && !is_leaving {
                 break;
             }
             // A writer that always has more keeps nothing that has gone out: before the codec takes more, it may have to pass on what it has.
@@ -124,6 +136,9 @@ impl<P> Connection<P> {
                 frame
             } else if may_send && let Some(parcel) = next_wanted(outbox, ledger, self.epoch) {
                 Frame::from(L::message(parcel))
+            } else if let Some(farewell) = self.farewell.take() {
+                self.has_left = true;
+                farewell
             } else if self.closing == Closing::Due {
                 self.closing = Closing::Sent;
                 Frame::Close(Some(wire::goodbye()))

@@ -248,6 +248,7 @@ impl<L: Ledger> Engine<L> {
                         connection.asked = Some(now);
                     }
                 }
+                Output::Farewell { epoch } => self.say(now, epoch, DialectMessage::Farewell, None),
                 Output::Close { epoch } => {
                     if let Some(connection) = self.connection(epoch) {
                         connection.close();
@@ -341,8 +342,11 @@ impl<L: Ledger> Engine<L> {
         let credential = ticket.and_then(|ticket| self.token(ticket));
         match self.parts.machine.message(epoch, message, credential, fresh) {
             Ok(rendered) => {
-                if let Some(connection) = self.connection(epoch) {
-                    connection.say(wire::frame_of(&rendered));
+                let frame = wire::frame_of(&rendered);
+                match (self.connection(epoch), message) {
+                    (Some(connection), DialectMessage::Farewell) => connection.bid_farewell(frame),
+                    (Some(connection), _) => connection.say(frame),
+                    (None, _) => {}
                 }
             }
             Err(_) => self.inputs.push_back(Input::Unplaceable { epoch, message }),

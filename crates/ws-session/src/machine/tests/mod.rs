@@ -1,6 +1,7 @@
 //! The machine against the server's half in simulated time, and against servers that misbehave.
 
 mod demands;
+mod farewell;
 mod lasted;
 mod login;
 mod one_connection;

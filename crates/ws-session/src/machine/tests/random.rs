@@ -45,7 +45,7 @@ impl Underway {
                     self.opening = Some(epoch);
                     self.connections += 1;
                 }
-                Output::Send { epoch, .. } | Output::Ping { epoch } => {
+                Output::Send { epoch, .. } | Output::Ping { epoch } | Output::Farewell { epoch } => {
                     assert_eq!(self.open, Some(epoch), "sent to nobody");
                 }
                 Output::Forget { .. } => {}

@@ -116,6 +116,7 @@ impl Scene {
                 Output::Open { epoch, .. } => format!("open {}", epoch.0),
                 Output::Send { epoch, message, .. } => format!("send {} {message:?}", epoch.0),
                 Output::Ping { epoch } => format!("ping {}", epoch.0),
+                Output::Farewell { epoch } => format!("farewell {}", epoch.0),
                 Output::Close { epoch } => format!("close {}", epoch.0),
                 Output::Abort { epoch } => format!("abort {}", epoch.0),
                 Output::Event(event) => {

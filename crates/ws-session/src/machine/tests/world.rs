@@ -139,6 +139,7 @@ impl World {
                         self.client.heard(epoch);
                     }
                 }
+                Output::Farewell { .. } => panic!("this dialect has no word for it"),
                 Output::Close { .. } => self.server = None,
                 Output::Abort { .. } => {
                     self.server = None;

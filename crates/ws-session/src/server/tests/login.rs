@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::dialects::*;
 use super::peer::{LIFE, Peer};
-use crate::dialect::{Captures, Condition, Dialect, InForm, InUnit, Matcher, TimeForm, Unit, Verdict};
+use crate::dialect::{
+    Captures, Condition, Dialect, Farewell, InForm, InUnit, Matcher, Template, TimeForm, Unit, Verdict,
+};
 use crate::server::{Received, Refusal, Terms, Upgrade};
 
 const GENESYS: &str = r#"{"type":"auth","token":"t1"}"#;
@@ -280,6 +282,21 @@ fn a_ping_of_the_dialects_own_is_answered_and_not_delivered() {
     let mut peer = live(directus(), r#"{"type":"auth","access_token":"t1"}"#);
     assert_eq!(peer.tell(r#"{"type":"ping"}"#), [r#"{"type":"ping"}"#]);
     assert_eq!(peer.receive(r#"{"type":"pin"}"#), Received::Deliver);
+}
+
+#[test]
+fn a_farewell_is_answered_and_the_connection_closed() {
+    let mut dialect = directus();
+    let answered = vec![Matcher::of([("/type", json!("gone"))])];
+    dialect.farewell = Some(Farewell { send: Template::json(json!({"type": "bye"})), answered });
+    let login = r#"{"type":"auth","access_token":"t1"}"#;
+    let mut peer = live(dialect.clone(), login);
+    assert_eq!(peer.receive(r#"{"type":"goodbye"}"#), Received::Deliver);
+    assert!(!peer.server.is_left());
+    assert_eq!(peer.tell(r#"{"type":"bye"}"#), [r#"{"type":"gone"}"#, "close 1000 "]);
+    assert!(peer.server.is_left() && !peer.server.is_live());
+    dialect.farewell.as_mut().unwrap().answered.clear();
+    assert_eq!(live(dialect, login).tell(r#"{"type":"bye"}"#), ["close 1000 "]);
 }
 
 #[test]
