@@ -18,12 +18,13 @@
 //! ```
 //!
 //! Messages are Ably's protocol messages, in JSON, as they are: channels, presence and history are the program's. A token's
-//! way to the server, its renewal before it expires or when the server asks (RTN22), the heartbeats and the resumption of a lost
-//! connection (RTN15b) are the session's. A client always connects with a token: a key signs a request for one, and never
+//! way to the server, its renewal before it expires or when the server asks (RTN22), the heartbeats, the resumption of a lost
+//! connection (RTN15b) and its end (RTN12) are the session's. A client always connects with a token: a key signs a request for one, and never
 //! stands in a URL.
 
 mod builder;
 mod identity;
+mod ping;
 #[cfg(test)]
 mod tests;
 
@@ -32,11 +33,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use auth_core::ably::{AuthOptions, ErrorCode, TokenDetails, TokenParams};
-use auth_core::{Error, ErrorKind, Retry, TokenSource};
+use auth_core::{Error, ErrorKind, TokenSource};
 use auth_http::ably::{Auth, connection_error};
 use ws_session::dialect::Dialect;
-use ws_session::driver::tokio::{Control, RenewalError, Session};
-use ws_session::machine::State;
+use ws_session::driver::tokio::{Control, Session};
 
 pub use self::builder::Builder;
 use self::identity::Identity;
@@ -134,11 +134,14 @@ impl Realtime {
         let details = self.0.auth.authorize(params, options).await.map_err(connection_error)?;
         let newest = self.0.auth.changes().generation();
         let control = self.connected();
-        control.present(newest).await.map_err(|error| self.why(&control, &error))?;
+        let presented = control.present(newest).await.map_err(|error| error.to_string());
+        let identity = &self.0.identity;
+        presented.map_err(|text| identity.why(&control, ErrorCode::AUTHENTICATION_FAILED, text))?;
         Ok(details)
     }
 
-    /// Closes the connection after what was sent, if there is one, and waits until nothing of it is left.
+    /// Closes the connection after what was sent, if there is one: says CLOSE, waits for CLOSED, for 10 s at most, and until nothing of
+    /// it is left (RTN12). An attempt whose server may be about to say CONNECTED is waited for in the same time, and closed then.
     ///
     /// # Errors
     ///
@@ -169,19 +172,8 @@ impl Realtime {
 
     fn spawn(&self) -> Session {
         let Inner { tokens, dialect, sockets, way, .. } = &*self.0;
-        sockets.session(way, Arc::clone(dialect), Arc::clone(tokens)).spawn()
-    }
-
-    /// Why a token was not accepted.
-    fn why(&self, control: &Control, error: &RenewalError) -> Error {
-        if let Some(error) = control.error() {
-            return self.0.identity.explain(&error);
-        }
-        match control.state() {
-            _ if control.has_ended() => Error::new(ErrorKind::Closed, error.to_string()),
-            State::Suspended => ErrorCode::new(80_002).error(error.to_string()).with_retry(Retry::Backoff),
-            _ => ErrorCode::AUTHENTICATION_FAILED.error(error.to_string()).with_retry(Retry::Backoff),
-        }
+        let session = sockets.session(way, Arc::clone(dialect), Arc::clone(tokens));
+        session.with_request_timeout(builder::REQUEST_TIMEOUT).spawn()
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {

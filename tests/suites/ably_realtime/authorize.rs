@@ -168,9 +168,9 @@ async fn rtc8b1_authorize_fails_when_the_connection_is_closed_or_dropped() {
 #[tokio::test]
 async fn rtc8b1_authorize_fails_when_the_connection_is_suspended_and_that_goes_on_trying() {
     let mut server = Server::start().await;
-    let config = quick().with_suspended_after(Duration::from_millis(50));
-    let realtime = builder(numbered().0, &server.url()).with_session_config(config).build().unwrap();
-    let (session, peer) = tokio::join!(realtime.connect(), server.welcomed());
+    let realtime = client(numbered().0, &server);
+    let details = json!({ "connectionStateTtl": 50 });
+    let (session, peer) = tokio::join!(realtime.connect(), server.welcomed_with(details));
     let mut session = session.unwrap();
     drop(peer);
     let refused = async {

@@ -38,9 +38,9 @@ async fn rtn2e_rtn27b_rtn4_a_connection_begins_with_a_token_and_tells_each_state
     let begun = states_until(&mut events, State::Connecting).await;
     assert_eq!((begun, server.connections()), (vec![State::Initialized, State::Connecting], 0));
     gate.add_permits(1);
-    let _peer = server.welcomed().await;
+    let mut peer = server.welcomed().await;
     assert_eq!(states_until(&mut events, State::Connected).await, [State::Connected]);
-    soon(realtime.close()).await.unwrap();
+    tokio::join!(soon(realtime.close()), peer.lets_go()).0.unwrap();
     assert_eq!(states_until(&mut events, State::Closed).await, [State::Closing, State::Closed]);
 }
 

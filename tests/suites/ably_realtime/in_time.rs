@@ -42,8 +42,7 @@ async fn rtn14c_an_attempt_without_connected_is_given_up_after_ten_seconds() {
     let mut peer = server.peer().await;
     // Another message is no CONNECTED. It is asked for the pong, so that the upgrade has been seen when time stands still.
     peer.say(&json!({ "action": 0 })).await;
-    peer.stream.write_all(&frame(0x80 | opcode::PING, b"")).await.unwrap();
-    assert_eq!(soon(hear(&mut peer.stream)).await.unwrap().0, opcode::PONG);
+    peer.has_answered_a_ping().await;
     is_given_up_after_ten_seconds(&recorder).await;
     let _peer = server.welcomed().await;
     soon(session.authenticated()).await.unwrap();

@@ -14,11 +14,21 @@
 //! | RSA10a, RSA10j | `tests/suites/ably_realtime/authorize.rs::rtc8_rsa10j_what_authorize_was_given_is_used_from_then_on` |  |
 //! | RTN2a, d, e, f; RSA3c, RSA7e1 | `tests/suites/ably_realtime/connecting.rs::rtn2_the_request_has_the_token_and_what_the_protocol_wants` | `access_token`, as the SDKs have it; a key never stands in a URL: it signs a request for a token |
 //! | RTN2e, RTN4, RTN27b | `tests/suites/ably_realtime/connecting.rs::rtn2e_rtn27b_rtn4_a_connection_begins_with_a_token_and_tells_each_state_once` |  |
+//! | RTN12, RTN12a | `tests/suites/ably_realtime/closing.rs::rtn12a_close_says_close_behind_what_was_sent_and_is_done_with_closed`, `tests/suites/ably_realtime/closing.rs::rtn12a_a_session_that_is_dropped_says_close_too`, `tests/suites/ably_realtime/closing.rs::rtn12_close_elsewhere_changes_nothing`, `tests/suites/ably_realtime/our_gateway.rs::rtn12a_close_is_answered_with_closed` | after CLOSED, closed is what the connection is when its close frame is answered; of one that has failed, `close` says why |
+//! | RTN12b | `tests/suites/ably_realtime/closing.rs::rtn12b_without_closed_the_connection_is_dropped_after_ten_seconds` |  |
+//! | RTN12c | `tests/suites/ably_realtime/closing.rs::rtn12c_a_connection_that_drops_after_close_is_closed` |  |
+//! | RTN12d | `tests/suites/ably_realtime/closing.rs::rtn12d_close_while_disconnected_or_suspended_is_done_at_once` |  |
+//! | RTN12f | `tests/suites/ably_realtime/closing.rs::rtn12f_close_while_connecting_says_close_once_connected_has_come`, `tests/suites/ably_realtime/closing.rs::rtn12f_close_while_connecting_is_done_when_the_attempt_comes_to_nothing` | while there is no token yet there is no attempt: closed at once; waited for like CLOSED |
+//! | RTN13a, RTN13e | `tests/suites/ably_realtime/ping.rs::rtn13a_rtn13e_a_ping_is_answered_by_the_heartbeat_with_its_id_alone`, `tests/suites/ably_realtime/our_gateway.rs::rtn13a_a_ping_is_answered` |  |
+//! | RTN13b | `tests/suites/ably_realtime/ping.rs::rtn13b_a_ping_fails_where_there_is_no_connection_nor_will_be`, `tests/suites/ably_realtime/ping.rs::rtn13b_a_ping_fails_with_the_connection_that_it_waits_for` | lost before the answer: an error at once, 80003 |
+//! | RTN13c | `tests/suites/ably_realtime/ping.rs::rtn13c_a_ping_that_is_not_answered_fails_after_ten_seconds` |  |
+//! | RTN13d | `tests/suites/ably_realtime/ping.rs::rtn13d_a_ping_while_connecting_or_disconnected_goes_out_once_connected` |  |
 //! | RTN14a, RTN14g | `tests/suites/ably_realtime/connecting.rs::rtn14a_rtn14g_an_error_that_no_token_cures_fails_the_session_with_its_number`, `tests/suites/ably_realtime/our_gateway.rs::rtn14a_a_key_that_the_service_does_not_know_fails_the_connection`, `crates/auth-http/src/ably/tests/source.rs::rtn14a_what_the_service_says_of_a_key_is_final_and_an_outage_is_not` | the server's number is kept, its text is not; an ERROR of a limit (such as 40111 or 42910) is tried again later |
 //! | RTN14b | `tests/suites/ably_realtime/connecting.rs::rtn14b_a_token_error_is_cured_by_one_new_token`, `tests/suites/ably_realtime/connecting.rs::rtn14b_a_second_token_error_fails_the_session`, `tests/suites/ably_realtime/connecting.rs::rtn14b_a_callback_that_fails_after_a_token_error_leads_to_disconnected` | the second is final rather than DISCONNECTED: a service that refuses what it has just issued is not asked for ever |
 //! | RTN14c | `tests/suites/ably_realtime/in_time.rs::rtn14c_an_attempt_without_an_upgrade_is_given_up_after_ten_seconds`, `tests/suites/ably_realtime/in_time.rs::rtn14c_an_attempt_without_connected_is_given_up_after_ten_seconds`, `crates/ws-session/src/driver/tests/ably.rs::rtn14c_an_attempt_without_connected_is_given_up_after_ten_seconds` | 10 s to open and 10 s for CONNECTED |
 //! | RTN14d | `tests/suites/ably_realtime/connecting.rs::rtn14d_a_fault_that_may_pass_leads_to_disconnected_and_another_attempt` | waits grow from 0.5 s to 30 s, spread over their whole length, in the place of RTB1 |
-//! | RTN14d, RTN14e, RTN14f | `crates/ws-session/src/driver/tests/ably.rs::rtn14d_rtn14e_rtn14f_attempts_that_fail_lead_to_disconnected_and_to_suspended_and_go_on` | the time is the configured one: that of `connectionDetails` is not read (RTN21) |
+//! | RTN14d, RTN14e, RTN14f | `crates/ws-session/src/driver/tests/ably.rs::rtn14d_rtn14e_rtn14f_attempts_that_fail_lead_to_disconnected_and_to_suspended_and_go_on` |  |
+//! | RTN14e, RTN21 (`connectionStateTtl`) | `tests/suites/ably_realtime/closing.rs::rtn14e_rtn21_the_time_that_the_server_names_decides_when_the_connection_is_suspended`, `tests/suites/ably_realtime/closing.rs::rtn14e_rtn21_a_server_that_keeps_the_state_for_longer_is_asked_to_resume_for_longer` | of the other details `maxIdleInterval` counts; sizes and rates are the program's |
 //! | RTN15a | `crates/ws-session/src/driver/tests/ably.rs::rtn15a_a_connection_that_is_closed_without_a_word_is_replaced_at_once` | within 0.5 s, so that clients which were dropped together do not come together |
 //! | RTN15b, RTN15c6, RTN15c7 | `crates/ws-session/src/driver/tests/ably.rs::rtn15b_a_lost_connection_is_resumed_by_its_latest_key_and_rtn15c6_its_id_says_whether_it_was`, `tests/suites/ably_realtime/our_gateway.rs::rtn15h2_rtn15c7_a_revoked_connection_comes_back_with_a_new_token_as_another` | what it means for channels and `msgSerial` is their user's: `SessionEvent::Authenticated` tells |
 //! | RTN15c4 | `crates/ws-session/src/driver/tests/ably.rs::rtn15c4_a_fatal_error_on_resume_fails_the_session` |  |
@@ -37,14 +47,16 @@
 //! | RSA4d, RSA4d1 | `tests/suites/ably_realtime/connecting.rs::rsa4d_a_callback_that_refuses_fails_the_session_with_80019`, `tests/suites/ably_realtime/living.rs::rtn22_rsa4d_a_callback_that_refuses_then_ends_the_session_with_the_token`, `tests/suites/ably_realtime/authorize.rs::rtc8_rsa4c_authorize_that_gets_no_token_leaves_the_connection_alone`, `crates/auth-http/src/ably/tests/source.rs::rsa4d_who_refuses_the_next_token_is_heard_and_who_fails_is_not_as_long_as_the_last_is_alive` | a live connection serves until its token ends, and fails then: a renewal that was refused hides no token that is still good |
 //! | RSA15a, RSA15c | `tests/suites/ably_realtime/connecting.rs::rsa15c_a_connection_that_speaks_for_somebody_else_fails_with_40102`, `tests/suites/ably_realtime/our_gateway.rs::rsa15c_a_bare_token_of_somebody_else_is_refused_by_the_service_with_40102` |  |
 //!
-//! Not kept: RTN12 (closing sends a close frame, and no CLOSE before it), RTN13 (`ping()`), RTN16 (`recover`), RTN17 (fallback
-//! hosts); channels, presence and the resending of messages (RTL, RTP, RTN7, RTN19) are the program's.
+//! Not kept: RTN16 (`recover`: but for the connection's key, what a recovery key holds is the program's), RTN17 (fallback hosts: an
+//! endpoint is one host, as for REST); channels, presence and the resending of messages (RTL, RTP, RTN7, RTN19) are the program's.
 
 mod authorize;
+mod closing;
 mod connecting;
 mod in_time;
 mod living;
 mod our_gateway;
+mod ping;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -106,18 +118,18 @@ impl Server {
 
     /// The next connection.
     async fn peer(&mut self) -> Peer {
-        let mut stream = soon(self.connections.recv()).await.unwrap();
-        let request = soon(request(&mut stream)).await.unwrap();
-        stream.write_all(switching_protocols(&request, "").unwrap().as_bytes()).await.unwrap();
-        let target = request.split(' ').nth(1).unwrap();
-        let query = target.split_once('?').unwrap().1;
-        Peer { stream, query: form_urlencoded::parse(query.as_bytes()).into_owned().collect() }
+        Peer::upgraded(soon(self.connections.recv()).await.unwrap()).await
     }
 
     /// The next connection, which is accepted.
     async fn welcomed(&mut self) -> Peer {
+        self.welcomed_with(json!({})).await
+    }
+
+    /// The same, with these details.
+    async fn welcomed_with(&mut self, details: Value) -> Peer {
         let mut peer = self.peer().await;
-        peer.welcome("id", json!({})).await;
+        peer.welcome("id", details).await;
         peer
     }
 
@@ -130,6 +142,15 @@ impl Server {
 }
 
 impl Peer {
+    /// Reads the request of a connection, and agrees to it.
+    async fn upgraded(mut stream: TcpStream) -> Self {
+        let request = soon(request(&mut stream)).await.unwrap();
+        stream.write_all(switching_protocols(&request, "").unwrap().as_bytes()).await.unwrap();
+        let target = request.split(' ').nth(1).unwrap();
+        let query = target.split_once('?').unwrap().1;
+        Self { stream, query: form_urlencoded::parse(query.as_bytes()).into_owned().collect() }
+    }
+
     /// A parameter of the request.
     fn asked(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -166,6 +187,31 @@ impl Peer {
         let message = self.heard().await;
         assert_eq!(message["action"], 17, "{message}");
         message["auth"]["accessToken"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the client has seen the upgrade, which its answer to a ping says.
+    async fn has_answered_a_ping(&mut self) {
+        self.stream.write_all(&frame(0x80 | opcode::PING, b"")).await.unwrap();
+        assert_eq!(soon(hear(&mut self.stream)).await.unwrap().0, opcode::PONG);
+    }
+
+    /// Whether nothing comes for a tenth of a second.
+    async fn is_silent(&mut self) -> bool {
+        timeout(Duration::from_millis(100), hear(&mut self.stream)).await.is_err()
+    }
+
+    /// Reads up to the client's close frame, and answers that: nothing else comes.
+    async fn closed(&mut self) {
+        let (kind, payload) = soon(hear(&mut self.stream)).await.unwrap();
+        assert_eq!(kind, opcode::CLOSE, "{payload:?}");
+        self.stream.write_all(&frame(0x80 | opcode::CLOSE, &payload)).await.unwrap();
+    }
+
+    /// Says CLOSED to CLOSE, which must come next, and closes with the client.
+    async fn lets_go(&mut self) {
+        assert_eq!(self.heard().await, json!({ "action": 7 }));
+        self.say(&json!({ "action": 8 })).await;
+        self.closed().await;
     }
 
     /// Reads until the client has ended the connection: nothing but the end comes.

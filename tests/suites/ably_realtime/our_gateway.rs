@@ -4,6 +4,7 @@ use auth_core::ably::{ApiKey, ClientId, RevocationRequest, RevocationTarget};
 use auth_core::capability::Capability;
 use auth_http::ably::Auth;
 use gateway::{Config as GatewayConfig, Gateway, Running, ServedKey};
+use realtime_auth_tests::raw_socket::RawSocket;
 
 use super::*;
 
@@ -151,4 +152,48 @@ async fn rtn15h2_rtn15c7_a_revoked_connection_comes_back_with_a_new_token_as_ano
         }
     };
     assert_eq!((code, resumed, gateway.sessions().upgrades()), (Some(40_141), Some(false), 2));
+}
+
+async fn on_the_wire(socket: &mut RawSocket) -> Value {
+    let (_, payload) = soon(socket.frame()).await.unwrap();
+    serde_json::from_slice(&payload).unwrap()
+}
+
+#[tokio::test]
+async fn rtn12a_close_is_answered_with_closed() {
+    let gateway = serve().await;
+    // Longer than the test may take: it is the answer that ends it.
+    let config = quick().with_close_timeout(Duration::from_secs(3_600));
+    let realtime = builder(key(KEY), gateway.http_url()).with_session_config(config).build().unwrap();
+    let session = realtime.connect().await.unwrap();
+    let mut events = session.events();
+    assert_eq!(gateway.sessions().live().len(), 1);
+    soon(realtime.close()).await.unwrap();
+    assert_eq!(states_until(&mut events, State::Closed).await[1..], [State::Closing, State::Closed]);
+    assert!(gateway.sessions().live().is_empty());
+    // The same as it is on the wire.
+    let issuing = builder(key(KEY), gateway.http_url()).build().unwrap();
+    let details = issuing.auth().request_token(None, None).await.unwrap();
+    let url = gateway.http_url().replace("http", "ws");
+    let url = format!("{url}/?v=6&access_token={}", details.token().expose());
+    let mut socket = soon(RawSocket::open(&url)).await.unwrap();
+    assert_eq!(on_the_wire(&mut socket).await["action"], 4);
+    socket.text(r#"{"action":7}"#).await.unwrap();
+    assert_eq!(on_the_wire(&mut socket).await, json!({ "action": 8 }));
+    assert_eq!(socket.close_code(SOON).await, Some(1000));
+}
+
+#[tokio::test]
+async fn rtn13a_a_ping_is_answered() {
+    let gateway = serve().await;
+    let realtime = builder(key(KEY), gateway.http_url()).build().unwrap();
+    let mut session = realtime.connect().await.unwrap();
+    for _ in 0..3 {
+        soon(realtime.ping()).await.unwrap();
+    }
+    assert_eq!(
+        ask(&mut session, json!({ "action": 10, "channel": "a" })).await["action"],
+        11,
+        "and nothing before it"
+    );
 }

@@ -27,7 +27,7 @@ pub struct Builder {
 }
 
 /// Ably's `realtimeRequestTimeout`.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Builder {
     settings::verbs!();
@@ -42,7 +42,8 @@ impl Builder {
             settings: Settings {
                 session: SessionConfig::new()
                     .with_open_timeout(REQUEST_TIMEOUT)
-                    .with_answer_timeout(REQUEST_TIMEOUT),
+                    .with_answer_timeout(REQUEST_TIMEOUT)
+                    .with_close_timeout(REQUEST_TIMEOUT),
                 ..Settings::new()
             },
         }
@@ -70,9 +71,9 @@ impl Builder {
         Self { surroundings: Some(surroundings), ..self }
     }
 
-    /// Timeouts and backoff of the connection, in the place of these defaults: 10 s to open it and 10 s for an answer (Ably's
-    /// `realtimeRequestTimeout`), waits of up to 0.5 s at first and 30 s at most (`suspendedRetryTimeout`), suspended after 120 s
-    /// (`connectionStateTtl`). Ably's libraries wait for about 15 s from the second attempt on (`disconnectedRetryTimeout`).
+    /// Timeouts and backoff of the connection, in the place of these defaults: 10 s to open it, 10 s for an answer and 10 s for CLOSED
+    /// (Ably's `realtimeRequestTimeout`), waits of up to 0.5 s at first and 30 s at most (`suspendedRetryTimeout`), suspended after 120 s
+    /// (`connectionStateTtl`), or after as long as the server says. Ably's libraries wait for about 15 s from the second attempt on (`disconnectedRetryTimeout`).
     pub fn with_session_config(mut self, session: SessionConfig) -> Self {
         self.settings.session = session;
         self

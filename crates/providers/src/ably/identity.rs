@@ -3,10 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use auth_core::ably::{ErrorCode, TokenClientId};
-use auth_core::{Error, ErrorKind};
+use auth_core::{Error, ErrorKind, Retry};
 use auth_http::ably::Auth;
 use serde_json::Value;
 use ws_session::dialect::{Authenticator, Captures, Meaning, Phase, Verdict};
+use ws_session::driver::tokio::Control;
+use ws_session::machine::State;
 
 /// Reads each CONNECTED before it counts.
 #[derive(Debug)]
@@ -36,6 +38,18 @@ impl Identity {
             _ => Error::new(ErrorKind::Refused, error.to_string()),
         }
     }
+
+    /// Why nothing came of what was asked of a session: why that failed, or else this text, under this code where it goes on.
+    pub(super) fn why(&self, control: &Control, code: ErrorCode, text: String) -> Error {
+        if let Some(error) = control.error() {
+            return self.explain(&error);
+        }
+        match control.state() {
+            State::Suspended => SUSPENDED.error(text).with_retry(Retry::Backoff),
+            state if state == State::Closing || control.has_ended() => Error::new(ErrorKind::Closed, text),
+            _ => code.error(text).with_retry(Retry::Backoff),
+        }
+    }
 }
 
 impl Authenticator for Identity {
@@ -55,3 +69,5 @@ impl Authenticator for Identity {
 }
 
 const CONNECTED: u8 = 4;
+
+const SUSPENDED: ErrorCode = ErrorCode::new(80_002);

@@ -2,6 +2,7 @@
 
 use auth_core::Secret;
 use auth_core::ably::{ApiKey, AuthUrl};
+use ws_session::machine::State;
 
 use super::*;
 

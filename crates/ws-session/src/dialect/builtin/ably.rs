@@ -3,21 +3,24 @@
 use serde_json::json;
 
 use super::super::{
-    Captured, Condition, Dialect, InUnit, Matcher, On, Placement, Renewal, RenewalTime, Resumed, Rule,
-    Template, Unit, Verdict,
+    Captured, Condition, Dialect, Farewell, InUnit, Matcher, On, Placement, Renewal, RenewalTime, Requests,
+    Resumed, Rule, Template, Unit, Verdict,
 };
 use super::said;
 
 const HEARTBEAT: i64 = 0;
 const CONNECTED: i64 = 4;
 const DISCONNECTED: i64 = 6;
+const CLOSE: i64 = 7;
+const CLOSED: i64 = 8;
 const ERROR: i64 = 9;
 const AUTH: i64 = 17;
 
 impl Dialect {
     /// Ably: the token in the query, in with CONNECTED, renewed by AUTH, which the server may ask for. An ERROR of a channel is
     /// the user's; the codes 40140 to 40149 of the connection want a fresh token (RTN14b, RTN15h, RTN22). A connection that was lost is
-    /// resumed by its key (RTN15b), and the same `connectionId` says that it was (RTN15c6).
+    /// resumed by its key (RTN15b), and the same `connectionId` says that it was (RTN15c6); `connectionStateTtl` says for how long (RTN14e,
+    /// RTN21). A session that ends says CLOSE, and waits for CLOSED (RTN12). Of requests, a HEARTBEAT alone comes back with its `id` (RTN13).
     ///
     /// `access_token` is what Ably's own SDKs send; its specification says `accessToken` (RTN2e), and servers take
     /// both. The source of the token decides who the client is.
@@ -41,10 +44,8 @@ impl Dialect {
             acceptance: said([connected.clone()]),
             captured: Captured {
                 session_id: Some("/connectionId".to_owned()),
-                idle: Some(InUnit {
-                    at: "/connectionDetails/maxIdleInterval".to_owned(),
-                    unit: Unit::Milliseconds,
-                }),
+                idle: milliseconds("/connectionDetails/maxIdleInterval"),
+                kept: milliseconds("/connectionDetails/connectionStateTtl"),
                 resumed: Some(Resumed::SameSession),
                 reason_code: Some("/error/code".to_owned()),
                 named: [("connection_key".to_owned(), "/connectionDetails/connectionKey".to_owned())].into(),
@@ -56,11 +57,20 @@ impl Dialect {
                 asked_by: vec![action(AUTH)],
                 when: RenewalTime::Early,
             },
+            requests: Some(Requests::new("/id")),
             heartbeats: vec![action(HEARTBEAT).and("/id", Condition::Exists(false))],
+            farewell: Some(Farewell {
+                send: Template::json(json!({"action": CLOSE})),
+                answered: vec![action(CLOSED)],
+            }),
             rules: rules(),
             ..Self::new("ably")
         }
     }
+}
+
+fn milliseconds(at: &str) -> Option<InUnit> {
+    Some(InUnit { at: at.to_owned(), unit: Unit::Milliseconds })
 }
 
 /// What ends the connection. With a channel, even a null one, an error is that channel's.

@@ -67,8 +67,10 @@ fn a_dialect_that_differs_in_one_part_is_another() {
         ("credential_use", Dialect { credential_use: CredentialUse::Once, ..one.clone() }),
         ("reconnection", Dialect { reconnection: Reconnection::Current, ..one.clone() }),
         ("replies", Dialect { replies: other.replies.clone(), ..one.clone() }),
+        ("requests", Dialect { requests: Dialect::ably().requests, ..one.clone() }),
         ("ping", Dialect { ping: other.ping.clone(), ..one.clone() }),
         ("heartbeats", Dialect { heartbeats: Dialect::ably().heartbeats, ..one.clone() }),
+        ("farewell", Dialect { farewell: Dialect::ably().farewell, ..one.clone() }),
         ("rules", Dialect { rules: other.rules.clone(), ..one.clone() }),
     ] {
         assert_ne!(changed, one, "{part}");

@@ -1,12 +1,17 @@
 //! Steering a session that somebody else holds.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use auth_core::token::Generation;
+use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
 use super::lane;
 use super::run::Command;
-use super::{RenewalError, Status, ended};
+use super::{RenewalError, RequestError, Runtime, Sender, Session, Status, ended};
 use crate::Error;
+use crate::driver::polled::Runtime as _;
 use crate::machine::State;
 
 /// Steers a session while another part of the program reads it. It does not keep the session open: the session is closed when its
@@ -15,11 +20,20 @@ use crate::machine::State;
 pub struct Control {
     commands: lane::WeakSender<Command>,
     status: watch::Receiver<Status>,
+    sender: Sender,
+    /// Its clock.
+    runtime: Arc<Runtime>,
 }
 
 impl Control {
-    pub(super) fn new(commands: &lane::Sender<Command>, status: &watch::Receiver<Status>) -> Self {
-        Self { commands: commands.downgrade(), status: status.clone() }
+    pub(super) fn new(session: &Session) -> Self {
+        let Session { sender, status, runtime, commands, .. } = session;
+        Self {
+            commands: commands.downgrade(),
+            status: status.clone(),
+            sender: sender.clone(),
+            runtime: Arc::clone(runtime),
+        }
     }
 
     /// Has the credential of this generation, or a newer one, presented now, and waits until the server has accepted it: on the
@@ -46,6 +60,26 @@ impl Control {
         // One that has ended can't be told.
         let _ = self.commands.send(Command::Close);
         ended(self.status.clone()).await
+    }
+
+    /// Sends a request as [`Session::request`] does: how long its reply took, from now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::request`].
+    pub async fn round_trip(&self, request: &Value) -> Result<Duration, RequestError> {
+        let asked = self.runtime.now();
+        self.sender.request(request).await?;
+        Ok(self.runtime.now().mono.elapsed().saturating_sub(asked.mono.elapsed()))
+    }
+
+    /// Waits until the session stands where `wanted` says, or has ended, and says where that is. States that it is in for a moment
+    /// only may be missed.
+    pub async fn reaches(&self, mut wanted: impl FnMut(State) -> bool + Send) -> State {
+        let mut status = self.status.clone();
+        let reached = status.wait_for(|status| wanted(status.state) || status.state.is_final()).await;
+        // A driver that was dropped says no more.
+        reached.map_or_else(|_| self.state(), |status| status.state)
     }
 
     /// Where the session stands; one whose driver was dropped stands where it stood.

@@ -209,7 +209,7 @@ impl Session {
     /// What another part of the program steers the session with, while this one reads it.
     #[must_use]
     pub fn control(&self) -> Control {
-        Control::new(&self.commands, &self.status)
+        Control::new(self)
     }
 
     /// Says that the network changed: a live connection is asked whether it lives, and a wait for the next attempt is over.

@@ -207,6 +207,20 @@ fn what_a_service_says_at_its_login_is_captured() {
 }
 
 #[test]
+fn ably_says_how_long_it_keeps_a_lost_connection_and_wants_to_be_told_of_the_end() {
+    let dialect = named("ably");
+    let mut captures = Captures::default();
+    let details = r#"{"action":4,"connectionId":"x","connectionDetails":{"connectionStateTtl":120000}}"#;
+    captures.take(&dialect.captured, &said(&dialect, details));
+    assert_eq!(captures.kept(), Some(Duration::from_secs(120)));
+    let farewell = dialect.farewell.as_ref().unwrap();
+    assert_eq!(written(&dialect, &farewell.send).0, r#"{"action":7}"#);
+    assert!(dialect.answers_farewell(&said(&dialect, r#"{"action":8}"#)));
+    assert!(!dialect.answers_farewell(&said(&dialect, r#"{"action":6}"#)));
+    assert!(Dialect::names().filter(|name| *name != "ably").all(|name| named(name).farewell.is_none()));
+}
+
+#[test]
 fn genesys_names_the_session_of_the_connection_before() {
     let dialect = named("genesys");
     let mut before = Captures::default();
