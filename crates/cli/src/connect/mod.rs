@@ -12,6 +12,7 @@ mod url;
 mod way;
 mod words;
 
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,7 +105,9 @@ async fn session(
         .with_observer(Arc::new(observers))
         .with_config(config(options.lasts.is_some(), style))
         .build(Arc::new(runtime));
+    let is_seen = reads && input::is_typed() && io::stderr().is_terminal();
     let mut talk = Talk {
+        hint: style.hint(is_seen, options.ends_with_input()),
         session,
         events,
         signals,
@@ -182,10 +185,10 @@ fn show(printer: &Printer, told: Vec<Told>) {
 /// Waits until everything is written. A pipe that was closed is a reader who has seen enough.
 async fn finish(printer: Printer, patience: Option<Duration>) -> Result<(), Failure> {
     match printer.finish(patience).await {
-        Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(Failure::Operation(
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Failure::Operation(
             "nobody reads standard output; what was left to write to it is lost".to_owned(),
         )),
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::Operation(format!("standard output can't be written: {error}")))
         }
         _ => Ok(()),

@@ -150,6 +150,13 @@ pub(crate) struct ConnectOptions {
     pub(super) source: SourceOptions,
 }
 
+impl ConnectOptions {
+    /// Whether the end of standard input is the session's.
+    pub(super) const fn ends_with_input(&self) -> bool {
+        self.lasts.is_none() && !self.keep_open
+    }
+}
+
 /// A time in seconds, whole or not.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok());

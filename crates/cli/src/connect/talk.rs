@@ -39,6 +39,8 @@ pub(super) struct Talk {
     /// When a token expires of which the session does not know.
     pub(super) expires: Option<Timestamp>,
     pub(super) json: bool,
+    /// What is told once it is connected.
+    pub(super) hint: Option<String>,
     /// How long a reader may take nothing once the session has ended: for ever, unless somebody wants it to end.
     pub(super) patience: Option<Duration>,
 }
@@ -94,7 +96,7 @@ impl Talk {
             input: reads.then(input::read),
             ticks: interval(SECOND),
         };
-        let ends_with_input = options.lasts.is_none() && !options.keep_open;
+        let ends_with_input = options.ends_with_input();
         let mut had_input = input::is_typed();
         let mut ending = Ending::default();
         loop {
@@ -195,6 +197,9 @@ impl Talk {
     fn tell(&mut self, event: &AuthEvent) {
         let told = self.story.event(event);
         show(&self.printer, told);
+        if self.story.was_connected() {
+            show(&self.printer, self.hint.take().map(Told::Note).into_iter().collect());
+        }
     }
 
     /// Prints a message, behind the events that came before it.

@@ -56,6 +56,13 @@ impl Style {
         format!("{} {}", self.paint(color, symbol), self.paint(DIM, text))
     }
 
+    /// What to do, for somebody at a terminal that shows no prompt: where nothing is redrawn, nothing else says so.
+    pub(super) fn hint(self, is_seen: bool, ends_with_input: bool) -> Option<String> {
+        let end = if ends_with_input { "Ctrl-D" } else { "Ctrl-C" };
+        let text = format!("each line that you type is sent as a message; {end} ends the session");
+        (is_seen && self.bottom == Bottom::None).then(|| self.note(Mark::Good, &text))
+    }
+
     /// A message's text: what a server sends must neither command the terminal, nor pass for a line of ours.
     pub(super) fn message(self, text: &str) -> String {
         if self.shown { shown(text) } else { text.to_owned() }
@@ -195,6 +202,18 @@ mod tests {
 
     const fn style(bottom: Bottom, color: bool) -> Style {
         Style { bottom, color, shown: true }
+    }
+
+    #[test]
+    fn who_types_where_no_prompt_is_drawn_is_told_what_that_does() {
+        let hint = style(Bottom::None, false).hint(true, true).unwrap();
+        assert!(hint.starts_with("rtauth connect: each line that you type is sent"), "{hint}");
+        assert!(hint.contains("Ctrl-D ends"), "{hint}");
+        assert!(style(Bottom::None, false).hint(true, false).unwrap().contains("Ctrl-C ends"));
+        assert_eq!(style(Bottom::None, false).hint(false, true), None, "a pipe");
+        for bottom in [Bottom::Prompt, Bottom::Status] {
+            assert_eq!(style(bottom, true).hint(true, true), None, "{bottom:?}");
+        }
     }
 
     fn connected() -> AuthEvent {
