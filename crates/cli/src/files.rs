@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::Duration;
 
 use auth_core::Secret;
 
@@ -12,10 +13,13 @@ use crate::profile::Reference;
 /// The most bytes that are read: no configuration, key set or token is larger.
 const MOST: u64 = 1024 * 1024;
 
+/// How long a keyring has to answer, where nobody says.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The text of a file.
 pub(crate) fn text(path: &Path) -> Result<String, Failure> {
     if let Some(elsewhere) = Reference::of(path) {
-        return elsewhere.read();
+        return elsewhere.read(PATIENCE);
     }
     let name = path.display().to_string();
     match File::open(path) {
@@ -54,7 +58,8 @@ pub(crate) fn secret_of(text: String, name: &str) -> Result<Secret, Failure> {
     in_one_line(lines_of(text, name)?, name)
 }
 
-fn lines_of(mut text: String, name: &str) -> Result<Secret, Failure> {
+/// The secret of several lines in a text from the place of this name.
+pub(crate) fn lines_of(mut text: String, name: &str) -> Result<Secret, Failure> {
     text.truncate(text.trim_end_matches(['\r', '\n']).len());
     if text.is_empty() {
         return Err(Failure::Usage(format!("{name} is empty; it must hold the secret")));

@@ -89,7 +89,7 @@ async fn token(options: &TokenOptions) -> Result<(), Failure> {
     let timeout = Duration::from_secs(options.timeout);
     let wanted: Scopes = source::wanted(&options.source.oauth.wanted)?.scope().clone();
     network::allow("token", &options.source.client.network);
-    let prepared = Prepared::read("token", &options.source, &mut Secrets::default(), timeout)?;
+    let prepared = Prepared::read("token", &options.source, &mut Secrets::within(timeout), timeout)?;
     let mut patience = Patience::of(timeout)?;
     let print = |details: Details| exit::print(details.render(options.json).expose());
     let witness = Arc::new(Witness::default());

@@ -50,7 +50,7 @@ impl Plan {
         network::allow("connect", way);
         let dialect = dialect(options)?;
         let target = target(options, &dialect)?;
-        let mut secrets = Secrets::default();
+        let mut secrets = Secrets::within(options.timeout);
         let headers = headers(options, &mut secrets)?;
         // What can't be sent shows before a token is asked for.
         let nobody = Arc::new(FixedToken::new(Token::new(Secret::from(""))));

@@ -1,9 +1,12 @@
 //! Secrets that are elsewhere: in a file, in the environment, or in the system's keyring.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use toml::{Table, Value};
 
@@ -71,13 +74,13 @@ impl Reference {
         }
     }
 
-    /// What is there.
-    pub(crate) fn read(&self) -> Result<String, Failure> {
+    /// What is there. The keyring has this long to say so: it may be locked, and wait for somebody to unlock it.
+    pub(crate) fn read(&self, patience: Duration) -> Result<String, Failure> {
         match self {
             Self::File(file) => crate::files::text(Path::new(file)),
             Self::Env(name) => environment::secret(name)?
                 .ok_or_else(|| Failure::Usage(format!("the environment variable {name} is not set"))),
-            Self::Keyring { service, user } => keyring(service, user),
+            Self::Keyring { service, user } => keyring(service, user, patience),
         }
     }
 }
@@ -90,7 +93,7 @@ fn word(text: &str) -> Option<String> {
 
 /// Asks the system's keyring by its own program: on Linux that of libsecret, which speaks to whatever keyring the desktop has. A
 /// library would be a D-Bus client, with some thirty crates, for one question. The secret comes by a pipe.
-fn keyring(service: &str, user: &str) -> Result<String, Failure> {
+fn keyring(service: &str, user: &str, patience: Duration) -> Result<String, Failure> {
     let (program, arguments, package): (&str, Vec<&str>, &str) = if cfg!(target_os = "macos") {
         ("security", vec!["find-generic-password", "-w", "-s", service, "-a", user], "part of macOS")
     } else if cfg!(unix) {
@@ -109,14 +112,21 @@ fn keyring(service: &str, user: &str) -> Result<String, Failure> {
     for name in environment::SECRETS {
         command.env_remove(name);
     }
-    let asked = command.output().map_err(|error| {
+    let asked = answer(command, patience).map_err(|error| {
+        if error.kind() == io::ErrorKind::TimedOut {
+            let seconds = patience.as_secs_f64();
+            return Failure::TimedOut(format!(
+                "the keyring has not answered in {seconds} s; it may be locked and ask for its password elsewhere: unlock it, raise \
+                 --timeout, or use {{ file = … }} or {{ env = … }}"
+            ));
+        }
         let why = match error.kind() {
             io::ErrorKind::NotFound => format!("there is no {program} ({package})"),
             _ => format!("{program} can't be run: {error}"),
         };
         Failure::Usage(format!("the keyring can't be asked: {why}; or use {{ file = … }} or {{ env = … }}"))
     })?;
-    if !asked.status.success() || asked.stdout.is_empty() {
+    let Some(text) = asked.filter(|text| !text.is_empty()) else {
         let store = if cfg!(target_os = "macos") {
             format!("security add-generic-password -s {service} -a {user} -w")
         } else {
@@ -125,15 +135,81 @@ fn keyring(service: &str, user: &str) -> Result<String, Failure> {
         return Err(Failure::Usage(format!(
             "the keyring has no secret of {user} for {service}, is locked, or there is none; put it there by: {store}"
         )));
-    }
-    String::from_utf8(asked.stdout).map_err(|_| {
+    };
+    String::from_utf8(text).map_err(|_| {
         Failure::Usage(format!("the keyring's secret of {user} for {service} is not UTF-8 text"))
     })
 }
 
+/// What a program writes, if it ends well and in time; one that does not is ended.
+///
+/// # Errors
+///
+/// [`TimedOut`](io::ErrorKind::TimedOut), or why it can't be run.
+#[expect(clippy::disallowed_methods, reason = "a pipe can't be read for a limited time otherwise")]
+fn answer(mut command: Command, patience: Duration) -> io::Result<Option<Vec<u8>>> {
+    let mut child = command.spawn()?;
+    let (tell, told) = mpsc::channel();
+    let output = child.stdout.take();
+    thread::spawn(move || {
+        let mut text = Vec::new();
+        let read = output.map_or(Ok(0), |output| output.take(MOST).read_to_end(&mut text));
+        // Whoever no longer waits for it does not want to know.
+        let _ = tell.send(read.map(|_| text));
+    });
+    let answered = told.recv_timeout(patience);
+    let status = if answered.is_ok() { ended(&mut child)? } else { None };
+    let (Ok(text), Some(status)) = (answered, status) else {
+        // It may have ended by itself just now.
+        let _ = child.kill();
+        child.wait()?;
+        return Err(io::ErrorKind::TimedOut.into());
+    };
+    let text = text?;
+    Ok(status.success().then_some(text))
+}
+
+/// How a program ended that has no more to say; `None` if it does not end.
+fn ended(child: &mut Child) -> io::Result<Option<ExitStatus>> {
+    for _ in 0..200 {
+        let status = child.try_wait()?;
+        if status.is_some() {
+            return Ok(status);
+        }
+        thread::park_timeout(Duration::from_millis(10));
+    }
+    Ok(None)
+}
+
+/// The most bytes that are read: no secret is larger.
+const MOST: u64 = 1024 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_that_does_not_answer_in_time_is_ended() {
+        let shell = |script: &str, patience| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped());
+            answer(command, patience).map_err(|error| error.kind())
+        };
+        let long = Duration::from_secs(600);
+        assert_eq!(shell("exec sleep 600", Duration::from_millis(50)), Err(io::ErrorKind::TimedOut));
+        assert_eq!(shell("printf a; sleep 0.1; printf b", long), Ok(Some(b"ab".to_vec())));
+        assert_eq!(shell("printf a; exit 1", long), Ok(None));
+        assert_eq!(
+            shell("exec >&-; exec sleep 600", long),
+            Err(io::ErrorKind::TimedOut),
+            "it has no more to say"
+        );
+        assert_eq!(
+            answer(Command::new("/nowhere/at/all"), long).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+    }
 
     fn parsed(text: &str) -> Option<Reference> {
         Reference::parse(&toml::from_str(text).unwrap())

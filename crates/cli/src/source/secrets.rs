@@ -1,6 +1,7 @@
 //! Secrets by the three ways there are: a file, standard input, the environment. Never the command line.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use auth_core::jwt::{self, SigningKey};
 use auth_core::{Demand, Error, ErrorKind, Secret, Token, TokenSource};
@@ -11,12 +12,23 @@ use crate::files;
 use crate::profile::Reference;
 
 /// Reads secrets. Standard input holds one.
-#[derive(Default)]
 pub(crate) struct Secrets {
     stdin: Option<&'static str>,
+    patience: Duration,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self::within(files::PATIENCE)
+    }
 }
 
 impl Secrets {
+    /// Each keyring that is asked has this long to answer.
+    pub(crate) const fn within(patience: Duration) -> Self {
+        Self { stdin: None, patience }
+    }
+
     /// Whether a secret came from standard input, so that nothing else does.
     pub(crate) const fn took_stdin(&self) -> bool {
         self.stdin.is_some()
@@ -26,13 +38,13 @@ impl Secrets {
     pub(crate) fn read(&mut self, flag: &'static str, path: &Path) -> Result<Secret, Failure> {
         self.whole(flag, path)
             .and_then(|text| files::in_one_line(text, &files::name(path)))
-            .map_err(|failure| Failure::Usage(format!("{}: {failure}", called(flag, path))))
+            .map_err(|failure| of_flag(flag, path, failure))
     }
 
     /// The same of several lines.
     pub(crate) fn lines(&mut self, flag: &'static str, path: &Path) -> Result<Secret, Failure> {
         let whole = self.whole(flag, path);
-        whole.map_err(|failure| Failure::Usage(format!("{}: {failure}", called(flag, path))))
+        whole.map_err(|failure| of_flag(flag, path, failure))
     }
 
     fn whole(&mut self, flag: &'static str, path: &Path) -> Result<Secret, Failure> {
@@ -42,7 +54,10 @@ impl Secrets {
             let text = format!("{other} and {flag} can't both come from standard input; name a file for one");
             return Err(Failure::Usage(text));
         }
-        files::lines_or_stdin(path)
+        match Reference::of(path) {
+            Some(elsewhere) => files::lines_of(elsewhere.read(self.patience)?, &elsewhere.name()),
+            None => files::lines_or_stdin(path),
+        }
     }
 
     /// What the file of a flag holds, else an environment variable.
@@ -86,6 +101,15 @@ impl Secrets {
         let secret = self.read(flag, path)?;
         let path = (path != Path::new("-")).then(|| path.to_owned());
         Ok(Kept { secret, path })
+    }
+}
+
+/// Why there is no secret, with what that was to be.
+fn of_flag(flag: &str, path: &Path, failure: Failure) -> Failure {
+    let called = called(flag, path);
+    match failure {
+        Failure::TimedOut(text) => Failure::TimedOut(format!("timeout: {called}: {text}")),
+        failure => Failure::Usage(format!("{called}: {failure}")),
     }
 }
 

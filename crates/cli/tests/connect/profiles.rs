@@ -94,6 +94,15 @@ fn a_secret_comes_from_the_keyring() {
     assert!(lines(&with_path(&path), 0).contains(&message("from the profile")));
     let seen = fs::read_to_string(desk.path("seen")).unwrap();
     assert!(seen.contains("PATH=") && !seen.contains("canary"), "{seen}");
+    // A keyring that is locked asks a person who is not there.
+    fs::write(&program, "#!/bin/sh\nexec sleep 600\n").unwrap();
+    let asked = ["token", "--profile", "work", "--config", "config.toml", "--timeout", "1"];
+    let stderr = failed(&desk.command(&asked).env("PATH", &path).output().unwrap(), 4);
+    assert!(
+        stderr.contains("the profile's client-secret: the keyring has not answered in 1 s; it may be locked"),
+        "{stderr}"
+    );
+    fs::write(&program, script).unwrap();
     let config = fs::read_to_string(desk.path("config.toml")).unwrap();
     desk.put("config.toml", &config.replace("'me'", "'you'"));
     let stderr = failed(&with_path(&path), 2);
