@@ -1,12 +1,13 @@
 //! An entry of a profile as flags: what each key may hold, and that no secret stands there.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
 
 use clap::{ArgAction, Command};
 use toml::{Table, Value};
 
+use super::Flags;
+use super::instead::Instead;
 use super::reference::Reference;
 use crate::source::SECRET_HEADERS;
 
@@ -17,11 +18,11 @@ pub(super) struct Entries<'a> {
     pub(super) command: &'a str,
     pub(super) arguments: &'a Command,
     /// Flags of the command line, which win.
-    pub(super) said: &'a BTreeSet<String>,
+    pub(super) said: &'a Flags,
 }
 
 /// Flags whose file holds a secret: without `-file`, their keys name one otherwise.
-const SECRETS: [&str; 15] = [
+pub(super) const SECRETS: [&str; 15] = [
     "token",
     "client-secret",
     "client-key",
@@ -45,16 +46,20 @@ const NAMED_SECRETS: [&str; 3] = ["header-file", "param-file", "ws-header-file"]
 /// Flags that name a file, besides those that say so.
 const FILES: [&str; 2] = ["store", "audit"];
 
-/// Flags that stand in the place of each other.
-const EITHER: [[&str; 2]; 2] = [["dialect", "dialect-file"], ["assertion-file", "assertion-key-file"]];
+/// The flag of a key.
+pub(super) fn flag_of(key: &str) -> String {
+    let key = key.replace('_', "-");
+    if SECRETS.contains(&key.as_str()) { format!("{key}-file") } else { key }
+}
 
 impl Entries<'_> {
     /// The flags of a profile, those aside that stand on the command line or that the command does not take.
     pub(super) fn flags(&self, entries: &Table) -> Result<Vec<OsString>, String> {
-        let mut flags = Vec::new();
+        let instead = Instead::of(self.said, entries);
+        let mut flags: Vec<_> = instead.source().map(OsString::from).into_iter().collect();
         for (key, value) in entries {
             let key = key.replace('_', "-");
-            let flag = if SECRETS.contains(&key.as_str()) { format!("{key}-file") } else { key.clone() };
+            let flag = flag_of(&key);
             let action = self.action(&flag).ok_or_else(|| {
                 format!("{key:?} is no flag of rtauth connect or rtauth token, by which keys are called")
             })?;
@@ -69,7 +74,7 @@ impl Entries<'_> {
                     _ => return Err(format!("{key:?} is true or false")),
                 }
             }
-            if self.is_said(&flag) || self.taken(self.command, &flag).is_none() {
+            if instead.leaves_out(&flag) || self.taken(self.command, &flag).is_none() {
                 continue;
             }
             match (action, value) {
@@ -97,12 +102,6 @@ impl Entries<'_> {
         let command = self.arguments.find_subcommand(command)?;
         let argument = command.get_arguments().find(|argument| argument.get_long() == Some(flag))?;
         Some(argument.get_action().clone())
-    }
-
-    fn is_said(&self, flag: &str) -> bool {
-        let instead = EITHER.iter().find(|either| either.contains(&flag));
-        self.said.contains(flag)
-            || instead.is_some_and(|either| either.iter().any(|other| self.said.contains(*other)))
     }
 
     fn values(&self, key: &str, flag: &str, value: &Value) -> Result<Vec<OsString>, String> {

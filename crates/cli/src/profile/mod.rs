@@ -1,9 +1,10 @@
 //! Profiles: flags of `rtauth connect` and `rtauth token` by name, from a configuration file.
 
 mod entry;
+mod instead;
 mod reference;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,12 @@ pub(crate) struct ProfileOptions {
     /// Take flags from this profile of the configuration file, [profile.NAME]; those that you give win. Each key is a flag:
     /// url = "wss://…", scope = ["a", "b"], refresh = true. A file is relative to the configuration file. A secret is
     /// named, and never stands there: client-secret = { file = "s.txt" }, { env = "NAME" } or { keyring = { service =
-    /// "…", user = "…" } }.
+    /// "…", user = "…" } }, which has --timeout to answer.
+    ///
+    /// Another source takes the place of the profile's as a whole: give another --source, or a file with a credential that
+    /// only another source takes, such as --token-file, and of the profile's flags for its source none counts but those of the
+    /// way to servers: ca-file, proxy, insecure. Likewise another --grant leaves out what is for the profile's own grant, and another
+    /// proof of who the client is, such as --client-key-file, the profile's own.
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
 
@@ -77,8 +83,11 @@ struct Said {
     profile: Option<String>,
     config: Option<PathBuf>,
     asks_for_help: bool,
-    flags: BTreeSet<String>,
+    flags: Flags,
 }
+
+/// The flags of a command line; what stands behind it, for those that choose a source.
+type Flags = BTreeMap<String, Option<String>>;
 
 impl Said {
     /// No flag but --send takes a value that begins with two dashes, unless behind an equals sign.
@@ -97,25 +106,23 @@ impl Said {
                 None => (flag, None),
             };
             let mut value = || value.clone().or_else(|| words.next().cloned());
+            let text = |value: Option<OsString>| value.map(|value| value.to_string_lossy().into_owned());
+            let mut known = None;
             match flag {
-                "profile" => said.profile = value().map(|name| name.to_string_lossy().into_owned()),
+                "profile" => said.profile = text(value()),
                 "config" => said.config = value().map(PathBuf::from),
+                "source" | "grant" => known = text(value()),
                 // A message may look like a flag.
                 "send" => drop(value()),
                 _ => {}
             }
-            said.flags.insert(flag.to_owned());
+            said.flags.insert(flag.to_owned(), known);
         }
         said
     }
 }
 
-fn read(
-    command: &str,
-    profile: &str,
-    path: &Path,
-    said: &BTreeSet<String>,
-) -> Result<Vec<OsString>, Failure> {
+fn read(command: &str, profile: &str, path: &Path, said: &Flags) -> Result<Vec<OsString>, Failure> {
     if !path.exists() {
         let text = format!(
             "{}: there is no such file; rtauth connect --help shows what stands in one",

@@ -34,9 +34,8 @@ pub(crate) use self::given::{Flag, Given};
 use self::oauth::Oauth;
 pub(crate) use self::oauth::{token_endpoint, token_url, wanted};
 use self::optave::Optave;
-use self::options::FLAGS;
 pub(crate) use self::options::{
-    ClientOptions, DpopOptions, NetworkOptions, SourceKind, SourceOptions, WantedOptions,
+    ClientOptions, DpopOptions, FLAGS, NetworkOptions, SourceKind, SourceOptions, WantedOptions, name,
 };
 pub(crate) use self::secrets::Secrets;
 pub(crate) use self::server::{Endpoint, Server};

@@ -85,7 +85,7 @@ const ALL: &[SourceKind] = &[Static, Oauth, Ably, AuthUrl, Optave, Spatium];
 const LASTING: &[SourceKind] = &[Oauth, Ably, AuthUrl, Spatium];
 
 /// Each flag of [`SourceOptions`], and the sources that take it.
-pub(super) const FLAGS: &[Flag] = &[
+pub(crate) const FLAGS: &[Flag] = &[
     ("token-file", &[Static]),
     ("token-url", NETWORK),
     ("ca-file", NETWORK),

@@ -54,6 +54,31 @@ fn flags_win_over_the_profile() {
 }
 
 #[test]
+fn another_source_takes_the_place_of_the_profiles_as_a_whole() {
+    let desk = Desk::new();
+    let gateway = Gateway::start(&desk);
+    configured(&desk, &gateway, "{ file = 'secret.txt' }");
+    let work = ["--config=config.toml", "--profile=work", "--json"];
+    let token = |flags: &[&str]| lines(&desk.run(&[&["token"], &work[..], flags].concat()), 0).remove(0);
+    let known = token(&[])["token"].clone();
+    desk.put("token.txt", known.as_str().unwrap());
+    for flags in [&["--source", "static", "--token-file", "token.txt"][..], &["--token-file", "token.txt"]] {
+        assert_eq!(token(flags)["token"], known, "{flags:?}");
+        let told = lines(&desk.run(&[&["connect"], &work[..], flags].concat()), 0);
+        assert!(told.contains(&message("from the profile")), "the rest of it counts: {told:?}");
+    }
+    // The other way round, all of the source is said anew.
+    let url = format!("http://{}/oauth/token", gateway.address);
+    desk.put("config.toml", "[profile.work]\nsource = 'static'\ntoken = { file = 'none.txt' }\n");
+    let oauth = ["--token-url", &url, "--client-id", "abc", "--client-secret-file", "secret.txt"];
+    let stderr = failed(&desk.run(&[&["token"], &work[..], &oauth].concat()), 2);
+    assert!(stderr.contains("say --source oauth"), "whose a client's secret is, nothing says: {stderr}");
+    assert!(token(&[&oauth[..], &["--source", "oauth"]].concat())["token"].is_string());
+    let stderr = failed(&desk.run(&[&["token"], &work[..], &["--source=ably"]].concat()), 2);
+    assert!(stderr.contains("needs an API key"), "{stderr}");
+}
+
+#[test]
 fn a_secret_comes_from_the_environment_by_its_name() {
     let desk = Desk::new();
     let gateway = Gateway::start(&desk);
