@@ -5,7 +5,8 @@
 //! what does not fit is *torn* if it is
 //!
 //! - the beginning of a record, without an end, at the end of the file;
-//! - a line in which a part is missing, from where a record or a sector begins up to where a sector or the file ends; or
+//! - a line in which a part is missing, from where a record or a sector begins up to where a sector or the file ends, however few bytes
+//!   the last sector has, but for one; or
 //! - nothing that looks like a record at all.
 //!
 //! Anything else was a record once, and is *damaged*: a line with an end and with any of the texts that each record has, or
@@ -25,7 +26,7 @@ const AFTER_HASH: usize = HASH.len() + 64 + b"\"}".len();
 /// Whether a line that does not fit was written as a record once. It begins at `offset` in the file; `ended` where it has its
 /// end, which is not in `line`.
 pub(super) fn was_written(line: &[u8], offset: u64, ended: bool) -> bool {
-    if has_hole(line, offset) {
+    if has_hole(line, offset) || (!ended && lost_its_end(line, offset)) {
         return false;
     }
     if ended {
@@ -48,6 +49,14 @@ fn has_hole(mut line: &[u8], mut offset: u64) -> bool {
         line = rest;
     }
     false
+}
+
+/// Whether all that the last sector has of a line is no text, although the line begins before that.
+fn lost_its_end(line: &[u8], offset: u64) -> bool {
+    let tail = (offset + line.len() as u64) % SECTOR;
+    let Some(before) = line.len().checked_sub(tail as usize) else { return false };
+    // A single byte could be the end of a line that was changed.
+    tail > 1 && before > 0 && line[before..].utf8_chunks().map(strange).sum::<usize>() as u64 == tail
 }
 
 fn strange(chunk: std::str::Utf8Chunk<'_>) -> usize {

@@ -20,7 +20,7 @@ fn open(model: &Model) -> Result<Session, OpenError> {
     Session::open(model, Duration::from_secs(3_600))
 }
 
-const FIRST: &str = "00000000000000000001.jsonl";
+pub(super) const FIRST: &str = "00000000000000000001.jsonl";
 
 fn change(model: &Model, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = model.bytes(FIRST).unwrap();
@@ -44,7 +44,7 @@ fn a_torn_tail_is_cut_off_and_told_of() {
 }
 
 /// A log that no checkpoint covers, with so many records and the one that opens it.
-fn unsigned(events: usize) -> (Model, Vec<u8>) {
+pub(super) fn unsigned(events: usize) -> (Model, Vec<u8>) {
     let model = Model::default();
     let options = LogOptions::new("unused").reserve_bytes(0);
     let now = at(Duration::ZERO);
@@ -62,7 +62,7 @@ fn unsigned(events: usize) -> (Model, Vec<u8>) {
     (model, bytes)
 }
 
-fn open_unsigned(model: &Model, bytes: &[u8]) -> Result<Log<Model>, OpenError> {
+pub(super) fn open_unsigned(model: &Model, bytes: &[u8]) -> Result<Log<Model>, OpenError> {
     model.put(FIRST, bytes);
     Log::open(model.clone(), LogOptions::new("unused").reserve_bytes(0), at(Duration::ZERO))
 }
