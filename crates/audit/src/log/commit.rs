@@ -155,14 +155,14 @@ impl<S: Storage> Log<S> {
 
     /// Makes sure that there is a segment to write to, and that it is not the time for the next.
     fn ready_segment(&mut self, now: Now) -> Result<(), Fault> {
-        let Some(segment) = &self.segment else { return self.begin_segment(SegmentReason::Fault, now) };
+        let Some(segment) = &self.segment else { return self.next_segment(SegmentReason::Fault, now) };
         let age = self.options.segment_age;
         // Where the directory was moved away, the open file goes on until somebody calls for a new one.
         let is_due =
             segment.length >= self.options.segment_bytes || age.is_some_and(|age| segment.age(now) >= age);
         let waits = self.full.is_some() || self.postponed.is_some_and(|outage| !outage.again().passed(now));
         if is_due && !waits && self.storage.is_claimed() {
-            self.postponed = match (self.begin_segment(SegmentReason::Rotated, now), self.postponed) {
+            self.postponed = match (self.next_segment(SegmentReason::Rotated, now), self.postponed) {
                 (Ok(()), None) => None,
                 (Ok(()), Some(_)) => {
                     self.say("the audit log has begun its next segment".to_owned());
@@ -179,7 +179,7 @@ impl<S: Storage> Log<S> {
             };
         }
         // A segment whose successor is half there can't be used on.
-        if self.segment.is_none() { self.begin_segment(SegmentReason::Fault, now) } else { Ok(()) }
+        if self.segment.is_none() { self.next_segment(SegmentReason::Fault, now) } else { Ok(()) }
     }
 
     /// Tells of a fault, once for each time that the disk fails, and has it recorded where it ends a segment.

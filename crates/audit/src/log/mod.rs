@@ -6,11 +6,12 @@
 //! | Failure | What is done |
 //! | --- | --- |
 //! | a write or a sync | final for the file, whose pages may be gone although a second sync would succeed: cut to what was acknowledged, a new segment, `log_fault`, and the batch again there |
-//! | somebody removed the segment, or all of the directory | as above, found after each sync: the directory is made anew, and claimed |
+//! | somebody removed the segment, or all of the directory | as above, found after each sync: the directory is made anew, and claimed, and room is kept back in it |
 //! | that too | the batch is lost by its mode; again with growing pauses |
 //! | the disk is full | the reserve is given up for what the trail says of itself, revocations and strict events; the rest is lost by its mode until the reserve can be made again; checkpoints are signed, and no records of them written |
 //! | a new segment can't be made in time | the old one is used on, and it is tried again |
 //! | the directory was moved away | the open file is used on, until somebody asks for a new one; it gets no seal |
+//! | the reserve can't be made | warned of once, and tried again with the next segment |
 //! | a checkpoint can't be written | warned of once, and tried again when the next is due |
 
 mod commit;
@@ -73,6 +74,8 @@ pub(crate) struct Log<S: Storage> {
     was_full: Option<Outage>,
     /// What the log has to say of itself with the next batch.
     notices: Vec<TrailEvent>,
+    /// Whether no room could be kept back, and that was told.
+    unreserved: bool,
     gaps: Gaps,
     /// What is to be told to whoever runs the log.
     said: Vec<String>,

@@ -8,7 +8,6 @@ use auth_core::time::Now;
 use super::health::{Fault, Gaps, is_full};
 use super::item::Rendering;
 use super::scan::{Found, Scan, scan};
-use super::segment::warn_of_reserve;
 use super::storage::Storage;
 use super::{Checkpointing, Log, LogOptions, Segment, layout};
 use crate::chain::{Frontier, Head};
@@ -126,6 +125,7 @@ impl<S: Storage> Log<S> {
             full: None,
             was_full: None,
             notices: Vec::new(),
+            unreserved: false,
             gaps: Gaps::default(),
             said: Vec::new(),
             troubled: false,
@@ -194,15 +194,7 @@ impl<S: Storage> Log<S> {
     pub(crate) fn reopen(&mut self, reason: SegmentReason, now: Now) -> io::Result<()> {
         self.claim()?;
         let reason = if self.segment.is_some() { reason } else { SegmentReason::Fault };
-        self.begin_segment(reason, now).map_err(|Fault { error, .. }| error)?;
-        if self.full.is_none() {
-            match self.keep_reserve() {
-                Err(error) if is_full(&error) => self.give_up_reserve(now),
-                Err(error) => warn_of_reserve(&error),
-                Ok(()) => {}
-            }
-        }
-        Ok(())
+        self.next_segment(reason, now).map_err(|Fault { error, .. }| error)
     }
 }
 

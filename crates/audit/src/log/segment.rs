@@ -11,6 +11,19 @@ use super::{Log, Segment, layout, timed_sync};
 use crate::entry::{LogStep, SegmentReason, TrailEvent};
 
 impl<S: Storage> Log<S> {
+    /// Begins a segment in a log that is open, and sees to it that room is kept back beside it: the directory may be another.
+    pub(super) fn next_segment(&mut self, reason: SegmentReason, now: Now) -> Result<(), Fault> {
+        self.begin_segment(reason, now)?;
+        // While the disk is full, that is tried again by itself.
+        if self.full.is_none() {
+            match self.keep_reserve() {
+                Err(error) if is_full(&error) => self.give_up_reserve(now),
+                kept => self.tell_of_reserve(kept),
+            }
+        }
+        Ok(())
+    }
+
     /// Seals the segment, and begins the next one. Until its name and its first record are on the disk, nothing else is
     /// written to it; where that fails all is as it was, or there is no segment.
     ///
@@ -39,7 +52,7 @@ impl<S: Storage> Log<S> {
             } else {
                 // Its seal would lie in another directory than it, where nobody looks for it.
                 *sealed = true;
-                warn_of_unsealed(first);
+                self.tell_of_unsealed(first);
             }
         }
         let mut head = self.head;
@@ -68,7 +81,7 @@ impl<S: Storage> Log<S> {
         if let Some(faulty) = self.faulty.take() {
             let length = self.storage.length(&layout::segment(faulty));
             if length.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-                warn_of_unsealed(faulty);
+                self.tell_of_unsealed(faulty);
             } else if let Err(error) = self.seal(faulty, old, root) {
                 self.say(format!("the segment of the audit log that a fault ended can't be sealed: {error}"));
             }
@@ -165,19 +178,33 @@ impl<S: Storage> Log<S> {
                 self.full = Some(Outage::after(self.full, now));
                 return;
             }
-            // It is not for want of room: records are tried again.
-            Err(error) => warn_of_reserve(&error),
-            Ok(()) => {}
+            // Where that fails, it is not for want of room: records are tried again.
+            kept => self.tell_of_reserve(kept),
         }
         self.was_full = self.full.take();
     }
-}
 
-fn warn_of_unsealed(first: u64) {
-    let segment = layout::segment(first);
-    tracing::warn!(segment, "a segment of the audit log was moved away before it ended: it gets no seal");
-}
+    /// Says once that no room can be kept back, and once that it can again.
+    fn tell_of_reserve(&mut self, kept: io::Result<()>) {
+        let was_unreserved = std::mem::replace(&mut self.unreserved, kept.is_err());
+        match kept {
+            Err(error) if !was_unreserved => self.say(format!(
+                "the audit log can keep no room for its last records on a full disk, and tries again with its next segment: {error}"
+            )),
+            Ok(()) if was_unreserved => {
+                self.say("the audit log keeps room for its last records on a full disk again".to_owned());
+            }
+            _ => {}
+        }
+    }
 
-pub(super) fn warn_of_reserve(error: &io::Error) {
-    tracing::warn!(%error, "no room is kept back for the last records of a full disk");
+    /// Says that a segment ended where nothing can seal it.
+    fn tell_of_unsealed(&mut self, first: u64) {
+        if self.options.signing_key.is_some() {
+            let segment = layout::segment(first);
+            self.say(format!(
+                "the segment {segment} of the audit log was moved away or removed before it ended, and gets no seal"
+            ));
+        }
+    }
 }

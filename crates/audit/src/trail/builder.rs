@@ -114,8 +114,8 @@ impl TrailBuilder {
     }
 
     /// Tells whoever runs the program that the log fails: when its disk is full or fails, when its newest segment was removed
-    /// or the next can't be begun, when a checkpoint can't be written and when events are dropped for want of room; and for
-    /// each, when it is over. By default only `tracing` is told.
+    /// or the next can't be begun, when a checkpoint can't be written or no room be kept for the last records, and when events are
+    /// dropped for want of room; and for each, when it is over. Also when a segment was moved away and gets no seal. By default only `tracing` is told.
     ///
     /// The text is for people and names no event. It is told on the thread that writes, after those who wait for it: whatever
     /// blocks there holds up the log. It may panic.

@@ -215,6 +215,7 @@ fn what_is_recorded_after_the_directory_was_removed_is_in_a_new_one() {
         assert_eq!(text.collect::<String>().matches("\"attempt\":2").count(), 1);
         let other = Trail::builder().log(LogOptions::new(&path)).open();
         assert!(matches!(other, Err(OpenError::Busy)), "the lock is in the new directory");
+        assert!(path.join("reserve").exists(), "and so is the room for a full disk");
         fs::remove_dir_all(&path).unwrap();
         assert!(trail.flush_blocking().is_err(), "what was recorded is gone");
         trail.flush_blocking().unwrap();

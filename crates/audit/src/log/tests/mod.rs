@@ -3,6 +3,7 @@
 mod faults;
 mod full;
 mod opening;
+mod reserve;
 mod torn;
 
 use std::collections::BTreeSet;
