@@ -51,6 +51,50 @@ pub enum TrailEvent {
         peaks: Vec<String>,
         /// The key that seals the log, as a C2SP verifier key; `None` where nothing does.
         verifier_key: Option<String>,
+        /// The version of this library that began it; `None` in a segment of a version that told neither this nor when it was opened
+        /// and closed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library_version: Option<Label>,
+    },
+    /// A program began to write: before the first event that it observed.
+    TrailOpened {
+        /// The host it runs on, where it was told who speaks.
+        host: Option<Label>,
+        /// Its name: what it was told, or else that of the program's file.
+        application: Option<Label>,
+        /// The program's version, where it was told.
+        version: Option<Label>,
+        /// The number of its process.
+        process_id: Option<u32>,
+        /// The version of this library.
+        library_version: Label,
+        /// How whoever wrote before came to their end.
+        previous_end: PreviousEnd,
+        /// How many bytes were cut off that a crash left of records which nobody had been told were safe.
+        dropped_bytes: u64,
+    },
+    /// The program has closed the trail: the last record of it. Where there is none before the next `trail_opened`, it was broken off.
+    TrailClosed {
+        /// Events that were observed since it was opened: those that were written, dropped and failed.
+        observed: u64,
+        /// Events that are on record.
+        written: u64,
+        /// Events for which there was no room, in the queue or on the disk.
+        dropped: u64,
+        /// Events lost to a failing disk.
+        failed: u64,
+        /// Those of best effort that are on record.
+        best_effort_written: u64,
+        /// Those of best effort that are not.
+        best_effort_lost: u64,
+        /// Durable ones that are on record.
+        durable_written: u64,
+        /// Durable ones that are not.
+        durable_lost: u64,
+        /// Strict ones that are on record.
+        strict_written: u64,
+        /// Strict ones that are not; whoever waited for one was told so.
+        strict_lost: u64,
     },
     /// Events were observed that are in no record.
     RecordsDropped {
@@ -122,6 +166,21 @@ pub enum SegmentReason {
     Fault,
 }
 
+/// How a trail ended before it was opened again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PreviousEnd {
+    /// There was none before: the log is new.
+    None,
+    /// It was closed.
+    Clean,
+    /// Nobody closed it: its process crashed or was killed, the power went, or the disk did not take its end.
+    BrokenOff,
+    /// Nobody can tell: there is no log, or an older version wrote it, which did not say so.
+    Unknown,
+}
+
 /// Why events are in no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -176,6 +235,8 @@ impl TrailEvent {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::SegmentOpened { .. } => "segment_opened",
+            Self::TrailOpened { .. } => "trail_opened",
+            Self::TrailClosed { .. } => "trail_closed",
             Self::RecordsDropped { .. } => "records_dropped",
             Self::LogRecovered { .. } => "log_recovered",
             Self::LogFault { .. } => "log_fault",

@@ -16,8 +16,9 @@
 //! trail.named("orders").observe(&AuthEvent::SessionClosed { lasted: None });
 //! let summary = trail.close();
 //! assert_eq!((summary.written, summary.dropped), (1, 0));
-//! // The log's own first record, and ours.
-//! assert_eq!(audit::verify(&path)?.records, 2);
+//! // The log's own first record, that it was opened, what was observed, and that it was closed.
+//! let verified = audit::verify(&path)?;
+//! assert_eq!((verified.records, verified.opened, verified.closed), (4, 1, 1));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -33,6 +34,9 @@
 //! - Opening repairs what a crash leaves, which is after the last whole record, and says so in a `log_recovered` record.
 //!   Where its newest segment is bad anywhere else, or does not reach as far as its newest checkpoint, a log is refused, and
 //!   stays as it is for whoever looks into it.
+//!
+//! - Whoever opens a log says so in a `trail_opened` record: which program, and how the one before ended. Whoever closes it says
+//!   so in a `trail_closed` record, the last one. Where that is missing, the process crashed, was killed, or ended without closing it.
 //!
 //! Each is as good as the disk: one that says that bytes are safe when they are not loses them. Opening reads only the newest
 //! segment; [`verify()`] reads all.
@@ -59,10 +63,11 @@ mod entry;
 pub mod format;
 mod log;
 pub mod metrics;
+mod opener;
 mod trail;
 pub mod verify;
 
-pub use self::entry::{DropReason, Entry, Event, LogStep, SegmentReason, TrailEvent};
+pub use self::entry::{DropReason, Entry, Event, LogStep, PreviousEnd, SegmentReason, TrailEvent};
 pub use self::log::{LogOptions, Mode, Modes, OpenError};
 pub use self::trail::{Summary, Trail, TrailBuilder};
 pub use self::verify::{Verified, VerifyError, verify};

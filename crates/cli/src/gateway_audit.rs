@@ -86,7 +86,7 @@ impl AuditTable {
         let key = self.fingerprint_key_file.map(|path| folder.join(path));
         let key = key.map(|path| trail::fingerprint_key(&secret(&path)?, &name(&path))).transpose()?;
         let origin = self.origin.origin();
-        let mut described = Trail::builder().queue(QUEUE).log(options);
+        let mut described = Trail::builder().origin(origin.clone()).queue(QUEUE).log(options);
         if let Some(syslog) = self.syslog {
             described = described.outlet(syslog.outlet(folder, &origin, insecure)?);
         }

@@ -45,7 +45,8 @@ pub(crate) fn open(directory: &Path, key: Option<SigningKey>) -> Result<Trail, F
         Some(key) => options.signing_key(key),
         None => options,
     };
-    begin(Trail::builder().log(options), "--audit", directory)
+    let own = origin(None, None).with_process(std::process::id());
+    begin(Trail::builder().origin(own).log(options), "--audit", directory)
         .map_err(|text| Failure::Usage(format!("--audit: {text}")))
 }
 

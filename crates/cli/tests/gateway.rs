@@ -155,12 +155,14 @@ fn what_a_gateway_decides_is_on_record_exactly_once_and_its_log_is_accepted() {
         story,
         [
             json!({ "event": "segment_opened", "reason": "created" }),
+            json!({ "event": "trail_opened" }),
             json!({ "event": "token_minted", "grant": "client_credentials", "client_id": "id" }),
             json!({ "event": "segment_opened", "reason": "reopened" }),
             json!({
                 "event": "token_denied", "reason": "invalid_client",
                 "grant": "client_credentials", "client_id": "id",
             }),
+            json!({ "event": "trail_closed" }),
         ]
     );
     assert!(!text.contains("canary") && !text.contains("eyJ"), "no secret is on record");
@@ -173,12 +175,48 @@ fn what_a_gateway_decides_is_on_record_exactly_once_and_its_log_is_accepted() {
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
 }
 
+#[test]
+fn a_gateway_that_is_killed_leaves_no_end_and_the_next_one_says_so() {
+    const AUDIT: &str = "[audit]\ndirectory = \"audit\"\n";
+    let desk = Desk::new();
+    let runs = || {
+        let verified = desk.run(&["audit", "verify", "audit", "--json"]);
+        let told: Value = serde_json::from_slice(&verified.stdout).unwrap();
+        ["opened", "closed", "broken_off", "is_open"].map(|name| told[name].clone())
+    };
+    let killed = desk.gateway(AUDIT);
+    let process_id = killed.process.id();
+    drop(killed);
+    assert_eq!(runs(), [json!(1), json!(0), json!(0), json!(true)], "nobody can tell yet");
+    desk.gateway(AUDIT).end();
+    assert_eq!(runs(), [json!(2), json!(1), json!(1), json!(false)]);
+    desk.gateway(AUDIT).end();
+    assert_eq!(runs(), [json!(3), json!(2), json!(1), json!(false)], "the control: that one ended");
+
+    let said = desk.run(&["audit", "verify", "audit"]);
+    let said = String::from_utf8(said.stdout).unwrap();
+    let expected = "The log was opened 3 times and closed twice; once it was broken off, by a crash";
+    assert!(said.contains(expected), "{said}");
+    let report = desk.run(&["audit", "report", "audit", "--out", "-"]);
+    assert!(String::from_utf8(report.stdout).unwrap().contains(expected));
+    let text = fs::read_to_string(&desk.segments()[0]).unwrap();
+    let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let openings: Vec<_> = records.filter(|record| record["event"] == "trail_opened").collect();
+    let ends: Vec<_> = openings.iter().map(|opened| opened["previous_end"].as_str().unwrap()).collect();
+    assert_eq!(ends, ["none", "broken_off", "clean"]);
+    assert_eq!(
+        (&openings[0]["application"], &openings[0]["process_id"]),
+        (&json!("rtauth"), &json!(process_id))
+    );
+    assert!(openings[0]["host"].as_str().is_some_and(|host| !host.is_empty()), "{openings:?}");
+}
+
 const MINTED: &str =
     "rtauth_token_requests_total{end=\"server\",grant=\"client_credentials\",outcome=\"success\"}";
 
 #[test]
 fn metrics_are_scraped_with_an_audit_log_and_without() {
-    for (audit, records) in [("", "0"), ("[audit]\ndirectory = \"audit\"\n", "2")] {
+    for (audit, records) in [("", "0"), ("[audit]\ndirectory = \"audit\"\n", "3")] {
         let desk = Desk::new();
         let gateway = desk.gateway(&format!("{audit}[metrics]\nlisten = \"127.0.0.1:0\"\n"));
         assert!(!gateway.scrape().contains(MINTED), "the control");

@@ -118,7 +118,7 @@ macro_rules! verbs {
 
         /// Who speaks in [`on_audit`](Self::on_audit), [`on_siem`](Self::on_siem) and
         /// [`with_audit_outlet_as`](Self::with_audit_outlet_as), wherever it stands among them: the host, the program and the
-        /// service, by which a receiver tells one machine from another. The log says nothing of it.
+        /// service, by which a receiver tells one machine from another. The log names it in its `trail_opened` records.
         ///
         /// By default `realtime-auth` on `localhost`, for the service of this module's name: the name of the host can't be had
         /// without asking the system, so a program that has a receiver should say it. An origin without a

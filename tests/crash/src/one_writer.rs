@@ -24,7 +24,12 @@ pub(crate) fn run() -> Done {
     if third.acknowledged.len() != 1 {
         return Err(Failed(format!("a log whose writer was killed has no other: {complaints}")));
     }
-    reopen_and_verify(&log)?;
+    let verified = reopen_and_verify(&log)?;
+    if (verified.opened, verified.closed, verified.broken_off) != (3, 2, 1) {
+        return Err(Failed(format!(
+            "the log does not say that the first alone was broken off: {verified:?}"
+        )));
+    }
     println!("one-writer: the second was refused, the one after the first wrote");
     Ok(())
 }

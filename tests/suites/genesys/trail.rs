@@ -63,8 +63,8 @@ async fn no_secret_reaches_an_event_an_error_or_the_audit_log() {
     let log = std::fs::read_to_string(path.join("00000000000000000001.jsonl")).unwrap();
     assert_eq!(
         audit::verify(&path).unwrap().records,
-        summary.written + 1,
-        "the segment has a record of its own"
+        summary.written + 3,
+        "that the segment begins, and that the trail was opened and closed"
     );
     assert_eq!(summary.written, recorder.events().len() as u64);
     let outputs = format!("{log}{recorder:?}{client:?}{token:?}");

@@ -17,6 +17,7 @@ CLASSES = {
     "authentication": "events/iam/authentication.json",
     "authorize_session": "events/iam/authorize_session.json",
     "network_activity": "events/network/network_activity.json",
+    "application_lifecycle": "events/application/application_lifecycle.json",
 }
 # Objects that our events hold; of others that an attribute may hold only the name is kept.
 OBJECTS = ["metadata", "network_endpoint", "product", "reporter", "service", "session", "user"]

@@ -4,7 +4,7 @@ use auth_core::AuthEvent;
 use auth_core::observe::ScopeVerdict;
 
 use super::ocsf::Activity;
-use crate::entry::{Event, SegmentReason, TrailEvent};
+use crate::entry::{Event, PreviousEnd, SegmentReason, TrailEvent};
 
 /// What an event means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +97,7 @@ const IDENTITY: Names = &["authentication", "iam"];
 const NETWORK: Names = &["network", "session"];
 const FILE: Names = &["file"];
 const HOST: Names = &["host"];
+const PROCESS: Names = &["process"];
 const START: Names = &["start"];
 const INFO: Names = &["info"];
 const END: Names = &["end"];
@@ -179,6 +180,9 @@ impl Meaning {
         match event {
             TrailEvent::SegmentOpened { reason: SegmentReason::Created, .. } => means("Segment Opened", Success, Routine, A::LOG_START, FILE, &["creation"]),
             TrailEvent::SegmentOpened { .. } => means("Segment Opened", Success, Routine, A::LOG_ROTATE, FILE, &["creation"]),
+            TrailEvent::TrailOpened { previous_end: PreviousEnd::BrokenOff, .. } => means("Trail Opened", Success, Warning, A::PROGRAM_START, PROCESS, START),
+            TrailEvent::TrailOpened { .. } => means("Trail Opened", Success, Normal, A::PROGRAM_START, PROCESS, START),
+            TrailEvent::TrailClosed { .. } => means("Trail Closed", Success, Normal, A::PROGRAM_STOP, PROCESS, END),
             TrailEvent::RecordsDropped { .. } => means("Records Dropped", Failure, Alarm, A::LOG, FILE, INFO),
             TrailEvent::LogRecovered { .. } => means("Log Recovered", Success, Notable, A::LOG, FILE, &["change"]),
             TrailEvent::LogFault { .. } => means("Log Fault", Failure, Alarm, A::LOG, FILE, INFO),

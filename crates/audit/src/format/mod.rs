@@ -34,6 +34,7 @@
 //! | `latency_ms`, `took_ms`, `lasted_ms` | `event.duration` (ns) | `duration` (ms) | `cn1` (ms) | | `latency_ms` of attempts that were let in |
 //! | `required`, `missing` | | `privileges`, `unmapped.missing` | `cs3`, `cs2` | | |
 //! | host, program, process | `host.hostname`, `event.provider`, `process.pid` | `metadata.reporter`, `.product`, `unmapped.process_id` | `dvchost`, product, `dvcpid` | HOST, APP-NAME, PROCID | of SIEM events `metadata.host`, `source`, `metadata.process_id` |
+//! | `application`, `version` of `trail_opened` | | `app.name`, `app.version` | | | |
 //! | service | `service.name` | `service.name`, `dst_endpoint.svc_name` | `destinationServiceName` | `service` | |
 //!
 //! The UUID (version 8) comes from the record, the host and the program, so a receiver that gets a record twice can tell. The document's

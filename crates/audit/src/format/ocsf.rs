@@ -25,6 +25,7 @@ enum Class {
     Authentication,
     AuthorizeSession,
     NetworkActivity,
+    ApplicationLifecycle,
 }
 
 impl Activity {
@@ -40,6 +41,8 @@ impl Activity {
     pub(super) const LOG: Self = Self::other(Class::EventLogActivity);
     pub(super) const LOG_ROTATE: Self = Self::new(Class::EventLogActivity, 5, "Rotate");
     pub(super) const LOG_START: Self = Self::new(Class::EventLogActivity, 6, "Start");
+    pub(super) const PROGRAM_START: Self = Self::new(Class::ApplicationLifecycle, 3, "Start");
+    pub(super) const PROGRAM_STOP: Self = Self::new(Class::ApplicationLifecycle, 4, "Stop");
     pub(super) const OTHER: Self = Self::other(Class::Base);
 
     const fn new(class: Class, number: u32, name: &'static str) -> Self {
@@ -60,6 +63,7 @@ impl Class {
             Self::Authentication => (3_002, "Authentication", 3, "Identity & Access Management"),
             Self::AuthorizeSession => (3_003, "Authorize Session", 3, "Identity & Access Management"),
             Self::NetworkActivity => (4_001, "Network Activity", 4, "Network Activity"),
+            Self::ApplicationLifecycle => (6_002, "Application Lifecycle", 6, "Application Activity"),
         }
     }
 }
@@ -125,6 +129,7 @@ pub(super) fn render(entry: &Entry, origin: &Origin, id: &str) -> String {
         Class::NetworkActivity => event
             .with_object("src_endpoint", Object::new().with("name", origin.host()))
             .with_object("dst_endpoint", Object::new().with("svc_name", origin.service())),
+        Class::ApplicationLifecycle => event.with_object("app", program(&mut fields, origin)),
     };
     if !matches!(class, Class::Authentication | Class::NetworkActivity) {
         fields.add("service", origin.service());
@@ -132,7 +137,8 @@ pub(super) fn render(entry: &Entry, origin: &Origin, id: &str) -> String {
     if let Some(session) = &entry.session {
         fields.add("session", session.as_str());
     }
-    if let Some(process) = origin.process() {
+    let process = fields.take("process_id").or_else(|| origin.process().map(Value::from));
+    if let Some(process) = process {
         fields.add("process_id", process);
     }
     event.with_object("unmapped", Object::from(fields.rest())).to_string()
@@ -158,6 +164,13 @@ fn peer(fields: &mut Fields) -> Object {
         Some(peer) => Object::new().with("ip", peer.ip().to_string()).with("port", peer.port()),
         None => Object::new(),
     }
+}
+
+/// The program that begins or ends: by its own word, else whoever speaks.
+fn program(fields: &mut Fields, origin: &Origin) -> Object {
+    let name = fields.take_text("application").unwrap_or_else(|| origin.application().to_owned());
+    let version = fields.take_text("version").unwrap_or_else(|| origin.version().to_owned());
+    Object::new().with("name", name).with("version", version)
 }
 
 fn log_name(entry: &Entry, origin: &Origin) -> Value {

@@ -7,8 +7,8 @@ use auth_core::time::Now;
 use super::health::{Fault, Gaps, Outage};
 use super::item::{Fate, Item};
 use super::storage::Storage;
-use super::{Log, Segment, timed_sync};
-use crate::entry::{DropReason, Event, LogStep, SegmentReason, TrailEvent};
+use super::{Log, Mode, Segment, timed_sync};
+use crate::entry::{DropReason, Entry, Event, LogStep, SegmentReason, TrailEvent};
 
 /// No batch grows longer than this by another record: what a disk takes at once, and what is written again after a fault.
 const BATCH_BYTES: usize = 1 << 20;
@@ -60,6 +60,16 @@ impl<S: Storage> Log<S> {
             };
             return taken;
         }
+    }
+
+    /// Records what the log says of itself, and says whether that is on the disk.
+    pub(super) fn record(&mut self, event: TrailEvent, now: Now) -> bool {
+        let mut items = [Item::new(now.wall, None, Event::Trail(event), Mode::Strict)];
+        self.commit(&mut items, now);
+        let [Item { at, event, fate, .. }] = items;
+        let Fate::Recorded(sequence) = fate else { return false };
+        self.own.push(Entry::new(sequence, at, None, event));
+        true
     }
 
     /// One try. After a fault nothing of it counts as written, and it says how many items it was for.

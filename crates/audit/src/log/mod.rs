@@ -74,6 +74,8 @@ pub(crate) struct Log<S: Storage> {
     was_full: Option<Outage>,
     /// What the log has to say of itself with the next batch.
     notices: Vec<TrailEvent>,
+    /// What its last record is to say.
+    closing: Option<TrailEvent>,
     /// Whether no room could be kept back, and that was told.
     unreserved: bool,
     gaps: Gaps,
@@ -174,12 +176,27 @@ impl<S: Storage> Log<S> {
         }
     }
 
-    /// The last try to write what could not be written, and the last checkpoint.
+    /// What the last record is to say: nothing comes after it in the log.
+    pub(crate) fn close_with(&mut self, event: TrailEvent) {
+        self.closing = Some(event);
+    }
+
+    /// The last try to write what could not be written, the last record, and the last checkpoint.
     pub(crate) fn finish(&mut self, now: Now) {
         self.failing.iter_mut().chain(&mut self.full).for_each(|outage| outage.expire(now));
         self.is_kept(now);
         self.commit(&mut [], now);
-        self.sign_checkpoint(now);
+        let signs = self.is_to_be_signed();
+        if signs {
+            self.tell_checkpoint(now);
+        }
+        if let Some(event) = self.closing.take() {
+            self.record(event, now);
+        }
+        // That record is told to nobody in a further one, but the file covers it too.
+        if signs || self.is_to_be_signed() {
+            self.write_checkpoint();
+        }
         self.end_flood();
     }
 

@@ -13,7 +13,7 @@ use super::{Checkpointing, Log, LogOptions, Segment, layout};
 use crate::chain::{Frontier, Head};
 use crate::checkpoint::{Checkpoint, SigningKey, VerifierKey};
 use crate::clock::Clock;
-use crate::entry::{SegmentReason, TrailEvent};
+use crate::entry::{PreviousEnd, SegmentReason, TrailEvent};
 
 /// Why a log can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +104,12 @@ impl<S: Storage> Log<S> {
                 return Err(broken(*first, seal.size, "its segment was sealed with this as its last record"));
             }
         }
+        let previous_end = match &segment {
+            // What was cut off is of somebody who came to no end.
+            _ if dropped > 0 || stale.is_some() => PreviousEnd::BrokenOff,
+            Some((_, scan)) => scan.end(),
+            None => PreviousEnd::None,
+        };
         // Nothing was touched so far.
         if let Some(stale) = stale {
             storage.remove(&layout::segment(stale))?;
@@ -125,6 +131,7 @@ impl<S: Storage> Log<S> {
             full: None,
             was_full: None,
             notices: Vec::new(),
+            closing: None,
             unreserved: false,
             gaps: Gaps::default(),
             said: Vec::new(),
@@ -167,6 +174,12 @@ impl<S: Storage> Log<S> {
             log.notices.push(TrailEvent::LogRecovered { dropped_bytes: dropped });
         }
         log.commit(&mut [], now);
+        let opened = log.options.opener.clone().map(|opener| opener.opened(previous_end, dropped));
+        if let Some(opened) = opened
+            && !log.record(opened.clone(), now)
+        {
+            log.notices.push(opened);
+        }
         // So that there is a checkpoint from the first moment on, and a verifier with the key has something to check.
         log.sign_checkpoint(now);
         Ok(log)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use auth_core::observe::{EventClass, Label};
 
 use crate::checkpoint::SigningKey;
+use crate::opener::Opener;
 
 /// Where a log lives, and how it is kept.
 ///
@@ -26,6 +27,8 @@ pub struct LogOptions {
     pub(crate) modes: Modes,
     pub(crate) reserve_bytes: u64,
     pub(crate) checkpoint_every: Duration,
+    /// Who opens the log; `None` where no record is to say so.
+    pub(crate) opener: Option<Opener>,
 }
 
 impl LogOptions {
@@ -40,6 +43,7 @@ impl LogOptions {
             modes: Modes::client(),
             reserve_bytes: 1 << 20,
             checkpoint_every: Duration::from_secs(1),
+            opener: None,
         }
     }
 
@@ -130,6 +134,17 @@ pub struct Modes {
     pub deciding: Mode,
     /// For [`EventClass::Progress`].
     pub progress: Mode,
+}
+
+impl Mode {
+    /// Its place where something is counted for each mode.
+    pub(crate) const fn place(self) -> usize {
+        match self {
+            Self::BestEffort => 0,
+            Self::Durable => 1,
+            Self::Strict => 2,
+        }
+    }
 }
 
 impl Modes {

@@ -8,7 +8,7 @@ use auth_core::time::Timestamp;
 use super::torn::was_written;
 use super::{LogOptions, OpenError};
 use crate::chain::{Frontier, Hash, Head, LONGEST_LINE, Misfit};
-use crate::entry::{Entry, Event, SegmentReason, TrailEvent};
+use crate::entry::{Entry, Event, PreviousEnd, SegmentReason, TrailEvent};
 
 /// A segment, read.
 pub(super) struct Scan {
@@ -26,6 +26,10 @@ pub(super) struct Scan {
     pub(super) torn: u64,
     /// The hash of the record that was asked for, if it is here.
     pub(super) watched: Option<Hash>,
+    /// Whether who wrote it tells of beginning and end.
+    tells: bool,
+    /// Whether its last whole record tells of the end.
+    closed: bool,
 }
 
 /// What a segment's file holds.
@@ -34,6 +38,9 @@ pub(super) enum Found {
     /// No record at all, but so many bytes of one that was being written.
     Nothing(u64),
 }
+
+const TRAIL_OPENED: &[u8] = b"trail_opened";
+const TRAIL_CLOSED: &[u8] = b"trail_closed";
 
 /// The longest first record, by far: 64 peaks, a key and a name.
 const LONGEST_HEADER: u64 = 16 * 1024;
@@ -52,9 +59,11 @@ pub(super) fn scan(reader: impl BufRead, name: &str, first: u64, watch: u64) -> 
     };
     let mut line = line;
     loop {
-        let misfit = if line.whole { scan.head.check(&lines.line) } else { Err(Misfit::Form) };
-        match misfit {
-            Ok(()) => {
+        let followed = if line.whole { scan.head.follow(&lines.line) } else { Err(Misfit::Form) };
+        match followed {
+            Ok(event) => {
+                scan.tells |= event == TRAIL_OPENED;
+                scan.closed = event == TRAIL_CLOSED;
                 scan.frontier.push(&scan.head.hash);
                 scan.length += line.length;
                 if scan.head.sequence == watch {
@@ -84,8 +93,14 @@ fn header(line: &[u8], first: u64) -> Option<Scan> {
     }
     let entry: Entry = serde_json::from_slice(line).ok()?;
     let chained: Chained<'_> = serde_json::from_slice(line).ok()?;
-    let Event::Trail(TrailEvent::SegmentOpened { origin, reason, first: stated, peaks, verifier_key }) =
-        entry.event
+    let Event::Trail(TrailEvent::SegmentOpened {
+        origin,
+        reason,
+        first: stated,
+        peaks,
+        verifier_key,
+        library_version,
+    }) = entry.event
     else {
         return None;
     };
@@ -93,8 +108,19 @@ fn header(line: &[u8], first: u64) -> Option<Scan> {
     let peaks = peaks.iter().map(|peak| peak.parse()).collect::<Result<Vec<Hash>, _>>().ok()?;
     let frontier = Frontier::from_peaks(head.sequence, peaks)?;
     let opened_at = entry.at;
-    let (length, torn, watched) = (0, 0, None);
-    let scan = Scan { origin, verifier_key, reason, opened_at, head, frontier, length, torn, watched };
+    let scan = Scan {
+        origin,
+        verifier_key,
+        reason,
+        opened_at,
+        head,
+        frontier,
+        length: 0,
+        torn: 0,
+        watched: None,
+        tells: library_version.is_some(),
+        closed: false,
+    };
     (stated == first).then_some(scan)
 }
 
@@ -105,6 +131,15 @@ impl Scan {
             (Some(origin), _) if *origin != self.origin => Err(OpenError::OtherLog(self.origin.clone())),
             (_, Some(key)) if options.signing_key.is_none() => Err(OpenError::KeyMissing(key.clone())),
             _ => Ok(self.origin.clone()),
+        }
+    }
+
+    /// How whoever wrote it came to their end, as far as its whole records tell.
+    pub(super) const fn end(&self) -> PreviousEnd {
+        match (self.closed, self.tells) {
+            (true, _) => PreviousEnd::Clean,
+            (false, true) => PreviousEnd::BrokenOff,
+            (false, false) => PreviousEnd::Unknown,
         }
     }
 }

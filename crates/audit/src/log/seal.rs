@@ -30,10 +30,20 @@ impl<S: Storage> Log<S> {
     /// Signs a checkpoint: a record that carries it to whoever keeps it elsewhere, and a file that covers that record too.
     /// An idle log has a checkpoint that covers all of it, and signs no more.
     pub(super) fn sign_checkpoint(&mut self, now: Now) {
-        self.settle();
-        if !self.has_unsigned() || self.failing.is_some() {
-            return;
+        if self.is_to_be_signed() {
+            self.tell_checkpoint(now);
+            self.write_checkpoint();
         }
+    }
+
+    /// Whether there is anything to sign, on a disk that takes it.
+    pub(super) const fn is_to_be_signed(&self) -> bool {
+        self.has_unsigned() && self.failing.is_none()
+    }
+
+    /// Records a checkpoint of what there is so far, for whoever keeps it elsewhere.
+    pub(super) fn tell_checkpoint(&mut self, now: Now) {
+        self.settle();
         // A bound, so that a disk that can't take it is not tried without a pause.
         let interval = self.options.checkpoint_every.max(SHORTEST_INTERVAL);
         self.checkpoint.due = now.timer(interval);
@@ -49,6 +59,11 @@ impl<S: Storage> Log<S> {
                 self.checkpoint.told = self.head.sequence;
             }
         }
+    }
+
+    /// Writes the file `checkpoint`, of what there is so far, and says where that begins to fail.
+    pub(super) fn write_checkpoint(&mut self) {
+        self.settle();
         let Some(note) = self.note(self.head, self.frontier.root()) else { return };
         let storage = &mut self.storage;
         // In a directory that somebody put in the place of ours it would vouch for records that are elsewhere.

@@ -9,6 +9,7 @@ use super::health::{Fault, Outage, is_full};
 use super::storage::{self, Storage};
 use super::{Log, Segment, layout, timed_sync};
 use crate::entry::{LogStep, SegmentReason, TrailEvent};
+use crate::opener::library_version;
 
 impl<S: Storage> Log<S> {
     /// Begins a segment in a log that is open, and sees to it that room is kept back beside it: the directory may be another.
@@ -63,6 +64,7 @@ impl<S: Storage> Log<S> {
             first,
             peaks: self.frontier.peaks().iter().map(ToString::to_string).collect(),
             verifier_key: self.options.verifier_key(),
+            library_version: Some(library_version()),
         };
         self.lines.clear();
         let entry = self.own_record(&mut head, now.wall, event);

@@ -13,9 +13,11 @@ use super::writer::Writer;
 use super::{Shared, Trail};
 use crate::clock::Clock;
 use crate::deliver::Outlet;
+use crate::entry::{PreviousEnd, TrailEvent};
 use crate::format::{Format, Origin, Renderer};
 use crate::log::{Disk, Log, LogOptions, Modes, OpenError, Storage};
 use crate::metrics::Metrics;
+use crate::opener::Opener;
 
 /// Describes a trail, and opens it.
 ///
@@ -34,7 +36,7 @@ pub struct TrailBuilder {
     log: Option<LogOptions>,
     outlets: Vec<Outlet>,
     texts: Vec<Text>,
-    origin: Origin,
+    origin: Option<Origin>,
     queue: usize,
     patience: Duration,
     faults: FaultHook,
@@ -62,7 +64,7 @@ impl TrailBuilder {
             log: None,
             outlets: Vec::new(),
             texts: Vec::new(),
-            origin: Origin::new("localhost", "realtime-auth"),
+            origin: None,
             queue: QUEUE,
             patience: Duration::from_secs(5),
             faults: FaultHook::default(),
@@ -92,10 +94,10 @@ impl TrailBuilder {
         self.text("on_siem", Format::Siem, Box::new(hook))
     }
 
-    /// Who speaks in the texts of [`on_audit`](Self::on_audit) and [`on_siem`](Self::on_siem): `realtime-auth` on `localhost`
-    /// by default.
+    /// Who speaks in the texts of [`on_audit`](Self::on_audit) and [`on_siem`](Self::on_siem), `realtime-auth` on `localhost` by
+    /// default; and who opens the trail by its `trail_opened` record, which by default has no host and the name of the program's file.
     pub fn origin(mut self, origin: Origin) -> Self {
-        self.origin = origin;
+        self.origin = Some(origin);
         self
     }
 
@@ -140,17 +142,28 @@ impl TrailBuilder {
     /// [`OpenError`]. Without a log, [`OpenError::Io`] where an outlet's file can't be opened or there can be no thread.
     pub fn open(self) -> Result<Trail, OpenError> {
         let Self { log, mut outlets, texts, origin, queue, patience, faults } = self;
+        let opener = Opener::this(origin.as_ref());
+        let origin = origin.unwrap_or_else(|| Origin::new("localhost", "realtime-auth"));
         for Text { name, format, hook } in texts {
             let renderer = Renderer::new(format, origin.clone());
             outlets.push(Outlet::text(name, move |entry| renderer.render(entry), hook));
         }
         let clock = Clock::start();
-        let open =
-            |options: LogOptions| Log::open(Disk::new(options.directory.clone()), options, clock.now());
+        let opened = log.is_none().then(|| opener.clone().opened(PreviousEnd::Unknown, 0));
+        let open = |mut options: LogOptions| {
+            options.opener = Some(opener);
+            Log::open(Disk::new(options.directory.clone()), options, clock.now())
+        };
         // The log first: where it is refused, nothing has begun.
-        let log = log.map(open).transpose()?;
-        let running = outlets.into_iter().map(Outlet::start).collect::<Result<Vec<_>, _>>()?;
-        start(log, Outlets { running, patience }, queue, clock, faults)
+        let mut log = log.map(open).transpose()?;
+        let running = outlets.into_iter().map(Outlet::start).collect::<Result<Vec<_>, _>>();
+        if running.is_err()
+            && let Some(log) = &mut log
+        {
+            log.close_with(Accounts::new(Queue::new(0)).closed());
+            log.finish(clock.now());
+        }
+        start(log, opened, Outlets { running: running?, patience }, queue, clock, faults)
     }
 
     fn text(mut self, name: &'static str, format: Format, hook: Box<dyn Fn(&str) + Send + Sync>) -> Self {
@@ -159,10 +172,11 @@ impl TrailBuilder {
     }
 }
 
-/// Starts the thread of a trail.
+/// Starts the thread of a trail. `opened` is what a trail without a log tells first; a log has recorded that itself.
 #[expect(clippy::disallowed_methods, reason = "the trail's driver is a thread of its own")]
 pub(super) fn start<S: Storage<File: Send> + 'static>(
     log: Option<Log<S>>,
+    opened: Option<TrailEvent>,
     outlets: Outlets,
     queue: usize,
     clock: Clock,
@@ -179,6 +193,7 @@ pub(super) fn start<S: Storage<File: Send> + 'static>(
     let writer = Writer {
         accounts: for_writer,
         log,
+        opened,
         sequence: 0,
         outlets,
         logged: Some(logging),

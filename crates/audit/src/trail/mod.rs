@@ -39,7 +39,8 @@ use crate::metrics::Metrics;
 /// and a slow receiver slows nobody.
 ///
 /// Dropping the last clone closes the trail and waits for the disk, but for no outlet: they deliver what they have while the program
-/// goes on, and whatever the end of the program cuts off is lost. [`close`](Self::close) waits for them too.
+/// goes on, and whatever the end of the program cuts off is lost. [`close`](Self::close) waits for them too. A program that ends
+/// without either leaves a log that looks broken off, as after a crash.
 /// A hook that holds a clone keeps its own trail from ever being dropped: then only `close` closes it.
 #[derive(Clone)]
 pub struct Trail {
@@ -156,7 +157,7 @@ impl Trail {
         &self.shared.metrics
     }
 
-    /// Writes out what is queued, signs the last checkpoint, gives the outlets a while to deliver, and says what became of
+    /// Writes out what is queued, records the end in a last `trail_closed`, signs the last checkpoint, gives the outlets a while to deliver, and says what became of
     /// the events. Blocks this thread for it. Later events count as dropped; a further call says the same.
     pub fn close(&self) -> Summary {
         self.shared.close()

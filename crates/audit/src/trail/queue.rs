@@ -40,11 +40,23 @@ pub(super) struct QueueCounts {
     pub(super) full: u64,
     /// Dropped because they came after the close.
     pub(super) closed: u64,
+    /// All that were dropped, by the place of their mode.
+    pub(super) by_mode: [u64; 3],
 }
 
 impl QueueCounts {
     pub(super) const fn dropped(self) -> u64 {
         self.full + self.closed
+    }
+
+    fn drop_full(&mut self, mode: Mode) {
+        self.full += 1;
+        self.by_mode[mode.place()] += 1;
+    }
+
+    fn drop_closed(&mut self, mode: Mode) {
+        self.closed += 1;
+        self.by_mode[mode.place()] += 1;
     }
 }
 
@@ -93,12 +105,12 @@ impl Queue {
         let mut state = self.lock();
         state.counts.observed += 1;
         if state.closed {
-            state.counts.closed += 1;
+            state.counts.drop_closed(item.mode);
         } else if self.has_room(&state, item.mode) {
             state.push(item);
             self.notify(state);
         } else {
-            state.counts.full += 1;
+            state.counts.drop_full(item.mode);
             state.missed += 1;
         }
     }
@@ -108,7 +120,7 @@ impl Queue {
         let mut state = self.lock();
         state.counts.observed += 1;
         if state.closed {
-            state.counts.closed += 1;
+            state.counts.drop_closed(item.mode);
             Offered::Closed
         } else if self.has_room(&state, item.mode) {
             state.push(item);
@@ -126,7 +138,7 @@ impl Queue {
     pub(super) fn give_up(&self, number: u64) {
         let mut state = self.lock();
         if let Some(item) = state.waiting.remove(&number) {
-            state.counts.full += 1;
+            state.counts.drop_full(item.mode);
             state.missed += 1;
             self.notify(state);
             // Not before the lock is released: it tells its ticket.

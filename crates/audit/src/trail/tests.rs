@@ -1,6 +1,7 @@
 //! The trail on a real disk: what is promised to those who observe, record, and listen.
 
 mod hooks;
+mod lifecycle;
 mod modes;
 
 use std::fs;
@@ -52,6 +53,14 @@ fn entries(path: &Path) -> Vec<Entry> {
     texts.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// Those that tell of what was observed, and not of the trail itself.
+fn observed(path: &Path) -> Vec<Entry> {
+    entries(path).into_iter().filter(|entry| matches!(entry.event, Event::Auth(_))).collect()
+}
+
+/// What a log has that was opened and closed once, beside what was observed: that its segment begins, and these two.
+const OF_ITSELF: u64 = 3;
+
 #[test]
 fn what_is_recorded_later_has_the_time_at_which_it_happened_and_counts_once() {
     let (_directory, path) = directory();
@@ -78,10 +87,10 @@ fn what_is_observed_is_in_the_log_with_its_session() {
     trail.observe(&event(2));
     let summary = trail.close();
     assert_eq!(summary, Summary { observed: 2, written: 2, ..Summary::default() });
-    assert_eq!(verify(&path).unwrap().records, 3);
-    let entries = entries(&path);
-    assert_eq!(entries[1].session.as_ref().map(Label::as_str), Some("orders"));
-    assert_eq!((&entries[1].event, &entries[2].session), (&Event::Auth(event(1)), &None));
+    assert_eq!(verify(&path).unwrap().records, 2 + OF_ITSELF);
+    let observed = observed(&path);
+    assert_eq!(observed[0].session.as_ref().map(Label::as_str), Some("orders"));
+    assert_eq!((&observed[0].event, &observed[1].session), (&Event::Auth(event(1)), &None));
 }
 
 #[test]
@@ -92,7 +101,7 @@ fn dropping_the_last_clone_writes_out_what_is_queued() {
     drop(trail);
     (0..500).for_each(|attempt| named.observe(&event(attempt)));
     drop(named);
-    assert_eq!(verify(&path).unwrap().records, 501);
+    assert_eq!(verify(&path).unwrap().records, 500 + OF_ITSELF);
 }
 
 #[test]
@@ -103,7 +112,8 @@ fn a_log_is_continued_where_it_ended() {
         trail.observe(&event(1));
     }
     let verified = verify(&path).unwrap();
-    assert_eq!((verified.records, verified.segments), (4, 1));
+    assert_eq!((verified.segments, verified.opened, verified.closed, verified.broken_off), (1, 3, 3, 0));
+    assert_eq!(observed(&path).len(), 3);
 }
 
 #[test]
@@ -196,10 +206,14 @@ fn a_directory_that_was_moved_away_is_made_anew() {
     let other = Trail::builder().log(LogOptions::new(&path)).open();
     assert!(matches!(other, Err(OpenError::Busy)), "the lock is in the new directory");
     drop(trail);
-    assert_eq!(verify(&moved).unwrap().records, 3);
+    let before = verify(&moved).unwrap();
     let verification = verify::Verification::of(&path).allowing_archived();
     let verified = verification.run().unwrap();
-    assert_eq!((verified.first, verified.records), (4, 2));
+    assert_eq!((observed(&moved).len(), observed(&path).len()), (2, 1));
+    assert_eq!(verified.first, before.last + 1);
+    // It is opened in the one, and closed in the other.
+    assert_eq!((before.opened, before.closed, before.is_open), (1, 0, true));
+    assert_eq!((verified.opened, verified.closed, verified.is_open), (0, 1, false));
 }
 
 #[cfg(unix)]
@@ -265,8 +279,7 @@ fn a_moved_directory_takes_its_last_segment_with_it_and_no_seal_is_left_behind()
             assert!(seal.with_extension("jsonl").exists(), "{} seals nothing", seal.display());
         }
         verify::Verification::of(&moved).with_key(verifier()).run().unwrap();
-        let attempts = entries(&moved).into_iter().filter(|entry| matches!(entry.event, Event::Auth(_)));
-        assert_eq!(attempts.count(), 4);
+        assert_eq!(observed(&moved).len(), 4);
         verify::Verification::of(&path).with_key(verifier()).allowing_archived().run().unwrap();
         fs::rename(&path, directory.path().join("done")).unwrap();
         fs::remove_dir_all(directory.path().join("done")).unwrap();
@@ -284,12 +297,13 @@ fn a_segment_begins_when_somebody_asks_and_when_the_one_before_is_full_or_old() 
     trail.record_blocking(&event(1)).unwrap();
     trail.record_blocking(&event(2)).unwrap();
     drop(trail);
-    assert_eq!(segments(&path).len(), 4);
-    drop(open(strict(&path).segment_age(std::time::Duration::ZERO)));
+    assert_eq!(segments(&path).len(), 2 + 4, "for each record, of the opening and the end too");
     let trail = open(strict(&path).segment_age(std::time::Duration::ZERO));
+    trail.flush_blocking().unwrap();
+    assert_eq!(segments(&path).len(), 6 + 1, "an idle log begins none");
     trail.record_blocking(&event(3)).unwrap();
     drop(trail);
-    assert_eq!(segments(&path).len(), 5, "an idle log begins none");
+    assert_eq!(segments(&path).len(), 7 + 2);
     verify(&path).unwrap();
 }
 
@@ -301,7 +315,8 @@ fn a_trail_counts_what_it_is_told_what_it_writes_and_what_its_outlets_are_given(
     assert_eq!(trail.close().written, 5);
     trail.observe(&event(6));
     let snapshot = trail.metrics().snapshot();
-    // The outlet is given the record that opens the segment too, which nobody observed.
-    assert_eq!((snapshot.records, trail.hooks()[0].counts().accepted), (6, 6));
+    // The outlet is given what the log says of itself too, which nobody observed.
+    let records = 5 + OF_ITSELF;
+    assert_eq!((snapshot.records, trail.hooks()[0].counts().accepted), (records, records));
     assert_eq!(EventClass::ALL.map(|class| snapshot.events(class)).iter().sum::<u64>(), 6, "{snapshot:?}");
 }

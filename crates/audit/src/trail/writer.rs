@@ -12,7 +12,7 @@ use super::outlets::Outlets;
 use super::queue::Order;
 use super::ticket::{Outcome, Pledge};
 use crate::clock::Clock;
-use crate::entry::{DropReason, Entry, Event};
+use crate::entry::{DropReason, Entry, Event, TrailEvent};
 use crate::log::{Fate, Item, Log, Mode, Storage};
 use crate::metrics::Metrics;
 
@@ -21,6 +21,8 @@ pub(super) struct Writer<S: Storage> {
     pub(super) accounts: Arc<Accounts>,
     /// `None` where the trail has no log.
     pub(super) log: Option<Log<S>>,
+    /// What the outlets are told first, in a trail without a log.
+    pub(super) opened: Option<TrailEvent>,
     /// The number of the last entry.
     pub(super) sequence: u64,
     pub(super) outlets: Outlets,
@@ -41,6 +43,7 @@ impl<S: Storage> Writer<S> {
         let mut orders = Vec::new();
         // Whatever ends this thread, nobody is let wait for it, and what it had is counted before.
         let _closes = Closes(Arc::clone(&self.accounts));
+        self.begin();
         loop {
             let patience = self.log.as_ref().and_then(|log| log.wakes_in(self.clock.now()));
             let open = self.accounts.queue.take(&mut items, &mut orders, patience);
@@ -51,8 +54,14 @@ impl<S: Storage> Writer<S> {
                 pledge.settle(outcome);
             }
             let now = self.clock.now();
-            if let Some(log) = &mut self.log {
-                if open { log.tick(now) } else { log.finish(now) }
+            match &mut self.log {
+                Some(log) if open => log.tick(now),
+                Some(log) => {
+                    log.close_with(self.accounts.closed());
+                    log.finish(now);
+                }
+                None if open => {}
+                None => self.tell(self.accounts.closed()),
             }
             self.offer_own();
             if !open {
@@ -63,6 +72,21 @@ impl<S: Storage> Writer<S> {
                 return;
             }
         }
+    }
+
+    /// Tells the outlets how it begins, before anything is observed.
+    fn begin(&mut self) {
+        match self.opened.take() {
+            Some(opened) if self.log.is_none() => self.tell(opened),
+            // A log has a record of it.
+            _ => self.offer_own(),
+        }
+    }
+
+    /// Tells the outlets something of the trail itself, where there is no log.
+    fn tell(&mut self, event: TrailEvent) {
+        self.sequence += 1;
+        self.outlets.offer(Entry::new(self.sequence, self.clock.now().wall, None, Event::Trail(event)));
     }
 
     /// Brings all items to the disk, each batch with one sync, or counts them as lost.
@@ -103,16 +127,8 @@ impl<S: Storage> Writer<S> {
 
     /// Counts what became of items, and tells whoever waits for them.
     fn settle(&self, items: &mut [Item]) {
-        let (mut recorded, mut dropped, mut failed) = (0, 0, 0);
-        for item in items.iter().filter(|item| matches!(item.event, Event::Auth(_))) {
-            match item.fate {
-                Fate::Recorded(_) => recorded += 1,
-                Fate::Lost(DropReason::DiskFull) => dropped += 1,
-                Fate::Lost(_) | Fate::Waiting => failed += 1,
-            }
-        }
         // Before anybody is told, so that whoever was told finds it counted.
-        self.accounts.settle(recorded, dropped, failed);
+        self.accounts.settle(items);
         for item in items {
             if let Some(pledge) = item.ticket.take() {
                 pledge.settle(outcome(item));
@@ -173,6 +189,6 @@ impl Drop for Closes {
         let (mut items, mut orders): (VecDeque<Item>, Vec<(Order, Pledge)>) = Default::default();
         accounts.queue.take(&mut items, &mut orders, Some(Duration::ZERO));
         // There is some only where the thread panics.
-        accounts.settle(0, 0, accounts.summary().queued);
+        accounts.fail(accounts.summary().queued);
     }
 }

@@ -163,6 +163,14 @@ pub struct Verified {
     pub keys: Vec<String>,
     /// How many events the log itself says to be in no record.
     pub dropped: u64,
+    /// How often the log was opened, as far as its records tell: those of older versions don't.
+    pub opened: u64,
+    /// How often it was closed.
+    pub closed: u64,
+    /// How often it was broken off instead: by a crash, a kill or the loss of power, as whoever opened it next found.
+    pub broken_off: u64,
+    /// Whether whoever opened it last has not closed it: it is being written, or was broken off.
+    pub is_open: bool,
     /// How many records were written again after a fault of the disk. Nobody had been told that these were safe.
     pub superseded: u64,
     /// How many bytes there are of a last record that was never finished: of a crash, or of a write in progress. Nobody had

@@ -9,7 +9,7 @@ use super::tree::Tree;
 use super::{Finding, Verification, Verified, VerifyError};
 use crate::chain::{Frontier, Hash, Head};
 use crate::checkpoint::Checkpoint;
-use crate::entry::{Entry, Event, SegmentReason, TrailEvent};
+use crate::entry::{Entry, Event, PreviousEnd, SegmentReason, TrailEvent};
 use crate::log::layout::{self, CHECKPOINT};
 
 /// Whoever takes the records, and says when they have enough.
@@ -195,8 +195,14 @@ impl Walk<'_> {
             return Err(Finding::Header);
         }
         let entry = serde_json::from_slice::<Entry>(line).map_err(|_| Finding::Header)?;
-        let Event::Trail(TrailEvent::SegmentOpened { origin, reason, first: stated, peaks, verifier_key }) =
-            entry.event
+        let Event::Trail(TrailEvent::SegmentOpened {
+            origin,
+            reason,
+            first: stated,
+            peaks,
+            verifier_key,
+            library_version,
+        }) = entry.event
         else {
             return Err(Finding::Header);
         };
@@ -206,6 +212,8 @@ impl Walk<'_> {
         if begins {
             self.verified.origin = origin.to_string();
             self.verified.first = first;
+            // That it was opened is on record in what was archived, then.
+            self.verified.is_open = first > 1 && library_version.is_some();
             let peaks = peaks.iter().map(|peak| peak.parse::<Hash>().ok()).collect::<Option<Vec<_>>>();
             let tree = peaks.and_then(|peaks| Frontier::from_peaks(first - 1, peaks));
             let tree = tree.ok_or(Finding::Peaks)?;
@@ -228,19 +236,44 @@ impl Walk<'_> {
         if name == SEGMENT_OPENED {
             return Err(Finding::HeaderAmid);
         }
-        if name == RECORDS_DROPPED {
-            let entry = serde_json::from_slice::<Entry>(line).map_err(|_| Finding::Form)?;
-            if let Event::Trail(TrailEvent::RecordsDropped { count, .. }) = entry.event {
-                self.verified.dropped = self.verified.dropped.saturating_add(count);
+        match name {
+            RECORDS_DROPPED => {
+                let entry = serde_json::from_slice::<Entry>(line).map_err(|_| Finding::Form)?;
+                if let Event::Trail(TrailEvent::RecordsDropped { count, .. }) = entry.event {
+                    self.verified.dropped = self.verified.dropped.saturating_add(count);
+                }
             }
+            TRAIL_OPENED => self.count_opening(line),
+            TRAIL_CLOSED => {
+                self.verified.closed += 1;
+                self.verified.is_open = false;
+            }
+            _ => {}
         }
         self.tree.push(&self.head.hash);
         Ok(())
+    }
+
+    /// Counts that the log was opened. How it had ended, whoever opened it says; that nobody had closed it shows by itself, unless
+    /// that is archived.
+    fn count_opening(&mut self, line: &[u8]) {
+        // A later version may say it in words that are not known here.
+        let said_broken_off = serde_json::from_slice::<Entry>(line).is_ok_and(|entry| {
+            let broken_off = PreviousEnd::BrokenOff;
+            matches!(entry.event, Event::Trail(TrailEvent::TrailOpened { previous_end, .. }) if previous_end == broken_off)
+        });
+        let verified = &mut self.verified;
+        let is_unclosed = verified.is_open && verified.opened > 0;
+        verified.broken_off += u64::from(said_broken_off || is_unclosed);
+        verified.opened += 1;
+        verified.is_open = true;
     }
 }
 
 const SEGMENT_OPENED: &[u8] = b"segment_opened";
 const RECORDS_DROPPED: &[u8] = b"records_dropped";
+const TRAIL_OPENED: &[u8] = b"trail_opened";
+const TRAIL_CLOSED: &[u8] = b"trail_closed";
 
 pub(super) fn bad(file: &str, sequence: Option<u64>, finding: Finding) -> VerifyError {
     VerifyError::Bad { file: file.to_owned(), sequence, finding }

@@ -61,6 +61,7 @@ fn told(verified: &Verified, has_key: bool) -> Value {
         "event": "verified", "origin": verified.origin, "records": verified.records, "first": verified.first, "last": verified.last,
         "head": verified.head, "segments": verified.segments, "key_given": has_key, "signatures": verified.signatures,
         "sealed_through": verified.sealed_through, "unsealed_tail": verified.unsealed_tail, "dropped": verified.dropped,
+        "opened": verified.opened, "closed": verified.closed, "broken_off": verified.broken_off, "is_open": verified.is_open,
         "superseded": verified.superseded, "unfinished_bytes": verified.unfinished, "keys": verified.keys, "foreign": verified.foreign,
     })
 }

@@ -61,7 +61,7 @@ pub(super) struct VerifyOptions {
     #[command(flatten)]
     pub(super) trust: TrustOptions,
 
-    /// One JSON object: {"event":"verified","records":…,"sealed_through":…,"unsealed_tail":…,"head":…}, or
+    /// One JSON object: {"event":"verified","records":…,"sealed_through":…,"unsealed_tail":…,"broken_off":…,"head":…}, or
     /// {"event":"bad","file":…,"seq":…,"reason":…}.
     #[arg(long)]
     pub(super) json: bool,

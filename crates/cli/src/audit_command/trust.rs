@@ -96,6 +96,7 @@ impl Trust {
                 if verified.superseded == 1 { "1 record was".to_owned() } else { format!("{} records were", grouped(verified.superseded)) }
             )));
         }
+        claims.extend(runs(verified));
         if verified.dropped > 0 {
             claims.push(warning(match verified.dropped {
                 1 => "The log says itself that 1 event is in no record: it came faster than the disk, or the disk failed.".to_owned(),
@@ -190,6 +191,43 @@ impl Trust {
         ];
         let headline = "This log can't be trusted".to_owned();
         Standing { name: self.name.clone(), headline, tone: Tone::Bad, claims }
+    }
+}
+
+/// How often the log was opened, and how that ended, where its records tell.
+fn runs(verified: &Verified) -> Option<Claim> {
+    let Verified { opened, closed, broken_off, is_open, .. } = *verified;
+    if opened == 0 && closed == 0 {
+        return None;
+    }
+    let mut text = match (opened, closed) {
+        (0, closed) => {
+            format!("The log was closed {}, and opened in records that were archived", times(closed))
+        }
+        (opened, 0) => format!("The log was opened {}, and never closed", times(opened)),
+        (opened, closed) => format!("The log was opened {} and closed {}", times(opened), times(closed)),
+    };
+    if broken_off > 0 {
+        let times = times(broken_off);
+        text.push_str(&format!("; {times} it was broken off, by a crash, a kill or the loss of power"));
+    }
+    text.push_str(if is_open {
+        ". It is not closed: it is being written, or was broken off at its end."
+    } else {
+        "."
+    });
+    Some(match (broken_off, is_open) {
+        (0, false) => good(text),
+        (0, true) => note(text),
+        _ => warning(text),
+    })
+}
+
+fn times(count: u64) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{} times", grouped(more)),
     }
 }
 

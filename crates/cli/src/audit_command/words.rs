@@ -58,6 +58,7 @@ fn part(name: &str, value: &Value) -> Option<String> {
         Value::String(text) if matches!(name, "reason" | "kind" | "step") => {
             return Some(text.replace('_', " "));
         }
+        Value::String(text) if name == "previous_end" => text.replace('_', " "),
         Value::String(text) => text.clone(),
         Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
         other => other.to_string(),

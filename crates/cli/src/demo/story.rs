@@ -235,7 +235,7 @@ impl<'a> Story<'a> {
             .expect(step, |event, _| matches!(event, AuthEvent::SessionClosed { .. }).then_some(Ok(())))
             .await?;
         let summary = self.audit.close();
-        // The trail's own records are not of the story: that a segment begins, and that a checkpoint was signed.
+        // The trail's own records are not of the story, such as that it was opened, or that a checkpoint was signed.
         let mut events = 0;
         let mut count = |line: &[u8]| {
             let entry = serde_json::from_slice::<Entry>(line);

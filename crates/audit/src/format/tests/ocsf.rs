@@ -214,6 +214,9 @@ fn the_reader_refuses_what_is_broken() {
         ("scopes_checked", "/privileges", json!("a c")),
         ("scopes_checked", "/group", json!({"name": "x"})),
         ("records_dropped", "/type_name", json!("Event Log Activity: Clear")),
+        ("trail_opened", "/app", Value::Null),
+        ("trail_opened", "/app/name", Value::Null),
+        ("trail_closed", "/activity_id", json!(3)),
     ];
     for (name, place, value) in broken {
         assert_eq!(schema.complaints(&good(name)), Vec::<String>::new(), "the control");

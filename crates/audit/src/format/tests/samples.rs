@@ -65,6 +65,10 @@ pub(super) const FULL: &[&str] = &[
     r#"{"event":"checkpoint_signed","size":8,"note":"$"}"#,
     // Behind those that were there before it, whose vectors name their numbers.
     r#"{"event":"expiry_ignored","connection":2,"reason":"$"}"#,
+    r#"{"event":"segment_opened","origin":"$","reason":"fault","first":8,"peaks":["00ff"],"verifier_key":null,"library_version":"0.1.0"}"#,
+    r#"{"event":"trail_opened","host":"$","application":"$","version":"$","process_id":4711,"library_version":"0.1.0","previous_end":"clean","dropped_bytes":0}"#,
+    r#"{"event":"trail_opened","host":"$","application":"$","version":"$","process_id":4711,"library_version":"$","previous_end":"broken_off","dropped_bytes":77}"#,
+    r#"{"event":"trail_closed","observed":1000,"written":990,"dropped":9,"failed":1,"best_effort_written":700,"best_effort_lost":8,"durable_written":200,"durable_lost":2,"strict_written":90,"strict_lost":0}"#,
 ];
 
 /// Text that wants to be more than text.

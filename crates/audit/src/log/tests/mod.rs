@@ -2,6 +2,7 @@
 
 mod faults;
 mod full;
+mod lifecycle;
 mod opening;
 mod reserve;
 mod torn;

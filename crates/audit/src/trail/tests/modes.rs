@@ -4,15 +4,17 @@ use super::*;
 use crate::clock::Clock;
 use crate::log::model::{Fault, Model};
 use crate::log::{Log, Storage};
+use crate::opener::Opener;
 use crate::trail::faults::FaultHook;
 use crate::trail::outlets::Outlets;
 use crate::{DropReason, TrailEvent};
 
 fn on<S: Storage<File: Send> + 'static>(storage: S, options: LogOptions, queue: usize) -> Trail {
     let clock = Clock::start();
-    let log = Log::open(storage, options.reserve_bytes(0), clock.now()).unwrap();
+    let options = LogOptions { opener: Some(Opener::this(None)), ..options.reserve_bytes(0) };
+    let log = Log::open(storage, options, clock.now()).unwrap();
     let outlets = Outlets { running: Vec::new(), patience: std::time::Duration::ZERO };
-    builder::start(Some(log), outlets, queue, clock, FaultHook::default()).unwrap()
+    builder::start(Some(log), None, outlets, queue, clock, FaultHook::default()).unwrap()
 }
 
 fn durable(path: &Path) -> LogOptions {
@@ -143,6 +145,30 @@ fn revoked() -> AuthEvent {
     AuthEvent::TokenRevoked { token: None, target: None, peer: None }
 }
 
+/// What the last record says that became of the events of each mode: how many are on record, and how many are not.
+fn told_by_mode(path: &Path) -> ([u64; 3], [u64; 3]) {
+    let Some(Event::Trail(TrailEvent::TrailClosed {
+        observed,
+        written,
+        dropped,
+        failed,
+        best_effort_written,
+        best_effort_lost,
+        durable_written,
+        durable_lost,
+        strict_written,
+        strict_lost,
+    })) = entries(path).pop().map(|entry| entry.event)
+    else {
+        panic!("it was not closed");
+    };
+    assert_eq!(observed, written + dropped + failed);
+    let on_record = [best_effort_written, durable_written, strict_written];
+    let lost = [best_effort_lost, durable_lost, strict_lost];
+    assert_eq!([on_record.iter().sum::<u64>(), lost.iter().sum()], [written, dropped + failed]);
+    (on_record, lost)
+}
+
 #[test]
 fn a_full_queue_drops_what_comes_and_the_log_says_where() {
     let (_directory, path) = directory();
@@ -163,13 +189,15 @@ fn a_full_queue_drops_what_comes_and_the_log_says_where() {
     assert_eq!((summary.observed, summary.written, summary.dropped), (14, 8, 6));
     let entries = entries(&path);
     let names = entries.iter().map(|entry| entry.event.name()).collect::<Vec<_>>();
-    assert_eq!(names[7..], ["token_requested", "records_dropped", "token_revoked", "records_dropped"]);
+    let last = ["token_requested", "records_dropped", "token_revoked", "records_dropped", "trail_closed"];
+    assert_eq!(names[8..], last);
     let counts = entries.iter().filter_map(|entry| match entry.event {
         Event::Trail(TrailEvent::RecordsDropped { count, reason: DropReason::QueueFull }) => Some(count),
         _ => None,
     });
     assert_eq!(counts.collect::<Vec<_>>(), [4, 2]);
     assert_eq!(verify(&path).unwrap().dropped, 6);
+    assert_eq!(told_by_mode(&path), ([7, 0, 1], [6, 0, 0]));
 }
 
 #[test]
@@ -223,6 +251,7 @@ fn whoever_waits_for_room_waits_once_and_in_turn() {
     });
     let targets = targets.filter(|target| target != "queued").collect::<Vec<_>>();
     assert_eq!(targets, ["first", "third", "fourth", "fifth", "sixth"]);
+    assert_eq!(told_by_mode(&path), ([1, 0, 9], [0, 0, 1]));
 }
 
 #[test]
@@ -238,6 +267,9 @@ fn what_a_writer_had_that_panics_is_counted_as_failed() {
     block_on(waiting).unwrap_err();
     let summary = trail.close();
     assert_eq!(summary, Summary { observed: 7, dropped: 1, failed: 6, ..Summary::default() });
+    drop(open(strict(&path)));
+    let verified = verify(&path).unwrap();
+    assert_eq!((verified.opened, verified.closed, verified.broken_off), (2, 1, 1), "it came to no end");
 }
 
 #[test]
@@ -268,7 +300,7 @@ fn accounts_add_up_while_many_threads_record() {
         }
     });
     assert_eq!(trail.close(), Summary { observed: 400, written: 400, ..Summary::default() });
-    assert_eq!(verify(&path).unwrap().records, 401);
+    assert_eq!(verify(&path).unwrap().records, 400 + OF_ITSELF);
 }
 
 #[test]
@@ -308,7 +340,7 @@ fn whoever_runs_it_is_told_once_that_the_log_fails_and_once_that_it_is_well() {
         told.send(text.to_owned()).unwrap();
         panic!("a hook's");
     })));
-    let trail = builder::start(Some(log), outlets, 100, clock, hook).unwrap();
+    let trail = builder::start(Some(log), None, outlets, 100, clock, hook).unwrap();
     trail.record_blocking(&event(1)).unwrap();
     model.fail(0..u64::MAX / 2, Fault::Error);
     (2..=4).for_each(|attempt| drop(trail.record_blocking(&event(attempt)).unwrap_err()));

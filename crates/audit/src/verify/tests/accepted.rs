@@ -47,6 +47,38 @@ fn dropped_events_are_counted_from_the_log() {
 }
 
 #[test]
+fn openings_and_ends_are_counted_and_what_has_no_end_was_broken_off() {
+    let opened = |previous_end: &str| {
+        format!(
+            r#"{TIME},"event":"trail_opened","host":null,"application":null,"version":null,"process_id":7,"library_version":"1","previous_end":"{previous_end}","dropped_bytes":0"#
+        )
+    };
+    let closed = format!(r#"{TIME},"event":"trail_closed""#);
+    for (told, expected) in [
+        ("", (0, 0, 0, false)),
+        ("none", (1, 0, 0, true)),
+        ("none closed", (1, 1, 0, false)),
+        ("none closed clean", (2, 1, 0, true)),
+        ("none broken_off closed", (2, 1, 1, false)),
+        ("none closed clean broken_off closed clean closed", (4, 3, 1, false)),
+        // What was begun and broken off before its first record, only the next can tell.
+        ("none closed broken_off closed", (2, 2, 1, false)),
+        // What nobody closed was broken off, whatever the next says of it.
+        ("none clean", (2, 0, 1, true)),
+        ("none in_words_of_a_later_version", (2, 0, 1, true)),
+        ("unknown closed", (1, 1, 0, false)),
+    ] {
+        let mut maker = Maker::new(None);
+        for what in told.split_whitespace() {
+            maker.push(&if what == "closed" { closed.clone() } else { opened(what) });
+        }
+        let verified = verify(maker.close().path()).unwrap();
+        let runs = (verified.opened, verified.closed, verified.broken_off, verified.is_open);
+        assert_eq!(runs, expected, "{told}");
+    }
+}
+
+#[test]
 fn a_torn_last_record_is_unfinished_and_not_tampering() {
     let mut maker = Maker::new(Some(key()));
     maker.records(3);

@@ -248,6 +248,17 @@ impl Lane {
         }
     }
 
+    /// The program that had the session has ended: it said so, or it is there `again`, and had said nothing.
+    pub(super) fn loses_program(&mut self, ended: Timestamp, again: Option<Timestamp>) {
+        // What had failed for good was over before.
+        let is_live = self.phase.as_ref().is_some_and(|(phase, ..)| *phase != Phase::Failed);
+        let note = "the program ended without a word, and so did the session".to_owned();
+        self.ends(ended, (is_live && again.is_some()).then_some((Phase::Unknown, note)));
+        if let Some(again) = again {
+            self.enters(again, None);
+        }
+    }
+
     /// Ends the life of a session whose process ended without a word, when it was heard of last.
     fn begins_anew(&mut self, at: Timestamp, first: Option<Timestamp>, before: Timestamp) {
         let heard = first.unwrap_or(before);

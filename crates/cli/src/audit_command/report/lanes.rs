@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use audit::TrailEvent;
 use auth_core::AuthEvent;
 use auth_core::observe::RenewalReason;
 use auth_core::time::Timestamp;
@@ -46,11 +47,13 @@ struct Clock {
     last: Timestamp,
     /// The last time before it seems to have been started anew.
     restart: Option<Timestamp>,
+    /// Whether the log tells when the program is started: then nobody need guess.
+    is_told: bool,
 }
 
 impl Clock {
     const fn new() -> Self {
-        Self { last: Timestamp::from_millis(0), restart: None }
+        Self { last: Timestamp::from_millis(0), restart: None, is_told: false }
     }
 
     /// When the program was last heard of before this event, as far as a session knows that was last told of itself.
@@ -62,7 +65,7 @@ impl Clock {
             AuthEvent::RenewalStarted { reason: RenewalReason::First, .. }
                 | AuthEvent::Connecting { connection: 1, .. }
         );
-        if begins && drawn.lane.newest > 0 {
+        if begins && drawn.lane.newest > 0 && !self.is_told {
             self.restart = Some(before);
         }
         before
@@ -108,6 +111,18 @@ impl Lanes {
             }
         }
         self.draw(at, &name, event);
+    }
+
+    /// Takes note of when the program that writes the log began and ended.
+    pub(super) fn hear(&mut self, at: Timestamp, event: &TrailEvent) {
+        let (ended, again) = match event {
+            // Where it had not said that it ends, it was there for as long as it was heard of.
+            TrailEvent::TrailOpened { .. } => (self.clock.last, Some(at)),
+            TrailEvent::TrailClosed { .. } => (at, None),
+            _ => return,
+        };
+        self.clock.is_told = true;
+        self.lanes.iter_mut().for_each(|drawn| drawn.lane.loses_program(ended, again));
     }
 
     /// Begins the drawing anew with the sessions that have the most trouble: `false` where all are drawn already.
@@ -161,6 +176,46 @@ mod tests {
 
     fn authenticated() -> AuthEvent {
         AuthEvent::Authenticated { connection: 1, token: None, session_id: None, latency: Duration::ZERO }
+    }
+
+    #[test]
+    fn a_program_that_says_when_it_starts_and_ends_leaves_nothing_to_guess() {
+        let connecting = AuthEvent::Connecting { connection: 1, failures: 0 };
+        let opened = |end: &str| {
+            let opened = format!(
+                r#"{{"event":"trail_opened","host":null,"application":null,"version":null,"process_id":7,"library_version":"1","previous_end":"{end}","dropped_bytes":0}}"#
+            );
+            serde_json::from_str::<TrailEvent>(&opened).unwrap()
+        };
+        let closed = r#"{"event":"trail_closed","observed":4,"written":4,"dropped":0,"failed":0,"best_effort_written":4,"best_effort_lost":0,"durable_written":0,"durable_lost":0,"strict_written":0,"strict_lost":0}"#;
+        let closed = serde_json::from_str::<TrailEvent>(closed).unwrap();
+        // Two sessions, one program; it ends in one way or the other, and only one of them is there again.
+        let played = |end: Option<&TrailEvent>, opened: &TrailEvent| {
+            let mut lanes = Lanes::new();
+            for (second, session, event) in [(1, "a", &connecting), (2, "a", &authenticated())] {
+                lanes.take(at(second), Some(session), event, Tone::Good);
+                lanes.take(at(second), Some("b"), event, Tone::Good);
+            }
+            if let Some(end) = end {
+                lanes.hear(at(5), end);
+            }
+            lanes.hear(at(11), opened);
+            lanes.take(at(12), Some("a"), &connecting, Tone::Good);
+            lanes.take(at(13), Some("a"), &authenticated(), Tone::Good);
+            lanes.lanes.iter_mut().for_each(|drawn| drawn.lane.finish(at(20)));
+            let phases = lanes.lanes.iter().map(|drawn| {
+                let spans = drawn.lane.phases.spans().iter();
+                spans.map(|span| (span.begin.as_secs(), span.end.as_secs(), span.kind)).collect::<Vec<_>>()
+            });
+            phases.collect::<Vec<_>>()
+        };
+        use Phase::{Connected, Connecting, Unknown};
+        let again = [(12, 13, Connecting), (13, 20, Connected)];
+        let broken = vec![(1, 2, Connecting), (2, 2, Connected), (2, 11, Unknown)];
+        let clean = vec![(1, 2, Connecting), (2, 5, Connected)];
+        let with_again = |lived: &Vec<_>| [lived.as_slice(), &again].concat();
+        assert_eq!(played(None, &opened("broken_off")), [with_again(&broken), broken]);
+        assert_eq!(played(Some(&closed), &opened("clean")), [with_again(&clean), clean]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod tone;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use audit::{Entry, Event, SegmentReason, TrailEvent};
+use audit::{Entry, Event, PreviousEnd, SegmentReason, TrailEvent};
 use auth_core::AuthEvent;
 use auth_core::time::Timestamp;
 
@@ -132,7 +132,10 @@ impl Report {
                     self.lanes.take(entry.at, session, event, tone);
                 }
             }
-            Event::Trail(event) => self.mark(entry, event),
+            Event::Trail(event) => {
+                self.lanes.hear(entry.at, event);
+                self.mark(entry, event);
+            }
         }
         if let Some((what, why)) = tone::failure(&entry.event) {
             let times = tone::times(&entry.event);
@@ -165,10 +168,12 @@ impl Report {
         if entry.sequence > self.through {
             return false;
         }
-        if let Event::Auth(event) = &entry.event
-            && Lane::concerns(event)
-        {
-            self.lanes.draw(entry.at, &entry.session.as_ref().map(ToString::to_string), event);
+        match &entry.event {
+            Event::Auth(event) if Lane::concerns(event) => {
+                self.lanes.draw(entry.at, &entry.session.as_ref().map(ToString::to_string), event);
+            }
+            Event::Auth(_) => {}
+            Event::Trail(event) => self.lanes.hear(entry.at, event),
         }
         true
     }
@@ -217,6 +222,7 @@ impl Report {
                 true
             }
             TrailEvent::SegmentOpened { reason, .. } => *reason == SegmentReason::Fault,
+            TrailEvent::TrailOpened { previous_end, .. } => *previous_end == PreviousEnd::BrokenOff,
             TrailEvent::LogRecovered { .. } | TrailEvent::LogFault { .. } => true,
             _ => false,
         };

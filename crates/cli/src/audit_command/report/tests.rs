@@ -67,6 +67,23 @@ fn the_page_counts_what_the_log_has() {
 }
 
 #[test]
+fn that_the_log_was_broken_off_needs_a_look_and_an_opening_after_a_clean_end_does_not() {
+    let opened = |end: &str| {
+        let opened = format!(
+            r#""event":"trail_opened","host":"gw-1","application":"gateway","version":"1.2","process_id":7,"library_version":"1","previous_end":"{end}","dropped_bytes":9"#
+        );
+        page_of([entry(1, 1, &opened)])
+    };
+    let page = opened("broken_off");
+    assert!(page.contains("What happened to the log") && page.contains("previous end broken off"), "{page}");
+    assert!(page.contains("1 event that tells of trouble"));
+    let page = opened("clean");
+    assert!(
+        !page.contains("What happened to the log") && page.contains("no event of this log tells of trouble")
+    );
+}
+
+#[test]
 fn a_long_log_makes_a_page_that_is_hardly_larger() {
     let events = [
         r#""event":"connecting","connection":1,"failures":0"#,

@@ -211,7 +211,7 @@ fn ably_says_how_long_it_keeps_a_lost_connection_and_wants_to_be_told_of_the_end
     let dialect = named("ably");
     let mut captures = Captures::default();
     let details = r#"{"action":4,"connectionId":"x","connectionDetails":{"connectionStateTtl":120000}}"#;
-    captures.take(&dialect.captured, &said(&dialect, details));
+    captures.take(NOW, &dialect.captured, &said(&dialect, details));
     assert_eq!(captures.kept(), Some(Duration::from_secs(120)));
     let farewell = dialect.farewell.as_ref().unwrap();
     assert_eq!(written(&dialect, &farewell.send).0, r#"{"action":7}"#);
