@@ -12,7 +12,12 @@ pub(crate) struct Assembly(Zeroizing<String>);
 
 impl Assembly {
     pub(crate) fn new() -> Self {
-        Self(Zeroizing::new(String::with_capacity(256)))
+        Self::with_room(256)
+    }
+
+    /// With room for so many bytes: one that grows copies what it holds, and wipes what it outgrows.
+    pub(crate) fn with_room(bytes: usize) -> Self {
+        Self(Zeroizing::new(String::with_capacity(bytes)))
     }
 
     pub(crate) fn push(&mut self, text: &str) {

@@ -58,20 +58,55 @@ fn echoes(told: &str, credential: &Secret) -> bool {
     if told == credential || overlap(told, credential) {
         return true;
     }
-    // What stands before it moves the digits of base64 by one or two bytes.
-    let shifted = (0..3).filter_map(|behind| credential.get(behind..));
-    let in_base64 = shifted.flat_map(|text| [(Encoding::Base64, text), (Encoding::Base64Url, text)]);
-    let others = [(Encoding::Url, credential), (Encoding::Json, credential)];
-    let encoded = in_base64.chain(others).any(|(encoding, text)| {
-        let mut form = Assembly::new();
+    let in_form = |encoding: Encoding, text: &str| {
+        let mut form = Assembly::with_room(4 * text.len().div_ceil(3));
         encoding.append(text, &mut form);
         overlap(told, form.as_str())
-    });
-    encoded || {
-        let mut digits = Assembly::new();
+    };
+    // What an encoding changes nothing of was looked at above.
+    let escaped = [Encoding::Url, Encoding::Json].into_iter().filter(|encoding| !encoding.keeps(credential));
+    // What stands before it moves the digits of base64 by one or two bytes.
+    let shifted = || (0..3).filter_map(|behind| credential.get(behind..));
+    let base64 =
+        || shifted().any(|text| in_form(Encoding::Base64, text) || in_form(Encoding::Base64Url, text));
+    let hex = || {
+        let mut digits = Assembly::with_room(2 * credential.len());
         credential.bytes().for_each(|byte| digits.push_shown(format_args!("{byte:02x}")));
         overlap(&told.to_ascii_lowercase(), digits.as_str())
-    }
+    };
+    escaped.into_iter().any(|encoding| in_form(encoding, credential))
+        || may_hold(told, 4, base64_digit, credential) && base64()
+        || may_hold(told, 6, hex_digit, credential) && hex()
+}
+
+/// Whether so many digits in a row, of a text, are three bytes of the credential: some are in whatever [overlaps](overlap) with its digits, of
+/// which eight in a row begin with three at most that are not. To encode all of it takes far longer than this.
+fn may_hold(told: &str, count: usize, digit: impl Fn(u8) -> Option<u32>, credential: &str) -> bool {
+    let three_bytes = |digits: &[u8]| {
+        digits
+            .iter()
+            .try_fold(0, |held: u32, byte| Some(held << (24 / count) | digit(*byte)?))
+            .map(u32::to_be_bytes)
+    };
+    let is_held = |[_, held @ ..]: [u8; 4]| str::from_utf8(&held).is_ok_and(|held| credential.contains(held));
+    // Three bytes of another text may be parts of characters.
+    !credential.is_ascii() || told.as_bytes().windows(count).filter_map(three_bytes).any(is_held)
+}
+
+/// The value of a digit of base64, in either alphabet.
+fn base64_digit(byte: u8) -> Option<u32> {
+    Some(u32::from(match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    }))
+}
+
+fn hex_digit(byte: u8) -> Option<u32> {
+    char::from(byte).to_digit(16)
 }
 
 fn overlap(told: &str, form: &str) -> bool {
@@ -84,6 +119,7 @@ fn overlap(told: &str, form: &str) -> bool {
 mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -122,5 +158,41 @@ mod tests {
         assert!(!echoes("t1-session", &Secret::from("t1")), "nobody's secret");
         assert!(echoes("t1", &Secret::from("t1")));
         assert!(!echoes("", &Secret::from("token of a session")));
+    }
+
+    /// The credential in each form in which it may come back.
+    fn forms(credential: &str) -> Vec<String> {
+        let encoded = |encoding: Encoding, text: &str| {
+            let mut form = Assembly::new();
+            encoding.append(text, &mut form);
+            form.as_str().to_owned()
+        };
+        let shifted = (0..3).filter_map(|behind| credential.get(behind..));
+        let base64 =
+            shifted.flat_map(|text| [encoded(Encoding::Base64, text), encoded(Encoding::Base64Url, text)]);
+        let others =
+            [Encoding::Raw, Encoding::Url, Encoding::Json].map(|encoding| encoded(encoding, credential));
+        base64.chain(others).collect()
+    }
+
+    proptest! {
+        /// Beside what encodes the credential each time, which is a third of what a whole connection takes of a processor.
+        #[test]
+        fn nothing_is_overlooked_that_encoding_all_of_the_credential_would_find(
+            credential in prop_oneof!["[a-z0-9]{0,12}", "[ -~]{0,60}", "[a-zA-Z0-9_-]{20,60}", "\\PC{0,30}"],
+            form in 0..10_usize,
+            (start, length) in (0..80_usize, 0..30_usize),
+            (before, behind) in ("[ -~]{0,5}", "\\PC{0,5}"),
+        ) {
+            let hex: String = credential.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let forms = forms(&credential);
+            let piece: String =
+                forms.iter().chain([&hex]).nth(form).into_iter().flat_map(|form| form.chars().skip(start).take(length)).collect();
+            for told in [format!("{before}{piece}{behind}"), piece.to_uppercase(), piece] {
+                let in_hex = overlap(&told.to_ascii_lowercase(), &hex);
+                let expected = told == credential || in_hex || forms.iter().any(|form| overlap(&told, form));
+                prop_assert_eq!(echoes(&told, &Secret::from(credential.as_str())), expected, "{:?}", told);
+            }
+        }
     }
 }

@@ -40,10 +40,21 @@ impl Encoding {
     pub(crate) fn append(self, text: &str, to: &mut Assembly) {
         match self {
             Self::Raw => to.push(text),
+            Self::Json if each_byte(text, is_plain) => to.push(text),
             Self::Json => escape(text, to),
             Self::Base64 => to.push_shown(Base64Display::new(text.as_bytes(), &STANDARD)),
             Self::Base64Url => to.push_shown(Base64Display::new(text.as_bytes(), &URL_SAFE_NO_PAD)),
             Self::Url => percent_encode(text, to),
+        }
+    }
+
+    /// Whether a text stays as it is.
+    pub(crate) fn keeps(self, text: &str) -> bool {
+        match self {
+            Self::Raw => true,
+            Self::Json => each_byte(text, is_plain) || !text.contains(is_escaped),
+            Self::Url => each_byte(text, is_unreserved),
+            Self::Base64 | Self::Base64Url => text.is_empty(),
         }
     }
 
@@ -66,11 +77,23 @@ impl Encoding {
     }
 }
 
-/// Escapes all control characters, also those that JSON would let stand: no reader takes them for an end of line.
+/// Whether this holds of each byte. Without an early end, many are looked at together: tokens are long.
+fn each_byte(text: &str, holds: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |so_far, byte| so_far & holds(byte))
+}
+
+/// Whether this stands in JSON as it is, as most of all tokens does.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\')
+}
+
+/// Whether this is escaped in JSON: all control characters too, also those that JSON would let stand, as no reader takes them for an end of line.
+fn is_escaped(character: char) -> bool {
+    matches!(character, '"' | '\\') || character.is_control()
+}
+
 fn escape(text: &str, to: &mut Assembly) {
-    for part in
-        text.split_inclusive(|character: char| matches!(character, '"' | '\\') || character.is_control())
-    {
+    for part in text.split_inclusive(is_escaped) {
         let mut plain = part.chars();
         match plain.next_back() {
             Some(special @ ('"' | '\\')) => {
@@ -95,10 +118,13 @@ fn unescape(text: &str) -> Option<Secret> {
     serde_json::from_str::<String>(quoted.as_str()).ok().map(Secret::from)
 }
 
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'.') | (byte == b'_') | (byte == b'~')
+}
+
 fn percent_encode(text: &str, to: &mut Assembly) {
-    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     for byte in text.bytes() {
-        if unreserved(byte) {
+        if is_unreserved(byte) {
             to.push(char::from(byte).encode_utf8(&mut [0; 4]));
         } else {
             to.push_shown(format_args!("%{byte:02X}"));
@@ -138,6 +164,20 @@ mod tests {
         assert_eq!(encoded(Encoding::Base64), "YStiL2M9PSJcCsOpfg==");
         assert_eq!(encoded(Encoding::Base64Url), "YStiL2M9PSJcCsOpfg");
         assert_eq!(encoded(Encoding::Url), "a%2Bb%2Fc%3D%3D%22%5C%0A%C3%A9~");
+    }
+
+    #[test]
+    fn what_an_encoding_keeps_is_what_it_changes_nothing_of() {
+        for character in (0..=0x2ff).filter_map(char::from_u32) {
+            for encoding in
+                [Encoding::Raw, Encoding::Json, Encoding::Base64, Encoding::Base64Url, Encoding::Url]
+            {
+                let text = format!("ab{character}");
+                let mut form = Assembly::new();
+                encoding.append(&text, &mut form);
+                assert_eq!(encoding.keeps(&text), form.as_str() == text, "{encoding:?} {text:?}");
+            }
+        }
     }
 
     #[test]
