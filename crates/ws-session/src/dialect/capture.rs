@@ -9,6 +9,7 @@ use auth_core::observe::Label;
 use auth_core::time::Now;
 use serde_json::Value;
 
+use super::matcher::value_at;
 use super::{InForm, InUnit, Matcher};
 
 /// Where in the messages of a login the server says what. Places are JSON pointers (RFC 6901).
@@ -39,7 +40,7 @@ pub struct Captured {
 impl Captured {
     /// The number that says why, in a message that ends the connection.
     pub(crate) fn code_in(&self, message: &Value) -> Option<u16> {
-        message.pointer(self.reason_code.as_ref()?)?.as_u64()?.try_into().ok()
+        value_at(message, self.reason_code.as_ref()?)?.as_u64()?.try_into().ok()
     }
 }
 
@@ -102,7 +103,7 @@ impl Captures {
 
     /// Takes what a message of the login, received just now, says; what was said before and is not said again stays.
     pub fn take(&mut self, now: Now, places: &Captured, message: &Value) {
-        if let Some(label) = places.session_id.as_ref().and_then(|at| message.pointer(at)).and_then(label) {
+        if let Some(label) = places.session_id.as_ref().and_then(|at| value_at(message, at)).and_then(label) {
             self.session_id = Some(label);
             if self.withholds {
                 self.withhold();
@@ -124,7 +125,7 @@ impl Captures {
             self.resumed = Some(self.resumed == Some(true) || matcher.matches(message));
         }
         for (name, at) in &places.named {
-            if let Some(value) = message.pointer(at) {
+            if let Some(value) = value_at(message, at) {
                 self.named.insert(name.clone(), value.clone());
             }
         }

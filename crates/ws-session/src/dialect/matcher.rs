@@ -50,7 +50,7 @@ impl Matcher {
     /// Whether a message matches.
     #[must_use]
     pub fn matches(&self, message: &Value) -> bool {
-        self.conditions.iter().all(|(at, condition)| condition.holds(message.pointer(at)))
+        self.conditions.iter().all(|(at, condition)| condition.holds(value_at(message, at)))
     }
 
     /// Whether a message with this text, or a frame that holds it, may match: cheap, as nothing is parsed. `false` is certain.
@@ -74,6 +74,15 @@ impl Matcher {
         }
         message
     }
+}
+
+/// The value at a place, a JSON pointer (RFC 6901). That of `serde_json` makes two texts of each name on the way; few names need them.
+pub(super) fn value_at<'a>(message: &'a Value, place: &str) -> Option<&'a Value> {
+    let (Value::Object(members), Some(way)) = (message, place.strip_prefix('/')) else {
+        return message.pointer(place);
+    };
+    let (name, rest) = way.split_at(way.find('/').unwrap_or(way.len()));
+    if name.contains('~') { message.pointer(place) } else { value_at(members.get(name)?, rest) }
 }
 
 /// The highest index for which [`Matcher::message`] makes an array; beyond it, the number is a member's name.

@@ -152,7 +152,8 @@ impl Template {
 
     /// The text with everything filled in.
     pub(crate) fn render(&self, filling: &Filling<'_>) -> Result<Secret, Unplaceable> {
-        let mut assembly = Assembly::new();
+        let credential = filling.credential.map_or(0, |credential| credential.expose().len());
+        let mut assembly = Assembly::with_room(256 + credential);
         match &self.form {
             Form::Json(form) => filling.render_json(form, &mut assembly)?,
             Form::Text(text) => filling.render_text(text, &mut assembly)?,

@@ -5,6 +5,8 @@ use std::time::Duration;
 use auth_core::time::{Now, Timestamp};
 use serde_json::Value;
 
+use super::matcher::value_at;
+
 /// A place of a duration, and the unit in which it stands there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a dialect is written with it, field by field")]
@@ -101,7 +103,7 @@ impl InForm {
 
 /// The value at a place; `null` is how some servers say nothing.
 fn present<'a>(message: &'a Value, at: &str) -> Option<&'a Value> {
-    message.pointer(at).filter(|value| !value.is_null())
+    value_at(message, at).filter(|value| !value.is_null())
 }
 
 /// A number of so many in a second. One that is negative is none, and one that is too large for a duration is the longest.

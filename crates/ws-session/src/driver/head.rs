@@ -35,7 +35,7 @@ impl Head {
             let length = read(&mut piece)?;
             if self.bytes.capacity() - self.bytes.len() < length {
                 // A vector that grows by itself leaves what it held behind.
-                let mut longer = Vec::with_capacity(2 * self.bytes.capacity() + piece.len());
+                let mut longer = Vec::with_capacity(2 * self.bytes.capacity() + length);
                 longer.extend_from_slice(&self.bytes);
                 self.bytes.zeroize();
                 self.bytes = longer;

@@ -156,3 +156,32 @@ proptest! {
         prop_assert!(!matcher.matches(&message) || matcher.may_match(&text));
     }
 }
+
+#[test]
+fn a_place_is_what_its_pointer_says() {
+    let message = json!({"a": {"b/c": {"d~": 1}, "": [2, {"e": 3}]}, "": {"f": 4}, "0": 5});
+    for place in [
+        "",
+        "/",
+        "//f",
+        "/a",
+        "/a/",
+        "/a//0",
+        "/a//1/e",
+        "/a//01",
+        "/a//2",
+        "/a/b~1c/d~0",
+        "/a/b~1c/d~",
+        "/a/b",
+        "/0",
+        "/0/",
+        "/0/x",
+        "a",
+        "~",
+        "/~",
+        "/a/b~1c",
+    ] {
+        assert_eq!(value_at(&message, place), message.pointer(place), "{place}");
+    }
+    assert_eq!(value_at(&message, "/a//1/e"), Some(&json!(3)));
+}
