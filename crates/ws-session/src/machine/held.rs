@@ -19,7 +19,7 @@ pub(super) struct Held {
     pub(super) fingerprint: Option<Fingerprint>,
     pub(super) expires: Option<Deadline>,
     renew_at: Option<Deadline>,
-    identity: Identity,
+    identity: Option<Identity>,
 }
 
 impl Held {
@@ -95,10 +95,10 @@ impl Spent {
         if self.0.len() == Self::REMEMBERED {
             self.0.pop_front();
         }
-        self.0.push_back(held.identity);
+        self.0.extend(held.identity);
     }
 
     pub(super) fn has(&self, facts: &TokenFacts) -> bool {
-        self.0.contains(&facts.identity)
+        facts.identity.is_some_and(|identity| self.0.contains(&identity))
     }
 }

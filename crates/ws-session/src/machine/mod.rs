@@ -162,7 +162,8 @@ pub struct TokenFacts {
     fingerprint: Option<Fingerprint>,
     expires_in: Option<Duration>,
     renew_in: Option<Duration>,
-    identity: Identity,
+    /// None where nobody asks for it.
+    identity: Option<Identity>,
 }
 
 /// Tells tokens apart, for those that serve once: half of a SHA-256. Not shown anywhere.
@@ -175,23 +176,33 @@ impl fmt::Debug for Identity {
     }
 }
 
-impl From<&Token> for TokenFacts {
-    fn from(token: &Token) -> Self {
+impl Identity {
+    fn of(token: &Token) -> Self {
         let digest: [u8; 32] = Sha256::digest(token.secret().expose().as_bytes()).into();
         let mut identity = [0; 16];
         identity.copy_from_slice(&digest[..16]);
+        Self(identity)
+    }
+}
+
+impl From<&Token> for TokenFacts {
+    fn from(token: &Token) -> Self {
+        Self::new(token, Some(Identity::of(token)))
+    }
+}
+
+impl TokenFacts {
+    const fn new(token: &Token, identity: Option<Identity>) -> Self {
         Self {
             token_type: token.token_type(),
             generation: token.generation(),
             fingerprint: token.fingerprint(),
             expires_in: token.expires_in(),
             renew_in: token.renew_in(),
-            identity: Identity(identity),
+            identity,
         }
     }
-}
 
-impl TokenFacts {
     /// These facts, unless a login can't present their token: no proof of a key goes with it.
     fn presentable(self) -> Result<Self, auth_core::Error> {
         match self.token_type {

@@ -7,16 +7,17 @@ use std::time::Duration;
 use auth_core::backoff::Jitter;
 use auth_core::time::{Deadline, Now};
 use auth_core::token::Generation;
-use auth_core::{ApiMisuse, Demand, Secret};
+use auth_core::{ApiMisuse, Demand, Secret, Token};
 
 use super::demands::Demands;
 use super::held::Spent;
 use super::phase::{Attempt, Life, Live, Suspension};
 use super::timers::{Timer, Timers};
-use super::{Config, DialectMessage, Epoch, Input, Output, State, Ticket};
+use super::{Config, DialectMessage, Epoch, Identity, Input, Output, State, Ticket, TokenFacts};
 use crate::Error;
 use crate::dialect::{
-    Captures, Dialect, Failure, Filling, Fresh, Ping, Rendered, Renewal, Unplaceable, UpgradeRequest,
+    Captures, CredentialUse, Dialect, Failure, Filling, Fresh, Ping, Rendered, Renewal, Unplaceable,
+    UpgradeRequest,
 };
 
 /// One session: one live connection at most, and whatever it takes to keep one. See the
@@ -209,6 +210,14 @@ impl Session {
             Some(Live { renewal: Renewal::Fetching { .. } | Renewal::Presented { .. }, .. })
         );
         in_band || self.is_connecting()
+    }
+
+    /// What this machine needs to know of a token, for [`Input::Token`]: less work than [`TokenFacts::from`] where its dialect's credentials serve
+    /// more than once.
+    #[must_use]
+    pub fn facts(&self, token: &Token) -> TokenFacts {
+        let serves_once = self.dialect.credential_use == CredentialUse::Once;
+        TokenFacts::new(token, serves_once.then(|| Identity::of(token)))
     }
 
     /// Takes an input.

@@ -10,7 +10,7 @@ use super::engine::Engine;
 use super::parts::{Ledger, Parts};
 use crate::dialect::Failure;
 use crate::driver::wire::{self, NotOpened};
-use crate::machine::{Epoch, Input, Received, TokenFacts};
+use crate::machine::{Epoch, Input, Received};
 
 /// What a look at everything found.
 pub(super) enum Found {
@@ -45,7 +45,7 @@ impl<L: Ledger> Engine<L> {
             let ticket = *ticket;
             self.fetching = None;
             let result = fetched.map(|token| {
-                let facts = TokenFacts::from(&token);
+                let facts = self.parts.machine.facts(&token);
                 self.tokens.push((ticket, token));
                 facts
             });
