@@ -10,7 +10,7 @@ use auth_core::{AuthEvent, Demand, ErrorKind as TokenErrorKind, Secret, Token};
 use serde_json::{Value, json};
 
 use crate::dialect::{Dialect, Failure, Fresh, Incoming};
-use crate::machine::{Config, Epoch, Input, Output, Received, Session, Ticket, TokenFacts};
+use crate::machine::{Config, Epoch, Input, Output, Received, Session, Ticket};
 
 /// The other end of the Genesys dialect, by hand: it closes with 4401 when a credential is refused or expires.
 pub(super) struct Server {
@@ -177,7 +177,7 @@ impl World {
             if let Some(renew_in) = self.renew_in {
                 token = token.with_renew_in(renew_in);
             }
-            TokenFacts::from(&token)
+            self.client.facts(&token)
         });
         self.wait();
         self.client.handle(self.now, Input::Token { ticket, result }).unwrap();
