@@ -29,7 +29,7 @@ pub enum AuthEvent {
         #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
-    /// A renewal that has started, or that a server asks for, waits.
+    /// A renewal that has started, or that the server asks for, waits.
     RenewalDelayed {
         /// For what.
         reason: DelayReason,
@@ -275,7 +275,7 @@ pub enum AuthEvent {
         #[serde(rename = "valid_for_ms", with = "optional_millis", default)]
         valid_for: Option<Duration>,
     },
-    /// What a server said of the end of a credential was not followed, because it can't be meant: the credential ends when its source said.
+    /// What the server said of the end of a credential was not followed, because it can't be meant: the credential ends when its source said.
     ExpiryIgnored {
         /// The connection's number in its session, from 1.
         connection: u64,
