@@ -103,10 +103,15 @@ pub(super) fn render(
     };
     let mut metadata = metadata(entry, attempt.is_some());
     if for_siem {
-        // The document's event has no other place for it, and a SIEM hears of many machines.
-        metadata.insert("host".to_owned(), origin.host().into());
+        // The document's event has no other place for it, and a SIEM hears of many machines. A `trail_opened` that says itself where it
+        // was is believed: whoever exports the log may be another machine.
+        let mut say = |name: &str, value: Value| match metadata.get(name) {
+            None | Some(Value::Null) => metadata.insert(name.to_owned(), value),
+            Some(_) => None,
+        };
+        say("host", origin.host().into());
         if let Some(process) = origin.process() {
-            metadata.insert("process_id".to_owned(), process.into());
+            say("process_id", process.into());
         }
     }
     let mut object = Object::new()

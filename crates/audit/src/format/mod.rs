@@ -35,6 +35,7 @@
 //! | `required`, `missing` | | `privileges`, `unmapped.missing` | `cs3`, `cs2` | | |
 //! | host, program, process | `host.hostname`, `event.provider`, `process.pid` | `metadata.reporter`, `.product`, `unmapped.process_id` | `dvchost`, product, `dvcpid` | HOST, APP-NAME, PROCID | of SIEM events `metadata.host`, `source`, `metadata.process_id` |
 //! | `application`, `version` of `trail_opened` | | `app.name`, `app.version` | | | |
+//! | `host`, `process_id` of `trail_opened` | | | | | of SIEM events `metadata.host`, `metadata.process_id`, where it has them |
 //! | service | `service.name` | `service.name`, `dst_endpoint.svc_name` | `destinationServiceName` | `service` | |
 //!
 //! The UUID (version 8) comes from the record, the host and the program, so a receiver that gets a record twice can tell. The document's
