@@ -58,7 +58,7 @@ pub enum TrailEvent {
     },
     /// A program began to write: before the first event that it observed.
     TrailOpened {
-        /// The host it runs on, where it was told who speaks.
+        /// The host it runs on, where it was told.
         host: Option<Label>,
         /// Its name: what it was told, or else that of the program's file.
         application: Option<Label>,

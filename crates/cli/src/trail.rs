@@ -61,7 +61,9 @@ pub(crate) fn origin(host: Option<&str>, service: Option<&str>) -> Origin {
     // The system tells it in a file, where it is Linux.
     let told = || fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
     let host = host.map(str::to_owned).or_else(told).filter(|name| !name.is_empty());
-    Origin::new(host.as_deref().unwrap_or("localhost"), "rtauth").with_service(service.unwrap_or("rtauth"))
+    let origin = host.map_or_else(Origin::default, |host| Origin::new(&host, "rtauth"));
+    let origin = origin.with_application("rtauth").with_version(env!("CARGO_PKG_VERSION"));
+    origin.with_service(service.unwrap_or("rtauth"))
 }
 
 /// Writes out what is left, and tells of what is missing.
@@ -72,4 +74,40 @@ pub(crate) fn close(trail: &Trail) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Operation(format!("{missing} events are missing in the audit log; check its disk")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use audit::deliver::Outlet;
+    use audit::format::{Format, Renderer};
+
+    use super::*;
+
+    /// The `trail_opened` of a trail of this origin.
+    fn opened(origin: Origin) -> String {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let (keep, json) = (Arc::clone(&told), Renderer::new(Format::Json, origin.clone()));
+        let outlet = Outlet::closure("kept", move |entry| keep.lock().unwrap().push(json.render(entry)));
+        Trail::builder().origin(origin).outlet(outlet).open().unwrap().close();
+        told.lock().unwrap().swap_remove(0)
+    }
+
+    #[test]
+    fn a_log_says_no_host_where_none_is_known() {
+        // An empty name is none, as where the system tells none.
+        let unknown = origin(Some(""), None);
+        assert_eq!(
+            (unknown.host(), unknown.application(), unknown.service()),
+            ("localhost", "rtauth", "rtauth")
+        );
+        let text = opened(unknown);
+        assert!(
+            text.contains("\"event\":\"trail_opened\",\"host\":null,\"application\":\"rtauth\""),
+            "{text}"
+        );
+        let text = opened(origin(Some("gw-1"), None));
+        assert!(text.contains("\"host\":\"gw-1\",\"application\":\"rtauth\",\"version\":\"0."), "{text}");
+    }
 }

@@ -118,7 +118,8 @@ macro_rules! verbs {
 
         /// Who speaks in [`on_audit`](Self::on_audit), [`on_siem`](Self::on_siem) and
         /// [`with_audit_outlet_as`](Self::with_audit_outlet_as), wherever it stands among them: the host, the program and the
-        /// service, by which a receiver tells one machine from another. The log names it in its `trail_opened` records.
+        /// service, by which a receiver tells one machine from another. The log's `trail_opened` records name what is said here, and no
+        /// default.
         ///
         /// By default `realtime-auth` on `localhost`, for the service of this module's name: the name of the host can't be had
         /// without asking the system, so a program that has a receiver should say it. An origin without a
@@ -266,7 +267,7 @@ impl Settings {
     /// Who speaks to whoever is told of the system's steps.
     fn origin(&mut self, system: &str) -> Origin {
         let origin = self.origin.take();
-        let origin = origin.unwrap_or_else(|| Origin::new("localhost", "realtime-auth").with_service(system));
+        let origin = origin.unwrap_or_else(|| Origin::default().with_service(system));
         match origin.process() {
             Some(_) => origin,
             None => origin.with_process(std::process::id()),

@@ -4,7 +4,8 @@ use super::fields::is_unsafe;
 
 /// Who speaks in the records that are rendered: a SIEM files them by it.
 ///
-/// Texts are made safe to stand in a record: at most 255 characters, controls replaced.
+/// Texts are made safe to stand in a record: at most 255 characters, controls replaced. By default nobody has said who speaks: what
+/// is rendered then says `realtime-auth` on `localhost`, and a log's `trail_opened` no host and the name of the program's file.
 ///
 /// ```
 /// use audit::format::Origin;
@@ -14,10 +15,10 @@ use super::fields::is_unsafe;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    host: String,
-    application: String,
+    host: Option<String>,
+    application: Option<String>,
     process: Option<u32>,
-    version: String,
+    version: Option<String>,
     service: Option<String>,
     enterprise_number: u32,
 }
@@ -28,18 +29,31 @@ pub const DOCUMENTATION_ENTERPRISE_NUMBER: u32 = 32_473;
 /// The most characters kept of each text: what RFC 5424 §6.2.4 allows a host's name.
 const LONGEST: usize = 255;
 
-impl Origin {
-    /// The program `application` on `host`, in the version of this library.
-    #[must_use]
-    pub fn new(host: &str, application: &str) -> Self {
+impl Default for Origin {
+    fn default() -> Self {
         Self {
-            host: safe(host),
-            application: safe(application),
+            host: None,
+            application: None,
             process: None,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: None,
             service: None,
             enterprise_number: DOCUMENTATION_ENTERPRISE_NUMBER,
         }
+    }
+}
+
+impl Origin {
+    /// The program `application` on `host`.
+    #[must_use]
+    pub fn new(host: &str, application: &str) -> Self {
+        Self { host: Some(safe(host)), ..Self::default() }.with_application(application)
+    }
+
+    /// The same, of the program of this name: for a program that does not know its host.
+    #[must_use]
+    pub fn with_application(mut self, application: &str) -> Self {
+        self.application = Some(safe(application));
+        self
     }
 
     /// The same, in the process of this number; none by default.
@@ -49,10 +63,10 @@ impl Origin {
         self
     }
 
-    /// The same, in this version of the program.
+    /// The same, in this version of the program; by default a log has none, and what must have one is rendered with this library's.
     #[must_use]
     pub fn with_version(mut self, version: &str) -> Self {
-        self.version = safe(version);
+        self.version = Some(safe(version));
         self
     }
 
@@ -74,16 +88,16 @@ impl Origin {
         self
     }
 
-    /// The host's name.
+    /// The host's name, `localhost` where nobody said it.
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.host
+        self.host.as_deref().unwrap_or("localhost")
     }
 
-    /// The program's name.
+    /// The program's name, `realtime-auth` where nobody said it.
     #[must_use]
     pub fn application(&self) -> &str {
-        &self.application
+        self.application.as_deref().unwrap_or("realtime-auth")
     }
 
     /// The number of its process.
@@ -92,22 +106,27 @@ impl Origin {
         self.process
     }
 
-    /// The program's version.
+    /// The program's version, this library's where nobody said it.
     #[must_use]
     pub fn version(&self) -> &str {
-        &self.version
+        self.version.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"))
     }
 
     /// The service's name.
     #[must_use]
     pub fn service(&self) -> &str {
-        self.service.as_deref().unwrap_or(&self.application)
+        self.service.as_deref().unwrap_or_else(|| self.application())
     }
 
     /// The enterprise number of our structured data.
     #[must_use]
     pub const fn enterprise_number(&self) -> u32 {
         self.enterprise_number
+    }
+
+    /// The host, the program and its version, as far as somebody said them: a log is to hold no guess.
+    pub(crate) fn told(&self) -> [Option<&str>; 3] {
+        [&self.host, &self.application, &self.version].map(Option::as_deref)
     }
 }
 

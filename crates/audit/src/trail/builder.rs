@@ -95,7 +95,8 @@ impl TrailBuilder {
     }
 
     /// Who speaks in the texts of [`on_audit`](Self::on_audit) and [`on_siem`](Self::on_siem), `realtime-auth` on `localhost` by
-    /// default; and who opens the trail by its `trail_opened` record, which by default has no host and the name of the program's file.
+    /// default; and who opens the trail by its `trail_opened` record, which has what was told, and else no host, no version and the name
+    /// of the program's file.
     pub fn origin(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);
         self
@@ -143,7 +144,7 @@ impl TrailBuilder {
     pub fn open(self) -> Result<Trail, OpenError> {
         let Self { log, mut outlets, texts, origin, queue, patience, faults } = self;
         let opener = Opener::this(origin.as_ref());
-        let origin = origin.unwrap_or_else(|| Origin::new("localhost", "realtime-auth"));
+        let origin = origin.unwrap_or_default();
         for Text { name, format, hook } in texts {
             let renderer = Renderer::new(format, origin.clone());
             outlets.push(Outlet::text(name, move |entry| renderer.render(entry), hook));

@@ -54,7 +54,16 @@ fn told(more: impl FnOnce(Builder) -> Builder) -> [Value; 2] {
     let (observer, witness) = more(builder).settings.witnesses("genesys").unwrap();
     observer.observe(&AuthEvent::SessionClosed { lasted: None });
     assert_eq!(witness.close_audit().unwrap().written, 1);
-    told.map(|told| told.lock().unwrap().remove(0))
+    // Beside that the trail began and ended.
+    let is_step = |told: &Value| {
+        [&told["event_type"], &told["event"]["action"]].into_iter().any(|name| name == "session_closed")
+    };
+    told.map(|told| {
+        let mut told = told.lock().unwrap();
+        assert_eq!(told.len(), 3, "{told:?}");
+        let step = told.iter().position(is_step).unwrap();
+        told.remove(step)
+    })
 }
 
 #[test]
@@ -75,6 +84,35 @@ fn receivers_are_told_who_speaks_and_by_default_which_process() {
     let metadata = &siem["metadata"];
     assert_eq!((&metadata["host"], &metadata["process_id"]), (&json!("localhost"), &process));
     assert_eq!((&siem["source"], &elastic["service"]["name"]), (&json!("realtime-auth"), &json!("genesys")));
+}
+
+#[test]
+fn a_client_that_was_not_told_who_speaks_puts_no_default_on_record() {
+    let opened = |more: fn(Builder) -> Builder| {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let (keep, json) = (Arc::clone(&told), Renderer::new(Format::Json, Origin::default()));
+        let log = Outlet::closure("log", move |entry| keep.lock().unwrap().push(json.render(entry)));
+        let builder = Client::builder("http://127.0.0.1:1", "id", "secret").with_audit_outlet(log);
+        let (_, witness) = more(builder).settings.witnesses("genesys").unwrap();
+        witness.close_audit().unwrap();
+        let record: Value = serde_json::from_str(&told.lock().unwrap()[0]).unwrap();
+        assert_eq!(record["event"], "trail_opened");
+        record
+    };
+    let [quiet, told] = [
+        opened(|builder| builder),
+        opened(|builder| builder.with_audit_origin(Origin::new("host-1", "orders"))),
+    ];
+    let file = std::env::current_exe().unwrap();
+    let file = file.file_name().unwrap().to_string_lossy();
+    assert_eq!(
+        (&quiet["host"], &quiet["application"], &quiet["version"]),
+        (&json!(null), &json!(file), &json!(null))
+    );
+    assert_eq!(
+        (&told["host"], &told["application"], &told["version"]),
+        (&json!("host-1"), &json!("orders"), &json!(null))
+    );
 }
 
 #[test]
