@@ -295,7 +295,11 @@ async fn every_provider_says_to_a_siem_who_speaks() {
         session.build().unwrap().close_audit().unwrap();
 
         let told = told.lock().unwrap();
-        assert_eq!(told.len(), 4, "{told:?}");
+        for name in ["segment_opened", "trail_opened", "trail_closed"] {
+            let of_this = told.iter().filter(|event| event["event_type"] == name);
+            assert_eq!(of_this.count(), 4, "one of each provider: {name}: {told:?}");
+        }
+        assert_eq!(told.len(), 12, "{told:?}");
         for event in told.iter() {
             assert_eq!((&event["metadata"]["host"], &event["source"]), (&host.into(), &"orders".into()));
         }
