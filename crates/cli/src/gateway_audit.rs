@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use audit::deliver::HookCounts;
 use audit::format::Origin;
 use audit::{LogOptions, Mode, Modes, Trail};
 use auth_core::fingerprint::FingerprintKey;
@@ -139,18 +140,26 @@ pub(crate) fn close(trail: &Trail) {
         complain("gateway", text);
     }
     for hook in trail.hooks() {
-        let counts = hook.counts();
-        if counts.dropped + counts.dead_lettered > 0 {
-            let text = format!(
-                "{} of {} records did not reach {}: {} of these are in its file of dead letters, and all are in the log",
-                counts.dropped + counts.dead_lettered,
-                counts.accepted,
-                hook.name(),
-                counts.dead_lettered
-            );
+        if let Some(text) = undelivered(hook.name().as_str(), hook.counts()) {
             complain("gateway", text);
         }
     }
+}
+
+/// What is said of a receiver, whose table of the file has this name, that was not given all records.
+fn undelivered(name: &str, counts: HookCounts) -> Option<String> {
+    let HookCounts { accepted, dropped, dead_lettered, .. } = counts;
+    let letters = match (dropped + dead_lettered, dead_lettered) {
+        (0, _) => return None,
+        (_, 0) => {
+            format!("none of these is in a file of dead letters, which audit.{name}.dead_letter_file sets")
+        }
+        (_, kept) => format!("{kept} of these are in its file of dead letters"),
+    };
+    Some(format!(
+        "{} of {accepted} records did not reach {name}: {letters}, and all are in the log",
+        dropped + dead_lettered
+    ))
 }
 
 #[cfg(test)]
@@ -168,6 +177,32 @@ mod tests {
         let changed = modes("directory = \"a\"\n[mode]\nissuing = \"best_effort\"\nprogress = \"durable\"");
         let expected = Modes { issuing: Mode::BestEffort, progress: Mode::Durable, ..Modes::gateway() };
         assert_eq!(changed, expected);
+    }
+
+    #[test]
+    fn whoever_has_no_file_of_dead_letters_is_told_how_to_set_one() {
+        let said = |dropped, dead_lettered| {
+            let mut counts = HookCounts::default();
+            (counts.accepted, counts.dropped, counts.dead_lettered) = (10, dropped, dead_lettered);
+            undelivered("syslog", counts)
+        };
+        assert_eq!(said(0, 0), None);
+        let without = said(4, 0).unwrap();
+        assert!(
+            without.starts_with("4 of 10 records did not reach syslog: none of these is in"),
+            "{without}"
+        );
+        assert!(without.contains("audit.syslog.dead_letter_file"), "{without}");
+        let with = said(1, 3).unwrap();
+        assert!(
+            with.starts_with("4 of 10 records did not reach syslog: 3 of these are in its file"),
+            "{with}"
+        );
+        assert!(!with.contains("dead_letter_file"), "{with}");
+        for receiver in ["[syslog]\naddress = 'a:1'", "[hec]\nurl = 'https://a'"] {
+            let text = format!("directory = 'a'\n{receiver}\ndead_letter_file = 'b'");
+            assert!(table(&text).is_ok(), "{text}: the key that is named");
+        }
     }
 
     #[test]

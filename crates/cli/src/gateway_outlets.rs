@@ -150,7 +150,13 @@ impl HecTable {
         };
         // Which http it may be, the sink says.
         let client = match self.url.get(..7) {
-            Some(scheme) if scheme.eq_ignore_ascii_case("http://") => HyperClient::plaintext(),
+            Some(scheme) if scheme.eq_ignore_ascii_case("http://") => {
+                if self.ca_file.is_some() {
+                    let text = "audit.hec.ca_file is for a url of https; say that, or leave it out";
+                    return Err(Failure::Usage(text.to_owned()));
+                }
+                HyperClient::plaintext()
+            }
             _ => {
                 let roots = roots(folder, self.ca_file.as_deref(), "audit.hec.ca_file")?;
                 let client = HyperClient::builder().with_roots(roots).build();
@@ -299,6 +305,11 @@ mod tests {
             ),
             (&*format!("{local}\nchannel = 'a'"), "audit.hec.channel: a channel is a GUID"),
             (&*format!("{local}\nacknowledge_seconds = 5"), "acknowledge_seconds is for a channel"),
+            (&*format!("{local}\nca_file = 'nowhere.pem'"), "audit.hec.ca_file is for a url of https"),
+            (
+                "url = 'https://splunk.example:8088'\ntoken_file = 'hec.txt'\nca_file = 'nowhere.pem'",
+                "nowhere.pem can't be read",
+            ),
         ] {
             let table: Result<HecTable, _> = toml::from_str(text);
             let outlet = table.map_err(|error| error.message().to_owned()).and_then(|table| {
