@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use auth_core::fingerprint::{Fingerprint, FingerprintKey};
@@ -147,9 +147,15 @@ impl Ledger {
         then: impl FnOnce(bool) + Send + 'static,
     ) {
         let (event, at) = (Arc::new(event), Some(now.wall));
-        let recording = begin(&self.recorder, &event, None);
+        let mut recording = begin(&self.recorder, &event, None);
         if !self.has_room() {
-            self.debts.owe(Owed { event, at, recording: Some(recording) });
+            // It is of now only if it is begun now; whoever pays it waits for the rest.
+            let recording = match recording.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(())) => return then(true),
+                Poll::Ready(Err(_)) => None,
+                Poll::Pending => Some(recording),
+            };
+            self.debts.owe(Owed { event, at, recording });
             return then(false);
         }
         let ledger = Arc::clone(self);

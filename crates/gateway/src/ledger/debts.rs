@@ -11,7 +11,7 @@ use auth_core::AuthEvent;
 use auth_core::observe::{Label, Recorder, Unrecorded};
 use auth_core::time::Timestamp;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::serve::drained;
@@ -64,6 +64,13 @@ impl Debts {
         self.owing.notify_one();
     }
 
+    /// What was late is owed as before, if the answer was a refusal.
+    fn owe_again(&self, answered: Result<Option<Owed>, JoinError>) {
+        if let Ok(Some(refused)) = answered {
+            self.owe(refused);
+        }
+    }
+
     /// Records what is owed, one after the other, and each once: a record that takes longer than `patience` is waited for beside
     /// those behind it, however long it takes, and only after a refusal is there another. Ends after `closing`, when nothing is
     /// owed or late, or the recorder refuses once more.
@@ -75,17 +82,17 @@ impl Debts {
     ) {
         let mut late = JoinSet::new();
         loop {
+            // Also where there is always something owed: what was answered makes room, and what was refused has its turn.
+            while let Some(answered) = late.try_join_next() {
+                self.owe_again(answered);
+            }
             let is_closing = *closing.borrow();
             let Some(Owed { event, at, recording }) = self.next() else {
                 if is_closing && late.is_empty() {
                     return;
                 }
                 tokio::select! {
-                    Some(answered) = late.join_next() => {
-                        if let Ok(Some(refused)) = answered {
-                            self.owe(refused);
-                        }
-                    }
+                    Some(answered) = late.join_next() => self.owe_again(answered),
                     () = self.owing.notified() => {}
                     () = drained(&mut closing), if !is_closing => {}
                 }

@@ -99,6 +99,10 @@ fn revocations(count: usize) -> Vec<Decision> {
     (0..count).map(revoked).collect()
 }
 
+fn revoked(target: &str) -> AuthEvent {
+    AuthEvent::TokenRevoked { token: None, target: Some(Label::new(target)), peer: None }
+}
+
 async fn for_a_minute(ledger: &Ledger, closing: &watch::Sender<bool>) {
     assert!(timeout(Duration::from_secs(60), ledger.pay(closing.subscribe())).await.is_err(), "it goes on");
 }
@@ -316,4 +320,52 @@ async fn what_is_recorded_later_is_recorded_as_of_when_it_happened() {
     recorder.set(Mood::Records);
     ledger.pay(watch::Sender::new(true).subscribe()).await;
     assert_eq!(*recorder.times.lock().unwrap(), [1, 2, 3].map(Timestamp::from_millis));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_more_records_may_be_under_way_one_is_begun_when_it_happens_all_the_same() {
+    for (mood, is_recorded, times) in
+        [(Mood::Hangs, false, vec![]), (Mood::Refuses, false, vec![7]), (Mood::Records, true, vec![])]
+    {
+        let recorder = Moody::new(Mood::Hangs);
+        let (ledger, clock) = ledger(&recorder);
+        (0..MOST_UNDER_WAY).for_each(|_| ledger.past(clock.now(), revoked("many"), |_| {}));
+        assert_eq!(recorder.asked(), 0, "none of them has had its turn");
+        recorder.set(mood);
+        let (answer, mut answered) = oneshot::channel();
+        let now = Now { wall: Timestamp::from_millis(7), ..clock.now() };
+        ledger.past(now, revoked("one more"), |recorded| answer.send(recorded).unwrap());
+        assert_eq!((answered.try_recv(), recorder.asked()), (Ok(is_recorded), 1), "{mood:?}");
+        recorder.set(Mood::Records);
+        ledger.finish().await;
+        ledger.pay(watch::Sender::new(true).subscribe()).await;
+        assert_eq!(recorder.names().len(), MOST_UNDER_WAY + 1, "{mood:?}: each once");
+        let times: Vec<_> = times.into_iter().map(Timestamp::from_millis).collect();
+        assert_eq!(*recorder.times.lock().unwrap(), times, "{mood:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_record_that_was_refused_is_made_anew_before_what_comes_after_it() {
+    let recorder = Moody::new(Mood::Hangs);
+    let (ledger, clock) = ledger(&recorder);
+    assert_eq!(ledger.settle(clock.now(), peer(), revocations(2)).await, Err(Missing::Late));
+    let closing = watch::Sender::new(false);
+    let mut paying = std::pin::pin!(ledger.pay(closing.subscribe()));
+    // The first is late then, and the second is waited for.
+    assert!(timeout(PATIENCE * 3 / 2, paying.as_mut()).await.is_err());
+    recorder.set(Mood::Refuses);
+    // As long as the second is refused once more.
+    assert!(timeout(Duration::from_secs(7), paying.as_mut()).await.is_err());
+    ledger.past(clock.now(), revoked("another"), |_| {});
+    ledger.finish().await;
+    recorder.set(Mood::Records);
+    closing.send_replace(true);
+    paying.await;
+    let recorded = recorder.recorded.lock().unwrap();
+    let targets = recorded.iter().map(|event| match event {
+        AuthEvent::TokenRevoked { target: Some(target), .. } => target.as_str(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(targets.collect::<Vec<_>>(), ["1", "0", "another"]);
 }
