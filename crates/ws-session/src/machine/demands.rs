@@ -13,8 +13,9 @@ use super::Session;
 use super::phase::Renewal;
 use super::timers::Timer;
 
-/// How long a credential is fresh: half of what it had left when it was accepted, within these.
-const FRESH: Duration = Duration::from_secs(30);
+/// How long a credential is fresh: half of what it had left when it was accepted, within these. The longest is the longest pause too, so
+/// that one whose lifetime nobody states, as short as twice that, is renewed in time however often it is asked for.
+const FRESH: Duration = Duration::from_secs(15);
 const LEAST: Duration = Duration::from_secs(1);
 
 /// From a credential to the one that is asked for while it is fresh: half to all of a second at first. What the settings say of other waits
@@ -95,7 +96,7 @@ mod tests {
     fn pauses_grow_and_are_short_again_after_a_quiet_time() {
         let (mut demands, mut jitter) = (Demands::default(), Jitter::seeded(1));
         let mut now = 0;
-        for longest in [1, 2, 4, 8, 16, 30, 30] {
+        for longest in [1, 2, 4, 8, 15, 15, 15] {
             let pause = demands.pause(at(now), &mut jitter);
             let longest = Duration::from_secs(longest);
             assert!(pause >= longest / 2 && pause <= longest, "{pause:?} of {longest:?}");
