@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auth_core::Secret;
 use auth_core::observe::Label;
-use auth_core::time::Now;
+use auth_core::time::{Deadline, Now};
 use serde_json::Value;
 
 use super::matcher::value_at;
@@ -63,6 +63,8 @@ pub struct Captures {
     withheld: Option<Secret>,
     withholds: bool,
     expires_in: Option<Duration>,
+    /// When that is over, from when it was said.
+    expires: Option<Deadline>,
     /// What was said of it last could not be meant.
     strange: Option<&'static str>,
     idle: Option<Duration>,
@@ -113,7 +115,9 @@ impl Captures {
         let end = places.expires_at.as_ref().and_then(|place| place.read(now, message));
         let said: Vec<_> = [life, end].into_iter().flatten().collect();
         self.strange = said.iter().find_map(|said| said.err()).or(self.strange);
-        self.expires_in = said.into_iter().filter_map(Result::ok).min().or(self.expires_in);
+        if let Some(life) = said.into_iter().filter_map(Result::ok).min() {
+            (self.expires_in, self.expires) = (Some(life), Some(now.expiry(life)));
+        }
         if let Some(Ok(duration)) = places.idle.as_ref().and_then(|place| place.read(message)) {
             // Servers write a promise that they do not make as zero.
             self.idle = (!duration.is_zero()).then_some(duration);
@@ -133,7 +137,7 @@ impl Captures {
 
     /// What was said of a lifetime was said of another credential.
     pub(crate) const fn forget_lifetime(&mut self) {
-        self.expires_in = None;
+        (self.expires_in, self.expires) = (None, None);
     }
 
     /// Why what was said of the credential's end is ignored, if it is; told once.
@@ -166,6 +170,11 @@ impl Captures {
         self.expires_in
     }
 
+    /// How much of that is left.
+    pub(crate) fn valid_for(&self, now: Now) -> Option<Duration> {
+        self.expires.map(|expires| expires.remaining(now))
+    }
+
     /// The longest silence that the server promises.
     #[must_use]
     pub const fn idle(&self) -> Option<Duration> {
@@ -194,6 +203,7 @@ impl fmt::Debug for Captures {
             withheld,
             withholds: _,
             expires_in,
+            expires: _,
             strange,
             idle,
             kept,
@@ -262,6 +272,18 @@ mod tests {
         assert_eq!(captures.session_id().unwrap().as_str(), "7");
         assert_eq!(captures.idle(), None, "zero takes the promise back");
         assert_eq!(captures.kept(), Some(Duration::ZERO), "and keeps nothing");
+    }
+
+    #[test]
+    fn what_is_left_of_a_lifetime_is_counted_from_when_it_was_said() {
+        let mut captures = Captures::default();
+        captures.take(NOW, &places(), &json!({"d": {"ttl": 60}}));
+        let elapsed = Duration::from_secs(9);
+        let later = Now { wall: NOW.wall.saturating_add(elapsed), mono: Moment::since_origin(elapsed) };
+        captures.take(later, &places(), &json!("ok"));
+        assert_eq!(captures.valid_for(later), Some(Duration::from_secs(51)));
+        captures.forget_lifetime();
+        assert_eq!(captures.valid_for(later), None);
     }
 
     #[test]

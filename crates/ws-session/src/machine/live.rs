@@ -23,7 +23,7 @@ impl Session {
         self.timers.clear_attempt();
         self.timers.set(Timer::Suspend, None);
         self.suspension = Suspension::Not;
-        let held = held.limited_to(now, captures.expires_in());
+        let held = held.limited_to(now, captures.valid_for(now));
         let replaced = self.live();
         // A session that goes over from one connection to the next has been stable for as long.
         let stable = self.timers.get(Timer::Stable).unwrap_or_else(|| now.timer(self.config.stable));
