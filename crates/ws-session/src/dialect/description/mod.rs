@@ -266,6 +266,7 @@ mod parts;
 mod read;
 #[cfg(test)]
 mod tests;
+mod text;
 mod words;
 mod write;
 
