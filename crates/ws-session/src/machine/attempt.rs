@@ -146,7 +146,7 @@ impl Session {
 
     pub(super) fn opened(&mut self, now: Now, opened: Epoch) {
         let Attempt::Opening { epoch, held, since, .. } = self.attempt else {
-            return self.opened_too_late(opened);
+            return self.opened_too_late(now, opened);
         };
         if epoch != opened || !matches!(self.life, Life::Running) {
             return;

@@ -12,7 +12,7 @@ use super::phase::{Attempt, Goodbye, Life, Live, Renewal};
 use super::timers::Timer;
 use super::{Epoch, Output, Session};
 use crate::Error;
-use crate::dialect::{self, Disposition, Failure, Occurrence, Phase, Reconnection, Verdict};
+use crate::dialect::{self, Captures, Disposition, Failure, Occurrence, Phase, Reconnection, Verdict};
 
 /// A server that takes a little now and then is waited for as many times as long as one that takes nothing.
 const CLOSE_TIMEOUTS: u32 = 12;
@@ -62,7 +62,10 @@ impl Session {
             (Some(live), _) if live.epoch == epoch => (Phase::Live, live.since),
             (_, Attempt::LoggingIn { entered, .. }) => (Phase::Login, *entered),
             (_, Attempt::Opening { entered, .. }) => (Phase::Upgrade, *entered),
-            _ => (Phase::Upgrade, now),
+            _ => match self.life {
+                Life::Closing { entered, .. } if self.awaiting(epoch).is_some() => (Phase::Login, entered),
+                _ => (Phase::Upgrade, now),
+            },
         };
         (phase, now.mono.elapsed().saturating_sub(since.mono.elapsed()))
     }
@@ -317,20 +320,27 @@ impl Session {
             Life::Closing { .. } | Life::Closed | Life::Failed(_) => return,
         }
         let goodbye = self.goodbye();
-        let login = match self.attempt {
-            Attempt::LoggingIn { epoch, .. } => Some(epoch),
-            Attempt::Opening { epoch, .. } if goodbye == Goodbye::Awaited => Some(epoch),
+        let login = match &self.attempt {
+            Attempt::LoggingIn { epoch, entered, captures, .. } => Some((*epoch, *entered, captures.clone())),
+            Attempt::Opening { epoch, entered, .. } if goodbye == Goodbye::Awaited => {
+                Some((*epoch, *entered, self.following()))
+            }
             _ => None,
         };
-        let Some(epoch) = self.live().or(login) else { return self.closed(now) };
+        let live = self.live().map(|epoch| (epoch, now, Captures::default()));
+        let Some((epoch, entered, captures)) = live.or(login) else { return self.closed(now) };
+        // What is still being opened must not go out once its credential has expired.
+        let opened = self.timers.get(Timer::Open).filter(|_| goodbye == Goodbye::Awaited);
         if let Some(other) = self.attempt.epoch().filter(|other| *other != epoch) {
             self.outputs.push_back(Output::Abort { epoch: other });
         }
         self.end_attempt();
         self.timers.clear();
-        self.timers.set(Timer::Close, Some(now.timer(self.config.close)));
+        let in_time = now.timer(self.config.close);
+        let due = opened.map_or(in_time, |opened| in_time.or(opened));
+        self.timers.set(Timer::Close, Some(due));
         let until = now.timer(self.config.close.saturating_mul(CLOSE_TIMEOUTS));
-        self.life = Life::Closing { epoch, until, goodbye };
+        self.life = Life::Closing { epoch, until, goodbye, entered, captures: Box::new(captures) };
         match goodbye {
             Goodbye::Awaited => {}
             Goodbye::Said => self.bid_farewell(epoch),

@@ -1,8 +1,13 @@
 //! The words that a dialect has for the end: said once a session that its user closes is in, and answered before the close frame.
 
+use std::sync::Arc;
+
+use auth_core::time::Now;
+use serde_json::Value;
+
 use super::phase::{Attempt, Goodbye, Life};
 use super::{Epoch, Output, Session};
-use crate::dialect::{Acceptance, Incoming};
+use crate::dialect::{Acceptance, Captures, Incoming, Meaning};
 
 impl Session {
     /// How a session ends that its user closes now.
@@ -42,29 +47,57 @@ impl Session {
     }
 
     /// The upgrade has succeeded of a connection whose session was closed meanwhile.
-    pub(super) fn opened_too_late(&mut self, opened: Epoch) {
-        if matches!(self.life, Life::Closing { epoch, goodbye: Goodbye::Awaited, .. } if epoch == opened)
-            && matches!(self.dialect.acceptance, Acceptance::Upgrade)
-        {
+    pub(super) fn opened_too_late(&mut self, now: Now, opened: Epoch) {
+        let Life::Closing { epoch, goodbye: Goodbye::Awaited, entered, .. } = &mut self.life else { return };
+        if *epoch != opened {
+            return;
+        }
+        *entered = now;
+        if matches!(self.dialect.acceptance, Acceptance::Upgrade) {
             self.bid_farewell(opened);
         }
     }
 
-    /// A message of a connection that is being closed: what lets it in, or answers the farewell, is what was waited for.
-    pub(super) fn hear_farewell(&mut self, from: Epoch, incoming: Incoming<'_>) {
-        let Life::Closing { epoch, goodbye, .. } = self.life else { return };
-        if epoch != from || goodbye == Goodbye::Closing {
+    /// What was said in the login of a connection that is told farewell once it is in.
+    pub(super) fn awaiting(&self, awaited: Epoch) -> Option<&Captures> {
+        match &self.life {
+            Life::Closing { epoch, goodbye: Goodbye::Awaited, captures, .. } if *epoch == awaited => {
+                Some(captures)
+            }
+            _ => None,
+        }
+    }
+
+    /// A message of a connection that is being closed: what lets it in or keeps it out, or answers the farewell, is what was waited for.
+    pub(super) fn hear_farewell(&mut self, now: Now, from: Epoch, incoming: Incoming<'_>) {
+        let dialect = Arc::clone(&self.dialect);
+        let goodbye = |session: &Self| match session.life {
+            Life::Closing { epoch, goodbye, .. } if epoch == from => goodbye,
+            _ => Goodbye::Closing,
+        };
+        if goodbye(self) == Goodbye::Closing {
             return;
         }
-        let (dialect, awaited) = (&self.dialect, goodbye == Goodbye::Awaited);
-        let is_it = dialect.codec.read(incoming).any(|message| match awaited {
-            true => dialect.accepts_login(&message.value),
-            false => dialect.answers_farewell(&message.value),
-        });
-        match (is_it, awaited) {
-            (true, true) => self.bid_farewell(from),
-            (true, false) => self.leave_without_a_word(from),
-            (false, _) => {}
+        for message in dialect.codec.read(incoming) {
+            match goodbye(self) {
+                Goodbye::Awaited => self.hear_verdict(now, from, &message.value),
+                Goodbye::Said if dialect.answers_farewell(&message.value) => self.leave_without_a_word(from),
+                Goodbye::Said | Goodbye::Closing => {}
+            }
+        }
+    }
+
+    /// A message of a login whose session was closed meanwhile.
+    fn hear_verdict(&mut self, now: Now, from: Epoch, message: &Value) {
+        match self.meaning(now, from, message) {
+            Meaning::Accepted => {
+                if let Life::Closing { captures, .. } = &mut self.life {
+                    captures.take(now, &self.dialect.captured, message);
+                }
+                self.bid_farewell(from);
+            }
+            Meaning::Failed(_) | Meaning::Refused(_) => self.leave_without_a_word(from),
+            Meaning::Step(_) | Meaning::Renew | Meaning::Reply(_) | Meaning::Nothing | Meaning::Deliver => {}
         }
     }
 }

@@ -30,6 +30,7 @@ mod over;
 mod phase;
 mod reading;
 mod renewal;
+mod saying;
 mod session;
 mod silence;
 mod timers;

@@ -19,6 +19,9 @@ pub(super) enum Life {
         /// When that is over, however slowly the server takes what goes out before.
         until: Deadline,
         goodbye: Goodbye,
+        /// Since when it has been on its way in, and what the server has said there: for a farewell to a connection that is not live.
+        entered: Now,
+        captures: Box<Captures>,
     },
     Closed,
     Failed(Error),

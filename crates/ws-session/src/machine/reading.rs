@@ -25,8 +25,8 @@ impl Session {
         {
             // It served until now: what the server sent before it knew is the user's.
             let served = self.retiring == Some(epoch) || self.live() == Some(epoch);
-            let received = if served { self.last_words(incoming) } else { Received::Consumed };
-            self.hear_farewell(epoch, incoming);
+            let received = if served { self.last_words(epoch, incoming) } else { Received::Consumed };
+            self.hear_farewell(now, epoch, incoming);
             return Ok(received);
         }
         let logging_in = self.attempt.epoch() == Some(epoch);
@@ -51,12 +51,16 @@ impl Session {
     }
 
     /// A message of a connection that is being closed: the dialect's own are answered no more.
-    fn last_words(&self, incoming: Incoming<'_>) -> Received {
-        if !self.may_concern(incoming, true) && self.dialect.farewell.is_none() {
+    fn last_words(&self, epoch: Epoch, incoming: Incoming<'_>) -> Received {
+        // One that was replaced is told no farewell: nothing there answers one.
+        let told = self.dialect.farewell.is_some()
+            && matches!(self.life, Life::Closing { epoch: closing, .. } if closing == epoch);
+        if !told && !self.may_concern(incoming, true) {
             return Received::Deliver;
         }
-        let is_ours =
-            |message: &Value| self.dialect.is_of_dialect(message) || self.dialect.answers_farewell(message);
+        let is_ours = |message: &Value| {
+            self.dialect.is_of_dialect(message) || (told && self.dialect.answers_farewell(message))
+        };
         let mut messages = self.dialect.codec.read(incoming).peekable();
         let ours = messages.peek().is_some() && messages.all(|message| is_ours(&message.value));
         if ours { Received::Consumed } else { Received::Deliver }
@@ -111,14 +115,15 @@ impl Session {
         Received::Consumed
     }
 
-    fn meaning(&self, now: Now, epoch: Epoch, message: &Value) -> Meaning {
+    pub(super) fn meaning(&self, now: Now, epoch: Epoch, message: &Value) -> Meaning {
         // An earlier message of the same frame may have ended the connection.
         let live = self.live.as_ref().filter(|live| live.epoch == epoch);
         let login = match &self.attempt {
             Attempt::LoggingIn { epoch: known, step, captures, .. } if *known == epoch => {
                 Some((*step, captures))
             }
-            _ => None,
+            // It has said all that there is to say.
+            _ => self.awaiting(epoch).map(|captures| (usize::MAX, captures)),
         };
         let (phase, elapsed) = self.whereabouts(now, epoch);
         let in_login = || login.map(|(_, captures)| captures);

@@ -7,18 +7,15 @@ use std::time::Duration;
 use auth_core::backoff::Jitter;
 use auth_core::time::{Deadline, Now};
 use auth_core::token::Generation;
-use auth_core::{ApiMisuse, Demand, Secret, Token};
+use auth_core::{ApiMisuse, Demand, Token};
 
 use super::demands::Demands;
 use super::held::Spent;
 use super::phase::{Attempt, Life, Live, Suspension};
 use super::timers::{Timer, Timers};
-use super::{Config, DialectMessage, Epoch, Identity, Input, Output, State, Ticket, TokenFacts};
+use super::{Config, Epoch, Identity, Input, Output, State, Ticket, TokenFacts};
 use crate::Error;
-use crate::dialect::{
-    Captures, CredentialUse, Dialect, Failure, Filling, Fresh, Ping, Rendered, Renewal, Unplaceable,
-    UpgradeRequest,
-};
+use crate::dialect::{Captures, CredentialUse, Dialect, Failure};
 
 /// One session: one live connection at most, and whatever it takes to keep one. See the
 /// [module](super) for the contract.
@@ -281,79 +278,6 @@ impl Session {
 
     pub(super) fn drained(&self) -> Result<(), ApiMisuse> {
         if self.outputs.is_empty() { Ok(()) } else { Err(ApiMisuse::OutputsPending) }
-    }
-
-    /// The upgrade request of an attempt, for [`Output::Open`]: `url` is the configured one, by the rules of an
-    /// [`Address`](crate::Address).
-    ///
-    /// # Errors
-    ///
-    /// [`Unplaceable`] when the credential holds what can't stand in its place, or would go in clear to another machine; hand the
-    /// machine an [`Input::Ended`] with a
-    /// [`Failure::Unplaceable`](crate::dialect::Failure::Unplaceable) then.
-    pub fn upgrade(
-        &self,
-        url: &str,
-        credential: &Secret,
-        fresh: Fresh,
-    ) -> Result<UpgradeRequest, Unplaceable> {
-        let captures = self.following();
-        self.dialect.upgrade(url, &self.filling(Some(credential), &captures, fresh))
-    }
-
-    /// What is known when a connection is made.
-    pub(super) fn following(&self) -> Captures {
-        let last = self.captures().or(self.last_said.as_ref());
-        let mut captures = Captures::following(last.filter(|_| !self.starts_anew));
-        if self.withholds {
-            captures.withhold();
-        }
-        captures
-    }
-
-    /// A message of the dialect's, for [`Output::Send`], with the credential of its ticket.
-    ///
-    /// # Errors
-    ///
-    /// [`Unplaceable`] as in [`upgrade`](Self::upgrade); hand the machine an [`Input::Unplaceable`] then.
-    pub fn message(
-        &self,
-        epoch: Epoch,
-        message: DialectMessage,
-        credential: Option<&Secret>,
-        fresh: Fresh,
-    ) -> Result<Rendered, Unplaceable> {
-        let template = match message {
-            DialectMessage::Step(index) => self.dialect.login.get(index).map(|step| &step.send),
-            DialectMessage::Reply(index) => self.dialect.replies.get(index).map(|reply| &reply.send),
-            DialectMessage::Renewal => match &self.dialect.renewal {
-                Renewal::InBand { send, .. } => Some(send),
-                Renewal::Never | Renewal::Reconnect { .. } => None,
-            },
-            DialectMessage::Ping => match &self.dialect.ping {
-                Ping::Message(template) => Some(template),
-                Ping::Frame | Ping::Never => None,
-            },
-            DialectMessage::Farewell => self.dialect.farewell.as_ref().map(|farewell| &farewell.send),
-        };
-        let template = template.ok_or(Unplaceable::NO_SUCH_MESSAGE)?;
-        let none = Captures::default();
-        let captures = match (&self.attempt, &self.live) {
-            (Attempt::LoggingIn { epoch: known, captures, .. }, _) if *known == epoch => captures,
-            (_, Some(live)) if live.epoch == epoch => &live.captures,
-            _ => &none,
-        };
-        let text = template.render(&self.filling(credential, captures, fresh))?;
-        Ok(self.dialect.codec.write(text))
-    }
-
-    fn filling<'a>(
-        &'a self,
-        credential: Option<&'a Secret>,
-        captures: &'a Captures,
-        fresh: Fresh,
-    ) -> Filling<'a> {
-        Filling { credential, captures, fresh, authenticator: self.dialect.authenticator.as_deref() }
     }
 
     // Time.

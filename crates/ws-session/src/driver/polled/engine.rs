@@ -270,7 +270,9 @@ impl<L: Ledger> Engine<L> {
         }
         self.follow();
         if !self.parts.machine.is_connecting() {
-            (self.permit, self.turn) = (None, None);
+            self.turn = None;
+            // A session that is closed while it connects may still be dialling, to say farewell.
+            self.permit.take_if(|_| self.opening.is_none());
         }
         if let Some(event) = self.narrator.settle(now, &self.parts.machine) {
             self.tell_of(now, &event);

@@ -76,6 +76,23 @@ async fn who_wants_another_credential_meanwhile_keeps_its_place() {
     presenting.abort();
 }
 
+/// Ably's server is told farewell once it has let the session in.
+#[tokio::test(start_paused = true)]
+async fn who_is_closed_while_it_dials_keeps_its_place_until_it_has() {
+    let budget = ConnectBudget::new(1);
+    let (builder, mut peers, _diary) = session_of(Dialect::ably(), 1 << 16, Numbered::for_ever());
+    let first = builder.with_connect_budget(budget.clone()).spawn();
+    let mut peer = peers.recv().await.unwrap();
+    let mut others = sharing(&budget, 1).await;
+    let closing = tokio::spawn(first.close());
+    sleep(Duration::from_secs(1)).await;
+    assert!(others[0].1.is_empty(), "the first is not there yet");
+    peer.upgrade().await;
+    timeout(Duration::from_secs(1), others[0].1.recv()).await.unwrap().unwrap();
+    drop(peer);
+    closing.await.unwrap().unwrap();
+}
+
 /// It has a connection that would expire meanwhile.
 #[tokio::test(start_paused = true)]
 async fn who_replaces_a_live_connection_waits_for_nobody_who_has_none() {

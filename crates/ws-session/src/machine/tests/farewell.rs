@@ -1,14 +1,15 @@
 //! What a dialect says last, and when: by hand, input by input.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::scene::Scene;
 use super::world::closed;
 use crate::dialect::{
-    Acceptance, Captured, Dialect, Failure, Farewell, InUnit, Matcher, Placement, Renewal, RenewalTime, Step,
-    Template, Trigger, Unit,
+    Acceptance, Authenticator, Captured, Captures, Dialect, Failure, Farewell, Fresh, InUnit, Matcher,
+    Meaning, On, Phase, Placement, Renewal, RenewalTime, Rule, Step, Template, Trigger, Unit, Verdict,
 };
 use crate::machine::{DialectMessage, Epoch, Input, State};
 
@@ -176,6 +177,89 @@ fn a_connection_that_another_replaces_is_told_no_farewell() {
     let replaced = scene.says(2, WELCOME);
     assert!(replaced.contains(&"close 1".to_owned()), "{replaced:?}");
     assert_eq!(scene.input(Input::Close), ["farewell 2"], "the session's last is");
+}
+
+/// It was told none, so that nothing answers one there.
+#[test]
+fn what_would_answer_a_farewell_is_the_user_s_on_a_connection_that_was_replaced() {
+    let renewal = Renewal::Reconnect { overlap: true, asked_by: Vec::new(), when: RenewalTime::Early };
+    let mut scene = opening(Dialect { renewal, ..polite() });
+    let _ = (scene.opened(1), scene.says(1, WELCOME));
+    let _ = (scene.input(Input::Renew), scene.token(2, 600), scene.opened(2), scene.says(2, WELCOME));
+    assert_eq!(scene.says(1, GONE), ["deliver"]);
+    assert_eq!(scene.input(Input::Close), ["farewell 2"]);
+    assert_eq!(scene.says(1, GONE), ["deliver"]);
+    assert_eq!(scene.says(2, GONE), ["close 2"]);
+}
+
+#[test]
+fn a_credential_that_expires_while_the_connection_is_opened_does_not_go_out_behind_a_close() {
+    for (life, seconds) in [(2, 2.0), (600, 5.0)] {
+        let mut scene = Scene::of(polite());
+        let _ = (scene.input(Input::Start), scene.token(1, life));
+        let _ = scene.input(Input::Close);
+        assert_eq!(scene.after(seconds - 0.1), [""; 0], "{life}");
+        assert_eq!(scene.after(0.2), ["abort 1", "closed"], "{life}");
+    }
+}
+
+/// Whoever stays connected then is not waited for.
+#[test]
+fn a_login_that_is_refused_after_the_close_is_left_without_a_word() {
+    let refused = Rule::new(On::Message(says("refused")), Verdict::Rejected).in_phases([Phase::Login]);
+    let mut scene = opening(Dialect { rules: vec![refused], ..polite() });
+    let _ = (scene.opened(1), scene.input(Input::Close));
+    assert_eq!(scene.says(1, r#"{"type":"news"}"#), [""; 0]);
+    assert_eq!(scene.says(1, r#"{"type":"refused"}"#), ["close 1"]);
+    assert_eq!(scene.says(1, WELCOME), [""; 0], "too late");
+    assert_eq!(scene.ended(1, closed(1000)), ["closed"]);
+}
+
+#[test]
+fn an_authenticator_s_word_counts_after_the_close_too() {
+    #[derive(Debug)]
+    struct Doorman;
+    impl Authenticator for Doorman {
+        fn read(&self, phase: Phase, message: &Value, _: &Captures) -> Option<Meaning> {
+            assert_eq!(phase, Phase::Login);
+            match message["door"].as_str()? {
+                "open" => Some(Meaning::Accepted),
+                _ => Some(Meaning::Failed(Verdict::Rejected)),
+            }
+        }
+    }
+    for (says, expected) in [(r#"{"door":"open"}"#, "farewell 1"), (r#"{"door":"shut"}"#, "close 1")] {
+        for is_open in [false, true] {
+            let mut scene = opening(Dialect { authenticator: Some(Arc::new(Doorman)), ..polite() });
+            if is_open {
+                let _ = (scene.opened(1), scene.input(Input::Close));
+            } else {
+                let _ = (scene.input(Input::Close), scene.opened(1));
+            }
+            assert_eq!(scene.says(1, says), [expected]);
+        }
+    }
+}
+
+#[test]
+fn a_farewell_may_hold_what_the_login_said() {
+    let captured = Captured { session_id: Some("/id".to_owned()), ..Captured::default() };
+    let mut dialect = Dialect { captured, ..polite() };
+    dialect.farewell.as_mut().unwrap().send = Template::json(json!({"bye": "${session_id}"}));
+    for closes_first in [false, true] {
+        let mut scene = opening(dialect.clone());
+        let _ = scene.opened(1);
+        if closes_first {
+            let _ = scene.input(Input::Close);
+        }
+        let mut told = scene.says(1, r#"{"type":"welcome","id":"s-1"}"#);
+        told.extend(if closes_first { Vec::new() } else { scene.input(Input::Close) });
+        assert!(told.contains(&"farewell 1".to_owned()), "{told:?}");
+        let fresh = Fresh { now: scene.now, random: [0; 16] };
+        let said =
+            scene.client.message(Epoch::from_number(1), DialectMessage::Farewell, None, fresh).unwrap();
+        assert_eq!(said.text.expose(), r#"{"bye":"s-1"}"#);
+    }
 }
 
 #[test]
