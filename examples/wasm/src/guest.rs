@@ -8,7 +8,7 @@ use auth_core::time::{Moment, Now, Timestamp};
 use auth_core::token::Generation;
 use auth_core::{Demand, Error, ErrorKind, Retry, Secret, Token};
 use ws_session::dialect::{Dialect, Failure, Fresh, Incoming, UpgradeRequest};
-use ws_session::machine::{self, Config, DialectMessage, Epoch, Received, Session, Ticket, TokenFacts};
+use ws_session::machine::{self, Config, DialectMessage, Epoch, Received, Session, Ticket};
 
 use crate::wire::{Answer, Input, Output, Request, Settings, millis};
 
@@ -83,7 +83,7 @@ impl Guest {
                 // The answer to a request that is void says nothing.
                 if let Some((_, ticket)) = self.wanted.take_if(|(number, _)| *number == ticket) {
                     let token = self.token(token, expires_in_ms, renew_in_ms);
-                    let result = Ok(TokenFacts::from(&token));
+                    let result = Ok(self.session.facts(&token));
                     self.tokens.push((ticket, token));
                     inputs.push_back(machine::Input::Token { ticket, result });
                 }

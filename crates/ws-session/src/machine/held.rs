@@ -98,7 +98,8 @@ impl Spent {
         self.0.extend(held.identity);
     }
 
+    /// Whether this one was presented; of one that can't be told from others, who knows?
     pub(super) fn has(&self, facts: &TokenFacts) -> bool {
-        facts.identity.is_some_and(|identity| self.0.contains(&identity))
+        facts.identity.is_none_or(|identity| self.0.contains(&identity))
     }
 }

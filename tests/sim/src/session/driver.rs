@@ -4,9 +4,7 @@ use auth_core::time::Now;
 use auth_core::{Error, Retry, Secret, Token};
 use serde_json::Value;
 use ws_session::dialect::{Fresh, Incoming};
-use ws_session::machine::{
-    DialectMessage, Epoch, Input, Output, Received, Session, State, Ticket, TokenFacts,
-};
+use ws_session::machine::{DialectMessage, Epoch, Input, Output, Received, Session, State, Ticket};
 
 use super::client::{Cause, Drained, Held};
 use super::link::{Link, Up};
@@ -262,7 +260,9 @@ impl World {
         };
         self.client.held.insert(ticket, held);
         let cause = if void { Cause::Stale } else { Cause::Token };
-        self.handle(Input::Token { ticket, result: Ok(TokenFacts::from(token)) }, cause);
+        let Some(machine) = &self.client.machine else { return };
+        let facts = machine.facts(token);
+        self.handle(Input::Token { ticket, result: Ok(facts) }, cause);
     }
 
     /// The source has none.

@@ -17,7 +17,7 @@ use crate::dialect::Failure;
 use crate::driver::inbox::Inbox;
 use crate::driver::wire::{self, NotOpened};
 use crate::driver::{Message, SendError, Target};
-use crate::machine::{self, Epoch, Input, Received, State, Ticket, TokenFacts};
+use crate::machine::{self, Epoch, Input, Received, State, Ticket};
 use crate::outbox::{Limit, Outbox};
 
 /// What a session is made of.
@@ -226,7 +226,7 @@ impl Driver {
                 if self.fetching.as_ref().is_some_and(|fetching| fetching.ticket == ticket) {
                     self.fetching = None;
                     let result = result.map(|token| {
-                        let facts = TokenFacts::from(&token);
+                        let facts = self.machine.facts(&token);
                         self.tokens.push((ticket, token));
                         facts
                     });
@@ -258,7 +258,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // A word of farewell, if the peer takes it at once.
+        // The close frame, if the peer takes it at once, and no farewell: nobody would wait for its answer.
         self.connections.iter_mut().for_each(Connection::close);
     }
 }
