@@ -131,6 +131,9 @@ impl Driver {
                     }
                 }
             }
+            if connection.takes_leave() {
+                self.machine.wrote(self.clock.now(), epoch);
+            }
         }
     }
 

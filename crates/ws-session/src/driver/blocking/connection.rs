@@ -190,6 +190,11 @@ impl Connection {
         self.socket.get_mut().take_heard()
     }
 
+    /// Whether its end has begun, and the system has taken any of what goes out there since this was asked last.
+    pub(super) fn takes_leave(&mut self) -> bool {
+        self.goodbye != Goodbye::NotDue && self.socket.get_mut().take_wrote()
+    }
+
     fn begin_call(&mut self, patience: Duration) {
         self.socket.get_mut().begin_call(patience);
     }

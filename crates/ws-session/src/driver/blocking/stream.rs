@@ -33,6 +33,8 @@ pub(super) struct Tcp {
     socket: TcpStream,
     clock: Clock,
     time: Time,
+    /// It has taken bytes since somebody asked.
+    wrote: bool,
 }
 
 /// How long a socket may take.
@@ -76,6 +78,11 @@ impl Stream {
         std::mem::take(&mut self.heard)
     }
 
+    /// Whether the system has taken any bytes since this was asked last.
+    pub(super) fn take_wrote(&mut self) -> bool {
+        std::mem::take(&mut self.tcp().wrote)
+    }
+
     /// Begins a call of the codec's: how long its reading may wait, however many pieces it is read in.
     pub(super) fn begin_call(&mut self, patience: Duration) {
         self.tcp().time = Time::Call { patience, reading: None, writing: None };
@@ -84,7 +91,7 @@ impl Stream {
 
 impl Tcp {
     pub(super) const fn opening(socket: TcpStream, clock: Clock, until: Deadline) -> Self {
-        Self { socket, clock, time: Time::Opening(until) }
+        Self { socket, clock, time: Time::Opening(until), wrote: false }
     }
 
     /// How long the next read may wait. The first one of a call has a look, whatever its patience.
@@ -153,7 +160,9 @@ impl Write for Tcp {
         uninterrupted(|| {
             let patience = self.write_patience()?;
             self.socket.set_write_timeout(Some(patience))?;
-            self.socket.write(buffer)
+            let written = self.socket.write(buffer)?;
+            self.wrote |= written > 0;
+            Ok(written)
         })
     }
 
