@@ -34,7 +34,7 @@ impl Realtime {
         let mut gone = pin!(control.reaches(|state| matches!(state, State::Suspended | State::Closing)));
         let mut answered = pin!(async {
             control.reaches(|state| state == State::Connected).await;
-            control.round_trip(&json!({ "action": HEARTBEAT })).await
+            control.time_of_request(&json!({ "action": HEARTBEAT })).await
         });
         let answer = poll_fn(|cx| match gone.as_mut().poll(cx) {
             Poll::Ready(_) => Poll::Ready(None),

@@ -62,12 +62,13 @@ impl Control {
         ended(self.status.clone()).await
     }
 
-    /// Sends a request as [`Session::request`] does: how long its reply took, from now.
+    /// Sends a request as [`Session::request`] does: how long its reply took, from now. The wait for a connection, and for what was sent
+    /// before, is part of that; [`Session::round_trip`] is the time of the last ping frame alone.
     ///
     /// # Errors
     ///
     /// As [`Session::request`].
-    pub async fn round_trip(&self, request: &Value) -> Result<Duration, RequestError> {
+    pub async fn time_of_request(&self, request: &Value) -> Result<Duration, RequestError> {
         let asked = self.runtime.now();
         self.sender.request(request).await?;
         Ok(self.runtime.now().mono.elapsed().saturating_sub(asked.mono.elapsed()))
