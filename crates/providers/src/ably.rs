@@ -140,8 +140,9 @@ impl Realtime {
         Ok(details)
     }
 
-    /// Closes the connection after what was sent, if there is one: says CLOSE, waits for CLOSED, for 10 s at most, and until nothing of
-    /// it is left (RTN12). An attempt whose server may be about to say CONNECTED is waited for in the same time, and closed then.
+    /// Closes the connection after what was sent, if there is one: says CLOSE, waits for CLOSED, and until nothing of it is left (RTN12).
+    /// An attempt whose server may be about to say CONNECTED is waited for, and closed then. The server has 10 s for each: CONNECTED,
+    /// CLOSED and the close, and to take any more of what was sent before; then the connection is dropped.
     ///
     /// # Errors
     ///

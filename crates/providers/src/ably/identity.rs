@@ -45,8 +45,9 @@ impl Identity {
             return self.explain(&error);
         }
         match control.state() {
-            State::Suspended => SUSPENDED.error(text).with_retry(Retry::Backoff),
+            // One that was dropped stands where it stood.
             state if state == State::Closing || control.has_ended() => Error::new(ErrorKind::Closed, text),
+            State::Suspended => SUSPENDED.error(text).with_retry(Retry::Backoff),
             _ => code.error(text).with_retry(Retry::Backoff),
         }
     }
