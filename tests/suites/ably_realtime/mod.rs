@@ -189,15 +189,10 @@ impl Peer {
         message["auth"]["accessToken"].as_str().unwrap().to_owned()
     }
 
-    /// Waits until the client has seen the upgrade, which its answer to a ping says.
+    /// Waits until the client has seen the upgrade, and what was said since, as its answer to a ping says: it says nothing before that.
     async fn has_answered_a_ping(&mut self) {
         self.stream.write_all(&frame(0x80 | opcode::PING, b"")).await.unwrap();
         assert_eq!(soon(hear(&mut self.stream)).await.unwrap().0, opcode::PONG);
-    }
-
-    /// Whether nothing comes for a tenth of a second.
-    async fn is_silent(&mut self) -> bool {
-        timeout(Duration::from_millis(100), hear(&mut self.stream)).await.is_err()
     }
 
     /// Reads up to the client's close frame, and answers that: nothing else comes.
