@@ -1,4 +1,4 @@
-//! Commands that must end within a time: one that does not is killed, with all that it has started.
+//! Commands that must end within a time: one that does not is killed, with its children and theirs.
 
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
@@ -14,23 +14,36 @@ pub(crate) fn within(limit: Duration, command: &mut Command) -> Done<Option<Outp
     let id = child.id().to_string();
     let (ended, waiting) = mpsc::channel();
     // Reads meanwhile, so that no full pipe holds it up.
-    let reading = thread::spawn(move || drop(ended.send(child.wait_with_output())));
+    thread::spawn(move || drop(ended.send(child.wait_with_output())));
     if let Ok(output) = waiting.recv_timeout(limit) {
         return Ok(Some(output?));
     }
     kill(&id)?;
     // It has ended when nobody holds its output any more.
-    reading.join().map_err(|_| Failed("a command can't be waited for".to_owned()))?;
-    Ok(None)
+    match waiting.recv_timeout(AFTER_KILL) {
+        Ok(_) => Ok(None),
+        Err(_) => Err(Failed(format!(
+            "{:?} took too long and was killed, and what it had left behind still runs; end that by hand",
+            command.get_program()
+        ))),
+    }
 }
 
-/// Kills a process and its children, and theirs. A group of its own would do that at once, and keep the terminal's Ctrl-C from it.
+/// How long the system may take to end what was killed.
+const AFTER_KILL: Duration = Duration::from_secs(5);
+
+/// Kills a process and its children, and theirs; not one whose parent has ended. A group of its own would do that at once, and keep the terminal's Ctrl-C from it.
 fn kill(id: &str) -> Done {
     // It is stopped first, and starts no more of them.
     signal("-STOP", id)?;
+    let children = kill_children(id);
+    // Whatever became of those, it does not stay stopped.
+    signal("-KILL", id).and(children)
+}
+
+fn kill_children(id: &str) -> Done {
     let children = Command::new("pgrep").args(["-P", id]).output()?;
-    String::from_utf8_lossy(&children.stdout).lines().try_for_each(kill)?;
-    signal("-KILL", id)
+    String::from_utf8_lossy(&children.stdout).lines().map(kill).fold(Ok(()), Result::and)
 }
 
 /// One that has just ended by itself needs none.
@@ -49,7 +62,7 @@ mod tests {
         shell
     }
 
-    /// Each of them holds its output: were one left, this would wait for its end.
+    /// Each of them holds its output: were one left, this would be an error.
     #[test]
     fn what_takes_too_long_is_killed_with_its_children() {
         for script in
@@ -58,6 +71,12 @@ mod tests {
             let ended = within(Duration::from_millis(200), &mut shell(script)).unwrap();
             assert!(ended.is_none(), "{script}");
         }
+    }
+
+    #[test]
+    fn what_a_command_has_left_behind_holds_nobody_up() {
+        let error = within(Duration::from_millis(200), &mut shell("(sleep 60 &); sleep 1000")).unwrap_err();
+        assert!(error.0.contains("left behind"), "{}", error.0);
     }
 
     #[test]
