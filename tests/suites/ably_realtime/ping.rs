@@ -80,6 +80,8 @@ async fn rtn13b_a_ping_fails_where_there_is_no_connection_nor_will_be() {
     let _ = states_until(&mut events, State::Suspended).await;
     let error = soon(realtime.ping()).await.unwrap_err();
     assert_eq!((error.code(), error.retry()), (Some(80_002), Retry::Backoff), "{error}");
+    drop(session);
+    assert_eq!(soon(realtime.ping()).await.unwrap_err().kind(), ErrorKind::Closed, "nobody tries any more");
 }
 
 #[tokio::test]
