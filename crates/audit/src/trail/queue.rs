@@ -193,10 +193,7 @@ impl Queue {
         state.sleeping = false;
         std::mem::swap(&mut state.items, items);
         std::mem::swap(&mut state.orders, orders);
-        if let Some(gap) = state.gap() {
-            let at = items.back().map_or_else(crate::clock::wall, |last| last.at);
-            items.push_back(Item::new(at, None, gap, Mode::BestEffort));
-        }
+        items.extend(state.gap());
         // Whoever waits comes before all that is offered from now on. At the end there is no next time.
         while (state.items.len() < self.capacity || state.closed)
             && let Some((_, item)) = state.waiting.pop_first()
@@ -232,17 +229,16 @@ impl Queue {
 
 impl State {
     fn push(&mut self, item: Item) {
-        if let Some(gap) = self.gap() {
-            self.items.push_back(Item::new(item.at, None, gap, Mode::BestEffort));
-        }
+        let gap = self.gap();
+        self.items.extend(gap);
         self.items.push_back(item);
     }
 
-    /// What says in the log where events are missing.
-    fn gap(&mut self) -> Option<Event> {
+    /// What says in the log where events are missing. It is of now: the record beside it may tell of what happened long before.
+    fn gap(&mut self) -> Option<Item> {
         let count = std::mem::take(&mut self.missed);
-        let reason = DropReason::QueueFull;
-        (count > 0).then_some(Event::Trail(TrailEvent::RecordsDropped { count, reason }))
+        let event = Event::Trail(TrailEvent::RecordsDropped { count, reason: DropReason::QueueFull });
+        (count > 0).then(|| Item::new(crate::clock::wall(), None, event, Mode::BestEffort))
     }
 }
 

@@ -201,6 +201,24 @@ fn a_full_queue_drops_what_comes_and_the_log_says_where() {
 }
 
 #[test]
+fn a_gap_is_of_when_it_was_and_not_of_what_is_recorded_later_beside_it() {
+    let (_directory, path) = directory();
+    let (trail, go) = held(&path, 8);
+    let (revoked, long_ago) = (revoked(), Timestamp::from_millis(7));
+    let mut context = Context::from_waker(Waker::noop());
+    // Six of best effort find room: one gap stands before what happened long ago, and one behind it.
+    (1..=7).for_each(|attempt| trail.observe(&event(attempt)));
+    let _queued = trail.record_at(&revoked, long_ago).as_mut().poll(&mut context);
+    trail.observe(&event(8));
+    drop(go);
+    assert_eq!(trail.close().dropped, 2);
+    let entries = entries(&path);
+    let last = entries[entries.len() - 4..].iter().map(|entry| (entry.event.name(), entry.at == long_ago));
+    let gap = ("records_dropped", false);
+    assert_eq!(last.collect::<Vec<_>>(), [gap, ("token_revoked", true), gap, ("trail_closed", false)]);
+}
+
+#[test]
 fn whoever_records_a_strict_event_waits_for_room() {
     let (_directory, path) = directory();
     let (trail, go) = held(&path, 4);
