@@ -7,6 +7,7 @@ use audit::metrics::{Metrics, Snapshot};
 use audit::{Mode, Summary, Trail};
 use auth_core::fingerprint::FingerprintKey;
 use auth_core::observe::{EventClass, Observers, Recorder, Unrecorded};
+use auth_core::time::Timestamp;
 use auth_core::{AuthEvent, Observer, TokenSource};
 use auth_http::freshness::{Freshness as _, SystemFreshness};
 use auth_http::recorded::Recorded;
@@ -59,6 +60,12 @@ impl Recorder for Records {
         self.others.observe(event);
         Ok(())
     }
+
+    async fn record_at(&self, event: &AuthEvent, at: Timestamp) -> Result<(), Unrecorded> {
+        self.trail.record_at(event, at).await?;
+        self.others.observe(event);
+        Ok(())
+    }
 }
 
 /// The verbs of a client for its [`Witness`].
@@ -80,3 +87,33 @@ macro_rules! verbs {
     };
 }
 pub(crate) use verbs;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use audit::deliver::Outlet;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_recorded_later_keeps_its_time_and_counts_once() {
+        let times = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&times);
+        let outlet = Outlet::closure("kept", move |entry| {
+            if entry.event.name() == "token_revoked" {
+                told.lock().unwrap().push(entry.at);
+            }
+        });
+        let trail = Trail::builder().outlet(outlet).open().unwrap();
+        let records = Records { trail: trail.clone(), others: Observers::default() };
+        let event = AuthEvent::TokenRevoked { token: None, target: None, peer: None };
+        let long_ago = Timestamp::from_millis(7);
+        records.record(&event).await.unwrap();
+        records.record_at(&event, long_ago).await.unwrap();
+        let _ = trail.close();
+        let times = times.lock().unwrap();
+        assert!(times.len() == 2 && times[0] > long_ago && times[1] == long_ago, "{times:?}");
+        assert_eq!(trail.metrics().snapshot().events(EventClass::Revoking), 1);
+    }
+}

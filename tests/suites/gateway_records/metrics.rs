@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use audit::Trail;
 use auth_core::ably::ApiKey;
 use auth_core::observe::{self, Unrecorded};
+use auth_core::time::Timestamp;
 use auth_core::{Demand, Observer, TokenSource as _};
 use auth_http::client::HyperClient;
 use auth_http::endpoint::optave::TokenServer;
@@ -67,6 +68,11 @@ impl observe::Recorder for Counted {
     async fn record(&self, event: &AuthEvent) -> Result<(), Unrecorded> {
         observe::Recorder::record(&self.trail, event).await?;
         observe::Recorder::record(&self.recorder, event).await
+    }
+
+    async fn record_at(&self, event: &AuthEvent, at: Timestamp) -> Result<(), Unrecorded> {
+        observe::Recorder::record_at(&self.trail, event, at).await?;
+        observe::Recorder::record_at(&self.recorder, event, at).await
     }
 }
 

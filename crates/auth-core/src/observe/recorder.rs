@@ -23,7 +23,11 @@ pub trait Recorder: Observer {
     async fn record(&self, event: &AuthEvent) -> Result<(), Unrecorded>;
 
     /// Records `event` as [`record`](Self::record) does, as of `at`, when it happened: for one that [`record`](Self::record) was
-    /// asked for before, and could not record. A recorder that does not say otherwise gives it the time of the call.
+    /// asked for before, and could not record. What counts events has counted it then. An event that stands for many is of the
+    /// first of them.
+    ///
+    /// A recorder that does not say otherwise gives it the time of the call, by [`record`](Self::record). One that hands events
+    /// on to another recorder must hand this on too: else the other one has the wrong time, and counts the event twice.
     ///
     /// # Errors
     ///
