@@ -146,7 +146,7 @@ impl Ledger {
         event: AuthEvent,
         then: impl FnOnce(bool) + Send + 'static,
     ) {
-        let (event, at) = (Arc::new(event), Some(now.wall));
+        let (event, at) = (Arc::new(event), now.wall);
         let mut recording = begin(&self.recorder, &event, None);
         if !self.has_room() {
             // It is of now only if it is begun now; whoever pays it waits for the rest.
@@ -308,7 +308,7 @@ impl Drop for Settling<'_> {
                 Progress::Recorded => continue,
             };
             if matches!(*event, AuthEvent::TokenRevoked { .. }) {
-                self.ledger.debts.owe(Owed { event, at: Some(self.at), recording });
+                self.ledger.debts.owe(Owed { event, at: self.at, recording });
             }
         }
     }

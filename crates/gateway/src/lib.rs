@@ -20,9 +20,9 @@
 //! Each decision is [told](Config::with_recorder) exactly once: who got a token and who did not, what was spent, replayed and
 //! revoked, who was let in, renewed, refused, and how each connection ended, with how long ago it was revoked where that is why. A token is handed out, a connection let in, and a
 //! revocation answered only when that is on record; where it can't be, or not within the [patience](Config::with_patience), the
-//! answer is 503, or close code 1013. A revocation takes effect all the same, and is recorded later, once. Refusals are told one
-//! by one, up to a rate; what is more is counted in later events that stand for many. No event holds a token: each is named by its
-//! [fingerprint](Config::with_fingerprint_key).
+//! answer is 503, or close code 1013. A revocation takes effect all the same, and a token that serves once is spent: both are
+//! recorded later, once, as of when it happened. Refusals are told one by one, up to a rate; what is more is counted in later
+//! events that stand for many. No event holds a token: each is named by its [fingerprint](Config::with_fingerprint_key).
 //!
 //! ```no_run
 //! use auth_core::Secret;

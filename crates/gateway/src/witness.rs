@@ -70,7 +70,7 @@ impl Witness {
     pub(crate) async fn consumes(&self, client_id: &str, took: Duration) -> Result<(), Missing> {
         let Some(token) = self.state().presented else { return Ok(()) };
         let (client_id, took) = (Some(Label::new(client_id)), Some(took));
-        let event = AuthEvent::TokenConsumed { token, client_id, peer: Some(self.peer), took };
+        let event = AuthEvent::TokenConsumed { token, client_id, peer: Some(self.peer), took, repeated: 0 };
         self.ledger.consume(self.clock.now(), event).await
     }
 

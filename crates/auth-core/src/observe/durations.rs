@@ -1,4 +1,4 @@
-//! Durations in the JSON of events: whole milliseconds.
+//! Numbers in the JSON of events: durations as whole milliseconds, and counts that are left out where they are zero.
 
 use core::time::Duration;
 
@@ -41,4 +41,10 @@ pub(super) mod optional_millis {
     ) -> Result<Option<Duration>, D::Error> {
         Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_millis))
     }
+}
+
+/// For `#[serde(skip_serializing_if)]`.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it a reference")]
+pub(super) const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

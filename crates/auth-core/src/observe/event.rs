@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::durations::{millis, optional_millis};
+use super::durations::{is_zero, millis, optional_millis};
 use super::{DelayReason, Label, RenewalReason, Replayed, RevocationPath, ScopeVerdict, StoreStep};
 use crate::ErrorKind;
 use crate::fingerprint::Fingerprint;
@@ -346,7 +346,7 @@ pub enum AuthEvent {
     TokenRevoked {
         /// The token, where it is one.
         token: Option<Fingerprint>,
-        /// What was named instead of a token: a client, a key, a family of refresh tokens.
+        /// What was named instead of a token: a client, a key, a family of refresh tokens; or how many more there was no room to keep.
         target: Option<Label>,
         /// Whose request it was, as a server sees it.
         peer: Option<SocketAddr>,
@@ -404,6 +404,9 @@ pub enum AuthEvent {
         #[serde(rename = "took_ms", with = "optional_millis")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         took: Option<Duration>,
+        /// How many more it stands for, of whichever tokens: there was no room to keep them for a record of their own.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        repeated: u64,
     },
     /// A server was presented what had been used before.
     ReplayRejected {

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,19 +17,33 @@ use crate::serve::drained;
 
 /// What is owed to the recorder.
 pub(super) struct Debts {
-    /// The oldest first.
-    owed: Mutex<VecDeque<Owed>>,
+    all: Mutex<All>,
     /// Something more is owed.
     owing: Notify,
-    /// How many revocations there was no room to owe, and no record tells yet; and how many used tokens.
-    forgotten: [AtomicU64; 2],
+}
+
+#[derive(Default)]
+struct All {
+    /// The oldest first.
+    owed: VecDeque<Owed>,
+    /// What there was no room to owe, and no record tells yet: revocations, and used tokens.
+    forgotten: [Option<Forgotten>; 2],
+}
+
+/// What is told as a number.
+struct Forgotten {
+    /// The first of them, and when it happened.
+    event: Arc<AuthEvent>,
+    at: Timestamp,
+    /// How many there are beside it.
+    more: u64,
 }
 
 /// Something that is not on record yet.
 pub(super) struct Owed {
     pub(super) event: Arc<AuthEvent>,
-    /// When it happened, which is what its record says; `None` for what is told as a number.
-    pub(super) at: Option<Timestamp>,
+    /// When it happened, which is what its record says.
+    pub(super) at: Timestamp,
     /// The record of it that is on its way already, where one is: a second one would tell it twice.
     pub(super) recording: Option<Recording>,
 }
@@ -49,16 +62,19 @@ const LAST_PATIENCE: Duration = Duration::from_millis(50);
 
 impl Debts {
     pub(super) fn new() -> Self {
-        Self { owed: Mutex::default(), owing: Notify::new(), forgotten: Default::default() }
+        Self { all: Mutex::default(), owing: Notify::new() }
     }
 
     pub(super) fn owe(&self, owed: Owed) {
-        let mut all = self.owed();
-        if all.len() < MOST_OWED {
-            all.push_back(owed);
+        let mut all = self.all();
+        if all.owed.len() < MOST_OWED {
+            all.owed.push_back(owed);
         } else {
             let is_token = matches!(*owed.event, AuthEvent::TokenConsumed { .. });
-            self.forgotten[usize::from(is_token)].fetch_add(1, Ordering::Relaxed);
+            match &mut all.forgotten[usize::from(is_token)] {
+                Some(forgotten) => forgotten.more += 1,
+                none => *none = Some(Forgotten { event: owed.event, at: owed.at, more: 0 }),
+            }
         }
         drop(all);
         self.owing.notify_one();
@@ -98,7 +114,7 @@ impl Debts {
                 }
                 continue;
             };
-            let mut recording = recording.unwrap_or_else(|| begin(recorder, &event, at));
+            let mut recording = recording.unwrap_or_else(|| begin(recorder, &event, Some(at)));
             let answer = tokio::select! {
                 biased;
                 answer = &mut recording => Some(answer),
@@ -108,7 +124,7 @@ impl Debts {
             match answer {
                 Some(Ok(())) => {}
                 Some(Err(_)) => {
-                    self.owed().push_front(Owed { event, at, recording: None });
+                    self.all().owed.push_front(Owed { event, at, recording: None });
                     if *closing.borrow() {
                         return;
                     }
@@ -122,34 +138,35 @@ impl Debts {
                     #[expect(clippy::disallowed_methods, reason = "it ends with this, and they are bounded")]
                     late.spawn(answered);
                 }
-                None => self.owed().push_back(Owed { event, at, recording: Some(recording) }),
+                None => self.all().owed.push_back(Owed { event, at, recording: Some(recording) }),
             }
         }
     }
 
     /// The oldest that is owed; after all of them, how many there was no room for.
     fn next(&self) -> Option<Owed> {
-        let oldest = self.owed().pop_front();
-        oldest.or_else(|| {
-            let [revocations, tokens] = &self.forgotten;
-            number(revocations, "").or_else(|| number(tokens, " used tokens"))
-        })
+        let mut all = self.all();
+        let oldest = all.owed.pop_front();
+        oldest.or_else(|| all.forgotten.iter_mut().find_map(Option::take).map(Forgotten::told))
     }
 
-    fn owed(&self) -> MutexGuard<'_, VecDeque<Owed>> {
-        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn all(&self) -> MutexGuard<'_, All> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What tells how much was forgotten, if anything was.
-fn number(forgotten: &AtomicU64, what: &str) -> Option<Owed> {
-    let number = forgotten.swap(0, Ordering::Relaxed);
-    let target = || Some(Label::new(&format!("{number} more{what} that could not be recorded")));
-    (number > 0).then(|| Owed {
-        event: Arc::new(AuthEvent::TokenRevoked { token: None, target: target(), peer: None }),
-        at: None,
-        recording: None,
-    })
+impl Forgotten {
+    /// One event for all of them: of used tokens the first, with how many more it stands for.
+    fn told(self) -> Owed {
+        let mut event = (*self.event).clone();
+        if let AuthEvent::TokenConsumed { repeated, .. } = &mut event {
+            *repeated = self.more;
+        } else if self.more > 0 {
+            let target = Label::new(&format!("{} more that could not be recorded", self.more + 1));
+            event = AuthEvent::TokenRevoked { token: None, target: Some(target), peer: None };
+        }
+        Owed { event: Arc::new(event), at: self.at, recording: None }
+    }
 }
 
 /// A record that whoever owns it may wait for anywhere: of what happens now, or as of when it happened.

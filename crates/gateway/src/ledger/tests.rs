@@ -221,25 +221,29 @@ async fn a_revocation_that_was_refused_its_record_is_recorded_later_and_one_that
 async fn what_there_was_no_room_to_owe_is_told_as_numbers() {
     let recorder = Moody::new(Mood::Refuses);
     let (ledger, clock) = ledger(&recorder);
-    let revoked = || AuthEvent::TokenRevoked { token: None, target: None, peer: None };
-    (0..MOST_OWED + 3).for_each(|_| ledger.past(clock.now(), revoked(), |_| {}));
+    let at = |millis| Now { wall: Timestamp::from_millis(millis), ..clock.now() };
+    for millis in (0..MOST_OWED).map(|_| 7).chain(8..=10) {
+        ledger.past(at(millis), revoked("a connection"), |_| {});
+    }
     ledger.finish().await;
-    for _ in 0..2 {
-        assert_eq!(ledger.consume(clock.now(), consumed(&ledger)).await, Err(Missing::Refused));
+    for millis in 9..=10 {
+        assert_eq!(ledger.consume(at(millis), consumed(&ledger)).await, Err(Missing::Refused));
     }
     recorder.set(Mood::Records);
     ledger.pay(watch::Sender::new(true).subscribe()).await;
     let recorded = recorder.recorded.lock().unwrap();
     assert_eq!(recorded.len(), MOST_OWED + 2);
-    let [.., revocations, tokens] = &recorded[..] else { panic!("{recorded:?}") };
-    let (revocations, tokens) = (format!("{revocations:?}"), format!("{tokens:?}"));
-    assert!(revocations.contains("3 more that could not be recorded"), "{revocations}");
-    assert!(tokens.contains("2 more used tokens that could not be recorded"), "{tokens}");
+    let [.., forgotten, tokens] = &recorded[..] else { panic!("{recorded:?}") };
+    assert_eq!(*forgotten, revoked("3 more that could not be recorded"));
+    assert!(matches!(tokens, AuthEvent::TokenConsumed { repeated: 1, .. }), "{tokens:?}");
+    let times = recorder.times.lock().unwrap();
+    assert_eq!(times.len(), recorded.len(), "each was counted when it was asked for at first");
+    assert_eq!(times[MOST_OWED..], [8, 9].map(Timestamp::from_millis), "of each kind the first");
 }
 
 fn consumed(ledger: &Ledger) -> AuthEvent {
     let token = ledger.fingerprint(&Secret::from("token"));
-    AuthEvent::TokenConsumed { token, client_id: None, peer: None, took: None }
+    AuthEvent::TokenConsumed { token, client_id: None, peer: None, took: None, repeated: 0 }
 }
 
 #[tokio::test(start_paused = true)]

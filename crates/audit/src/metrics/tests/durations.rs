@@ -24,7 +24,7 @@ fn asked_of_stores(took: Option<Duration>) -> Vec<AuthEvent> {
         AuthEvent::TokenAdopted { token, generation, expires_in: SECOND, renews_in: SECOND, took },
         AuthEvent::TokenRequested { attempt: 1, redeems: true, noted: took, valid_for: None },
         AuthEvent::RefreshTokenSaved { revision: 1, took },
-        AuthEvent::TokenConsumed { token, client_id: None, peer: None, took },
+        AuthEvent::TokenConsumed { token, client_id: None, peer: None, took, repeated: 0 },
     ];
     failed.into_iter().chain(succeeded).collect()
 }

@@ -64,6 +64,7 @@ fn a_record_from_before_stores_and_revocations_were_timed_is_read_and_written_as
         r#"{"event":"refresh_token_saved","revision":9}"#,
         r#"{"event":"store_failed","step":"lock","kind":"store_failed","retry_in_ms":null,"valid_for_ms":null}"#,
         r#"{"event":"token_consumed","token":"00112233445566aa","client_id":null,"peer":null}"#,
+        r#"{"event":"token_consumed","token":"00112233445566aa","client_id":null,"peer":null,"repeated":2}"#,
         r#"{"event":"client_rejected","connection":9,"dialect":"ably","reason":"r","code":null,"token":null,"peer":null,"repeated":0}"#,
         r#"{"event":"client_disconnected","connection":9,"reason":"revoked","code":4001,"lasted_ms":60000}"#,
     ] {

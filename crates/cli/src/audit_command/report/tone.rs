@@ -58,6 +58,7 @@ pub(super) const fn times(event: &Event) -> u64 {
     match event {
         Event::Auth(
             AuthEvent::TokenDenied { repeated, .. }
+            | AuthEvent::TokenConsumed { repeated, .. }
             | AuthEvent::ReplayRejected { repeated, .. }
             | AuthEvent::ClientRejected { repeated, .. },
         ) => repeated.saturating_add(1),
