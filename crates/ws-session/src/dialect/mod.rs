@@ -157,7 +157,7 @@ pub struct Reply {
 }
 
 /// What a session says before it closes its last connection, because its user closes the session: a session that is still on its way in
-/// says it once it is in. A [blocking session](crate::blocking::Session) that is dropped sends the close frame alone.
+/// says it once it is in. A [blocking session](crate::driver::blocking::Session) that is dropped sends the close frame alone.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "a message and its answer are all there is to it")]
 pub struct Farewell {

@@ -7,13 +7,13 @@ use super::{DialectMessage, Epoch, Session};
 use crate::dialect::{Captures, Filling, Fresh, Ping, Rendered, Renewal, Unplaceable, UpgradeRequest};
 
 impl Session {
-    /// The upgrade request of an attempt, for [`Output::Open`]: `url` is the configured one, by the rules of an
+    /// The upgrade request of an attempt, for [`Output::Open`](super::Output::Open): `url` is the configured one, by the rules of an
     /// [`Address`](crate::Address).
     ///
     /// # Errors
     ///
     /// [`Unplaceable`] when the credential holds what can't stand in its place, or would go in clear to another machine; hand the
-    /// machine an [`Input::Ended`] with a
+    /// machine an [`Input::Ended`](super::Input::Ended) with a
     /// [`Failure::Unplaceable`](crate::dialect::Failure::Unplaceable) then.
     pub fn upgrade(
         &self,
@@ -35,11 +35,11 @@ impl Session {
         captures
     }
 
-    /// A message of the dialect's, for [`Output::Send`], with the credential of its ticket.
+    /// A message of the dialect's, for [`Output::Send`](super::Output::Send), with the credential of its ticket.
     ///
     /// # Errors
     ///
-    /// [`Unplaceable`] as in [`upgrade`](Self::upgrade); hand the machine an [`Input::Unplaceable`] then.
+    /// [`Unplaceable`] as in [`upgrade`](Self::upgrade); hand the machine an [`Input::Unplaceable`](super::Input::Unplaceable) then.
     pub fn message(
         &self,
         epoch: Epoch,
