@@ -11,7 +11,7 @@ use super::scan::{Found, Scan, scan};
 use super::storage::Storage;
 use super::{Checkpointing, Log, LogOptions, Segment, layout};
 use crate::chain::{Frontier, Head};
-use crate::checkpoint::{Checkpoint, SigningKey, VerifierKey};
+use crate::checkpoint::{Checkpoint, LONGEST_NOTE, SigningKey, VerifierKey};
 use crate::clock::Clock;
 use crate::entry::{PreviousEnd, SegmentReason, TrailEvent};
 
@@ -300,9 +300,6 @@ fn of_the_key_before(note: Option<&str>, named: &str) -> Result<Checkpoint, Open
     opened(note, named.parse().ok().as_ref())
         .ok_or_else(|| OpenError::NoCheckpoint { key: named.to_owned(), found })
 }
-
-/// Ours have about 300 bytes.
-const LONGEST_NOTE: u64 = 64 * 1024;
 
 /// Checks that the records which a checkpoint covers are there, as far as the newest segment tells.
 fn holds(checkpoint: &Checkpoint, segment: Option<&(u64, Scan)>) -> Result<(), OpenError> {
