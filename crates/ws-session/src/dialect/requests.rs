@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Matcher;
-use super::matcher::place;
+use super::matcher::{place, value_at};
 
 /// How a reply is told from other messages, and which request it answers. Places are JSON pointers (RFC 6901).
 ///
@@ -47,7 +47,7 @@ impl Requests {
     /// The identifier of the request that a message answers, if it is a reply.
     #[must_use]
     pub fn answered<'a>(&self, message: &'a Value) -> Option<&'a Value> {
-        let mut found = self.reply_id.iter().filter_map(|at| message.pointer(at));
+        let mut found = self.reply_id.iter().filter_map(|at| value_at(message, at));
         found.find(|id| id.is_string() || id.is_number())
     }
 
